@@ -1,0 +1,708 @@
+"""Bring the clinical specification's facts into the project's knowledge files.
+
+Codes, numbers, card texts and citations come from the specification's folder; what it says in
+prose only (titles, units, citation keys, evidence lines) stands in ``clinical_tables.json`` beside
+this file. The output depends on these two inputs alone, so that running the import again changes
+nothing and ``--check`` can tell whether the knowledge files still agree with their source.
+
+    python tools/import_clinical.py --from ../shared/clinical [--check]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+VERSION = "1.0.0"
+STATUS = "draft"
+HERE = Path(__file__).resolve().parent
+TABLES = HERE / "clinical_tables.json"
+DATA = HERE.parent / "cds_service" / "knowledge" / "data"
+
+RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
+ATC = "http://www.whocc.no/atc"
+PREFIX_SYSTEMS = {
+    "icd10cm_prefix": "http://hl7.org/fhir/sid/icd-10-cm",
+    "icd9cm_prefix": "http://hl7.org/fhir/sid/icd-9-cm",
+}
+SYSTEM_ORDER = (
+    "http://hl7.org/fhir/sid/icd-10-cm",
+    "http://hl7.org/fhir/sid/icd-10",
+    "http://hl7.org/fhir/sid/icd-9-cm",
+    "http://snomed.info/sct",
+    "http://loinc.org",
+    RXNORM,
+    ATC,
+)
+# What a rule may ask of a code; everything else in the source is commentary.
+EXTRAS = (
+    "qualifies",
+    "subtype",
+    "tier",
+    "stage",
+    "grade",
+    "preference",
+    "unit",
+    "default_unit",
+    "use",
+    "secondary",
+    "resource",
+)
+PREFIX_ATTRIBUTES = ("qualifies", "subtype", "tier", "stage", "grade")
+ATC_FULL_LENGTH = 7
+UNVERIFIED = "unverified: only the check digit was confirmed"
+
+Json = Any
+Row = dict[str, Json]
+
+
+@dataclass(frozen=True)
+class Source:
+    """The specification's data files, read once."""
+
+    valuesets: Mapping[str, Row]
+    products: Row
+    ingredients: Row
+    magnesium: Row
+    config: Row
+    cards: Row
+    templates: Row
+    interactions: Row
+    override_reasons: Row
+    references: list[Row]
+
+
+@dataclass
+class Import:
+    """The files to write, and what was odd about the source."""
+
+    files: dict[str, str] = field(default_factory=dict)
+    oddities: list[str] = field(default_factory=list)
+
+
+def read_source(folder: Path) -> Source:
+    def read(name: str) -> Json:
+        return json.loads((folder / name).read_text(encoding="utf-8"))
+
+    paths = sorted(folder.glob("valuesets/*.json"))
+    valuesets = {path.stem: read(f"valuesets/{path.name}") for path in paths}
+    return Source(
+        valuesets=valuesets,
+        products=read("rxnorm/products.json"),
+        ingredients=read("rxnorm/ingredients.json"),
+        magnesium=read("rxnorm/magnesium_products.json"),
+        config=read("rules/config.json"),
+        cards=read("rules/cards.json"),
+        templates=read("rules/suggestion_templates.json"),
+        interactions=read("rules/interactions.json"),
+        override_reasons=read("rules/override_reasons.json"),
+        references=read("rules/references.json"),
+    )
+
+
+# --- writing -----------------------------------------------------------------------------------
+
+
+def as_tree(document: Json) -> str:
+    """Indented JSON, for files people edit by hand."""
+    return json.dumps(document, ensure_ascii=False, indent=2) + "\n"
+
+
+def _compact(value: Json, *, dense: bool) -> str:
+    separators = (",", ":") if dense else (", ", ": ")
+    return json.dumps(value, ensure_ascii=False, separators=separators)
+
+
+def as_rows(document: Json, *, dense: bool = False) -> str:
+    """JSON with one entry per line, so that a difference shows the entry and no more."""
+    if isinstance(document, dict) and document:
+        colon = ":" if dense else ": "
+        rows = [
+            f"{_compact(key, dense=dense)}{colon}{_compact(item, dense=dense)}"
+            for key, item in document.items()
+        ]
+        return "{\n" + ",\n".join(rows) + "\n}"
+    if isinstance(document, list) and document:
+        return "[\n" + ",\n".join(_compact(item, dense=dense) for item in document) + "\n]"
+    return _compact(document, dense=dense)
+
+
+def as_sections(document: Row, *, dense: bool = False) -> str:
+    """A JSON object whose members are themselves written one entry per line."""
+    members = [
+        f"{_compact(key, dense=False)}: {as_rows(value, dense=dense)}"
+        for key, value in document.items()
+    ]
+    return "{\n" + ",\n".join(members) + "\n}\n"
+
+
+# --- value sets --------------------------------------------------------------------------------
+
+
+def system_rank(system: str) -> int:
+    return SYSTEM_ORDER.index(system)
+
+
+def code_key(row: Row) -> tuple[int, str]:
+    return system_rank(row["system"]), row["code"]
+
+
+def atoms(source: str) -> list[str]:
+    """The sources of one code. A search result is no source: such a code stands unverified."""
+    return [
+        UNVERIFIED if part.startswith("github code search") else part.strip()
+        for part in source.split(" ; ")
+    ]
+
+
+def rxnorm_note(class_name: str) -> str:
+    return f"RxNorm products and ingredients of class {class_name} (rxnorm/*.json)"
+
+
+def leftover_rxnorm(valueset_id: str, source: Source, oddities: list[str]) -> set[str]:
+    """RxNorm codes of the set that the product and ingredient files do not carry."""
+    class_name = valueset_id.removeprefix("med_")
+    carried = {
+        code
+        for code, product in source.products["products"].items()
+        if class_name in product["classes"]
+    } | {
+        ingredient["rxcui"]
+        for ingredient in source.ingredients["ingredients"]
+        if class_name in ingredient["classes"]
+    }
+    listed = {
+        row["code"] for row in source.valuesets[valueset_id]["codes"] if row["system"] == RXNORM
+    }
+    leftover = listed - carried
+    unlisted = {code for code in carried - listed if not code.startswith("name:")}
+    if leftover:
+        oddities.append(f"{valueset_id}: no product or ingredient for {sorted(leftover)}")
+    if unlisted:
+        oddities.append(f"{valueset_id}: class of {sorted(unlisted)} but not in the set")
+    return leftover
+
+
+def derived_subtypes(valueset_id: str, row: Row, rules: Iterable[Row]) -> list[str]:
+    """Subtypes the specification states in words only: see ``subtypes`` in the tables."""
+
+    def applies(rule: Row) -> bool:
+        if rule["valueset"] != valueset_id or rule.get("tier", row.get("tier")) != row.get("tier"):
+            return False
+        tests = (
+            row["code"] in rule.get("codes", []),
+            row["code"].startswith(tuple(rule.get("prefixes", []))),
+            any(word in row["display"].lower() for word in rule.get("display", [])),
+        )
+        return any(tests) or not {"codes", "prefixes", "display"} & rule.keys()
+
+    return [rule["subtype"] for rule in rules if applies(rule)]
+
+
+def with_extras(valueset_id: str, row: Row, rules: Iterable[Row]) -> Row:
+    found: Row = {name: row[name] for name in EXTRAS if row.get(name) not in (None, "", [])}
+    subtypes = {*row.get("subtype", []), *derived_subtypes(valueset_id, row, rules)}
+    if subtypes:
+        found["subtype"] = sorted(subtypes)
+    return {name: found[name] for name in EXTRAS if name in found}
+
+
+def is_prefix(row: Row) -> bool:
+    if row["system"] == ATC:
+        return len(row["code"]) < ATC_FULL_LENGTH
+    return row.get("match") == "prefix"
+
+
+def shared_attributes(rows: list[Row]) -> Row:
+    """What every listed code below a prefix has in common holds for the unlisted ones too."""
+    if not rows:
+        return {}
+    first = rows[0]
+    return {
+        name: first[name]
+        for name in PREFIX_ATTRIBUTES
+        if name in first and all(row.get(name) == first[name] for row in rows)
+    }
+
+
+def stated_prefixes(
+    valueset: Row, codes: list[Row], source: Source, oddities: list[str]
+) -> list[Row]:
+    never = source.valuesets.get(f"{valueset['id']}_exclude", {"codes": []})["codes"]
+    rows = []
+    for name, system in PREFIX_SYSTEMS.items():
+        stated = valueset.get(f"{name}_excluded", [])
+        for prefix in valueset.get(name, []):
+            excluded = {code for code in stated if code.startswith(prefix)}
+            contradicted = {
+                row["code"]
+                for row in never
+                if row["system"] == system and row["code"].startswith(prefix)
+            }
+            oddities.extend(
+                f"{valueset['id']}: prefix {prefix} reaches excluded code {code}"
+                for code in sorted(contradicted - excluded)
+            )
+            excluded |= contradicted
+            below = [
+                row
+                for row in codes
+                if row["system"] == system
+                and row["code"].startswith(prefix)
+                and not row["code"].startswith(tuple(excluded))
+            ]
+            row: Row = {"system": system, "prefix": prefix}
+            if excluded:
+                row["excluded"] = sorted(excluded)
+            rows.append(row | shared_attributes(below))
+    return rows
+
+
+def build_valueset(valueset_id: str, source: Source, tables: Row, oddities: list[str]) -> Row:
+    valueset = source.valuesets[valueset_id]
+    is_medication = valueset_id.startswith("med_")
+    keep = leftover_rxnorm(valueset_id, source, oddities) if is_medication else set()
+    kept = [
+        row
+        for row in valueset["codes"]
+        if not (is_medication and row["system"] == RXNORM and row["code"] not in keep)
+    ]
+    kept.sort(key=code_key)
+    seen = [code_key(row) for row in kept]
+    if len(seen) != len(set(seen)):
+        oddities.append(f"{valueset_id}: a code is listed twice")
+
+    sources = sorted({atom for row in kept for atom in atoms(row["source"])})
+    position = {atom: index for index, atom in enumerate(sources)}
+    rules = tables["subtypes"]
+    codes: list[Row] = []
+    prefixes: list[Row] = []
+    exclusions = tables["prefix_exclusions"].get(valueset_id, [])
+    for row in kept:
+        extras = with_extras(valueset_id, row, rules)
+        if is_prefix(row):
+            excluded = sorted(code for code in exclusions if code.startswith(row["code"]))
+            prefixes.append(
+                {"system": row["system"], "prefix": row["code"], "display": row["display"]}
+                | ({"excluded": excluded} if excluded else {})
+                | extras
+            )
+        else:
+            cited = sorted(position[atom] for atom in atoms(row["source"]))
+            codes.append(
+                {"system": row["system"], "code": row["code"], "display": row["display"]}
+                | {"sources": cited}
+                | extras
+            )
+    prefixes += stated_prefixes(valueset, codes, source, oddities)
+    prefixes.sort(key=lambda row: (system_rank(row["system"]), row["prefix"]))
+    if is_medication:
+        sources.append(rxnorm_note(valueset_id.removeprefix("med_")))
+    document: Row = {
+        "id": valueset_id,
+        "title": valueset["title"],
+        "version": VERSION,
+        "status": STATUS,
+        "purpose": tables["purposes"][valueset_id],
+        "sources": sources,
+        "prefixes": prefixes,
+        "text": sorted(
+            {*valueset.get("text_match", []), *tables["text_additions"].get(valueset_id, [])}
+        ),
+        "codes": codes,
+    }
+    if is_medication:
+        missing = valueset["ingredients_without_verified_RxCUI"]
+        document["ingredients_without_code"] = sorted(missing)
+    return document
+
+
+def import_valuesets(source: Source, tables: Row, result: Import) -> None:
+    for valueset_id, valueset in source.valuesets.items():
+        if valueset["count"] != len(valueset["codes"]):
+            result.oddities.append(f"{valueset_id}: count and codes disagree")
+        both = {code_key(row) for row in valueset["codes"]} & {
+            code_key(row)
+            for row in source.valuesets.get(f"{valueset_id}_exclude", {"codes": []})["codes"]
+        }
+        for _, code in sorted(both):
+            result.oddities.append(f"{valueset_id}: {code} is in the set and in its exclusion")
+        document = build_valueset(valueset_id, source, tables, result.oddities)
+        result.files[f"valuesets/{valueset_id}.json"] = as_sections(document)
+
+
+# --- RxNorm ------------------------------------------------------------------------------------
+
+
+def by_number(code: str) -> tuple[int, int, str]:
+    return (0, int(code), "") if code.isdigit() else (1, 0, code)
+
+
+def import_rxnorm(source: Source, _tables: Row, result: Import) -> None:
+    products: Row = source.products["products"]
+    known = dict(source.products["sources"])
+    cited = {atom for product in products.values() for atom in atoms(product["source"])}
+    others = sorted(cited - set(known.values()))
+    known |= {f"S{index:02d}": atom for index, atom in enumerate(others, start=1)}
+    result.files["rxnorm/products.json"] = as_sections(
+        {
+            "version": VERSION,
+            "status": STATUS,
+            "sources": known,
+            "products": {
+                code: [
+                    products[code]["name"],
+                    products[code]["tty"],
+                    sorted(products[code]["ingredients"], key=by_number),
+                    sorted(products[code]["classes"]),
+                    products[code]["route"],
+                ]
+                for code in sorted(products, key=by_number)
+            },
+        },
+        dense=True,
+    )
+    if source.products["count"] != len(products):
+        result.oddities.append("rxnorm/products: count and products disagree")
+    ingredients = {row["rxcui"]: row for row in source.ingredients["ingredients"]}
+    result.files["rxnorm/ingredients.json"] = (
+        as_rows(
+            {
+                code: [ingredients[code]["name"], sorted(ingredients[code]["classes"])]
+                for code in sorted(ingredients, key=by_number)
+            },
+            dense=True,
+        )
+        + "\n"
+    )
+    for code in sorted(set(products) & set(ingredients), key=by_number):
+        result.oddities.append(f"rxnorm: {code} is both a product and an ingredient")
+    import_magnesium(source, result)
+
+
+MAGNESIUM_EXTRAS = (
+    "strength_mg",
+    "elemental_mg",
+    "elemental_max_mg",
+    "strength_mg_per_ml",
+    "elemental_mg_per_ml",
+    "elemental_basis",
+)
+
+
+def import_magnesium(source: Source, result: Import) -> None:
+    rows = {row["code"]: row for row in source.magnesium["products"]}
+    classed = {
+        code
+        for code, product in source.products["products"].items()
+        if "magnesium" in product["classes"]
+    }
+    for code in sorted(classed ^ set(rows), key=by_number):
+        result.oddities.append(f"rxnorm/magnesium: {code} is not in both product files")
+    result.files["rxnorm/magnesium.json"] = as_sections(
+        {
+            "version": VERSION,
+            "status": STATUS,
+            "fractions": dict(sorted(source.magnesium["fractions"].items())),
+            "products": {
+                code: {
+                    "name": rows[code]["display"],
+                    "tty": rows[code]["tty"],
+                    "route": rows[code]["route"],
+                    "subtype": rows[code]["subtype"],
+                    "salts": sorted(rows[code]["salts"]),
+                }
+                | {name: rows[code][name] for name in MAGNESIUM_EXTRAS if name in rows[code]}
+                for code in sorted(rows, key=by_number)
+            },
+        },
+        dense=True,
+    )
+
+
+# --- parameters --------------------------------------------------------------------------------
+
+
+def leaves(value: Json, path: str = "") -> dict[str, Json]:
+    """Every number and flag of a nested document, by dotted path."""
+    if isinstance(value, dict):
+        items = [(key, child) for key, child in value.items()]
+    elif isinstance(value, list):
+        items = [(str(index), child) for index, child in enumerate(value)]
+    else:
+        return {path: value}
+    found: dict[str, Json] = {}
+    for key, child in items:
+        found |= leaves(child, f"{path}.{key}" if path else key)
+    return found
+
+
+def import_parameters(source: Source, tables: Row, result: Import) -> None:
+    configured = leaves(source.config)
+    used: set[str] = set(tables["config_elsewhere"])
+    rows = []
+    for row in tables["parameters"]:
+        value = row.get("value")
+        if "from" in row:
+            used.add(row["from"])
+            value = configured[row["from"]]
+        rows.append(
+            {
+                "id": row["id"],
+                "value": value,
+                "unit": row["unit"],
+                "title": row["title"],
+                "source": row["source"],
+                "why": row["why"],
+                "version": VERSION,
+                "status": STATUS,
+            }
+        )
+    for path in sorted(set(configured) - used):
+        result.oddities.append(f"config: {path} has no parameter")
+    rows.sort(key=lambda row: str(row["id"]))
+    result.files["parameters.json"] = as_rows(rows) + "\n"
+
+
+# --- cards, plans, advice ----------------------------------------------------------------------
+
+
+def import_cards(source: Source, tables: Row, result: Import) -> None:
+    cards = [
+        {
+            "id": card_id,
+            "indicator": card["indicator"],
+            "summary": card["summary"],
+            "source": tables["card_sources"][card_id],
+            "version": VERSION,
+            "status": STATUS,
+        }
+        for card_id, card in source.cards.items()
+    ]
+    result.files["cards.json"] = as_tree({"cards": cards})
+
+
+def plan_step(instruction: Row) -> Row:
+    repeat = instruction["timing"]["repeat"]
+    dose = instruction["doseAndRate"][0]["doseQuantity"]
+    limit = instruction["maxDosePerPeriod"]["numerator"]
+    step: Row = {
+        "sequence": instruction["sequence"],
+        "text": instruction["text"],
+        "dose_mg": dose["value"],
+        "frequency": repeat["frequency"],
+        "period": repeat["period"],
+        "period_unit": repeat["periodUnit"],
+        "max_mg_per_day": limit["value"],
+    }
+    if "boundsDuration" in repeat:
+        step["duration_days"] = repeat["boundsDuration"]["value"]
+    return step
+
+
+def import_plans(source: Source, tables: Row, result: Import) -> None:
+    templates = source.templates
+    general: str = tables["plan_note"]
+    plans = []
+    for plan_id, facts in tables["plans"].items():
+        template = templates[plan_id]
+        note: str = template["note"][0]["text"]
+        if not note.startswith(general):
+            result.oddities.append(f"plans: {plan_id} has a note of its own")
+        steps = [plan_step(instruction) for instruction in template["dosageInstruction"]]
+        plans.append(
+            {
+                "id": plan_id,
+                "title": facts["title"],
+                "steps": steps,
+                "target_mg_per_day": steps[-1]["dose_mg"] * steps[-1]["frequency"],
+                "max_mg_per_day": max(step["max_mg_per_day"] for step in steps),
+                "supply_days": template["dispenseRequest"]["expectedSupplyDuration"]["value"],
+                "note": general,
+                "note_specific": note.removeprefix(general).strip(),
+                "source": facts["source"],
+                "version": VERSION,
+                "status": STATUS,
+            }
+        )
+    first = templates["mg_200_400"]
+    product = first["medicationCodeableConcept"]
+    labs = [
+        {"id": lab_id, **templates[lab_id]["code"]["coding"][0], "source": "SPEC 3.3"}
+        for lab_id in tables["labs"]
+    ]
+    result.files["plans.json"] = as_tree(
+        {
+            "version": VERSION,
+            "status": STATUS,
+            "product": {**product["coding"][0], "text": product["text"]},
+            "route": first["dosageInstruction"][0]["route"]["coding"][0],
+            "plans": plans,
+            "labs": labs,
+            "alternatives": [
+                {"rxcui": row["rxcui"], "display": row["display"]}
+                | ({"use": row["use"]} if "use" in row else {})
+                for row in templates["alternatives"]
+            ],
+        }
+    )
+
+
+def import_interactions(source: Source, tables: Row, result: Import) -> None:
+    names = {row["name"] for row in source.ingredients["ingredients"]}
+    rows = []
+    for item in source.interactions["items"]:
+        hours = tables["interaction_hours"][item["class"]]
+        stated = item["per_drug"] | hours.get("advice", {})
+        for name in sorted({*stated, *hours.get("drugs", {})} - names):
+            result.oddities.append(f"interactions: {name} is no known ingredient")
+        rows.append(
+            {
+                "id": item["class"],
+                "valueset": f"med_{item['class']}",
+                "salts": item["applies_to_salts"],
+                "indicator": item["indicator"],
+                "advice": item["advice"],
+                **hours.get("class", {}),
+                "per_drug": [
+                    {"ingredient": name, "advice": stated[name], **hours["drugs"].get(name, {})}
+                    for name in sorted(stated)
+                ],
+                "routes": item["routes"],
+                "source": "SPEC 4.4",
+                "version": VERSION,
+                "status": STATUS,
+            }
+        )
+    rows.sort(key=lambda row: str(row["id"]))
+    result.files["interactions.json"] = as_tree(
+        {
+            "version": VERSION,
+            "status": STATUS,
+            "neutralising_salts": sorted(source.interactions["neutralising_salts"]),
+            "interactions": rows,
+        }
+    )
+
+
+def import_override_reasons(source: Source, tables: Row, result: Import) -> None:
+    reasons = source.override_reasons
+    result.files["override_reasons.json"] = as_tree(
+        {
+            "version": VERSION,
+            "status": STATUS,
+            "source": reasons["source"],
+            "suggestion_cards": reasons["suggestion_cards"],
+            "safety_cards": reasons["safety_cards"],
+            "local_extra": [
+                {"system": tables["local_override_system"], "code": code, "display": display}
+                for code, display in reasons["local_extra"]["codes"]
+            ],
+        }
+    )
+
+
+def import_references(source: Source, tables: Row, result: Import) -> None:
+    own: Row = tables["references"]
+    rows = []
+    for reference_id, facts in own.items():
+        stated = next((row for row in source.references if row["id"] == reference_id), {})
+        row: Row = {
+            "id": reference_id,
+            "title": facts["title"],
+            "citation": facts.get("citation", stated.get("cite")),
+        }
+        row |= {name: stated[name] for name in ("doi", "pmid") if name in stated}
+        rows.append(row | {"checked": facts["checked"], "version": VERSION, "status": STATUS})
+    for stated in source.references:
+        if stated["id"] not in own:
+            result.oddities.append(f"references: {stated['id']} is not imported")
+    result.files["references.json"] = as_tree({"references": rows})
+
+
+def import_evidence(_source: Source, tables: Row, result: Import) -> None:
+    result.files["evidence.json"] = as_tree(
+        {
+            "evidence": [
+                {**row, "source": "SPEC 5.5", "version": VERSION, "status": STATUS}
+                for row in tables["evidence"]
+            ]
+        }
+    )
+
+
+# --- the whole ---------------------------------------------------------------------------------
+
+STEPS: tuple[Callable[[Source, Row, Import], None], ...] = (
+    import_valuesets,
+    import_rxnorm,
+    import_parameters,
+    import_cards,
+    import_plans,
+    import_interactions,
+    import_override_reasons,
+    import_references,
+    import_evidence,
+)
+
+
+def build(folder: Path) -> Import:
+    """Everything the knowledge folder should hold, as text by relative path."""
+    source = read_source(folder)
+    tables: Row = json.loads(TABLES.read_text(encoding="utf-8"))
+    result = Import()
+    for step in STEPS:
+        step(source, tables, result)
+    return result
+
+
+def differences(files: Mapping[str, str], data: Path) -> list[str]:
+    """One line for each file that is missing or does not say what the source says."""
+    found = []
+    for name, text in sorted(files.items()):
+        path = data / name
+        if not path.is_file():
+            found.append(f"missing: {name}")
+        elif path.read_text(encoding="utf-8") != text:
+            old, new = path.read_text(encoding="utf-8").splitlines(), text.splitlines()
+            line = next(
+                (n for n, pair in enumerate(zip(old, new, strict=False), 1) if pair[0] != pair[1]),
+                min(len(old), len(new)) + 1,
+            )
+            found.append(f"differs: {name} from line {line}")
+    return found
+
+
+def write(files: Mapping[str, str], data: Path) -> None:
+    for name, text in sorted(files.items()):
+        path = data / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8", newline="\n")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--from", dest="folder", type=Path, required=True)
+    parser.add_argument("--data", type=Path, default=DATA, help="knowledge folder")
+    parser.add_argument("--check", action="store_true", help="say what differs, change nothing")
+    options = parser.parse_args(arguments)
+    if not options.folder.is_dir():
+        parser.error(f"{options.folder} is not a folder")
+    result = build(options.folder)
+    for oddity in result.oddities:
+        print(f"note: {oddity}", file=sys.stderr)
+    if not options.check:
+        write(result.files, options.data)
+        return 0
+    found = differences(result.files, options.data)
+    print("\n".join(found) if found else "knowledge files agree with their source")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
