@@ -1,0 +1,100 @@
+# `make help` lists what can be asked for. Nothing but Python 3.11 or newer and make is needed.
+
+PORT ?= 8000
+HOST ?= 127.0.0.1
+WORKERS ?= 2
+JOBS ?= 2
+ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+# The first Python that is new enough; `make PYTHON=/path/to/python run` names another one.
+PYTHON ?= $(shell for candidate in python3 python3.13 python3.12 python3.11 python; do \
+	$$candidate -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 \
+	&& echo $$candidate && break; done)
+
+# A stamp is a copy of the pins that were installed last, so nothing is installed twice.
+RUNTIME := $(VENV)/requirements.txt
+DEV := $(VENV)/requirements-dev.txt
+AUDIT := .venv-audit/requirements-audit.txt
+
+# Where every branch must be covered: the rooms where a wrong turn changes a card.
+FULLY_COVERED := cds_service/chart/*,cds_service/knowledge/*,cds_service/reasoning/*
+
+.DEFAULT_GOAL := help
+.PHONY: help run serve test check format bench audit install install-dev clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+
+run: $(RUNTIME) ## start the service with the synthetic patients (PORT=8000)
+	@exec $(BIN)/python tools/serve.py --port $(PORT)
+
+serve: $(RUNTIME) ## the production form (HOST=127.0.0.1 PORT=8000 WORKERS=2)
+	@exec $(BIN)/granian --interface wsgi --no-ws --host $(HOST) --port $(PORT) \
+		--workers $(WORKERS) --blocking-threads 4 --respawn-failed-workers \
+		--workers-kill-timeout 30 app:app
+
+test: $(DEV) ## the whole test suite, with its coverage floors (ARGS="-k kidney" for a part, without them)
+ifeq ($(strip $(ARGS)),)
+	@$(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal --cov --cov-report=term
+	@report=$$($(BIN)/python -m coverage report --include='$(FULLY_COVERED)' --fail-under=100 2>&1) \
+		|| { echo "$$report"; echo "Not every branch of chart, knowledge and reasoning is covered."; exit 1; }
+else
+	@$(BIN)/python -m pytest $(ARGS)
+endif
+
+check: $(DEV) ## format, lint, types, architecture, knowledge and security, all offline
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m cds_service.knowledge.lint
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive app.py cards cds_service tools bench
+
+format: $(DEV) ## rewrite the code in the house style
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(DEV) ## measure the time from request bytes to response bytes
+	$(BIN)/python -m bench $(ARGS)
+
+# Kept out of `check`: it asks a vulnerability database over the network.
+audit: $(AUDIT) ## look the pinned versions up among known vulnerabilities (needs the network)
+	.venv-audit/bin/pip-audit --disable-pip --no-deps --requirement requirements.txt
+	.venv-audit/bin/pip-audit --disable-pip --no-deps --requirement requirements-dev.txt
+
+install: $(RUNTIME) ## only build .venv with what runs
+install-dev: $(DEV) ## only build .venv with what tests, lints and measures
+
+clean: ## remove everything that was built
+	rm -rf .venv .venv-* .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage .coverage.*
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/made:
+	$(call make_venv,$(VENV))
+
+$(RUNTIME): requirements.txt | $(VENV)/made
+	$(call install_pins,$(VENV),$<,$@)
+
+$(DEV): requirements-dev.txt $(RUNTIME)
+	$(call install_pins,$(VENV),$<,$@)
+
+$(AUDIT): requirements-audit.txt
+	$(call make_venv,.venv-audit)
+	$(call install_pins,.venv-audit,$<,$@)
+
+define make_venv
+	@[ -n "$(PYTHON)" ] || { echo "Python 3.11 or newer was not found on this machine."; exit 1; }
+	@echo "Building $(1) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv $(1) || { \
+		echo "This Python cannot make a virtual environment."; \
+		echo "On Debian and Ubuntu its venv module is a package of its own: python3-venv."; exit 1; }
+	@touch $(1)/made
+endef
+
+define install_pins
+	@cmp -s $(2) $(3) || { echo "Installing the pins of $(2)"; \
+		$(1)/bin/python -m pip --disable-pip-version-check --no-input --quiet install --requirement $(2); }
+	@cp $(2) $(3)
+endef
