@@ -206,6 +206,8 @@ def derived_subtypes(valueset_id: str, row: Row, rules: Iterable[Row]) -> list[s
 
 def with_extras(valueset_id: str, row: Row, rules: Iterable[Row]) -> Row:
     found: Row = {name: row[name] for name in EXTRAS if row.get(name) not in (None, "", [])}
+    if row.get("tier") == "informational":
+        found["qualifies"] = False
     subtypes = {*row.get("subtype", []), *derived_subtypes(valueset_id, row, rules)}
     if subtypes:
         found["subtype"] = sorted(subtypes)
@@ -259,7 +261,8 @@ def stated_prefixes(
             row: Row = {"system": system, "prefix": prefix}
             if excluded:
                 row["excluded"] = sorted(excluded)
-            rows.append(row | shared_attributes(below))
+            fallback = {"stage": "unspecified"} if any("stage" in r for r in below) else {}
+            rows.append(row | fallback | shared_attributes(below))
     return rows
 
 
@@ -386,6 +389,7 @@ def import_rxnorm(source: Source, _tables: Row, result: Import) -> None:
 
 
 MAGNESIUM_EXTRAS = (
+    "other_ingredients",
     "strength_mg",
     "elemental_mg",
     "elemental_max_mg",
@@ -417,7 +421,11 @@ def import_magnesium(source: Source, result: Import) -> None:
                     "subtype": rows[code]["subtype"],
                     "salts": sorted(rows[code]["salts"]),
                 }
-                | {name: rows[code][name] for name in MAGNESIUM_EXTRAS if name in rows[code]}
+                | {
+                    name: rows[code][name]
+                    for name in MAGNESIUM_EXTRAS
+                    if rows[code].get(name) not in (None, [])
+                }
                 for code in sorted(rows, key=by_number)
             },
         },

@@ -1,0 +1,359 @@
+"""The knowledge files: their shape, their agreement with the specification, and the importer."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from collections import Counter
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+ROOT = Path(__file__).resolve().parents[2]
+DATA = ROOT / "cds_service" / "knowledge" / "data"
+SCHEMAS = ROOT / "cds_service" / "knowledge" / "schemas"
+CLINICAL = ROOT.parent / "shared" / "clinical"
+RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
+
+SINGLE_FILES = {
+    "rxnorm/products.json": "rxnorm_products",
+    "rxnorm/ingredients.json": "rxnorm_ingredients",
+    "rxnorm/magnesium.json": "rxnorm_magnesium",
+    "parameters.json": "parameters",
+    "cards.json": "cards",
+    "plans.json": "plans",
+    "interactions.json": "interactions",
+    "override_reasons.json": "override_reasons",
+    "references.json": "references",
+    "evidence.json": "evidence",
+}
+VALUESETS = sorted(path.name for path in (DATA / "valuesets").glob("*.json"))
+KINDS = [*SINGLE_FILES.items(), *((f"valuesets/{name}", "valueset") for name in VALUESETS)]
+
+needs_source = pytest.mark.skipif(
+    not CLINICAL.is_dir(), reason="../shared is not beside this checkout"
+)
+
+
+def read(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def data(name: str) -> Any:
+    return read(DATA / name)
+
+
+@pytest.fixture(scope="module")
+def importer() -> ModuleType:
+    spec = importlib.util.spec_from_file_location(
+        "import_clinical", ROOT / "tools" / "import_clinical.py"
+    )
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+# --- shape -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", sorted(SCHEMAS.glob("*.schema.json")), ids=lambda p: p.name)
+def test_schema_is_a_valid_schema(path: Path) -> None:
+    Draft202012Validator.check_schema(read(path))
+
+
+@pytest.mark.parametrize(("name", "kind"), KINDS)
+def test_file_has_the_shape_of_its_kind(name: str, kind: str) -> None:
+    validator = Draft202012Validator(read(SCHEMAS / f"{kind}.schema.json"))
+    errors = [
+        f"{'/'.join(map(str, error.absolute_path))}: {error.message}"
+        for error in validator.iter_errors(data(name))
+    ]
+    assert errors == []
+
+
+@pytest.mark.parametrize(("name", "kind"), KINDS)
+def test_file_is_utf8_with_plain_line_ends_and_below_one_megabyte(name: str, kind: str) -> None:
+    raw = (DATA / name).read_bytes()
+    assert raw.decode("utf-8").endswith("\n")
+    assert b"\r" not in raw
+    assert len(raw) < 1_000_000, kind
+
+
+def test_schema_refuses_a_number_without_its_unit_and_a_flag_with_one() -> None:
+    validator = Draft202012Validator(read(SCHEMAS / "parameters.schema.json"))
+    row = data("parameters.json")[0]
+    assert validator.is_valid([row])
+    assert not validator.is_valid([{**row, "unit": "bool", "value": 1}])
+    assert not validator.is_valid([{**row, "unit": "d", "value": True}])
+    assert not validator.is_valid([{name: row[name] for name in row if name != "unit"}])
+    assert not validator.is_valid([{**row, "status": "final"}])
+
+
+# --- agreement among the files -----------------------------------------------------------------
+
+
+def cited(source: str) -> str:
+    return source.split(" ", maxsplit=1)[0]
+
+
+def test_every_source_is_a_known_reference() -> None:
+    known = {row["id"] for row in data("references.json")["references"]}
+    rows = [
+        *data("parameters.json"),
+        *data("cards.json")["cards"],
+        *data("plans.json")["plans"],
+        *data("plans.json")["labs"],
+        *data("interactions.json")["interactions"],
+        *data("evidence.json")["evidence"],
+    ]
+    assert {cited(row["source"]) for row in rows} <= known
+    assert {r for row in data("evidence.json")["evidence"] for r in row["references"]} <= known
+    assert {f"R{n}" for n in range(1, 16)} <= known
+
+
+@pytest.mark.parametrize(
+    ("name", "member"),
+    [
+        ("cards.json", "cards"),
+        ("plans.json", "plans"),
+        ("interactions.json", "interactions"),
+        ("references.json", "references"),
+        ("evidence.json", "evidence"),
+    ],
+)
+def test_ids_are_unique(name: str, member: str) -> None:
+    counts = Counter(row["id"] for row in data(name)[member])
+    assert [found for found, number in counts.items() if number > 1] == []
+
+
+def test_parameter_ids_are_unique_and_sorted() -> None:
+    ids = [row["id"] for row in data("parameters.json")]
+    assert ids == sorted(set(ids))
+
+
+@pytest.mark.parametrize("name", VALUESETS)
+def test_value_set_is_named_for_its_file_and_cites_what_it_lists(name: str) -> None:
+    valueset = data(f"valuesets/{name}")
+    assert f"{valueset['id']}.json" == name
+    codes = [(row["system"], row["code"]) for row in valueset["codes"]]
+    assert len(codes) == len(set(codes))
+    used = {index for row in valueset["codes"] for index in row["sources"]}
+    assert used <= set(range(len(valueset["sources"])))
+    for row in valueset["prefixes"]:
+        assert all(code.startswith(row["prefix"]) for code in row.get("excluded", []))
+
+
+def test_prefixes_do_not_reach_codes_of_the_exclusion() -> None:
+    reached = []
+    for name in VALUESETS:
+        if not name.endswith("_exclude.json"):
+            continue
+        never = data(f"valuesets/{name}")["codes"]
+        valueset = data(f"valuesets/{name.replace('_exclude', '')}")
+        listed = {(row["system"], row["code"]) for row in valueset["codes"]}
+        for row in never:
+            assert (row["system"], row["code"]) not in listed
+            reached += [
+                row["code"]
+                for prefix in valueset["prefixes"]
+                if prefix["system"] == row["system"]
+                and row["code"].startswith(prefix["prefix"])
+                and not row["code"].startswith(tuple(prefix.get("excluded", ["?"])))
+            ]
+    assert reached == []
+
+
+def test_interactions_name_known_value_sets_and_ingredients() -> None:
+    names = {row[0] for row in data("rxnorm/ingredients.json").values()}
+    document = data("interactions.json")
+    for row in document["interactions"]:
+        assert f"{row['valueset']}.json" in VALUESETS
+        assert {drug["ingredient"] for drug in row["per_drug"]} <= names
+    assert set(document["neutralising_salts"]) <= set(data("rxnorm/magnesium.json")["fractions"])
+
+
+def test_plans_agree_with_the_dose_parameters() -> None:
+    value = {row["id"]: row["value"] for row in data("parameters.json")}
+    plans = {row["id"]: row for row in data("plans.json")["plans"]}
+    assert plans["mg_200_400"]["target_mg_per_day"] == value["dose.target_mg"]
+    assert plans["mg_200_400"]["steps"][0]["duration_days"] == value["dose.titrate_after_days"]
+    assert plans["mg_200_350"]["target_mg_per_day"] == value["dose.elderly_target_mg"]
+    assert (
+        plans["mg_200_350"]["steps"][0]["duration_days"] == value["dose.elderly_titrate_after_days"]
+    )
+    assert plans["mg_200_reduced"]["target_mg_per_day"] == value["dose.reduced_start_mg"]
+    assert plans["mg_200_reduced"]["target_mg_per_day"] <= value["dose.moderate_ckd_max_mg"]
+    assert plans["mg_200_reduced"]["supply_days"] == value["supply.reduced_days"]
+    assert plans["mg_200_400"]["supply_days"] == value["supply.days"]
+    assert plans["mg_perimenstrual"]["target_mg_per_day"] == (
+        value["dose.perimenstrual_mg_per_dose"] * value["dose.perimenstrual_doses_per_day"]
+    )
+    assert all(plan["max_mg_per_day"] <= value["dose.max_mg"] for plan in plans.values())
+
+
+def test_override_reasons_come_from_hl7_or_from_the_project() -> None:
+    reasons = data("override_reasons.json")
+    listed = [*reasons["suggestion_cards"], *reasons["safety_cards"], *reasons["local_extra"]]
+    assert {row["system"] for row in listed} == {
+        "http://terminology.hl7.org/CodeSystem/non-adherence-reason-codes",
+        "https://magnesium-migraine.org/fhir/CodeSystem/override-reason",
+    }
+
+
+# --- particular codes --------------------------------------------------------------------------
+
+
+def entry(valueset: str, code: str) -> dict[str, Any]:
+    rows: list[dict[str, Any]] = data(f"valuesets/{valueset}.json")["codes"]
+    return next(row for row in rows if row["code"] == code)
+
+
+@pytest.mark.parametrize(
+    ("valueset", "code", "attributes"),
+    [
+        ("migraine", "G43.829", {"qualifies": True, "subtype": ["menstrual"]}),
+        ("migraine", "G43.D0", {"qualifies": False, "subtype": ["abdominal"]}),
+        ("renal_ckd", "N18.6", {"stage": "5D"}),
+        ("safety_heart_block", "I44.1", {"grade": "high"}),
+        ("lab_egfr", "48643-1", {"preference": 5, "unit": "mL/min/{1.73_m2}"}),
+        ("lab_creatinine", "11041-1", {"use": False}),
+        ("lab_creatinine", "14682-9", {"default_unit": "umol/L"}),
+        ("lab_magnesium", "21377-7", {"secondary": True}),
+        ("renal_dialysis", "302497006", {"resource": "Procedure"}),
+        ("risk_heart_disease", "I50.9", {"subtype": ["heart-failure"]}),
+        ("risk_heart_disease", "I25.2", {"subtype": ["past-event"]}),
+        ("risk_heart_disease", "Z95.1", {"subtype": ["past-event"]}),
+        ("risk_gi_malabsorption", "Z98.84", {"subtype": ["past-event"]}),
+        ("risk_gi_malabsorption", "Z90.3", {"tier": "informational", "qualifies": False}),
+    ],
+)
+def test_code_carries_what_the_rules_ask(
+    valueset: str, code: str, attributes: dict[str, Any]
+) -> None:
+    row = entry(valueset, code)
+    assert {name: row.get(name) for name in attributes} == attributes
+
+
+def test_cardiomyopathy_alone_is_not_marked_as_heart_failure() -> None:
+    assert "subtype" not in entry("risk_heart_disease", "I42.0")
+    assert "subtype" not in entry("risk_heart_disease", "85898001")
+
+
+def test_pregnancy_prefixes_leave_out_childbirth_and_the_puerperium() -> None:
+    prefixes = {row["prefix"]: row for row in data("valuesets/pregnancy.json")["prefixes"]}
+    assert "O99.03" in prefixes["O99"]["excluded"]
+    assert "O24.43" in prefixes["O24"]["excluded"]
+    assert "excluded" not in prefixes["O36"]
+
+
+# --- agreement with the source -----------------------------------------------------------------
+
+
+@needs_source
+@pytest.mark.shared
+def test_knowledge_agrees_with_the_source(
+    importer: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert importer.main(["--from", str(CLINICAL), "--check"]) == 0, capsys.readouterr().out
+
+
+@needs_source
+@pytest.mark.shared
+def test_check_tells_a_missing_and_a_changed_file(
+    importer: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--from", str(CLINICAL), "--data", str(tmp_path)]
+    assert importer.main(arguments) == 0
+    assert importer.main([*arguments, "--check"]) == 0
+    (tmp_path / "cards.json").unlink()
+    plans = tmp_path / "plans.json"
+    plans.write_text(plans.read_text(encoding="utf-8").replace("200", "250", 1), encoding="utf-8")
+    capsys.readouterr()
+    assert importer.main([*arguments, "--check"]) == 1
+    said = capsys.readouterr().out
+    assert "missing: cards.json" in said
+    assert "differs: plans.json from line" in said
+
+
+@needs_source
+@pytest.mark.shared
+def test_import_is_the_same_each_time(importer: ModuleType) -> None:
+    assert importer.build(CLINICAL).files == importer.build(CLINICAL).files
+
+
+@needs_source
+@pytest.mark.shared
+def test_nothing_odd_but_what_is_known(importer: ModuleType) -> None:
+    assert importer.build(CLINICAL).oddities == [
+        "risk_diabetes: prefix E11 reaches excluded code E11.A"
+    ]
+
+
+@needs_source
+@pytest.mark.shared
+@pytest.mark.parametrize("name", VALUESETS)
+def test_value_set_keeps_every_code_of_its_source(name: str) -> None:
+    source = read(CLINICAL / "valuesets" / name)["codes"]
+    valueset = data(f"valuesets/{name}")
+    kept = {(row["system"], row["code"]) for row in valueset["codes"]}
+    kept |= {(row["system"], row["prefix"]) for row in valueset["prefixes"]}
+    if name.startswith("med_"):
+        class_name = valueset["id"].removeprefix("med_")
+        kept |= {
+            (RXNORM, code)
+            for code, row in data("rxnorm/products.json")["products"].items()
+            if class_name in row[3]
+        }
+        kept |= {
+            (RXNORM, code)
+            for code, row in data("rxnorm/ingredients.json").items()
+            if class_name in row[1] and not code.startswith("name:")
+        }
+    stated = {(row["system"], row["code"]) for row in source}
+    assert stated <= kept
+    invented = {
+        (system, code)
+        for system, code in kept - stated
+        if not any(row[0] == system and row[1].startswith(code) for row in stated)
+    }
+    assert invented == set()
+
+
+@needs_source
+@pytest.mark.shared
+def test_every_value_set_of_the_source_is_here() -> None:
+    assert sorted(path.name for path in (CLINICAL / "valuesets").glob("*.json")) == VALUESETS
+
+
+@needs_source
+@pytest.mark.shared
+def test_products_ingredients_and_magnesium_are_complete() -> None:
+    products = read(CLINICAL / "rxnorm" / "products.json")["products"]
+    kept = data("rxnorm/products.json")["products"]
+    assert len(kept) == 5494
+    assert {code: sorted(row["classes"]) for code, row in products.items()} == {
+        code: row[3] for code, row in kept.items()
+    }
+    ingredients = read(CLINICAL / "rxnorm" / "ingredients.json")["ingredients"]
+    assert {row["rxcui"] for row in ingredients} == set(data("rxnorm/ingredients.json"))
+    magnesium = read(CLINICAL / "rxnorm" / "magnesium_products.json")["products"]
+    found = data("rxnorm/magnesium.json")["products"]
+    assert {row["code"]: row.get("elemental_mg") for row in magnesium} == {
+        code: row.get("elemental_mg") for code, row in found.items()
+    }
+
+
+@needs_source
+@pytest.mark.shared
+def test_every_card_of_the_source_is_here() -> None:
+    source = read(CLINICAL / "rules" / "cards.json")
+    assert {
+        row["id"]: (row["indicator"], row["summary"]) for row in data("cards.json")["cards"]
+    } == {card_id: (card["indicator"], card["summary"]) for card_id, card in source.items()}
