@@ -1,0 +1,71 @@
+"""Facts with three values, and the evidence they rest on."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+
+class Evidence(msgspec.Struct, frozen=True, gc=False):
+    """Where in the chart something stands.
+
+    `resource` is the reference ("Condition/12") or, where the EHR gave no id, the full URL or the
+    position of the entry. `matched` tells how: "code", "prefix", "ingredient", "atc", "text",
+    "value". `date` is as written; `value` and `unit` are those the rules compared.
+    """
+
+    resource: str
+    system: str | None = None
+    code: str | None = None
+    display: str | None = None
+    date: str | None = None
+    value: str | None = None
+    unit: str | None = None
+    matched: str = "code"
+    note: str | None = None
+
+
+class FactState(StrEnum):
+    """Present (with evidence), absent (we looked, there is none), unknown (with the reason)."""
+
+    PRESENT = "present"
+    ABSENT = "absent"
+    UNKNOWN = "unknown"
+
+
+class Fact(msgspec.Struct, frozen=True, gc=False):
+    """One thing the rules ask of the chart, and its answer."""
+
+    id: str
+    state: FactState
+    evidence: tuple[Evidence, ...] = ()
+    why: str = ""
+
+    @property
+    def present(self) -> bool:
+        """Whether the chart shows it."""
+        return self.state is FactState.PRESENT
+
+    @property
+    def unknown(self) -> bool:
+        """Whether the chart could not be asked."""
+        return self.state is FactState.UNKNOWN
+
+
+class Gap(msgspec.Struct, frozen=True, gc=False):
+    """Data that could not be had: which prefetch key, and why."""
+
+    key: str
+    why: str
+
+
+def fact(
+    fact_id: str, evidence: tuple[Evidence, ...] | list[Evidence], gaps: tuple[Gap, ...] = ()
+) -> Fact:
+    """Present if there is evidence; else unknown if a question went unanswered; else absent."""
+    if evidence:
+        return Fact(fact_id, FactState.PRESENT, tuple(evidence))
+    if gaps:
+        return Fact(fact_id, FactState.UNKNOWN, why="; ".join(f"{g.key} {g.why}" for g in gaps))
+    return Fact(fact_id, FactState.ABSENT)

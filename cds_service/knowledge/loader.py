@@ -1,0 +1,155 @@
+"""Loads the knowledge files into one immutable object, with one content hash over all of them.
+
+The version in discovery, cards and logs is `<release>+<hash>`: two services that show the same
+version reason alike.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from typing import TypeVar
+
+import msgspec
+
+from cds_service.knowledge import drugs as drug_index
+from cds_service.knowledge import model
+from cds_service.knowledge.parameters import Parameter, Parameters, parameters_from
+from cds_service.knowledge.terminology import CodeSystem, Terminology, ValueSet
+
+RELEASE = "1.0.0"
+_HASH_LENGTH = 12
+T = TypeVar("T")
+
+
+class KnowledgeError(Exception):
+    """A knowledge file is missing, malformed or contradicts the code; names the file and the place."""
+
+
+class Wording(msgspec.Struct, frozen=True):
+    """Texts of card details and labels (`wording.json`): id to template."""
+
+    version: str
+    status: str
+    texts: dict[str, str]
+
+
+class Knowledge(msgspec.Struct, frozen=True):
+    """All that the service knows."""
+
+    version: str
+    parameters: Parameters
+    parameter_rows: tuple[Parameter, ...]
+    systems: tuple[CodeSystem, ...]
+    sets: dict[str, ValueSet]
+    terminology: Terminology
+    drugs: drug_index.Drugs
+    cards: dict[str, model.CardText]
+    plans: model.Plans
+    interactions: model.Interactions
+    override_reasons: model.OverrideReasons
+    references: dict[str, model.Citation]
+    evidence: tuple[model.EvidenceLine, ...]
+    policy: model.Policy
+    wording: Wording
+
+
+class _Systems(msgspec.Struct):
+    version: str
+    status: str
+    source: str
+    systems: tuple[CodeSystem, ...]
+
+
+class _Products(msgspec.Struct):
+    version: str
+    status: str
+    sources: dict[str, str]
+    products: dict[str, drug_index.ProductRow]
+
+
+class _Cards(msgspec.Struct):
+    cards: tuple[model.CardText, ...]
+
+
+class _References(msgspec.Struct):
+    references: tuple[model.Citation, ...]
+
+
+class _Evidence(msgspec.Struct):
+    evidence: tuple[model.EvidenceLine, ...]
+
+
+def load(folder: Traversable | None = None) -> Knowledge:
+    """The knowledge of a folder (default: the one in this package).
+
+    Raises `KnowledgeError` with one line that names the file and what is wrong with it.
+    """
+    reader = _Reader(folder if folder is not None else files(__package__).joinpath("data"))
+    systems = reader.read("code_systems.json", _Systems).systems
+    sets = {s.id: s for s in reader.read_all("valuesets", ValueSet)}
+    parameter_rows = reader.read("parameters.json", tuple[Parameter, ...])
+    return Knowledge(
+        parameters=_parameters(parameter_rows),
+        parameter_rows=parameter_rows,
+        systems=systems,
+        sets=sets,
+        terminology=Terminology(systems, [s for s in sets.values() if not _is_drug_set(s)]),
+        drugs=drug_index.Drugs(
+            reader.read("rxnorm/products.json", _Products).products,
+            reader.read("rxnorm/ingredients.json", dict[str, tuple[str, tuple[str, ...]]]),
+            reader.read("rxnorm/magnesium.json", drug_index.MagnesiumTable),
+            [s for s in sets.values() if _is_drug_set(s)],
+            reader.read("drug_text.json", drug_index.DrugText),
+        ),
+        cards={c.id: c for c in reader.read("cards.json", _Cards).cards},
+        plans=reader.read("plans.json", model.Plans),
+        interactions=reader.read("interactions.json", model.Interactions),
+        override_reasons=reader.read("override_reasons.json", model.OverrideReasons),
+        references={r.id: r for r in reader.read("references.json", _References).references},
+        evidence=reader.read("evidence.json", _Evidence).evidence,
+        policy=reader.read("policy.json", model.Policy),
+        wording=reader.read("wording.json", Wording),
+        version=f"{RELEASE}+{reader.digest()}",
+    )
+
+
+def _is_drug_set(value_set: ValueSet) -> bool:
+    return value_set.id.startswith("med_")
+
+
+def _parameters(rows: tuple[Parameter, ...]) -> Parameters:
+    try:
+        return parameters_from(rows)
+    except msgspec.ValidationError as error:
+        raise KnowledgeError(f"knowledge file parameters.json: {error}") from None
+
+
+class _Reader:
+    """Reads files of one folder and hashes what it read."""
+
+    def __init__(self, folder: Traversable) -> None:
+        self._folder = folder
+        self._hashes: dict[str, bytes] = {}
+
+    def read(self, name: str, shape: type[T]) -> T:
+        try:
+            content = self._folder.joinpath(name).read_bytes()
+        except OSError:
+            raise KnowledgeError(f"knowledge file {name} is missing") from None
+        self._hashes[name] = hashlib.sha256(content).digest()
+        try:
+            return msgspec.json.decode(content, type=shape)
+        except msgspec.DecodeError as error:
+            raise KnowledgeError(f"knowledge file {name}: {error}") from None
+
+    def read_all(self, folder: str, shape: type[T]) -> list[T]:
+        names = sorted(f.name for f in self._folder.joinpath(folder).iterdir())
+        return [self.read(f"{folder}/{name}", shape) for name in names if name.endswith(".json")]
+
+    def digest(self) -> str:
+        whole = hashlib.sha256()
+        for name in sorted(self._hashes):
+            whole.update(name.encode() + b"\0" + self._hashes[name])
+        return whole.hexdigest()[:_HASH_LENGTH]

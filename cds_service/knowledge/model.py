@@ -1,0 +1,291 @@
+"""The shapes of the knowledge files that are neither terminology, drugs nor parameters."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class _Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A row of a knowledge file; unknown members are an error."""
+
+
+class CardText(_Row):
+    """A card: its severity and the template of its summary."""
+
+    id: str
+    indicator: str
+    summary: str
+    source: str
+    version: str
+    status: str
+
+
+class PlanStep(_Row):
+    """One step of a dose plan; doses are elemental magnesium."""
+
+    sequence: int
+    text: str
+    dose_mg: int
+    frequency: int
+    period: int
+    period_unit: str
+    max_mg_per_day: int
+    duration_days: int | None = None
+
+
+class Plan(_Row):
+    """A dose plan that a card can offer as a draft order."""
+
+    id: str
+    title: str
+    steps: tuple[PlanStep, ...]
+    target_mg_per_day: int
+    max_mg_per_day: int
+    supply_days: int
+    note: str
+    note_specific: str
+    source: str
+    version: str
+    status: str
+
+
+class DrugAdvice(_Row):
+    """Spacing advice for one drug of an interaction class."""
+
+    ingredient: str
+    advice: str
+    hours_before: float | None = None
+    hours_after: float | None = None
+
+
+class Interaction(_Row):
+    """A class of drugs to be spaced from magnesium."""
+
+    id: str
+    valueset: str
+    salts: str
+    indicator: str
+    advice: str
+    per_drug: tuple[DrugAdvice, ...]
+    routes: tuple[str, ...]
+    source: str
+    version: str
+    status: str
+    hours_before: float | None = None
+    hours_after: float | None = None
+
+
+class OverrideReason(_Row):
+    """A reason a clinician can give for not following a card."""
+
+    system: str
+    code: str
+    display: str
+
+
+class Citation(_Row):
+    """A reference, and what of it was checked."""
+
+    id: str
+    title: str
+    citation: str
+    checked: str
+    version: str
+    status: str
+    doi: str = ""
+    pmid: str = ""
+
+
+class EvidenceLine(_Row):
+    """An honesty line that every suggestion card carries."""
+
+    id: str
+    text: str
+    references: tuple[str, ...]
+    source: str
+    version: str
+    status: str
+
+
+class KidneyRow(_Row, rename={"kidney_class": "class"}):
+    """A row of the kidney table: the first whose findings all hold decides."""
+
+    id: str
+    when: tuple[str, ...]
+    kidney_class: str
+    title: str
+    source: str
+    unless: tuple[str, ...] = ()
+
+
+class RiskRow(_Row):
+    """A risk factor for magnesium deficiency."""
+
+    id: str
+    label: str
+    kind: str
+    extension: bool
+    source: str
+    valueset: str = ""
+    exclude: str = ""
+    labels: dict[str, str] = {}
+
+
+class WastingRow(_Row, rename={"drug_class": "class"}):
+    """A class of magnesium-wasting drugs: how long after authoredOn, by which routes."""
+
+    drug_class: str
+    window: str
+    routes: tuple[str, ...]
+    source: str
+    ingredients: tuple[str, ...] = ()
+
+
+class SuggestRow(_Row):
+    """Which card a trigger gives, by kidney class; "" is silence."""
+
+    hook: str
+    trigger: str
+    needs_indication: bool
+    low_severe: str
+    cards: dict[str, str]
+    source: str
+
+
+class OfferRow(_Row):
+    """One offer of a card."""
+
+    kind: str
+    recommended: bool = False
+    labs: tuple[str, ...] = ()
+    unless_flags: tuple[str, ...] = ()
+    unless_renal_risk: bool = False
+
+
+class OffersRow(_Row, rename={"kidney_class": "class"}):
+    """What a card offers in a kidney class ("*": in any)."""
+
+    card: str
+    kidney_class: str
+    offers: tuple[OfferRow, ...]
+
+
+class PlanRow(_Row, rename={"kidney_class": "class"}):
+    """Which dose plan, by kidney class and age band; "" is none."""
+
+    kidney_class: str
+    age: str
+    plan: str
+
+
+class SafetyRow(_Row):
+    """A check of a magnesium order: for which kinds of product, and what it offers."""
+
+    card: str
+    subtypes: tuple[str, ...]
+    offers: tuple[str, ...]
+    source: str
+
+
+class HazardRow(_Row):
+    """A check of the magnesium a patient takes already."""
+
+    card: str
+    source: str
+
+
+class CautionRow(_Row):
+    """The line of a caution."""
+
+    id: str
+    text: str
+    source: str
+
+
+class Policy(_Row):
+    """The tables that decide where several findings meet (`data/policy.json`)."""
+
+    version: str
+    status: str
+    kidney: tuple[KidneyRow, ...]
+    risk_factors: tuple[RiskRow, ...]
+    wasting_drugs: tuple[WastingRow, ...]
+    suggest: tuple[SuggestRow, ...]
+    offers: tuple[OffersRow, ...]
+    plans: tuple[PlanRow, ...]
+    perimenstrual_plan: str
+    order_safety: tuple[SafetyRow, ...]
+    hazards: tuple[HazardRow, ...]
+    cautions: tuple[CautionRow, ...]
+
+    def plan_for(self, kidney_class: str, age_band: str) -> str:
+        """The dose plan of a kidney class and age band ("adult", "elderly"), "" for none."""
+        return next(
+            r.plan for r in self.plans if r.kidney_class == kidney_class and r.age == age_band
+        )
+
+    def offers_of(self, card: str, kidney_class: str) -> tuple[OfferRow, ...]:
+        """What a card offers in a kidney class."""
+        return next(
+            (r.offers for r in self.offers if r.card == card and r.kidney_class in (kidney_class, "*")),
+            (),
+        )
+
+
+class Coded(_Row):
+    """A coding that drafts carry."""
+
+    system: str
+    code: str
+    display: str
+    text: str = ""
+
+
+class LabOrder(_Row):
+    """A laboratory test that a card can offer."""
+
+    id: str
+    system: str
+    code: str
+    display: str
+    source: str
+
+
+class Alternative(_Row):
+    """Another product a pharmacy may choose."""
+
+    rxcui: str
+    display: str
+    use: str = ""
+
+
+class Plans(_Row):
+    """Dose plans, the product they order, and the tests that cards can offer."""
+
+    version: str
+    status: str
+    product: Coded
+    route: Coded
+    plans: tuple[Plan, ...]
+    labs: tuple[LabOrder, ...]
+    alternatives: tuple[Alternative, ...]
+
+
+class Interactions(_Row):
+    """Spacing advice by drug class."""
+
+    version: str
+    status: str
+    neutralising_salts: tuple[str, ...]
+    interactions: tuple[Interaction, ...]
+
+
+class OverrideReasons(_Row):
+    """Override reasons by kind of card."""
+
+    version: str
+    status: str
+    source: str
+    suggestion_cards: tuple[OverrideReason, ...]
+    safety_cards: tuple[OverrideReason, ...]
+    local_extra: tuple[OverrideReason, ...]

@@ -1,0 +1,264 @@
+"""Every threshold, window and dose limit, by name. Values, units and sources: `data/parameters.json`.
+
+The classes mirror the dotted ids of the file: `egfr.severe_below` is `parameters.egfr.severe_below`.
+A parameter that the file lacks, or that no field here reads, stops the start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+
+class Parameter(msgspec.Struct, frozen=True):
+    """One number or flag as the knowledge file has it, with its unit and where it comes from."""
+
+    id: str
+    value: Any
+    unit: str
+    title: str
+    source: str
+    why: str
+    version: str
+    status: str
+
+
+class _Group(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A group of parameters; unknown members are an error."""
+
+
+class Age(_Group):
+    """Years."""
+
+    adult: int
+    elderly: int
+    renal_risk: int
+
+
+class Alcohol(_Group):
+    """Whether mild alcohol use disorder counts."""
+
+    abuse_counts: bool
+
+
+class AuditC(_Group):
+    """AUDIT-C as evidence of harmful drinking (off by default)."""
+
+    enabled: bool
+    positive_at: int
+    valid_days: int
+
+
+class Cards(_Group):
+    """Limits on cards."""
+
+    cooldown_days: int
+    max: int
+    summary_max: int
+    summary_template_max: int
+
+
+class CkdEpi2021(_Group):
+    """Coefficients of the CKD-EPI 2021 creatinine equation."""
+
+    age_base: Decimal
+    alpha_female: Decimal
+    alpha_male: Decimal
+    beta: Decimal
+    factor: Decimal
+    female_factor: Decimal
+    kappa_female: Decimal
+    kappa_male: Decimal
+
+
+class ConditionLimits(_Group):
+    """Days for which a Condition without clinicalStatus counts."""
+
+    recorded_within_days: int
+
+
+class Creatinine(_Group):
+    """Creatinine: plausible range and conversion."""
+
+    min_age_for_equation: int
+    plausible_max_mg_dl: Decimal
+    plausible_min_mg_dl: Decimal
+    umol_l_per_mg_dl: Decimal
+
+
+class ChildLimit(_Group):
+    """Upper level of supplemental magnesium of an age band."""
+
+    from_age: int
+    mg: Decimal
+
+
+class Dose(_Group):
+    """Elemental magnesium, mg a day unless the name says otherwise."""
+
+    elderly_target_mg: Decimal
+    elderly_titrate_after_days: int
+    max_mg: Decimal
+    moderate_ckd_max_mg: Decimal
+    perimenstrual_doses_per_day: int
+    perimenstrual_mg_per_dose: Decimal
+    perimenstrual_start_cycle_day: int
+    pregnancy_max_mg: Decimal
+    reduced_start_mg: Decimal
+    start_mg: Decimal
+    target_mg: Decimal
+    titrate_after_days: int
+    upper_level_child: dict[str, ChildLimit]
+    upper_level_mg: Decimal
+
+
+class Egfr(_Group):
+    """eGFR in mL/min/{1.73_m2}, and how long a result holds."""
+
+    comparator_below_offset: Decimal
+    creatinine_newer_hours: int
+    discordant_valid_days: int
+    greater_than_usable_from: Decimal
+    moderate_below: Decimal
+    moderate_fresh_days: int
+    no_rounding_before_compare: bool
+    normal_valid_days: int
+    plausible_max: Decimal
+    plausible_min: Decimal
+    severe_below: Decimal
+    severe_never_expires: bool
+
+
+class Magnesium(_Group):
+    """Serum magnesium limits in both units."""
+
+    critical_high_mg_dl: Decimal
+    critical_high_mmol_l: Decimal
+    high_mg_dl: Decimal
+    high_mmol_l: Decimal
+    low_mg_dl: Decimal
+    low_mmol_l: Decimal
+    meq_per_mmol: Decimal
+    mg_dl_per_mmol_l: Decimal
+    mmol_l_per_mg_dl: Decimal
+    plausible_max_mg_dl: Decimal
+    plausible_min_mg_dl: Decimal
+    severe_low_mg_dl: Decimal
+    severe_low_mmol_l: Decimal
+    use_reported_high: bool
+    valid_days: int
+
+
+class MedicationLimits(_Group):
+    """Days for which an order without a later validity end counts."""
+
+    authored_within_days: int
+
+
+class Migraine(_Group):
+    """What counts as migraine and as an indication."""
+
+    infer_from_therapy: bool
+    menstrual_qualifies_alone: bool
+
+
+class Ppi(_Group):
+    """Long-term use."""
+
+    min_days: int
+
+
+class Pregnancy(_Group):
+    """How long a record of pregnancy holds."""
+
+    lookback_days: int
+
+
+class Recheck(_Group):
+    """When to repeat kidney function and magnesium."""
+
+    early_egfr_below: Decimal
+    early_egfr_from: Decimal
+    early_weeks: int
+    first_weeks: int
+    repeat_months: int
+
+
+class Renal(_Group):
+    """Days within which acute kidney events count."""
+
+    aki_cleared_after_days: int
+    aki_days: int
+    dialysis_procedure_days: int
+    transplant_egfr_days: int
+
+
+class Risk(_Group):
+    """Risk-factor windows."""
+
+    antiinfective_days: int
+    extended_factors: bool
+    oncology_days: int
+
+
+class Supply(_Group):
+    """Days supplied."""
+
+    days: int
+    reduced_days: int
+
+
+class Trial(_Group):
+    """The preventive trial."""
+
+    recheck_weeks: int
+    responder_percent: int
+    weeks: int
+
+
+class Parameters(_Group):
+    """All of them."""
+
+    age: Age
+    alcohol: Alcohol
+    audit_c: AuditC
+    cards: Cards
+    ckd_epi_2021: CkdEpi2021
+    condition: ConditionLimits
+    creatinine: Creatinine
+    dose: Dose
+    egfr: Egfr
+    magnesium: Magnesium
+    medication: MedicationLimits
+    migraine: Migraine
+    ppi: Ppi
+    pregnancy: Pregnancy
+    recheck: Recheck
+    renal: Renal
+    risk: Risk
+    supply: Supply
+    trial: Trial
+
+
+def parameters_from(rows: Iterable[Parameter]) -> Parameters:
+    """The typed parameters; raises `msgspec.ValidationError` naming what is missing or unread."""
+    tree: dict[str, Any] = {}
+    for row in rows:
+        *groups, name = row.id.split(".")
+        branch = tree
+        for group in groups:
+            branch = branch.setdefault(group, {})
+        branch[name] = row.value
+    return msgspec.convert(_exact(tree), Parameters)
+
+
+def _exact(value: Any) -> Any:
+    """Floats of the file as the decimals that were written, so that 59.9 is 59.9."""
+    if isinstance(value, dict):
+        return {k: _exact(v) for k, v in value.items()}
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return Decimal(str(value)) if isinstance(value, float) else value
+    return value

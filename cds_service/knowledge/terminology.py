@@ -1,0 +1,185 @@
+"""Codes: which value sets a coding belongs to.
+
+Code systems are known by their canonical URL and by the OIDs and legacy URLs that EHRs send.
+A code that stands in a set is that; otherwise a set's prefixes may hold it (ICD only), unless
+the set excludes it. The longest prefix wins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+
+class CodeSystem(msgspec.Struct, frozen=True, gc=False):
+    """A code system, its canonical URL and the other identifiers EHRs send for it."""
+
+    id: str
+    url: str
+    title: str
+    style: str
+    also: tuple[str, ...] = ()
+
+
+class SetCode(msgspec.Struct, frozen=True, gc=False):
+    """One code of a value set, with the attributes the rules read."""
+
+    system: str
+    code: str
+    display: str = ""
+    sources: tuple[int, ...] = ()
+    qualifies: bool = True
+    subtype: tuple[str, ...] = ()
+    tier: str = ""
+    stage: str = ""
+    grade: str = ""
+    preference: int = 0
+    unit: str = ""
+    default_unit: str = ""
+    use: bool = True
+    secondary: bool = False
+    resource: str = "Condition"
+    match: str = "code"
+
+
+class Prefix(msgspec.Struct, frozen=True, gc=False):
+    """All codes that begin so belong to the set, but for the excluded beginnings."""
+
+    system: str
+    prefix: str
+    display: str = ""
+    excluded: tuple[str, ...] = ()
+    qualifies: bool = True
+    subtype: tuple[str, ...] = ()
+    tier: str = ""
+    stage: str = ""
+    grade: str = ""
+
+
+class ValueSet(msgspec.Struct, frozen=True, gc=False):
+    """A value set as the knowledge files have it."""
+
+    id: str
+    title: str
+    version: str
+    status: str
+    purpose: str
+    sources: tuple[str, ...] = ()
+    prefixes: tuple[Prefix, ...] = ()
+    text: tuple[str, ...] = ()
+    codes: tuple[SetCode, ...] = ()
+    ingredients_without_code: tuple[str, ...] = ()
+
+
+class Hit(msgspec.Struct, frozen=True, gc=False):
+    """A coding belongs to this set, by this code (or prefix)."""
+
+    set_id: str
+    entry: SetCode
+    matched: str
+
+
+_DOT_AFTER = {"icd10": 3, "icd9": 3}
+
+
+class Terminology:
+    """The index over all value sets of codes (drug products are in `drugs`)."""
+
+    def __init__(self, systems: Sequence[CodeSystem], sets: Iterable[ValueSet]) -> None:
+        self._systems = {s.url: s for s in systems}
+        self._url_of = {alias: s.url for s in systems for alias in (s.url, *s.also)}
+        self._styles = {s.url: s.style for s in systems}
+        self._icd10 = _url_with_id(systems, "icd10")
+        self._icd10cm = _url_with_id(systems, "icd10cm")
+        self._codes: dict[tuple[str, str], tuple[Hit, ...]] = {}
+        self._prefixes: dict[tuple[str, str], tuple[tuple[Hit, tuple[str, ...]], ...]] = {}
+        for value_set in sets:
+            self._add(value_set)
+
+    def canonical(self, system: str | None) -> str | None:
+        """The canonical URL of a code system, or `None` where it is not one the rules know."""
+        if system is None:
+            return None
+        url = self._url_of.get(system)
+        if url is None and system.startswith("http://snomed.info/sct/"):
+            return "http://snomed.info/sct"  # an edition or version of SNOMED CT
+        return url
+
+    def hits(self, system: str | None, code: str | None) -> tuple[Hit, ...]:
+        """Every value set that a coding belongs to; none for codes and systems not known."""
+        if code is None:
+            return ()
+        url = self.canonical(system)
+        if url is None:
+            return ()
+        found = self._codes.get((url, code))
+        style = self._styles[url]
+        if style == "plain":
+            return found or ()
+        return self._icd_hits(url, _dotted(code, style))
+
+    def _icd_hits(self, url: str, code: str) -> tuple[Hit, ...]:
+        exact = self._codes.get((url, code), ())
+        hits = (*exact, *self._prefix_hits(url, code, {h.set_id for h in exact}))
+        if url != self._icd10:
+            return hits
+        # The international ICD-10 and its national versions agree with ICD-10-CM on categories
+        # and their first subdivision, not beyond it.
+        have = {h.set_id for h in hits}
+        return (*hits, *(h for h in self._icd_hits(self._icd10cm, code[:5]) if h.set_id not in have))
+
+    def _prefix_hits(self, url: str, code: str, have: set[str]) -> Iterable[Hit]:
+        for length in range(len(code), 2, -1):
+            for hit, excluded in self._prefixes.get((url, code[:length]), ()):
+                if hit.set_id not in have and not code.startswith(excluded):
+                    have.add(hit.set_id)
+                    yield hit
+
+    def _add(self, value_set: ValueSet) -> None:
+        for entry in value_set.codes:
+            hit = Hit(value_set.id, entry, entry.match)
+            key = (entry.system, entry.code)
+            if entry.match == "prefix":
+                self._prefixes[key] = (*self._prefixes.get(key, ()), (hit, ()))
+            self._codes[key] = (*self._codes.get(key, ()), Hit(value_set.id, entry, "code"))
+        for p in value_set.prefixes:
+            entry = SetCode(
+                system=p.system,
+                code=p.prefix,
+                display=p.display,
+                qualifies=p.qualifies,
+                subtype=p.subtype,
+                tier=p.tier,
+                stage=p.stage,
+                grade=p.grade,
+            )
+            key = (p.system, p.prefix)
+            hit = Hit(value_set.id, entry, "prefix")
+            self._prefixes[key] = (*self._prefixes.get(key, ()), (hit, p.excluded))
+
+
+def _url_with_id(systems: Sequence[CodeSystem], system_id: str) -> str:
+    return next(s.url for s in systems if s.id == system_id)
+
+
+def _dotted(code: str, style: str) -> str:
+    """An ICD code in its usual form: upper case, with the dot that some EHRs leave out."""
+    plain = code.strip().upper()
+    at = _DOT_AFTER[style]
+    if "." in plain or len(plain) <= at:
+        return plain
+    if style == "icd9" and plain.startswith("E"):
+        at += 1
+    return f"{plain[:at]}.{plain[at:]}"
+
+
+def codes_in(
+    sets: Mapping[str, ValueSet], set_id: str, system: str, resource: str | None = None
+) -> list[str]:
+    """The codes of one system in a value set, in file order, for prefetch templates."""
+    return [
+        c.code
+        for c in sets[set_id].codes
+        if c.system == system and c.use and (resource is None or c.resource == resource)
+    ]

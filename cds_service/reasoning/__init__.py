@@ -1,0 +1,1 @@
+"""What follows from the chart: pure functions and complete tables. Knows nothing of cards' wording."""

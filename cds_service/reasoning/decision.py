@@ -1,0 +1,148 @@
+"""The outcome of reasoning: which cards, why, with which offers; and what was considered and not met.
+
+Everything a card says is made from these; nothing here is wording.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from cds_service.chart.conditions import SetAside
+from cds_service.chart.evidence import Evidence, Fact, Gap
+
+
+class KidneyClass(StrEnum):
+    """Kidney function, as far as magnesium is concerned (SPEC 3.2)."""
+
+    NORMAL = "NORMAL"
+    MODERATE = "MODERATE"
+    SEVERE = "SEVERE"
+    UNKNOWN = "UNKNOWN"
+
+
+class Kidney(msgspec.Struct, frozen=True):
+    """The kidney class and what it rests on.
+
+    `rule` is the row of the kidney table that matched. `basis` is "eGFR", "creatinine" (computed),
+    "diagnosis", "procedure" or "none"; `value` is in mL/min/{1.73_m2} where there is one, not
+    rounded, and `egfr_text` is how it is said (">60", "48", "29.2"). `reason` says the finding in a
+    few words ("eGFR 25", "dialysis", "CKD stage 4"), "" for NORMAL and UNKNOWN. `flags` are among
+    "stale", "needs_labs", "discordant", "disagrees" (problem list and lab), "unusable_newer".
+    """
+
+    kidney_class: KidneyClass
+    rule: str
+    basis: str = "none"
+    value: Decimal | None = None
+    egfr_text: str = ""
+    reason: str = ""
+    evidence: Evidence | None = None
+    others: tuple[Evidence, ...] = ()
+    flags: tuple[str, ...] = ()
+
+
+class MagnesiumState(StrEnum):
+    """Where the serum magnesium lies (SPEC 4.1). NONE: no usable result in the window."""
+
+    NONE = "none"
+    SEVERE_LOW = "severe_low"
+    LOW = "low"
+    NORMAL = "normal"
+    HIGH = "high"
+    CRITICAL_HIGH = "critical_high"
+
+
+class SerumMagnesium(msgspec.Struct, frozen=True):
+    """The latest usable serum magnesium: `text` is value with unit as reported."""
+
+    state: MagnesiumState
+    text: str = ""
+    evidence: Evidence | None = None
+    unknown: bool = False
+
+
+class OrderRef(msgspec.Struct, frozen=True):
+    """A draft order of the request: its reference (`MedicationRequest/x`, "" if it has no id)."""
+
+    reference: str
+    label: str
+    resource: dict[str, Any]
+
+
+class OfferKind(StrEnum):
+    """What one click does."""
+
+    PLAN = "plan"
+    LABS = "labs"
+    DELETE = "delete"
+    UPDATE = "update"
+
+
+class Offer(msgspec.Struct, frozen=True):
+    """One suggestion. `plan` names a dose plan, `labs` the tests, `order` the draft acted upon.
+
+    `daily_mg` is the elemental dose an update sets.
+    """
+
+    kind: OfferKind
+    recommended: bool = False
+    plan: str = ""
+    labs: tuple[str, ...] = ()
+    order: OrderRef | None = None
+    daily_mg: Decimal | None = None
+
+
+class Caution(msgspec.Struct, frozen=True):
+    """A caution that applies: the id of its line in the knowledge, and what fills the line."""
+
+    id: str
+    values: dict[str, str] = {}
+    evidence: tuple[Evidence, ...] = ()
+
+
+class CardDecision(msgspec.Struct, frozen=True):
+    """One card to be shown.
+
+    `card` is its id in the knowledge; `values` fill its summary; `because` are the facts that made
+    it; `advice` are ids of lines in the knowledge that say what to do ("trial", "titrate" ...).
+    """
+
+    card: str
+    indicator: str
+    values: dict[str, str] = {}
+    because: tuple[Fact, ...] = ()
+    offers: tuple[Offer, ...] = ()
+    cautions: tuple[Caution, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+    kidney: Kidney | None = None
+    magnesium: SerumMagnesium | None = None
+    order: OrderRef | None = None
+    reason_reference: str = ""
+    safety: bool = False
+
+
+class RuleOutcome(msgspec.Struct, frozen=True):
+    """One rule that was looked at: "fired", "met", "not met", "blocked" or "unknown", and why."""
+
+    rule: str
+    outcome: str
+    why: str = ""
+
+
+class Decision(msgspec.Struct):
+    """All that was found, considered and concluded for one call."""
+
+    service: str
+    day: date
+    cards: tuple[CardDecision, ...] = ()
+    facts: tuple[Fact, ...] = ()
+    kidney: Kidney | None = None
+    magnesium: SerumMagnesium | None = None
+    rules: tuple[RuleOutcome, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+    set_aside: tuple[SetAside, ...] = ()
