@@ -59,10 +59,11 @@ format: $(DEV) ## rewrite the code in the house style
 bench: $(DEV) ## measure the time from request bytes to response bytes
 	$(BIN)/python -m bench $(ARGS)
 
-# Kept out of `check`: it asks a vulnerability database over the network.
+# Kept out of `check`: it asks a vulnerability database over the network. Strict, so that a package
+# the database could not be asked about is a failure and not a silence.
 audit: $(AUDIT) ## look the pinned versions up among known vulnerabilities (needs the network)
-	.venv-audit/bin/pip-audit --disable-pip --no-deps --requirement requirements.txt
-	.venv-audit/bin/pip-audit --disable-pip --no-deps --requirement requirements-dev.txt
+	.venv-audit/bin/pip-audit --strict --disable-pip --no-deps --requirement requirements.txt
+	.venv-audit/bin/pip-audit --strict --disable-pip --no-deps --requirement requirements-dev.txt
 
 install: $(RUNTIME) ## only build .venv with what runs
 install-dev: $(DEV) ## only build .venv with what tests, lints and measures

@@ -1,0 +1,53 @@
+"""What every test may ask for: the service with its default settings, a client, the day, the charts."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from hypothesis import HealthCheck, settings
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED = ROOT.parent / "shared"
+
+# No deadline: two workers on two cores make single examples slow for reasons of no interest.
+# In CI the examples are the same in every run, so that a red run can be repeated.
+settings.register_profile(
+    "house",
+    deadline=None,
+    derandomize="CI" in os.environ,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("house")
+
+
+@pytest.fixture(scope="session")
+def app() -> Flask:
+    """Built late, so that a test of one room does not wait for the whole house."""
+    from cds_service import create_app
+
+    return create_app()
+
+
+@pytest.fixture(scope="session")
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+@pytest.fixture
+def today() -> date:
+    """The day of the call, as the service reckons it."""
+    return datetime.now(UTC).date()
+
+
+@pytest.fixture(scope="session")
+def shared_dir() -> Path:
+    """The specification's own files and the real charts, which stay outside this repository."""
+    if not SHARED.is_dir():
+        pytest.skip("../shared is not beside this checkout")
+    return SHARED
