@@ -1,0 +1,1 @@
+"""The decision tables in full, against a second reading of the rules."""
