@@ -1,0 +1,135 @@
+"""What a scenario expected, what the service said, and the difference in plain words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import yaml
+
+from ..support import cards as card_reading
+from ..support.cards import Card
+from .loading import ExpectedCard, Scenario
+
+
+def differences(scenario: Scenario, cards: Sequence[Card]) -> list[str]:
+    """Empty when the service answered as the scenario says."""
+    expected = {card.card: card for card in scenario.expect}
+    got = {card_reading.card_id(card): card for card in cards}
+    found = [f"the card {name} is missing" for name in expected if name not in got]
+    found += [f"the card {name} is not expected" for name in got if name not in expected]
+    for name, card in expected.items():
+        if name in got:
+            found += [f"{name}: {said}" for said in _card_differences(card, got[name])]
+    if len(got) != len(cards):
+        found.append("the same card is shown more than once")
+    return found
+
+
+def _card_differences(expected: ExpectedCard, card: Card) -> Iterator[str]:
+    yield from _unequal("it should be", expected.indicator, card["indicator"])
+    yield from _unequal("it should offer", list(expected.offers), card_reading.offers(card))
+    if expected.recommended is not None:
+        best = card_reading.recommended(card)
+        yield from _unequal("it should recommend", list(expected.recommended), best)
+    missing_labs = {code.code for code in expected.labs} - card_reading.lab_codes(card)
+    if missing_labs:
+        yield f"the laboratory orders lack LOINC {', '.join(sorted(missing_labs))}"
+    yield from _texts(expected, card)
+    yield from _reasons(expected, card_reading.decision(card))
+
+
+def _unequal(what: str, expected: Any, got: Any) -> Iterator[str]:
+    if expected != got:
+        yield f"{what} {_words(expected)}, but {_words(got)}"
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(value) or "nothing"
+    return str(value)
+
+
+def _texts(expected: ExpectedCard, card: Card) -> Iterator[str]:
+    summary, detail = card["summary"], card.get("detail", "")
+    for said in expected.summary_says:
+        if said.lower() not in summary.lower():
+            yield f"the summary should say {said!r}, but is {summary!r}"
+    for said in expected.detail_says:
+        if said.lower() not in detail.lower():
+            yield f"the detail should say {said!r}, but is:\n{_indented(detail)}"
+    for said in expected.detail_omits:
+        if said.lower() in detail.lower():
+            yield f"the detail should not say {said!r}, but is:\n{_indented(detail)}"
+    yield from _order(expected.detail_order, detail)
+
+
+def _order(parts: Sequence[str], detail: str) -> Iterator[str]:
+    """Each part is found after the one before it."""
+    position = 0
+    for part in parts:
+        position = detail.lower().find(part.lower(), position)
+        if position < 0:
+            yield (
+                f"the detail should say, in this order, {', then '.join(parts)}; "
+                f"{part!r} is not where it belongs:\n{_indented(detail)}"
+            )
+            return
+
+
+def _reasons(expected: ExpectedCard, decision: dict[str, Any]) -> Iterator[str]:
+    kidney = decision["kidney"]
+    if expected.kidney is not None:
+        yield from _unequal("the kidney class should be", expected.kidney, kidney["class"])
+    yield from _lacking("the kidney flags", expected.flags, kidney.get("flags", []))
+    yield from _lacking("the cautions", expected.cautions, decision["cautions"])
+    for said in expected.unknown:
+        if not any(said.lower() in item.lower() for item in decision["unknown"]):
+            yield f"the unknown facts should name {said!r}, but are {decision['unknown']}"
+
+
+def _lacking(what: str, expected: Sequence[str], got: Sequence[str]) -> Iterator[str]:
+    missing = [item for item in expected if item not in got]
+    if missing:
+        yield f"{what} should include {', '.join(missing)}, but are {_words(list(got))}"
+
+
+# ------------------------------------------------------------------- reporting
+
+
+def report(scenario: Scenario, cards: Sequence[Card], found: Sequence[str]) -> str:
+    """The failure as a clinician would want to read it."""
+    story = {
+        name: value
+        for name, value in scenario.words.items()
+        if name not in {"id", "title", "expect", "why"}
+    }
+    told = yaml.safe_dump(story, sort_keys=False, allow_unicode=True, width=100).rstrip()
+    return "\n".join(
+        [
+            f"{scenario.id}: {scenario.title}   ({scenario.file})",
+            _indented(told),
+            f"why: {scenario.why}",
+            f"expected: {_summary_of([_expected_line(card) for card in scenario.expect])}",
+            f"got:      {_summary_of([_card_line(card) for card in cards])}",
+            *(f"- {said}" for said in found),
+        ]
+    )
+
+
+def _summary_of(lines: Sequence[str]) -> str:
+    return "; ".join(lines) or "no card"
+
+
+def _expected_line(card: ExpectedCard) -> str:
+    return f"{card.card} ({card.indicator}) offering {_words(list(card.offers))}"
+
+
+def _card_line(card: Card) -> str:
+    named = card_reading.card_id(card)
+    offered = _words(card_reading.offers(card))
+    return f"{named} ({card['indicator']}) offering {offered}: {card['summary']!r}"
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"    {line}" for line in text.splitlines())

@@ -1,0 +1,321 @@
+"""What every card must look like, and what a card offers in the words of the scenarios."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from .fhir import SYSTEMS, Resource
+
+Card = dict[str, Any]
+
+DECISION = "org.magnesium-migraine.decision"
+SEVERITIES = ("critical", "warning", "info")
+MOST_CARDS = 3
+SUMMARY_LIMIT = 140
+SOURCE_LABEL = "Magnesium and migraine rules v1"
+OVERRIDE_SYSTEM = "http://terminology.hl7.org/CodeSystem/non-adherence-reason-codes"
+
+_CARD_NAMES = {
+    *("uuid", "summary", "detail", "indicator", "source", "suggestions", "selectionBehavior"),
+    *("overrideReasons", "links", "extension"),
+}
+_SUGGESTION_NAMES = {"label", "uuid", "isRecommended", "actions", "extension"}
+_ACTION_NAMES = {"type", "description", "resource", "resourceId", "extension"}
+_LINK_NAMES = {"label", "url", "type", "appContext", "autolaunchable", "extension"}
+_KIDNEY_CLASSES = {"NORMAL", "MODERATE", "SEVERE", "UNKNOWN"}
+
+
+# --------------------------------------------------------------------- reading
+
+
+def decision(card: Card) -> dict[str, Any]:
+    found: dict[str, Any] = card["extension"][DECISION]
+    return found
+
+
+def card_id(card: Card) -> str:
+    return str(decision(card)["card"])
+
+
+def suggestions(card: Card) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = card.get("suggestions", [])
+    return found
+
+
+def actions(card: Card) -> list[dict[str, Any]]:
+    return [action for each in suggestions(card) for action in each.get("actions", [])]
+
+
+def offers(card: Card) -> list[str]:
+    """The suggestions in order: labs, mg 200->400, mg perimenstrual 360, delete, update 200."""
+    named = [offer(suggestion) for suggestion in suggestions(card)]
+    return [name for n, name in enumerate(named) if name != "labs" or "labs" not in named[:n]]
+
+
+def recommended(card: Card) -> list[str]:
+    named = [offer(each) for each in suggestions(card) if each.get("isRecommended")]
+    return [name for n, name in enumerate(named) if name not in named[:n]]
+
+
+def offer(suggestion: Mapping[str, Any]) -> str:
+    done = suggestion.get("actions", [])
+    kinds = {(a["type"], (a.get("resource") or {}).get("resourceType")) for a in done}
+    if kinds == {("create", "ServiceRequest")}:
+        return "labs"
+    if len(done) != 1:
+        return f"? {sorted(map(str, kinds))}"
+    return _single_offer(done[0])
+
+
+def _single_offer(action: Mapping[str, Any]) -> str:
+    if action["type"] == "delete":
+        return "delete"
+    steps = daily_doses(action["resource"])
+    if action["type"] == "update":
+        return f"update {max(steps):g}"
+    if "cycle day" in str(action["resource"].get("dosageInstruction")):
+        return f"mg perimenstrual {steps[0]:g}"
+    return "mg " + "->".join(f"{step:g}" for step in steps)
+
+
+def daily_doses(order: Resource) -> list[float]:
+    """Milligrams a day of each dosage step."""
+    return [_daily(step) for step in order["dosageInstruction"]]
+
+
+def _daily(step: Mapping[str, Any]) -> float:
+    quantity = step["doseAndRate"][0]["doseQuantity"]
+    repeat = step["timing"]["repeat"]
+    assert quantity["code"] == "mg", f"a dose in {quantity}"
+    assert (repeat["period"], repeat["periodUnit"]) == (1, "d"), f"a timing of {repeat}"
+    return float(quantity["value"]) * float(repeat["frequency"])
+
+
+def lab_codes(card: Card) -> set[str]:
+    """The LOINC codes of all laboratory orders that the card offers."""
+    return {
+        coding["code"]
+        for action in actions(card)
+        if (resource := action.get("resource") or {}).get("resourceType") == "ServiceRequest"
+        for coding in resource["code"]["coding"]
+    }
+
+
+def text_of(card: Card) -> str:
+    return f"{card['summary']}\n{card.get('detail', '')}"
+
+
+def without_uuids(value: Any) -> Any:
+    """A copy without any `uuid`, to compare answers that must otherwise be equal."""
+    if isinstance(value, dict):
+        return {name: without_uuids(item) for name, item in value.items() if name != "uuid"}
+    if isinstance(value, list):
+        return [without_uuids(item) for item in value]
+    return value
+
+
+def uuids(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for name, item in value.items():
+            if name == "uuid":
+                yield item
+            else:
+                yield from uuids(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from uuids(item)
+
+
+# -------------------------------------------------------------------- checking
+
+
+def assert_valid_answer(answer: Mapping[str, Any], body: Mapping[str, Any]) -> None:
+    """The whole answer of a hook call (CHECKLIST R-1..R-3; SPEC 6.5)."""
+    assert set(answer) <= {"cards", "systemActions", "extension"}, f"unknown in {sorted(answer)}"
+    cards = answer["cards"]
+    assert isinstance(cards, list)
+    assert len(cards) <= MOST_CARDS, f"{len(cards)} cards"
+    ranks = [SEVERITIES.index(card["indicator"]) for card in cards]
+    assert ranks == sorted(ranks), f"not the most serious first: {ranks}"
+    for card in cards:
+        assert_valid_card(card, body)
+    every = list(uuids(cards))
+    assert len(every) == len(set(every)), "a uuid is used twice"
+
+
+def assert_valid_card(card: Card, body: Mapping[str, Any]) -> None:
+    """A card by CHECKLIST J, K, S, A, L, the contract and SPEC 6.6."""
+    _only(card, _CARD_NAMES, "card")
+    shown = {name: value for name, value in card.items() if name != "extension"}
+    assert_no_empty(shown, "card")
+    assert_uuid(card["uuid"])
+    _assert_texts(card)
+    _assert_source(card["source"])
+    _assert_suggestions(card, body)
+    _assert_override_reasons(card)
+    for link in card.get("links", []):
+        _assert_link(link)
+    _assert_decision(card)
+
+
+def assert_no_empty(value: Any, where: str) -> None:
+    """J-5: no null, no empty string, list or object anywhere."""
+    assert value is not None, f"null at {where}"
+    if isinstance(value, str):
+        assert value.strip(), f"empty text at {where}"
+    elif isinstance(value, dict):
+        assert value, f"empty object at {where}"
+        for name, item in value.items():
+            assert_no_empty(item, f"{where}.{name}")
+    elif isinstance(value, list):
+        assert value, f"empty list at {where}"
+        for number, item in enumerate(value):
+            assert_no_empty(item, f"{where}[{number}]")
+
+
+def assert_uuid(value: Any) -> None:
+    assert isinstance(value, str), f"no UUID: {value!r}"
+    assert str(UUID(value)) == value.lower(), f"no UUID: {value!r}"
+
+
+def assert_absolute(url: Any) -> None:
+    parts = urlsplit(url)
+    assert parts.scheme in {"http", "https"}, f"no absolute URL: {url!r}"
+    assert parts.netloc, f"no absolute URL: {url!r}"
+
+
+def _only(value: Mapping[str, Any], names: set[str], what: str) -> None:
+    unknown = set(value) - names
+    assert not unknown, f"{what} has {sorted(unknown)}, not in the specification"
+
+
+def _assert_texts(card: Card) -> None:
+    summary = card["summary"]
+    assert isinstance(summary, str)
+    assert len(summary) < SUMMARY_LIMIT, f"{len(summary)} characters: {summary!r}"
+    assert "\n" not in summary, f"a summary of several lines: {summary!r}"
+    assert "{" not in summary, f"an unfilled summary: {summary!r}"
+    assert card["indicator"] in SEVERITIES
+    assert isinstance(card.get("detail", ""), str)
+
+
+def _assert_source(source: Any) -> None:
+    _only(source, {"label", "url", "icon", "topic"}, "source")
+    assert source["label"] == SOURCE_LABEL
+    assert_absolute(source["url"])
+    assert {"system", "code"} <= set(source["topic"]), f"half a coding: {source['topic']}"
+
+
+def _assert_suggestions(card: Card, body: Mapping[str, Any]) -> None:
+    offered = suggestions(card)
+    behavior = card.get("selectionBehavior")
+    assert bool(offered) == (behavior is not None), "selectionBehavior only with suggestions (K-11)"
+    if not offered:
+        return
+    with_labs = "labs" in offers(card)
+    assert behavior == ("any" if with_labs else "at-most-one"), f"{behavior!r} (SPEC 6.6)"
+    for suggestion in offered:
+        _only(suggestion, _SUGGESTION_NAMES, "suggestion")
+        assert isinstance(suggestion["label"], str)
+        assert_uuid(suggestion["uuid"])
+        assert isinstance(suggestion.get("isRecommended", False), bool)
+        for action in suggestion.get("actions", []):
+            _assert_action(action, body)
+    best = [each for each in offered if each.get("isRecommended")]
+    assert behavior != "at-most-one" or len(best) <= 1, "two recommended, at most one (S-3)"
+
+
+def _assert_action(action: Mapping[str, Any], body: Mapping[str, Any]) -> None:
+    _only(action, _ACTION_NAMES, "action")
+    assert isinstance(action["description"], str)
+    check = {"create": _assert_create, "update": _assert_update, "delete": _assert_delete}
+    check[action["type"]](action, body)
+
+
+def _assert_create(action: Mapping[str, Any], body: Mapping[str, Any]) -> None:
+    resource = action["resource"]
+    assert "resourceId" not in action
+    assert_r4(resource)
+    assert resource["subject"]["reference"] == f"Patient/{body['context']['patientId']}"
+    assert (resource["status"], resource["intent"]) == ("draft", "proposal")
+
+
+def _assert_update(action: Mapping[str, Any], body: Mapping[str, Any]) -> None:
+    resource = action["resource"]
+    assert f"{resource['resourceType']}/{resource['id']}" in draft_references(body)
+    assert_r4(resource)
+
+
+def _assert_delete(action: Mapping[str, Any], body: Mapping[str, Any]) -> None:
+    assert "resource" not in action, "a delete carries no resource (A-6)"
+    assert action["resourceId"] in draft_references(body), f"no draft {action['resourceId']}"
+
+
+def draft_references(body: Mapping[str, Any]) -> set[str]:
+    bundle = body["context"].get("draftOrders") or {}
+    return {
+        f"{entry['resource']['resourceType']}/{entry['resource']['id']}"
+        for entry in bundle.get("entry", [])
+        if "id" in entry.get("resource", {})
+    }
+
+
+def assert_r4(resource: Resource) -> None:
+    """The resource is valid FHIR, read by the R4B models."""
+    from fhir.resources.R4B import get_fhir_model_class
+
+    model = get_fhir_model_class(resource["resourceType"])
+    model.model_validate(resource)
+
+
+def _assert_override_reasons(card: Card) -> None:
+    reasons = card.get("overrideReasons", [])
+    for reason in reasons:
+        assert {"code", "system", "display"} <= set(reason), f"incomplete {reason} (K-13, K-14)"
+    if reasons:
+        assert OVERRIDE_SYSTEM in {reason["system"] for reason in reasons}
+
+
+def _assert_link(link: Mapping[str, Any]) -> None:
+    _only(link, _LINK_NAMES, "link")
+    assert isinstance(link["label"], str)
+    assert link["type"] in {"absolute", "smart"}
+    assert_absolute(link["url"])
+    assert "appContext" not in link or link["type"] == "smart", "appContext only for smart (L-4)"
+
+
+_REFERENCE = re.compile(r"[A-Z][A-Za-z]+/[A-Za-z0-9.\-]{1,64}")
+
+
+def _assert_decision(card: Card) -> None:
+    why = decision(card)
+    assert isinstance(why["card"], str)
+    assert re.fullmatch(r"[^+\s]+\+[^+\s]+", why["knowledge"]), f"knowledge {why['knowledge']!r}"
+    assert isinstance(why["because"], list)
+    for reason in why["because"]:
+        _assert_reason(reason)
+    assert why["kidney"]["class"] in _KIDNEY_CLASSES
+    for name in ("cautions", "unknown"):
+        assert isinstance(why[name], list)
+        assert all(isinstance(item, str) for item in why[name]), f"{name}: {why[name]}"
+
+
+def _assert_reason(reason: Mapping[str, Any]) -> None:
+    assert isinstance(reason["fact"], str)
+    if "resource" in reason:
+        assert _REFERENCE.fullmatch(reason["resource"]), f"no reference: {reason['resource']!r}"
+    if "coding" in reason:
+        assert {"system", "code"} <= set(reason["coding"]), f"half a coding: {reason['coding']}"
+
+
+def loinc(code: str) -> dict[str, str]:
+    return {"system": SYSTEMS["loinc"], "code": code}
+
+
+def most_severe(cards: Sequence[Card]) -> str | None:
+    """The highest indicator of an answer."""
+    return min((card["indicator"] for card in cards), key=SEVERITIES.index, default=None)
