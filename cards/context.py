@@ -1,0 +1,32 @@
+"""What a card needs of the call beside the decision."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CardContext:
+    """The call a card answers: for whom, by whom, when, and where the evidence page stands.
+
+    `now` is an aware UTC datetime; `base_url` the service's own address.
+    """
+
+    patient_id: str
+    user_id: str
+    now: datetime
+    base_url: str
+    new_uuid: Callable[[], str]
+    encounter_id: str | None = None
+
+    @property
+    def evidence_url(self) -> str:
+        """The page that shows rules, sources and limits."""
+        return self.base_url.rstrip("/") + "/evidence"
+
+    @property
+    def authored_on(self) -> str:
+        """The moment of the call as a FHIR dateTime."""
+        return self.now.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,63 @@
+"""What is known of the kidneys, in one line."""
+
+from __future__ import annotations
+
+from cards.markdown import escape
+from cards.naming import day, evidence_text, quantity
+from cards.phrases import Phrases, present
+from cds_service.knowledge.loader import Knowledge
+from cds_service.reasoning.decision import Kidney, KidneyClass
+
+_PREFETCH_KEY = "kidneyLabs"
+
+
+def kidney_line(kidney: Kidney, missing: frozenset[str], knowledge: Knowledge) -> str:
+    """The class in words, what it rests on with its date, and what is to be said of it.
+
+    `missing` are the prefetch keys that could not be had.
+    """
+    phrases = Phrases(knowledge)
+    parts = (
+        phrases[f"kidney.{kidney.kidney_class}"],
+        _basis(kidney, phrases),
+        _nothing(kidney, missing, knowledge, phrases),
+        *(_flag(flag, knowledge, phrases) for flag in kidney.flags),
+        _others(kidney, phrases),
+    )
+    return "; ".join(present(parts))
+
+
+def _basis(kidney: Kidney, phrases: Phrases) -> str:
+    evidence = kidney.evidence
+    if kidney.basis not in {"eGFR", "creatinine"} or evidence is None:
+        said = evidence_text(evidence, phrases) if evidence else escape(kidney.reason)
+        return "" if kidney.basis == "none" else said
+    date = day(evidence.date)
+    said = phrases.say(
+        f"kidney.{kidney.basis.lower()}" + ("" if date else ".undated"),
+        egfr=escape(kidney.egfr_text),
+        creatinine=quantity(evidence),
+        date=date,
+    )
+    return f"{said} ({escape(evidence.note)})" if evidence.note else said
+
+
+def _nothing(
+    kidney: Kidney, missing: frozenset[str], knowledge: Knowledge, phrases: Phrases
+) -> str:
+    if kidney.kidney_class is not KidneyClass.UNKNOWN or kidney.basis != "none":
+        return ""
+    if _PREFETCH_KEY in missing:
+        return phrases["kidney.unknown.missing"]
+    days = knowledge.parameters.egfr.normal_valid_days
+    return phrases.say("kidney.unknown.none", days=str(days))
+
+
+def _flag(flag: str, knowledge: Knowledge, phrases: Phrases) -> str:
+    template = phrases.first_of(f"kidney.flag.{flag}") or escape(flag)
+    return template.replace("{days}", str(knowledge.parameters.egfr.moderate_fresh_days))
+
+
+def _others(kidney: Kidney, phrases: Phrases) -> str:
+    others = [evidence_text(e, phrases) for e in kidney.others]
+    return phrases.say("kidney.others", others=" / ".join(others)) if others else ""

@@ -1,0 +1,52 @@
+"""Text that comes from a chart, made safe: as one plain line, or as Markdown that stays text.
+
+EHRs render card details as GitHub-flavoured Markdown, some of them with raw HTML enabled, so a
+problem title must not be able to become a link, an image or a tag.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+LONGEST_TEXT = 240
+ELLIPSIS = "…"
+_TAG_OPENING = re.compile(r"<(?=[A-Za-z/!?])")
+_ENTITIES = {"&": "&amp;", "<": "&lt;"}
+# A backslash keeps these text; "://", "www." and "@" would make a link by themselves.
+_SPECIAL = re.compile(r"[\\`*_\[\]~|$@<]|&(?=#?\w+;)|:(?=//)|(?<=\bwww)\.", re.IGNORECASE)
+_BLOCK_OPENING = re.compile(r"^(\d{1,9})?([.)+=>#-])")
+_URL_UNSAFE = {" ": "%20", "<": "%3C", ">": "%3E", "(": "%28", ")": "%29", "\\": "%5C"}
+
+
+def plain(text: str, limit: int = LONGEST_TEXT) -> str:
+    """One line of printable text: no control, format or bidirectional characters, no tags."""
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else " " for c in text)
+    return shorten(_TAG_OPENING.sub("", " ".join(text.split())), limit)
+
+
+def shorten(text: str, limit: int) -> str:
+    """At most `limit` characters, cut at a word, the cut shown by an ellipsis."""
+    if len(text) <= limit:
+        return text
+    head = text[: limit - 1]
+    if not text[limit - 1].isspace():
+        head = head.rpartition(" ")[0] or head
+    return head.rstrip(" ,;:-") + ELLIPSIS
+
+
+def escape(text: str) -> str:
+    """A text of the chart as Markdown that shows just this text."""
+    escaped = _SPECIAL.sub(lambda m: _ENTITIES.get(m[0], "\\" + m[0]), plain(text))
+    return _BLOCK_OPENING.sub(r"\1\\\2", escaped)
+
+
+def bullets(lines: Iterable[str]) -> str:
+    """A list, one item a line."""
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def link(label: str, url: str) -> str:
+    """A link to one of the service's own pages."""
+    return f"[{label}]({''.join(_URL_UNSAFE.get(c, c) for c in url)})"

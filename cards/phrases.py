@@ -1,0 +1,68 @@
+"""Templates of the knowledge, filled. What has no value is not said, rather than said empty."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from cds_service.knowledge.loader import Knowledge
+
+_PLACE = re.compile(r"\{(\w+)\}", re.ASCII)
+Values = Mapping[str, str]
+
+
+def unchanged(value: str) -> str:
+    """For values that are the service's own words."""
+    return value
+
+
+def filled(template: str, values: Values, make_safe: Callable[[str], str] = unchanged) -> str:
+    """The template with its places filled, or "" where a place has no value."""
+    names = _PLACE.findall(template)
+    if not all(values.get(name) for name in names):
+        return ""
+    return _PLACE.sub(lambda place: make_safe(values[place[1]]), template)
+
+
+def filled_lines(text: str, values: Values, make_safe: Callable[[str], str]) -> list[str]:
+    """The lines of a text whose places all have a value, each beginning with a capital."""
+    lines = (filled(line, values, make_safe) for line in text.split("\n"))
+    return [capital(line) for line in lines if line]
+
+
+def capital(text: str) -> str:
+    """The text with its first letter as a capital; "eGFR" keeps its own."""
+    return text if text.startswith("eGFR") else text[:1].upper() + text[1:]
+
+
+class Phrases:
+    """The wording of one knowledge by id."""
+
+    def __init__(self, knowledge: Knowledge) -> None:
+        self._texts = knowledge.wording.texts
+
+    def __getitem__(self, phrase_id: str) -> str:
+        return self._texts[phrase_id]
+
+    def first_of(self, *phrase_ids: str) -> str:
+        """The first of these phrases that there is; "" if there is none."""
+        return next((self._texts[i] for i in phrase_ids if i in self._texts), "")
+
+    def say(self, phrase_id: str, **values: str) -> str:
+        """A phrase, filled with values that are safe already; "" where one is lacking."""
+        return filled(self._texts[phrase_id], values)
+
+    def named(self, kind: str, name: str) -> str:
+        """What something is called: its phrase, else its own name in words."""
+        return self._texts.get(f"{kind}.{name}") or name.replace("_", " ")
+
+    def listed(self, items: Sequence[str]) -> str:
+        """ "a, b and c"."""
+        if len(items) < 2:
+            return "".join(items)
+        return self["list.and"].join((self["list.comma"].join(items[:-1]), items[-1]))
+
+
+def present(lines: Iterable[str]) -> list[str]:
+    """Those lines that say something."""
+    return [line for line in lines if line]

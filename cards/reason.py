@@ -1,0 +1,89 @@
+"""The machine-readable reason that every card carries (`org.magnesium-migraine.decision`)."""
+
+from __future__ import annotations
+
+import re
+from decimal import ROUND_FLOOR, Decimal
+from typing import Any
+
+from cds_service.chart.evidence import Evidence, Fact, Gap
+from cds_service.knowledge.loader import Knowledge
+from cds_service.reasoning.decision import CardDecision, Kidney, KidneyClass
+
+Json = dict[str, Any]
+
+EXTENSION = "org.magnesium-migraine.decision"
+EGFR_UNIT = "mL/min/{1.73_m2}"
+_REFERENCE = re.compile(r"[A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64}", re.ASCII)
+_HUNDREDTH = Decimal("0.01")
+_NOT_LOOKED_AT = Kidney(KidneyClass.UNKNOWN, rule="")
+
+
+def reason(card: CardDecision, knowledge: Knowledge) -> Json:
+    """Which card, on which knowledge, because of what, and what was not known."""
+    said: Json = {
+        "card": card.card,
+        "knowledge": knowledge.version,
+        "because": [item for fact in card.because for item in because(fact)],
+        "kidney": kidney(card.kidney or _NOT_LOOKED_AT),
+        "cautions": list(dict.fromkeys(caution.id for caution in card.cautions)),
+        "unknown": [gap(g) for g in card.gaps],
+    }
+    if card.order is not None and card.order.reference:
+        said["order"] = card.order.reference
+    return said
+
+
+def because(fact: Fact) -> list[Json]:
+    """One item for each piece of evidence of a fact that the chart shows."""
+    if not fact.present:
+        return []
+    return [{"fact": fact.id, **evidence(e)} for e in fact.evidence] or [{"fact": fact.id}]
+
+
+def evidence(found: Evidence) -> Json:
+    """Where it stands. A resource without an id has no reference: `entry` says where it was."""
+    place = "resource" if _REFERENCE.fullmatch(found.resource) else "entry"
+    coded = found.system and found.code
+    return filled(
+        {
+            place: found.resource,
+            "coding": {"system": found.system, "code": found.code} if coded else None,
+            "date": found.date,
+            "value": found.value,
+            "unit": found.unit,
+        }
+    )
+
+
+def kidney(known: Kidney) -> Json:
+    """The kidney class and what it rests on."""
+    place = evidence(known.evidence) if known.evidence is not None else {}
+    said = {
+        "class": str(known.kidney_class),
+        "basis": known.basis,
+        "value": None if known.value is None else floored(known.value),
+        "unit": None if known.value is None else EGFR_UNIT,
+        "resource": place.get("resource"),
+        "entry": place.get("entry"),
+        "date": place.get("date"),
+    }
+    return {**filled(said), "flags": list(known.flags)}
+
+
+def floored(value: Decimal) -> str:
+    """At most two decimals, never rounded up: 59.996 must not read as 60."""
+    exponent = value.as_tuple().exponent
+    if isinstance(exponent, int) and exponent < -2:
+        value = value.quantize(_HUNDREDTH, ROUND_FLOOR)
+    return f"{value:f}"
+
+
+def gap(missing: Gap) -> Json:
+    """What could not be had, and why."""
+    return filled({"key": missing.key, "why": missing.why})
+
+
+def filled(said: Json) -> Json:
+    """Without what has no value: no null and nothing empty leaves the service."""
+    return {name: value for name, value in said.items() if value not in (None, "")}

@@ -1,0 +1,128 @@
+"""What one click does: suggestions with their actions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from cards.context import CardContext
+from cards.detail import plain_number
+from cards.drafts import lab_draft, medication_draft, with_daily_dose
+from cards.markdown import plain
+from cards.phrases import Phrases
+from cds_service.knowledge.loader import Knowledge
+from cds_service.knowledge.model import Plan, PlanStep
+from cds_service.reasoning.decision import CardDecision, Offer, OfferKind, OrderRef
+
+Json = dict[str, Any]
+AT_MOST_ONE, ANY = "at-most-one", "any"
+_LONGEST_LABEL = 60
+
+
+def suggestions(card: CardDecision, call: CardContext, knowledge: Knowledge) -> list[Json]:
+    """The suggestions of a card, in the order of its offers, without those that can do nothing."""
+    made = []
+    one_only = behaviour(card) == AT_MOST_ONE
+    recommended = False
+    for offer in card.offers:
+        label, actions = _MAKERS[offer.kind](offer, card, call, knowledge)
+        if not actions:
+            continue
+        suggestion: Json = {"label": label, "uuid": call.new_uuid()}
+        if offer.recommended and not (one_only and recommended):
+            suggestion["isRecommended"] = recommended = True
+        made.append(suggestion | {"actions": actions})
+    return made
+
+
+def behaviour(card: CardDecision) -> str:
+    """`any` where tests are among the suggestions (a draft may be taken too), else at most one."""
+    tests = any(offer.kind is OfferKind.LABS and offer.labs for offer in card.offers)
+    return ANY if tests else AT_MOST_ONE
+
+
+# ------------------------------------------------------------- one per kind
+
+_Made = tuple[str, list[Json]]
+
+
+def _plan(offer: Offer, card: CardDecision, call: CardContext, knowledge: Knowledge) -> _Made:
+    phrases = Phrases(knowledge)
+    plan = next(plan for plan in knowledge.plans.plans if plan.id == offer.plan)
+    action = {
+        "type": "create",
+        "description": phrases.say(
+            "action.plan", steps="; ".join(step.text for step in plan.steps)
+        ),
+        "resource": medication_draft(plan, card, call, knowledge),
+    }
+    return _plan_label(plan, knowledge, phrases), [action]
+
+
+def _plan_label(plan: Plan, knowledge: Knowledge, phrases: Phrases) -> str:
+    first, last = _daily(plan.steps[0]), _daily(plan.steps[-1])
+    if plan.id == knowledge.policy.perimenstrual_plan:
+        day = knowledge.parameters.dose.perimenstrual_start_cycle_day
+        return phrases.say("suggestion.plan.perimenstrual", last=last, day=str(day))
+    if first == last:
+        return phrases.say("suggestion.plan.one", first=first)
+    return phrases.say("suggestion.plan.steps", first=first, last=last)
+
+
+def _daily(step: PlanStep) -> str:
+    return str(step.dose_mg * step.frequency // step.period)
+
+
+def _labs(offer: Offer, card: CardDecision, call: CardContext, knowledge: Knowledge) -> _Made:
+    phrases = Phrases(knowledge)
+    by_id = {lab.id: lab for lab in knowledge.plans.labs}
+    tests = [phrases.named("lab", lab) for lab in offer.labs]
+    actions = [
+        {
+            "type": "create",
+            "description": phrases.say("action.lab", test=test),
+            "resource": lab_draft(by_id[lab], card, call, knowledge),
+        }
+        for lab, test in zip(offer.labs, tests, strict=True)
+    ]
+    return phrases.say("suggestion.labs", tests=phrases.listed(tests)), actions
+
+
+def _delete(offer: Offer, card: CardDecision, _: CardContext, knowledge: Knowledge) -> _Made:
+    order = offer.order or card.order
+    if order is None or not order.reference:
+        return "", []
+    phrases = Phrases(knowledge)
+    name = _order_name(order, phrases)
+    action = {
+        "type": "delete",
+        "description": phrases.say("action.delete", order=name),
+        "resourceId": order.reference,
+    }
+    return phrases.say("suggestion.delete", order=name), [action]
+
+
+def _update(offer: Offer, card: CardDecision, _: CardContext, knowledge: Knowledge) -> _Made:
+    order = offer.order or card.order
+    if order is None or not order.reference or offer.daily_mg is None:
+        return "", []
+    phrases = Phrases(knowledge)
+    dose = plain_number(offer.daily_mg)
+    action = {
+        "type": "update",
+        "description": phrases.say("action.update", order=_order_name(order, phrases), dose=dose),
+        "resource": with_daily_dose(order.resource, offer.daily_mg, knowledge),
+    }
+    return phrases.say("suggestion.update", dose=dose), [action]
+
+
+def _order_name(order: OrderRef, phrases: Phrases) -> str:
+    return plain(order.label, _LONGEST_LABEL) or phrases["order.unnamed"]
+
+
+_MAKERS: dict[OfferKind, Callable[[Offer, CardDecision, CardContext, Knowledge], _Made]] = {
+    OfferKind.PLAN: _plan,
+    OfferKind.LABS: _labs,
+    OfferKind.DELETE: _delete,
+    OfferKind.UPDATE: _update,
+}
