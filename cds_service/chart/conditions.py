@@ -27,7 +27,7 @@ class Problem(msgspec.Struct, frozen=True):
     over (resolved, inactive) but not in error: some count all the same (an old infarction).
     """
 
-    hits: dict[str, SetCode]
+    hits: dict[str, tuple[SetCode, ...]]
     active: bool
     past_event: bool
     confirmed: bool
@@ -92,7 +92,7 @@ def read_problems(
 
 
 def _hits(code: CodeableConcept, terminology: Terminology) -> list[tuple[Hit, Coding]]:
-    found = []
+    found: list[tuple[Hit, Coding]] = []
     for coding in code.coding or ():
         found.extend((hit, coding) for hit in terminology.hits(coding.system, coding.code))
     return found
@@ -108,20 +108,20 @@ def _problem(
 ) -> Problem:
     recorded = dates.parse(condition.recordedDate)
     when = dates.parse(condition.onsetDateTime) or _onset_period(condition) or recorded
-    by_set: dict[str, SetCode] = {}
+    by_set: dict[str, tuple[SetCode, ...]] = {}
     evidence: dict[str, Evidence] = {}
     for hit, coding in hits:
-        if hit.set_id in by_set and _rank(by_set[hit.set_id]) >= _rank(hit.entry):
-            continue
-        by_set[hit.set_id] = hit.entry
-        evidence[hit.set_id] = Evidence(
-            resource=reference_of(entry, position),
-            system=coding.system,
-            code=coding.code,
-            display=label_of(condition.code, coding) or hit.entry.display,
-            date=when.written if when else None,
-            matched=hit.matched,
-        )
+        first = hit.set_id not in by_set
+        by_set[hit.set_id] = (*by_set.get(hit.set_id, ()), hit.entry)
+        if first or (hit.entry.qualifies and not by_set[hit.set_id][0].qualifies):
+            evidence[hit.set_id] = Evidence(
+                resource=reference_of(entry, position),
+                system=coding.system,
+                code=coding.code,
+                display=label_of(condition.code, coding) or hit.entry.display,
+                date=when.written if when else None,
+                matched=hit.matched,
+            )
     verification = code_of(condition.verificationStatus)
     reason = _not_active(condition, verification, recorded, today, recorded_days)
     return Problem(
@@ -135,11 +135,6 @@ def _problem(
         reason=reason or ("" if verification not in TENTATIVE else f"is {verification}"),
         label=label_of(condition.code, hits[0][1]) or hits[0][0].entry.display,
     )
-
-
-def _rank(entry: SetCode) -> tuple[bool, bool, str, str]:
-    """Among several codings of one set the one that says most wins: qualifying, staged, graded."""
-    return (entry.qualifies, bool(entry.subtype), entry.stage, entry.grade)
 
 
 def _not_active(

@@ -9,7 +9,7 @@ from cds_service.fhir.wire import CodeableConcept, Coding, Entry
 
 def reference_of(entry: Entry[Any], position: int) -> str:
     """`Condition/12`; where the EHR gave no id, the full URL or the position of the entry."""
-    resource = entry.resource
+    resource: Any = entry.resource
     kind = resource.resourceType or "Resource"
     if resource.id:
         return f"{kind}/{resource.id}"

@@ -74,10 +74,9 @@ class Kind(Generic[R]):
         bundle = self._bundle.decode(raw)
         if bundle.resourceType != "Bundle":
             return self._single(raw, bundle.resourceType)
-        found = bundle.entry or []
-        if any(e.resource is not None and not _type_of(e) for e in found) or any(
-            _type_of(e) == "OperationOutcome" for e in found
-        ):
+        found: list[wire.Entry[R]] = bundle.entry or []
+        kinds = {_type_of(e) for e in found if e.resource is not None}
+        if None in kinds or "OperationOutcome" in kinds:
             return self._loose(raw)
         entries = [e for e in found if _type_of(e) in self.resource_types]
         return _content(entries, (), _more(bundle.total, bundle.link, found))

@@ -148,16 +148,16 @@ class Drugs:
                 magnesium = None
                 if MAGNESIUM in held:
                     magnesium = self._magnesium_of_atc(code, display, ingredients)
-                return Drug(
-                    display or code, frozenset(held), ingredients, "any", "atc", magnesium
-                )
+                return Drug(display or code, frozenset(held), ingredients, "any", "atc", magnesium)
         return None
 
     def by_text(self, text: str) -> Drug | None:
         """The drug that a display or a free text names, if it holds a word of a value set."""
         plain = _plain(text)
         for phrase in self._text.not_magnesium:
-            plain = plain.replace(phrase, phrase.removesuffix(" magnesium").replace("magnesium", ""))
+            plain = plain.replace(
+                phrase, phrase.removesuffix(" magnesium").replace("magnesium", "")
+            )
         found = list(self._named(plain.split()))
         if not found:
             return None

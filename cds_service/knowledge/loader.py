@@ -15,6 +15,7 @@ import msgspec
 
 from cds_service.knowledge import drugs as drug_index
 from cds_service.knowledge import model
+from cds_service.knowledge.dosage import DosageTables
 from cds_service.knowledge.parameters import Parameter, Parameters, parameters_from
 from cds_service.knowledge.terminology import CodeSystem, Terminology, ValueSet
 
@@ -45,6 +46,7 @@ class Knowledge(msgspec.Struct, frozen=True):
     sets: dict[str, ValueSet]
     terminology: Terminology
     drugs: drug_index.Drugs
+    dosage: DosageTables
     cards: dict[str, model.CardText]
     plans: model.Plans
     interactions: model.Interactions
@@ -103,6 +105,7 @@ def load(folder: Traversable | None = None) -> Knowledge:
             [s for s in sets.values() if _is_drug_set(s)],
             reader.read("drug_text.json", drug_index.DrugText),
         ),
+        dosage=reader.read("dosage.json", DosageTables),
         cards={c.id: c for c in reader.read("cards.json", _Cards).cards},
         plans=reader.read("plans.json", model.Plans),
         interactions=reader.read("interactions.json", model.Interactions),

@@ -9,7 +9,7 @@ class _Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A row of a knowledge file; unknown members are an error."""
 
 
-class CardText(_Row):
+class CardText(_Row, frozen=True):
     """A card: its severity and the template of its summary."""
 
     id: str
@@ -20,7 +20,7 @@ class CardText(_Row):
     status: str
 
 
-class PlanStep(_Row):
+class PlanStep(_Row, frozen=True):
     """One step of a dose plan; doses are elemental magnesium."""
 
     sequence: int
@@ -33,7 +33,7 @@ class PlanStep(_Row):
     duration_days: int | None = None
 
 
-class Plan(_Row):
+class Plan(_Row, frozen=True):
     """A dose plan that a card can offer as a draft order."""
 
     id: str
@@ -49,7 +49,7 @@ class Plan(_Row):
     status: str
 
 
-class DrugAdvice(_Row):
+class DrugAdvice(_Row, frozen=True):
     """Spacing advice for one drug of an interaction class."""
 
     ingredient: str
@@ -58,7 +58,7 @@ class DrugAdvice(_Row):
     hours_after: float | None = None
 
 
-class Interaction(_Row):
+class Interaction(_Row, frozen=True):
     """A class of drugs to be spaced from magnesium."""
 
     id: str
@@ -75,7 +75,7 @@ class Interaction(_Row):
     hours_after: float | None = None
 
 
-class OverrideReason(_Row):
+class OverrideReason(_Row, frozen=True):
     """A reason a clinician can give for not following a card."""
 
     system: str
@@ -83,7 +83,7 @@ class OverrideReason(_Row):
     display: str
 
 
-class Citation(_Row):
+class Citation(_Row, frozen=True):
     """A reference, and what of it was checked."""
 
     id: str
@@ -96,7 +96,7 @@ class Citation(_Row):
     pmid: str = ""
 
 
-class EvidenceLine(_Row):
+class EvidenceLine(_Row, frozen=True):
     """An honesty line that every suggestion card carries."""
 
     id: str
@@ -107,7 +107,7 @@ class EvidenceLine(_Row):
     status: str
 
 
-class KidneyRow(_Row, rename={"kidney_class": "class"}):
+class KidneyRow(_Row, frozen=True, rename={"kidney_class": "class"}):
     """A row of the kidney table: the first whose findings all hold decides."""
 
     id: str
@@ -118,7 +118,7 @@ class KidneyRow(_Row, rename={"kidney_class": "class"}):
     unless: tuple[str, ...] = ()
 
 
-class RiskRow(_Row):
+class RiskRow(_Row, frozen=True):
     """A risk factor for magnesium deficiency."""
 
     id: str
@@ -131,7 +131,7 @@ class RiskRow(_Row):
     labels: dict[str, str] = {}
 
 
-class WastingRow(_Row, rename={"drug_class": "class"}):
+class WastingRow(_Row, frozen=True, rename={"drug_class": "class"}):
     """A class of magnesium-wasting drugs: how long after authoredOn, by which routes."""
 
     drug_class: str
@@ -141,7 +141,7 @@ class WastingRow(_Row, rename={"drug_class": "class"}):
     ingredients: tuple[str, ...] = ()
 
 
-class SuggestRow(_Row):
+class SuggestRow(_Row, frozen=True):
     """Which card a trigger gives, by kidney class; "" is silence."""
 
     hook: str
@@ -152,7 +152,7 @@ class SuggestRow(_Row):
     source: str
 
 
-class OfferRow(_Row):
+class OfferRow(_Row, frozen=True):
     """One offer of a card."""
 
     kind: str
@@ -162,7 +162,7 @@ class OfferRow(_Row):
     unless_renal_risk: bool = False
 
 
-class OffersRow(_Row, rename={"kidney_class": "class"}):
+class OffersRow(_Row, frozen=True, rename={"kidney_class": "class"}):
     """What a card offers in a kidney class ("*": in any)."""
 
     card: str
@@ -170,7 +170,7 @@ class OffersRow(_Row, rename={"kidney_class": "class"}):
     offers: tuple[OfferRow, ...]
 
 
-class PlanRow(_Row, rename={"kidney_class": "class"}):
+class PlanRow(_Row, frozen=True, rename={"kidney_class": "class"}):
     """Which dose plan, by kidney class and age band; "" is none."""
 
     kidney_class: str
@@ -178,7 +178,7 @@ class PlanRow(_Row, rename={"kidney_class": "class"}):
     plan: str
 
 
-class SafetyRow(_Row):
+class SafetyRow(_Row, frozen=True):
     """A check of a magnesium order: for which kinds of product, and what it offers."""
 
     card: str
@@ -187,14 +187,14 @@ class SafetyRow(_Row):
     source: str
 
 
-class HazardRow(_Row):
+class HazardRow(_Row, frozen=True):
     """A check of the magnesium a patient takes already."""
 
     card: str
     source: str
 
 
-class CautionRow(_Row):
+class CautionRow(_Row, frozen=True):
     """The line of a caution."""
 
     id: str
@@ -202,7 +202,7 @@ class CautionRow(_Row):
     source: str
 
 
-class Policy(_Row):
+class Policy(_Row, frozen=True):
     """The tables that decide where several findings meet (`data/policy.json`)."""
 
     version: str
@@ -227,12 +227,16 @@ class Policy(_Row):
     def offers_of(self, card: str, kidney_class: str) -> tuple[OfferRow, ...]:
         """What a card offers in a kidney class."""
         return next(
-            (r.offers for r in self.offers if r.card == card and r.kidney_class in (kidney_class, "*")),
+            (
+                r.offers
+                for r in self.offers
+                if r.card == card and r.kidney_class in (kidney_class, "*")
+            ),
             (),
         )
 
 
-class Coded(_Row):
+class Coded(_Row, frozen=True):
     """A coding that drafts carry."""
 
     system: str
@@ -241,7 +245,7 @@ class Coded(_Row):
     text: str = ""
 
 
-class LabOrder(_Row):
+class LabOrder(_Row, frozen=True):
     """A laboratory test that a card can offer."""
 
     id: str
@@ -251,7 +255,7 @@ class LabOrder(_Row):
     source: str
 
 
-class Alternative(_Row):
+class Alternative(_Row, frozen=True):
     """Another product a pharmacy may choose."""
 
     rxcui: str
@@ -259,7 +263,7 @@ class Alternative(_Row):
     use: str = ""
 
 
-class Plans(_Row):
+class Plans(_Row, frozen=True):
     """Dose plans, the product they order, and the tests that cards can offer."""
 
     version: str
@@ -271,7 +275,7 @@ class Plans(_Row):
     alternatives: tuple[Alternative, ...]
 
 
-class Interactions(_Row):
+class Interactions(_Row, frozen=True):
     """Spacing advice by drug class."""
 
     version: str
@@ -280,7 +284,7 @@ class Interactions(_Row):
     interactions: tuple[Interaction, ...]
 
 
-class OverrideReasons(_Row):
+class OverrideReasons(_Row, frozen=True):
     """Override reasons by kind of card."""
 
     version: str

@@ -30,7 +30,7 @@ class _Group(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A group of parameters; unknown members are an error."""
 
 
-class Age(_Group):
+class Age(_Group, frozen=True):
     """Years."""
 
     adult: int
@@ -38,13 +38,13 @@ class Age(_Group):
     renal_risk: int
 
 
-class Alcohol(_Group):
+class Alcohol(_Group, frozen=True):
     """Whether mild alcohol use disorder counts."""
 
     abuse_counts: bool
 
 
-class AuditC(_Group):
+class AuditC(_Group, frozen=True):
     """AUDIT-C as evidence of harmful drinking (off by default)."""
 
     enabled: bool
@@ -52,7 +52,7 @@ class AuditC(_Group):
     valid_days: int
 
 
-class Cards(_Group):
+class Cards(_Group, frozen=True):
     """Limits on cards."""
 
     cooldown_days: int
@@ -61,7 +61,7 @@ class Cards(_Group):
     summary_template_max: int
 
 
-class CkdEpi2021(_Group):
+class CkdEpi2021(_Group, frozen=True):
     """Coefficients of the CKD-EPI 2021 creatinine equation."""
 
     age_base: Decimal
@@ -74,13 +74,13 @@ class CkdEpi2021(_Group):
     kappa_male: Decimal
 
 
-class ConditionLimits(_Group):
+class ConditionLimits(_Group, frozen=True):
     """Days for which a Condition without clinicalStatus counts."""
 
     recorded_within_days: int
 
 
-class Creatinine(_Group):
+class Creatinine(_Group, frozen=True):
     """Creatinine: plausible range and conversion."""
 
     min_age_for_equation: int
@@ -89,14 +89,14 @@ class Creatinine(_Group):
     umol_l_per_mg_dl: Decimal
 
 
-class ChildLimit(_Group):
+class ChildLimit(_Group, frozen=True):
     """Upper level of supplemental magnesium of an age band."""
 
     from_age: int
     mg: Decimal
 
 
-class Dose(_Group):
+class Dose(_Group, frozen=True):
     """Elemental magnesium, mg a day unless the name says otherwise."""
 
     elderly_target_mg: Decimal
@@ -115,7 +115,7 @@ class Dose(_Group):
     upper_level_mg: Decimal
 
 
-class Egfr(_Group):
+class Egfr(_Group, frozen=True):
     """eGFR in mL/min/{1.73_m2}, and how long a result holds."""
 
     comparator_below_offset: Decimal
@@ -132,7 +132,7 @@ class Egfr(_Group):
     severe_never_expires: bool
 
 
-class Magnesium(_Group):
+class Magnesium(_Group, frozen=True):
     """Serum magnesium limits in both units."""
 
     critical_high_mg_dl: Decimal
@@ -152,32 +152,32 @@ class Magnesium(_Group):
     valid_days: int
 
 
-class MedicationLimits(_Group):
+class MedicationLimits(_Group, frozen=True):
     """Days for which an order without a later validity end counts."""
 
     authored_within_days: int
 
 
-class Migraine(_Group):
+class Migraine(_Group, frozen=True):
     """What counts as migraine and as an indication."""
 
     infer_from_therapy: bool
     menstrual_qualifies_alone: bool
 
 
-class Ppi(_Group):
+class Ppi(_Group, frozen=True):
     """Long-term use."""
 
     min_days: int
 
 
-class Pregnancy(_Group):
+class Pregnancy(_Group, frozen=True):
     """How long a record of pregnancy holds."""
 
     lookback_days: int
 
 
-class Recheck(_Group):
+class Recheck(_Group, frozen=True):
     """When to repeat kidney function and magnesium."""
 
     early_egfr_below: Decimal
@@ -187,7 +187,7 @@ class Recheck(_Group):
     repeat_months: int
 
 
-class Renal(_Group):
+class Renal(_Group, frozen=True):
     """Days within which acute kidney events count."""
 
     aki_cleared_after_days: int
@@ -196,7 +196,7 @@ class Renal(_Group):
     transplant_egfr_days: int
 
 
-class Risk(_Group):
+class Risk(_Group, frozen=True):
     """Risk-factor windows."""
 
     antiinfective_days: int
@@ -204,14 +204,14 @@ class Risk(_Group):
     oncology_days: int
 
 
-class Supply(_Group):
+class Supply(_Group, frozen=True):
     """Days supplied."""
 
     days: int
     reduced_days: int
 
 
-class Trial(_Group):
+class Trial(_Group, frozen=True):
     """The preventive trial."""
 
     recheck_weeks: int
@@ -219,7 +219,7 @@ class Trial(_Group):
     weeks: int
 
 
-class Parameters(_Group):
+class Parameters(_Group, frozen=True):
     """All of them."""
 
     age: Age

@@ -127,7 +127,10 @@ class Terminology:
         # The international ICD-10 and its national versions agree with ICD-10-CM on categories
         # and their first subdivision, not beyond it.
         have = {h.set_id for h in hits}
-        return (*hits, *(h for h in self._icd_hits(self._icd10cm, code[:5]) if h.set_id not in have))
+        return (
+            *hits,
+            *(h for h in self._icd_hits(self._icd10cm, code[:5]) if h.set_id not in have),
+        )
 
     def _prefix_hits(self, url: str, code: str, have: set[str]) -> Iterable[Hit]:
         for length in range(len(code), 2, -1):

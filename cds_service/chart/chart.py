@@ -1,0 +1,288 @@
+"""The chart of one call. Each part is read when it is first asked for, so that a call that is
+settled early never decodes the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from functools import cached_property
+from typing import Any
+
+import msgspec
+from msgspec import Raw
+
+from cds_service.chart.allergies import Allergies, read_allergies
+from cds_service.chart.conditions import Problems, SetAside, read_problems
+from cds_service.chart.evidence import Evidence, Gap
+from cds_service.chart.labs import Labs, read_labs
+from cds_service.chart.medications import (
+    DrugFinder,
+    Medications,
+    MedicationUse,
+    medication_use,
+    read_requests,
+    read_statements,
+)
+from cds_service.chart.patient import Person, read_person
+from cds_service.chart.pregnancy import read_pregnancy_status
+from cds_service.chart.procedures import Dialysis, read_dialysis
+from cds_service.chart.subject import Subject, bare_id
+from cds_service.fhir import wire
+from cds_service.fhir.prefetch import KINDS, REQUIRED, Content, State
+from cds_service.knowledge.loader import Knowledge
+
+KIDNEY_SETS = frozenset({"lab_egfr", "lab_creatinine"})
+MAGNESIUM_SETS = frozenset({"lab_magnesium"})
+_DRAFT = msgspec.json.Decoder(wire.Medication)
+
+
+class Chart:
+    """What is known of the patient of one call, read from its prefetch."""
+
+    def __init__(
+        self, prefetch: Mapping[str, Raw], patient_id: str, today: date, knowledge: Knowledge
+    ) -> None:
+        self.today = today
+        self.knowledge = knowledge
+        self._prefetch = prefetch
+        self._patient_id = bare_id(patient_id)
+        self._contents: dict[str, Content[Any]] = {}
+
+    def content(self, key: str) -> Content[Any]:
+        """What one prefetch key holds."""
+        if key not in self._contents:
+            self._contents[key] = KINDS[key].read(self._prefetch.get(key))
+        return self._contents[key]
+
+    def gaps(self, *keys: str) -> tuple[Gap, ...]:
+        """What could not be had or read of these keys."""
+        return tuple(gap for key in keys if (gap := self._gap(key)) is not None)
+
+    def missing_required(self) -> tuple[Gap, ...]:
+        """The required keys that are not known, or only in part: without them there is no answer."""
+        missing = []
+        for key in REQUIRED:
+            content = self.content(key)
+            if not content.known:
+                missing.append(Gap(key, content.why))
+            elif content.partial:
+                missing.append(Gap(key, "holds only a part of the data"))
+        if not missing and self._is_another_patient():
+            missing.append(Gap("patient", "is not the patient of the hook's context"))
+        return tuple(missing)
+
+    def _gap(self, key: str) -> Gap | None:
+        content = self.content(key)
+        if not content.known:
+            return Gap(key, content.why)
+        if content.unreadable:
+            count = len(content.unreadable)
+            return Gap(key, f"has {count} malformed {'entry' if count == 1 else 'entries'}")
+        if content.partial and not self._newest_first(key):
+            return Gap(key, "holds only a part of the data")
+        if key in ("medicationRequests", "medicationStatements"):
+            medications = self.requests if key == "medicationRequests" else self.statements
+            if medications.unresolved:
+                return Gap(key, "names a medication that was not sent along")
+        return None
+
+    def _newest_first(self, key: str) -> bool:
+        if key == "kidneyLabs":
+            return self.kidney_labs.complete
+        if key == "magnesiumLabs":
+            return self.magnesium_labs.complete
+        return key in ("pregnancyStatus", "dialysisProcedures")
+
+    def _is_another_patient(self) -> bool:
+        patient = self._patient
+        return patient is not None and patient.id is not None and patient.id != self._patient_id
+
+    @cached_property
+    def _patient(self) -> wire.Patient | None:
+        entries = self.content("patient").entries
+        return entries[0].resource if entries else None
+
+    @cached_property
+    def _subject(self) -> Subject:
+        return Subject(self._patient_id, self._patient.id if self._patient else None)
+
+    @cached_property
+    def person(self) -> Person:
+        """The patient."""
+        return read_person(self._patient, self.today)
+
+    @cached_property
+    def problems(self) -> Problems:
+        """Conditions that any rule knows."""
+        return read_problems(
+            self.content("conditions"),
+            self.knowledge.terminology,
+            self._subject,
+            self.today,
+            self.knowledge.parameters.condition.recorded_within_days,
+        )
+
+    @cached_property
+    def _finder(self) -> DrugFinder:
+        finder = DrugFinder(self.knowledge.drugs, self.knowledge.terminology)
+        for key in ("medicationRequests", "medicationStatements"):
+            finder.add_medications(self.content(key).entries)
+        return finder
+
+    @cached_property
+    def requests(self) -> Medications:
+        """MedicationRequests that count."""
+        return read_requests(
+            self.content("medicationRequests"),
+            self._finder,
+            self._subject,
+            self.today,
+            self.knowledge.parameters.medication.authored_within_days,
+        )
+
+    @cached_property
+    def statements(self) -> Medications:
+        """MedicationStatements that count."""
+        return read_statements(
+            self.content("medicationStatements"), self._finder, self._subject, self.today
+        )
+
+    @cached_property
+    def medications(self) -> list[MedicationUse]:
+        """All that is taken now, as far as any rule knows it."""
+        return [*self.requests.uses, *self.statements.uses]
+
+    @cached_property
+    def kidney_labs(self) -> Labs:
+        """eGFR and creatinine results."""
+        return self._labs("kidneyLabs", KIDNEY_SETS)
+
+    @cached_property
+    def magnesium_labs(self) -> Labs:
+        """Serum magnesium results."""
+        return self._labs("magnesiumLabs", MAGNESIUM_SETS)
+
+    def _labs(self, key: str, sets: frozenset[str]) -> Labs:
+        return read_labs(
+            self.content(key), self.knowledge.terminology, sets, self._subject
+        )
+
+    @cached_property
+    def pregnancy_status(self) -> Evidence | None:
+        """The latest recorded status, if it says pregnant."""
+        return read_pregnancy_status(
+            self.content("pregnancyStatus"),
+            self._subject,
+            self.today,
+            self.knowledge.parameters.pregnancy.lookback_days,
+        )
+
+    @cached_property
+    def allergies(self) -> Allergies:
+        """Allergies and intolerances to magnesium."""
+        return read_allergies(
+            self.content("allergies"),
+            self.knowledge.drugs,
+            self.knowledge.terminology,
+            self._subject,
+        )
+
+    @cached_property
+    def dialysis(self) -> Dialysis:
+        """Dialysis procedures that count."""
+        return read_dialysis(
+            self.content("dialysisProcedures"),
+            self.knowledge.terminology,
+            self._subject,
+            self.today,
+            self.knowledge.parameters.renal.dialysis_procedure_days,
+        )
+
+    @property
+    def subject(self) -> Subject:
+        """Tells this patient's resources from those of others."""
+        return self._subject
+
+    def draft(self, resource: Mapping[str, Any], reference: str) -> MedicationUse | None:
+        """A draft order as a medication; `None` if it names no drug that any rule knows."""
+        try:
+            order = _DRAFT.decode(msgspec.json.encode(resource))
+        except (msgspec.DecodeError, TypeError, RecursionError):
+            order = _DRAFT.decode(msgspec.json.encode(_medication_only(resource)))
+        concept, _ = self._finder.concept_of(order)
+        found = self._finder.drug_of(concept) if concept is not None else None
+        if found is None or concept is None:
+            return None
+        return medication_use(order, concept, found, reference, self._finder)
+
+    def add_medications(self, resources: list[Mapping[str, Any]]) -> None:
+        """Medication resources that came with the draft orders."""
+        entries = []
+        for resource in resources:
+            try:
+                decoded = _DRAFT.decode(msgspec.json.encode(resource))
+            except (msgspec.DecodeError, TypeError, RecursionError):
+                continue
+            entries.append(wire.Entry(resource=decoded))
+        self._finder.add_medications(entries)
+
+    def set_aside(self) -> tuple[SetAside, ...]:
+        """Everything that matched a rule's codes but was not counted, and why."""
+        found = [
+            *self.problems.set_aside,
+            *self.requests.set_aside,
+            *self.statements.set_aside,
+            *self.allergies.set_aside,
+            *self.dialysis.set_aside,
+        ]
+        for labs in (self.kidney_labs, self.magnesium_labs):
+            found += [SetAside(*row) for row in labs.set_aside]
+        return (*found, *self._foreign())
+
+    def _foreign(self) -> list[SetAside]:
+        parts = {
+            "conditions": self.problems.foreign,
+            "medicationRequests": self.requests.foreign,
+            "medicationStatements": self.statements.foreign,
+            "kidneyLabs": self.kidney_labs.foreign,
+            "magnesiumLabs": self.magnesium_labs.foreign,
+            "allergies": self.allergies.foreign,
+            "dialysisProcedures": self.dialysis.foreign,
+        }
+        return [
+            SetAside(key, f"{count} resources", "belong to another patient")
+            for key, count in parts.items()
+            if count
+        ]
+
+
+def _medication_only(resource: Mapping[str, Any]) -> dict[str, Any]:
+    """The medication of an order whose other elements are malformed."""
+    kept: dict[str, Any] = {"resourceType": "MedicationRequest"}
+    concept = resource.get("medicationCodeableConcept")
+    if isinstance(concept, dict):
+        codings = concept.get("coding")
+        text = concept.get("text")
+        kept["medicationCodeableConcept"] = {
+            "text": text if isinstance(text, str) else None,
+            "coding": [
+                {
+                    k: v
+                    for k, v in c.items()
+                    if k in ("system", "code", "display") and isinstance(v, str)
+                }
+                for c in (codings if isinstance(codings, list) else [])
+                if isinstance(c, dict)
+            ],
+        }
+    return kept
+
+
+def open_chart(
+    prefetch: Mapping[str, Raw], patient_id: str, today: date, knowledge: Knowledge
+) -> Chart:
+    """The chart of a call; nothing is read yet."""
+    return Chart(prefetch, patient_id, today, knowledge)
+
+
+__all__ = ["Chart", "State", "open_chart"]

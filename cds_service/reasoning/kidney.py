@@ -1,0 +1,376 @@
+"""Kidney function: which value counts, and the class it gives (SPEC 3).
+
+The table `kidney` of the policy decides; this module finds which of its findings hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date, timedelta
+from decimal import Decimal
+
+import msgspec
+
+from cds_service.chart import dates, quantities
+from cds_service.chart.chart import Chart
+from cds_service.chart.conditions import Problem
+from cds_service.chart.evidence import Evidence, Gap
+from cds_service.chart.labs import LabResult
+from cds_service.chart.patient import Person
+from cds_service.knowledge.parameters import CkdEpi2021, Parameters
+from cds_service.reasoning.decision import Kidney, KidneyClass
+
+SEVERE_STAGES = ("5D", "5", "4")
+MODERATE_STAGES = ("3b", "3", "3a")
+_STAGE_ORDER = (*SEVERE_STAGES, *MODERATE_STAGES, "2", "1", "unspecified")
+KEYS = ("kidneyLabs", "dialysisProcedures")
+
+
+class Gfr(msgspec.Struct, frozen=True):
+    """One kidney result as eGFR, reported or computed.
+
+    `value` is `None` where the result cannot be used. `bound` is "<" where only an upper bound is
+    known. `when` orders results; `preference` is that of the LOINC code, lower is better.
+    """
+
+    value: Decimal | None
+    when: dates.When
+    evidence: Evidence
+    basis: str
+    preference: int = 0
+    bound: str = ""
+    text: str = ""
+
+
+def ckd_epi_2021(
+    creatinine_mg_dl: Decimal, age: int, sex: str, coefficients: CkdEpi2021
+) -> Decimal:
+    """eGFR in mL/min/{1.73_m2} by the CKD-EPI 2021 creatinine equation (Inker 2021, R11).
+
+    Creatinine in mg/dL, age in years, sex "female" or "male".
+    """
+    female = sex == "female"
+    kappa = coefficients.kappa_female if female else coefficients.kappa_male
+    alpha = coefficients.alpha_female if female else coefficients.alpha_male
+    ratio = creatinine_mg_dl / kappa
+    one = Decimal(1)
+    egfr = (
+        coefficients.factor
+        * min(ratio, one) ** alpha
+        * max(ratio, one) ** coefficients.beta
+        * coefficients.age_base**age
+    )
+    return egfr * coefficients.female_factor if female else egfr
+
+
+def assess(chart: Chart) -> Kidney:
+    """The kidney class of the chart's patient."""
+    parameters = chart.knowledge.parameters
+    results = _results(chart)
+    latest = _latest(results, parameters.egfr.creatinine_newer_hours)
+    unusable = _unusable_newer(results, latest)
+    findings = _findings(chart, results, latest)
+    if unusable is not None or (latest is not None and chart.gaps("kidneyLabs")):
+        # A result that is malformed or was not sent may be newer than the one that counts.
+        findings["unusable_newer"] = unusable
+    row = next(
+        r
+        for r in chart.knowledge.policy.kidney
+        if all(f in findings for f in r.when) and not any(f in findings for f in r.unless)
+    )
+    kidney_class = KidneyClass(row.kidney_class)
+    decisive = next((findings[f] for f in row.when if findings[f] is not None), None)
+    flags = _flags(row.id, chart, latest, findings)
+    shown = latest if latest is not None and latest.value is not None else None
+    by_gfr = decisive is not None and shown is not None and decisive == shown.evidence
+    return Kidney(
+        kidney_class=kidney_class,
+        rule=row.id,
+        basis=_basis(row.id, shown, by_gfr, decisive),
+        value=shown.value if shown else None,
+        egfr_text=shown.text if shown else "",
+        reason=_reason(row.id, shown, decisive) if kidney_class is not KidneyClass.NORMAL else "",
+        evidence=decisive or (shown.evidence if shown else unusable),
+        others=tuple(
+            dict.fromkeys(
+                e for e in (*findings.values(), shown.evidence if shown else None) if e is not None
+            )
+        ),
+        flags=flags,
+    )
+
+
+def renal_gaps(chart: Chart) -> tuple[Gap, ...]:
+    """What could not be had of the data that the kidney class rests on."""
+    return chart.gaps(*KEYS)
+
+
+def _results(chart: Chart) -> list[Gfr]:
+    parameters = chart.knowledge.parameters
+    found = []
+    for result in chart.kidney_labs.results:
+        if result.set_id == "lab_egfr":
+            found.append(_reported(result, parameters))
+        else:
+            computed = _computed(result, chart.person, parameters)
+            if computed is not None:
+                found.append(computed)
+    return found
+
+
+def _reported(result: LabResult, parameters: Parameters) -> Gfr:
+    limits = parameters.egfr
+    measured = result.measured
+    value, bound = None, ""
+    if measured is not None and measured.unit in (quantities.EGFR, ""):
+        value, bound = _bounded(measured.value, measured.comparator, parameters)
+        if value is not None and not limits.plausible_min <= measured.value <= limits.plausible_max:
+            value = None
+    text = (
+        f"{measured.comparator}{measured.value.normalize():f}"
+        if value is not None and measured
+        else ""
+    )
+    return Gfr(value, result.when, result.evidence, "eGFR", result.entry.preference, bound, text)
+
+
+def _bounded(value: Decimal, comparator: str, parameters: Parameters) -> tuple[Decimal | None, str]:
+    """The value that a comparator leaves (SPEC 3.1): ">60" is 60, "<15" is 14.9, ">45" is nothing.
+
+    "<60" says at most MODERATE, not how low: it is kept as an upper bound. "<90" says nothing.
+    """
+    limits = parameters.egfr
+    if comparator == "":
+        return value, ""
+    if comparator in (">", ">="):
+        return (value, "") if value >= limits.greater_than_usable_from else (None, "")
+    if comparator in ("<", "<=") and value <= limits.moderate_below:
+        bound = "" if value <= limits.severe_below else "<"
+        return value - limits.comparator_below_offset, bound
+    return None, ""
+
+
+def _computed(result: LabResult, person: Person, parameters: Parameters) -> Gfr | None:
+    """eGFR from a creatinine; `None` where the equation is not for this patient's age.
+
+    Under 18 at sampling only a reported eGFR counts. Where the age is not exact, the higher one
+    is taken: it gives the lower eGFR.
+    """
+    sampled = result.when.first_day if result.when.written else None
+    day = sampled if sampled is not None else date.max
+    youngest = person.age_at_least(day) if sampled is not None else None
+    oldest = person.age_at_most(day) if sampled is not None else None
+    limits = parameters.creatinine
+    if youngest is not None and youngest < limits.min_age_for_equation:
+        return None
+    mg_dl = _creatinine_mg_dl(result, parameters)
+    evidence = result.evidence
+    if mg_dl is None or oldest is None or not person.sex or result.measured is None:
+        return Gfr(None, result.when, evidence, "creatinine")
+    egfr = ckd_epi_2021(mg_dl, oldest, person.sex, parameters.ckd_epi_2021)
+    flipped = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}.get(
+        result.measured.comparator, result.measured.comparator
+    )
+    value, bound = (egfr, "") if not flipped else _bounded(egfr, flipped, parameters)
+    text = "" if value is None else f"{_one_decimal(value)}"
+    return Gfr(value, result.when, evidence, "creatinine", 0, bound, text)
+
+
+def _one_decimal(value: Decimal) -> Decimal:
+    """For display only, and never rounded up over a limit: 59.96 is shown as 59.9."""
+    return value.quantize(Decimal("0.1"), rounding="ROUND_DOWN")
+
+
+def _creatinine_mg_dl(result: LabResult, parameters: Parameters) -> Decimal | None:
+    measured = result.measured
+    if measured is None or measured.unit is None:
+        return None
+    limits = parameters.creatinine
+    unit = measured.unit or result.entry.default_unit
+    per_mg_dl = {
+        quantities.MG_DL: Decimal(1),
+        quantities.UMOL_L: limits.umol_l_per_mg_dl,
+        quantities.MMOL_L: limits.umol_l_per_mg_dl / 1000,
+    }.get(unit)
+    if per_mg_dl is None:
+        return None
+    mg_dl = measured.value / per_mg_dl
+    return mg_dl if limits.plausible_min_mg_dl <= mg_dl <= limits.plausible_max_mg_dl else None
+
+
+def _latest(results: list[Gfr], newer_hours: int) -> Gfr | None:
+    """The usable result that counts: eGFR, unless a creatinine is clearly newer (SPEC 3.1)."""
+    usable = [r for r in results if r.value is not None]
+    reported = _newest([r for r in usable if r.basis == "eGFR"])
+    computed = _newest([r for r in usable if r.basis == "creatinine"])
+    if reported is None or computed is None:
+        return reported or computed
+    newer = computed.when.earliest - reported.when.latest > timedelta(hours=newer_hours)
+    if newer:
+        return computed
+    surely_not = computed.when.latest - reported.when.earliest <= timedelta(hours=newer_hours)
+    if surely_not:
+        return reported
+    # The dates leave it open which is newer: the lower one is the safer reading.
+    return min(reported, computed, key=lambda r: r.value or Decimal(0))
+
+
+def _newest(results: list[Gfr]) -> Gfr | None:
+    """Latest time wins; at the same time the preferred code, then the lowest value."""
+    if not results:
+        return None
+    bar = max(r.when.earliest for r in results)
+    candidates = [r for r in results if r.when.latest >= bar]
+    exact = len({(r.when.earliest, r.when.latest) for r in candidates}) == 1
+    if exact:
+        return min(candidates, key=lambda r: (r.preference, r.value or Decimal(0)))
+    return min(candidates, key=lambda r: r.value or Decimal(0))
+
+
+def _unusable_newer(results: Iterable[Gfr], latest: Gfr | None) -> Evidence | None:
+    """A result that cannot be used and may be newer than the one that counts."""
+    bar = latest.when.earliest if latest is not None else None
+    for result in results:
+        if result.value is None and (bar is None or result.when.latest > bar):
+            return msgspec.structs.replace(result.evidence, note="cannot be used")
+    return None
+
+
+def _findings(chart: Chart, results: list[Gfr], latest: Gfr | None) -> dict[str, Evidence | None]:
+    """Which findings of the kidney table hold, each with the evidence for it."""
+    limits = chart.knowledge.parameters
+    findings: dict[str, Evidence | None] = {}
+    dialysis = _dialysis(chart)
+    if dialysis is not None:
+        findings["dialysis"] = dialysis
+    aki = _open_aki(chart, results)
+    if aki is not None:
+        findings["aki_open"] = aki
+    stage, ckd = worst_ckd(chart)
+    if ckd is not None:
+        name = (
+            "ckd_severe"
+            if stage in SEVERE_STAGES
+            else "ckd_moderate"
+            if stage in MODERATE_STAGES
+            else ""
+        ) or ("ckd_unspecified" if stage == "unspecified" else "ckd_mild")
+        findings[name] = ckd
+    if latest is not None and latest.value is not None:
+        if latest.value < limits.egfr.severe_below:
+            findings["egfr_severe"] = latest.evidence
+        elif latest.value < limits.egfr.moderate_below:
+            findings["egfr_moderate"] = latest.evidence
+        elif _fresh(latest, limits.egfr.normal_valid_days, chart.today):
+            findings["egfr_normal_fresh"] = latest.evidence
+        transplant = _transplant(chart)
+        if transplant is not None and _fresh(
+            latest, limits.renal.transplant_egfr_days, chart.today
+        ):
+            findings["transplant_with_fresh_egfr"] = transplant
+    return findings
+
+
+def _fresh(result: Gfr, days: int, today: date) -> bool:
+    """Surely no older than `days`; a result dated after today proves nothing."""
+    age = result.when.days_ago_at_most(today)
+    return age <= days and result.when.days_ago_at_least(today) >= -1
+
+
+def safety_problems(chart: Chart, set_id: str) -> list[Problem]:
+    """Active problems of a set, confirmed or not: safety conditions accept provisional ones."""
+    return [p for p in chart.problems.found if set_id in p.hits and p.active]
+
+
+def _dialysis(chart: Chart) -> Evidence | None:
+    for problem in safety_problems(chart, "renal_dialysis"):
+        return problem.evidence["renal_dialysis"]
+    return next(iter(chart.dialysis.procedures), None)
+
+
+def _open_aki(chart: Chart, results: list[Gfr]) -> Evidence | None:
+    limits = chart.knowledge.parameters
+    for problem in safety_problems(chart, "renal_aki"):
+        if problem.when is None:
+            continue
+        when = max((w for w in (problem.when, problem.recorded) if w), key=lambda w: w.latest)
+        if not dates.maybe_within(when, limits.renal.aki_days, chart.today):
+            continue
+        cleared = any(
+            r.value is not None
+            and r.value >= limits.egfr.moderate_below
+            and (r.when.first_day - when.last_day).days >= limits.renal.aki_cleared_after_days
+            for r in results
+        )
+        if not cleared:
+            return problem.evidence["renal_aki"]
+    return None
+
+
+def worst_ckd(chart: Chart) -> tuple[str, Evidence | None]:
+    """The most restrictive active CKD stage on record, "unspecified" if none has a stage."""
+    found: list[tuple[int, str, Evidence]] = []
+    for problem in safety_problems(chart, "renal_ckd"):
+        stage = min(
+            (e.stage or "unspecified" for e in problem.hits["renal_ckd"]), key=_STAGE_ORDER.index
+        )
+        found.append((_STAGE_ORDER.index(stage), stage, problem.evidence["renal_ckd"]))
+    if not found:
+        return "", None
+    _, stage, evidence = min(found, key=lambda f: f[0])
+    return stage, evidence
+
+
+def _transplant(chart: Chart) -> Evidence | None:
+    problems = safety_problems(chart, "renal_transplant")
+    return problems[0].evidence["renal_transplant"] if problems else None
+
+
+def _flags(
+    rule: str,
+    chart: Chart,
+    latest: Gfr | None,
+    findings: dict[str, Evidence | None],
+) -> tuple[str, ...]:
+    limits = chart.knowledge.parameters.egfr
+    flags = []
+    good = latest is not None and latest.value is not None and latest.value >= limits.moderate_below
+    if rule == "egfr-moderate" and latest is not None:
+        if not _fresh(latest, limits.moderate_fresh_days, chart.today):
+            flags.append("stale")
+        if latest.bound:
+            flags.append("needs_labs")
+    if rule == "ckd-moderate":
+        fresh_good = (
+            good
+            and latest is not None
+            and _fresh(latest, limits.discordant_valid_days, chart.today)
+        )
+        flags.append("discordant" if fresh_good else "needs_labs")
+    if rule == "ckd-unspecified":
+        flags.append("needs_labs")
+    if rule == "ckd-severe" and latest is not None:
+        flags.append("disagrees")
+    if "unusable_newer" in findings:
+        flags.append("unusable_newer")
+    return tuple(flags)
+
+
+def _basis(rule: str, shown: Gfr | None, by_gfr: bool, decisive: Evidence | None) -> str:
+    if by_gfr and shown is not None:
+        return shown.basis
+    if decisive is not None and decisive.resource.startswith("Procedure"):
+        return "procedure"
+    if rule == "dialysis" or rule.startswith(("aki", "ckd")):
+        return "diagnosis"
+    return "none"
+
+
+def _reason(rule: str, shown: Gfr | None, decisive: Evidence | None) -> str:
+    if rule == "dialysis":
+        return "dialysis"
+    if rule == "aki":
+        return "acute kidney injury"
+    if rule.startswith("egfr") and shown is not None:
+        return f"eGFR {shown.text}"
+    return (decisive.display or "chronic kidney disease") if decisive is not None else ""

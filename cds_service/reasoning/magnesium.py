@@ -1,0 +1,148 @@
+"""Serum magnesium: the latest usable result in its window, compared in its own unit (SPEC 4.1)."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+
+from cds_service.chart import dates, quantities
+from cds_service.chart.chart import Chart
+from cds_service.chart.evidence import Evidence
+from cds_service.chart.labs import LabResult, newest
+from cds_service.knowledge.parameters import Magnesium
+from cds_service.reasoning.decision import MagnesiumState, SerumMagnesium
+
+_HALF_STEP = Decimal("0.0001")
+
+
+class _Limits(msgspec.Struct, frozen=True):
+    """The limits in one unit."""
+
+    severe_low: Decimal
+    low: Decimal
+    high: Decimal
+    critical_high: Decimal
+
+
+class _Level(msgspec.Struct, frozen=True):
+    """A usable result in mg/dL or mmol/L."""
+
+    value: Decimal
+    unit: str
+    high: Decimal
+    limits: _Limits
+    result: LabResult
+
+
+def assess(chart: Chart) -> SerumMagnesium:
+    """Where the serum magnesium lies; unknown where the results could not be had."""
+    limits = chart.knowledge.parameters.magnesium
+    recent = [
+        r
+        for r in chart.magnesium_labs.results
+        if r.entry.use and dates.maybe_within(r.when, limits.valid_days, chart.today)
+    ]
+    levels = [level for r in recent if (level := _level(r, limits)) is not None]
+    unknown = bool(chart.gaps("magnesiumLabs")) or len(levels) < len(recent)
+    if not levels:
+        return SerumMagnesium(MagnesiumState.NONE, unknown=unknown)
+    candidates = newest([level.result for level in levels])
+    latest = [level for level in levels if level.result in candidates]
+    primary = [level for level in latest if not level.result.entry.secondary]
+    # Of results that may be equally new the one that is furthest from harmless decides.
+    decisive = max(primary or latest, key=lambda level: _RANK[_state(level)])
+    state = _state(decisive)
+    if state in (MagnesiumState.LOW, MagnesiumState.SEVERE_LOW) and not dates.within(
+        decisive.result.when, limits.valid_days, chart.today
+    ):
+        state = MagnesiumState.NONE
+    return SerumMagnesium(state, _text(decisive), _evidence(decisive), unknown)
+
+
+_RANK = {
+    MagnesiumState.NONE: 0,
+    MagnesiumState.NORMAL: 1,
+    MagnesiumState.LOW: 2,
+    MagnesiumState.SEVERE_LOW: 3,
+    MagnesiumState.HIGH: 4,
+    MagnesiumState.CRITICAL_HIGH: 5,
+}
+
+
+def _level(result: LabResult, limits: Magnesium) -> _Level | None:
+    measured = result.measured
+    if measured is None or measured.unit is None:
+        return None
+    unit = measured.unit or result.entry.default_unit
+    value = _in_own_unit(measured.value, unit, limits)
+    if value is None:
+        return None
+    own = quantities.MG_DL if unit == quantities.MG_DL else quantities.MMOL_L
+    mg_dl = value if own == quantities.MG_DL else value * limits.mg_dl_per_mmol_l
+    if not limits.plausible_min_mg_dl <= mg_dl <= limits.plausible_max_mg_dl:
+        return None
+    scale = _limits(limits, own)
+    high = _reported_high(result, unit, scale, limits)
+    value_as_said = _as_said(value, measured.comparator, scale.low, high)
+    return None if value_as_said is None else _Level(value_as_said, own, high, scale, result)
+
+
+def _in_own_unit(value: Decimal, unit: str, limits: Magnesium) -> Decimal | None:
+    """mg/dL stays mg/dL, mmol/L stays mmol/L, mEq/L is halved to mmol/L; nothing else counts."""
+    if unit in (quantities.MG_DL, quantities.MMOL_L):
+        return value
+    return value / limits.meq_per_mmol if unit == quantities.MEQ_L else None
+
+
+def _limits(limits: Magnesium, unit: str) -> _Limits:
+    if unit == quantities.MG_DL:
+        return _Limits(
+            limits.severe_low_mg_dl, limits.low_mg_dl, limits.high_mg_dl, limits.critical_high_mg_dl
+        )
+    return _Limits(
+        limits.severe_low_mmol_l, limits.low_mmol_l, limits.high_mmol_l, limits.critical_high_mmol_l
+    )
+
+
+def _reported_high(result: LabResult, unit: str, scale: _Limits, limits: Magnesium) -> Decimal:
+    """The laboratory's own upper limit, unless it makes no sense as one."""
+    reported = result.high
+    if not limits.use_reported_high or reported is None or reported.unit not in (unit, ""):
+        return scale.high
+    value = _in_own_unit(reported.value, unit, limits)
+    return value if value is not None and scale.low < value <= scale.critical_high else scale.high
+
+
+def _as_said(value: Decimal, comparator: str, low: Decimal, high: Decimal) -> Decimal | None:
+    """A value behind "<" or ">" counts only where it is surely low, or surely high."""
+    if comparator == "":
+        return value
+    if comparator in ("<", "<=") and value <= low:
+        return value - _HALF_STEP
+    if comparator in (">", ">=") and value >= high:
+        return value + _HALF_STEP
+    return None
+
+
+def _state(level: _Level) -> MagnesiumState:
+    if level.value < level.limits.severe_low:
+        return MagnesiumState.SEVERE_LOW
+    if level.value < level.limits.low:
+        return MagnesiumState.LOW
+    if level.value > level.limits.critical_high:
+        return MagnesiumState.CRITICAL_HIGH
+    return MagnesiumState.HIGH if level.value > level.high else MagnesiumState.NORMAL
+
+
+def _text(level: _Level) -> str:
+    measured = level.result.measured
+    if measured is None:
+        return ""
+    unit = measured.unit or level.result.entry.default_unit
+    shown = "mEq/L" if unit == quantities.MEQ_L else unit
+    return f"{measured.comparator}{measured.value.normalize():f} {shown}"
+
+
+def _evidence(level: _Level) -> Evidence:
+    return level.result.evidence
