@@ -28,7 +28,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
 run: $(RUNTIME) ## start the service with the synthetic patients (PORT=8000)
-	@exec $(BIN)/python tools/serve.py --port $(PORT)
+	@exec $(BIN)/python -m tools.serve --port $(PORT)
 
 serve: $(RUNTIME) ## the production form (HOST=127.0.0.1 PORT=8000 WORKERS=2)
 	@exec $(BIN)/granian --interface wsgi --no-ws --host $(HOST) --port $(PORT) \
@@ -48,7 +48,7 @@ check: $(DEV) ## format, lint, types, architecture, knowledge and security, all 
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
 	$(BIN)/python -m cds_service.knowledge.lint
 	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive app.py cards cds_service tools bench
 

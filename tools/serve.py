@@ -1,7 +1,8 @@
 """Start the service for a person at a terminal: `make run`.
 
-Granian does the serving. This adds what a person needs around it: a plain word when the port is
-taken, the two addresses to open once the port is bound, and a Ctrl-C that counts as success.
+Granian does the serving. This adds what a person needs around it: a plain word when a setting is
+wrong or the port is taken, the two addresses to open once the port is bound, and a Ctrl-C that
+counts as success.
 """
 
 from __future__ import annotations
@@ -13,14 +14,16 @@ import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from granian.constants import Interfaces
 from granian.server import Server
 
+from cds_service.settings import SettingsError, read_settings
+
 HOST = "127.0.0.1"
 DISCOVERY = "/cds-services"
 SANDBOX = "/sandbox/patients"
+UNUSABLE_SETTING = 2
 
 
 def a_port(text: str) -> int:
@@ -73,6 +76,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Serve on loopback, for trying it out.")
     parser.add_argument("--port", type=a_port, default=8000)
     port = parser.parse_args().port
+    try:
+        read_settings()
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        return UNUSABLE_SETTING
     if not port_is_free(port):
         sys.exit(f"Port {port} is taken. Choose another one: make run PORT={port + 1}")
     server = Server(
@@ -83,7 +91,6 @@ def main() -> int:
         websockets=False,
         blocking_threads=4,
         respawn_failed_workers=True,
-        working_dir=Path(__file__).resolve().parent.parent,
     )
     server.on_startup(lambda: print(addresses(port), flush=True))
     with own_foreground_group():

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import tomllib
+from importlib.metadata import distribution, packages_distributions
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,11 @@ def pins(name: str) -> list[str]:
     return [line for line in lines if line and not line.startswith(("#", "-r "))]
 
 
+def installed_as(name: str) -> set[str]:
+    """A distribution by its name as installed: Flask for flask."""
+    return {distribution(name).metadata["Name"]}
+
+
 def text_of(path: Path) -> str:
     return (ROOT / path).read_text(encoding="utf-8", errors="replace")
 
@@ -80,9 +86,9 @@ def test_every_dependency_of_the_project_is_used(tracked: list[Path]) -> None:
     project = tomllib.loads(text_of(Path("pyproject.toml")))["project"]
     product = [p for p in tracked if p.suffix == ".py" and p.parts[0] not in {"tests", "bench"}]
     code = "\n".join(text_of(path) for path in product)
-    for name in project["dependencies"]:
-        module = re.escape(name.replace("-", "_"))
-        assert re.search(rf"^\s*(?:from|import) {module}\b", code, re.MULTILINE), name
+    imported = set(re.findall(r"^\s*(?:from|import) (\w+)", code, re.MULTILINE))
+    brought = {name for module in imported for name in packages_distributions().get(module, [])}
+    assert {name for name in project["dependencies"] if not installed_as(name) & brought} == set()
 
 
 @pytest.mark.parametrize("command", ["make run", "make test"])
