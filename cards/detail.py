@@ -225,7 +225,9 @@ def _missing(card: CardDecision, phrases: Phrases) -> list[str]:
 
 
 def _honesty(knowledge: Knowledge) -> list[str]:
-    return [f"{line.text} ({', '.join(line.references)})" for line in knowledge.evidence]
+    return [
+        f"{line.text.rstrip('.')} ({', '.join(line.references)})" for line in knowledge.evidence
+    ]
 
 
 def _sources(suggests: bool, url: str, knowledge: Knowledge, phrases: Phrases) -> str:

@@ -11,11 +11,12 @@ from collections.abc import Iterable
 
 LONGEST_TEXT = 240
 ELLIPSIS = "…"
-_TAG_OPENING = re.compile(r"<(?=[A-Za-z/!?])")
+_TAG_OPENING = re.compile(r"<+(?=[A-Za-z/!?])")
 _ENTITIES = {"&": "&amp;", "<": "&lt;"}
 # A backslash keeps these text; "://", "www." and "@" would make a link by themselves.
 _SPECIAL = re.compile(r"[\\`*_\[\]~|$@<]|&(?=#?\w+;)|:(?=//)|(?<=\bwww)\.", re.IGNORECASE)
-_BLOCK_OPENING = re.compile(r"^(\d{1,9})?([.)+=>#-])")
+# Digits with a full stop, or one of these signs, would begin a list, a heading or a quotation.
+_BLOCK_OPENING = re.compile(r"^(?:\d{1,9}(?=[.)](?:\s|$))|(?=[#+=>-]))")
 _URL_UNSAFE = {" ": "%20", "<": "%3C", ">": "%3E", "(": "%28", ")": "%29", "\\": "%5C"}
 
 
@@ -38,13 +39,12 @@ def shorten(text: str, limit: int) -> str:
 
 def escape(text: str) -> str:
     """A text of the chart as Markdown that shows just this text."""
-    escaped = _SPECIAL.sub(lambda m: _ENTITIES.get(m[0], "\\" + m[0]), plain(text))
-    return _BLOCK_OPENING.sub(r"\1\\\2", escaped)
+    return _SPECIAL.sub(lambda m: _ENTITIES.get(m[0], "\\" + m[0]), plain(text))
 
 
 def bullets(lines: Iterable[str]) -> str:
-    """A list, one item a line."""
-    return "\n".join(f"- {line}" for line in lines)
+    """A list, one item a line; an item that begins like a list, a heading or a quotation is text."""
+    return "\n".join("- " + _BLOCK_OPENING.sub(r"\g<0>\\", line) for line in lines)
 
 
 def link(label: str, url: str) -> str:
