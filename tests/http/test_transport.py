@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from datetime import date
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
+from werkzeug.test import EnvironBuilder, TestResponse
 
 from ..support import charts, fhir, http
 from ..support.fhir import PATIENT_VIEW, SERVICES
@@ -116,49 +118,48 @@ def test_a_length_beyond_all_measure_is_refused_unread(client: FlaskClient, path
     assert_outcome(response, 413)
 
 
-class Endless(io.RawIOBase):
-    """A body that is longer than announced: blanks, until somebody has had enough."""
+class Endless:
+    """A body without an announced length: blanks, until somebody has had enough."""
 
     def __init__(self, size: int) -> None:
         self.left = size
         self.given = 0
 
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: object) -> int:
-        view = memoryview(buffer)  # type: ignore[arg-type]
-        count = min(len(view), self.left, 2**16)
-        view[:count] = b" " * count
+    def read(self, size: int = -1) -> bytes:
+        count = min(self.left, 2**20 if size < 0 else size)
         self.left -= count
         self.given += count
-        return count
+        return b" " * count
+
+    readline = read
+
+
+def chunked(app: Flask, path: str, stream: object) -> TestResponse:
+    """A POST as a server passes it on that has decoded `Transfer-Encoding: chunked`."""
+    builder = EnvironBuilder(path=path, method="POST", content_type="application/json")
+    environ = builder.get_environ()
+    environ.pop("CONTENT_LENGTH", None)
+    environ.update(
+        {
+            "HTTP_TRANSFER_ENCODING": "chunked",
+            "wsgi.input_terminated": True,
+            "wsgi.input": stream,
+        }
+    )
+    return app.test_client().open(environ)
 
 
 @pytest.mark.parametrize("path", CALL_PATHS)
-def test_a_chunked_body_is_measured_while_it_is_read(client: FlaskClient, path: str) -> None:
+def test_a_chunked_body_is_measured_while_it_is_read(app: Flask, path: str) -> None:
     """Without Content-Length: refused when it is too long, never cut and answered."""
     stream = Endless(MORE_THAN_ANY_CHART)
-    response = client.open(
-        path,
-        method="POST",
-        input_stream=io.BufferedReader(stream),
-        content_type="application/json",
-        environ_overrides={"HTTP_TRANSFER_ENCODING": "chunked", "wsgi.input_terminated": True},
-    )
-    assert_outcome(response, 413)
+    assert_outcome(chunked(app, path, stream), 413)
     assert stream.given < MORE_THAN_ANY_CHART, "the whole body was read before it was refused"
 
 
-def test_a_chunked_body_of_ordinary_size_is_answered(client: FlaskClient, today: date) -> None:
+def test_a_chunked_body_of_ordinary_size_is_answered(app: Flask, today: date) -> None:
     data = json.dumps(charts.patient_view(today)).encode()
-    response = client.open(
-        f"/cds-services/{PATIENT_VIEW}",
-        method="POST",
-        input_stream=io.BytesIO(data),
-        content_type="application/json",
-        environ_overrides={"HTTP_TRANSFER_ENCODING": "chunked", "wsgi.input_terminated": True},
-    )
+    response = chunked(app, f"/cds-services/{PATIENT_VIEW}", io.BytesIO(data))
     assert response.status_code == 200
     assert response.get_json()["cards"]
 

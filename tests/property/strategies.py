@@ -102,7 +102,7 @@ def cases(
         *(*UNRELATED, *MAGNESIUM),
     ),
     kidney: bool = True,
-    ages: st.SearchStrategy[int] | None = None,
+    ages: tuple[int, int] = (16, 80),
 ) -> Case:
     """Mostly people with migraine and a risk factor, else nothing would ever be said."""
     codes = [
@@ -113,7 +113,7 @@ def cases(
     labs = draw(st.lists(st.tuples(EGFR_VALUES, DAYS), max_size=3, unique_by=lambda lab: lab[1]))
     low_or_high = draw(st.sampled_from([None, None, 1.0, 1.5, 2.0, 3.0]))
     return Case(
-        age=draw(ages or st.integers(16, 80)),
+        age=draw(st.integers(*ages)),
         sex=draw(st.sampled_from(["female", "male"])),
         conditions=tuple(fhir.condition(code) for code in dict.fromkeys(codes)),
         medicines=tuple(_medicine(code) for code in draw(_some(medicines))),

@@ -41,6 +41,11 @@ def card_id(card: Card) -> str:
     return str(decision(card)["card"])
 
 
+def unknown_keys(card: Card) -> list[str]:
+    """The prefetch keys of which the card says that they were not known."""
+    return [item if isinstance(item, str) else item["key"] for item in decision(card)["unknown"]]
+
+
 def suggestions(card: Card) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = card.get("suggestions", [])
     return found
@@ -299,9 +304,9 @@ def _assert_decision(card: Card) -> None:
     for reason in why["because"]:
         _assert_reason(reason)
     assert why["kidney"]["class"] in _KIDNEY_CLASSES
-    for name in ("cautions", "unknown"):
-        assert isinstance(why[name], list)
-        assert all(isinstance(item, str) for item in why[name]), f"{name}: {why[name]}"
+    assert isinstance(why["unknown"], list)
+    assert isinstance(why["cautions"], list)
+    assert all(isinstance(item, str) for item in why["cautions"]), f"{why['cautions']}"
 
 
 def _assert_reason(reason: Mapping[str, Any]) -> None:
