@@ -14,7 +14,7 @@ from typing import TypeVar
 import msgspec
 
 from cds_service.knowledge import drugs as drug_index
-from cds_service.knowledge import model
+from cds_service.knowledge import model, tables
 from cds_service.knowledge.dosage import DosageTables
 from cds_service.knowledge.parameters import Parameter, Parameters, parameters_from
 from cds_service.knowledge.terminology import CodeSystem, Terminology, ValueSet
@@ -92,7 +92,7 @@ def load(folder: Traversable | None = None) -> Knowledge:
     systems = reader.read("code_systems.json", _Systems).systems
     sets = {s.id: s for s in reader.read_all("valuesets", ValueSet)}
     parameter_rows = reader.read("parameters.json", tuple[Parameter, ...])
-    return Knowledge(
+    knowledge = Knowledge(
         parameters=_parameters(parameter_rows),
         parameter_rows=parameter_rows,
         systems=systems,
@@ -116,6 +116,10 @@ def load(folder: Traversable | None = None) -> Knowledge:
         wording=reader.read("wording.json", Wording),
         version=f"{RELEASE}+{reader.digest()}",
     )
+    first_gap = next(tables.gaps(knowledge.policy, knowledge.cards, knowledge.plans), None)
+    if first_gap is not None:
+        raise KnowledgeError(f"knowledge file policy.json: {first_gap}")
+    return knowledge
 
 
 def _is_drug_set(value_set: ValueSet) -> bool:

@@ -126,11 +126,7 @@ def _reported(result: LabResult, parameters: Parameters) -> Gfr:
         value, bound = _bounded(measured.value, measured.comparator, parameters)
         if value is not None and not limits.plausible_min <= measured.value <= limits.plausible_max:
             value = None
-    text = (
-        f"{measured.comparator}{measured.value.normalize():f}"
-        if value is not None and measured
-        else ""
-    )
+    text = f"{measured.comparator}{_said(measured.value)}" if measured and value is not None else ""
     return Gfr(value, result.when, result.evidence, "eGFR", result.entry.preference, bound, text)
 
 
@@ -172,13 +168,15 @@ def _computed(result: LabResult, person: Person, parameters: Parameters) -> Gfr 
         result.measured.comparator, result.measured.comparator
     )
     value, bound = (egfr, "") if not flipped else _bounded(egfr, flipped, parameters)
-    text = "" if value is None else f"{_one_decimal(value)}"
+    text = "" if value is None else _said(value)
     return Gfr(value, result.when, evidence, "creatinine", 0, bound, text)
 
 
-def _one_decimal(value: Decimal) -> Decimal:
-    """For display only, and never rounded up over a limit: 59.96 is shown as 59.9."""
-    return value.quantize(Decimal("0.1"), rounding="ROUND_DOWN")
+def _said(value: Decimal) -> str:
+    """A value for display, with one decimal at most, and never rounded up: 59.96 reads 59.9."""
+    if value == value.to_integral_value():
+        return f"{value.to_integral_value():f}"
+    return f"{value.quantize(Decimal('0.1'), rounding='ROUND_DOWN'):f}"
 
 
 def _creatinine_mg_dl(result: LabResult, parameters: Parameters) -> Decimal | None:

@@ -1,0 +1,230 @@
+"""The knowledge linter: `python -m cds_service.knowledge.lint`, part of `make check`.
+
+Finds what a loader cannot: shapes that the JSON Schemas refuse, sets that nothing reads, a code in
+both a set and its exclusion, rules without a source, references nobody has, wording whose places
+nothing fills.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from jsonschema import Draft202012Validator
+
+from cds_service.knowledge.loader import Knowledge, KnowledgeError, load
+
+HERE = Path(__file__).parent
+STATUSES = ("draft", "in_review", "active", "retired")
+SCHEMAS = {
+    "cards.json": "cards",
+    "code_systems.json": "code_systems",
+    "dosage.json": "dosage",
+    "drug_text.json": "drug_text",
+    "evidence.json": "evidence",
+    "interactions.json": "interactions",
+    "override_reasons.json": "override_reasons",
+    "parameters.json": "parameters",
+    "plans.json": "plans",
+    "policy.json": "policy",
+    "references.json": "references",
+    "rxnorm/ingredients.json": "rxnorm_ingredients",
+    "rxnorm/magnesium.json": "rxnorm_magnesium",
+    "rxnorm/products.json": "rxnorm_products",
+    "wording.json": "wording",
+}
+SUMMARY_PLACES = frozenset(
+    {"risk", "egfr", "renal_reason", "mg", "drug", "dose", "product", "advice"}
+)
+CAUTION_PLACES = {
+    "C1": {"weeks", "months"},
+    "C2": {"age", "mg"},
+    "C3": {"drug"},
+    "C3-offset": {"drug"},
+    "C4": {"finding"},
+    "C5": {"drug", "advice"},
+    "C6": {"finding"},
+    "C7": set(),
+    "C8": {"product"},
+}
+READ_SETS = frozenset(
+    {
+        "migraine",
+        "migraine_exclude",
+        "renal_ckd",
+        "renal_dialysis",
+        "renal_aki",
+        "renal_transplant",
+        "safety_heart_block",
+        "safety_pacemaker",
+        "safety_neuromuscular",
+        "safety_bowel_obstruction",
+        "safety_hypermagnesemia",
+        "caution_diarrhoea",
+        "pregnancy",
+        "lab_egfr",
+        "lab_creatinine",
+        "lab_magnesium",
+        "lab_other",
+        "med_magnesium",
+        "med_ppi",
+        "med_digoxin",
+        "med_diuretic_loop",
+        "med_diuretic_thiazide",
+        "med_diuretic_ksparing",
+        "med_diuretic_combo_ksparing",
+        "med_diuretic_other_neutral",
+        "med_migraine_acute",
+        "med_migraine_preventive_specific",
+        "med_migraine_preventive_nonspecific",
+    }
+)
+"""Sets that the code reads by name; the others are named by the policy or the interactions."""
+INFORMATIONAL = frozenset({"lactation", "lab_uacr", "med_sglt2_inhibitor"})
+"""Sets the specification keeps for information; no rule reads them (SPEC 2, 3.3)."""
+_SOURCE = re.compile(r"SPEC \d|SEED$|R\d|docs/")
+_PLACE = re.compile(r"\{(\w+)\}", re.ASCII)
+
+
+def problems(folder: Path = HERE / "data", schemas: Path = HERE / "schemas") -> Iterator[str]:
+    """Everything that is wrong with the knowledge of a folder, a line each."""
+    yield from _shapes(folder, schemas)
+    try:
+        knowledge = load(folder)
+    except KnowledgeError as error:
+        yield str(error)
+        return
+    yield from _unused_sets(knowledge)
+    yield from _contradictions(knowledge)
+    yield from _sources(knowledge)
+    yield from _places(knowledge)
+    yield from _lengths(knowledge)
+
+
+def _shapes(folder: Path, schemas: Path) -> Iterator[str]:
+    files = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*.json"))
+    validators: dict[str, Draft202012Validator] = {}
+    for name in files:
+        schema = "valueset" if name.startswith("valuesets/") else SCHEMAS.get(name)
+        if schema is None:
+            yield f"{name}: no schema names this file"
+            continue
+        if schema not in validators:
+            text = (schemas / f"{schema}.schema.json").read_text(encoding="utf-8")
+            validators[schema] = Draft202012Validator(json.loads(text))
+        content = json.loads((folder / name).read_text(encoding="utf-8"))
+        for error in validators[schema].iter_errors(content):
+            yield f"{name}: {error.json_path}: {error.message[:160]}"
+    for missing in sorted(set(SCHEMAS) - set(files)):
+        yield f"{missing}: is missing"
+
+
+def _unused_sets(knowledge: Knowledge) -> Iterator[str]:
+    policy = knowledge.policy
+    read = READ_SETS | INFORMATIONAL
+    read |= {s for r in policy.risk_factors for s in (r.valueset, r.exclude) if s}
+    read |= {f"med_{r.drug_class}" for r in policy.wasting_drugs}
+    read |= {i.valueset for i in knowledge.interactions.interactions}
+    for unread in sorted(set(knowledge.sets) - read):
+        yield f"valuesets/{unread}.json: nothing reads this set"
+    for missing in sorted(read - set(knowledge.sets)):
+        yield f"valuesets/{missing}.json: a rule reads this set, but it is not there"
+
+
+def _contradictions(knowledge: Knowledge) -> Iterator[str]:
+    pairs = [("migraine", "migraine_exclude")]
+    pairs += [(r.valueset, r.exclude) for r in knowledge.policy.risk_factors if r.exclude]
+    for included, excluded in pairs:
+        if included not in knowledge.sets or excluded not in knowledge.sets:
+            continue
+        both = _codes(knowledge, included) & _codes(knowledge, excluded)
+        for system, code in sorted(both):
+            yield f"{code} ({system}) is in {included} and in {excluded}"
+    for value_set in knowledge.sets.values():
+        codes = [(c.system, c.code) for c in value_set.codes]
+        for system, code in sorted(
+            {c for c in codes if codes.count(c) > 1} if len(set(codes)) < len(codes) else ()
+        ):
+            yield f"{code} ({system}) is twice in {value_set.id}"
+        for prefix in value_set.prefixes:
+            for excluded in prefix.excluded:
+                if not excluded.startswith(prefix.prefix):
+                    yield f"{value_set.id}: {excluded} does not begin with {prefix.prefix}"
+
+
+def _codes(knowledge: Knowledge, set_id: str) -> set[tuple[str, str]]:
+    return {(c.system, c.code) for c in knowledge.sets[set_id].codes}
+
+
+def _sources(knowledge: Knowledge) -> Iterator[str]:
+    rows: list[tuple[str, Any]] = [(f"parameter {p.id}", p) for p in knowledge.parameter_rows]
+    rows += [(f"card {c.id}", c) for c in knowledge.cards.values()]
+    rows += [(f"plan {p.id}", p) for p in knowledge.plans.plans]
+    rows += [(f"interaction {i.id}", i) for i in knowledge.interactions.interactions]
+    rows += [(f"evidence {e.id}", e) for e in knowledge.evidence]
+    policy = knowledge.policy
+    tables: Iterable[Any] = (
+        *policy.kidney,
+        *policy.risk_factors,
+        *policy.wasting_drugs,
+        *policy.suggest,
+        *policy.order_safety,
+        *policy.hazards,
+        *policy.cautions,
+    )
+    rows += [(f"policy row {_row_name(r)}", r) for r in tables]
+    for name, row in rows:
+        if not _SOURCE.match(row.source):
+            yield f"{name}: its source is not one that can be looked up: {row.source!r}"
+        if row.source.startswith("R") and row.source not in knowledge.references:
+            yield f"{name}: there is no reference {row.source}"
+        if getattr(row, "status", STATUSES[0]) not in STATUSES:
+            yield f"{name}: status {row.status!r} is none of {', '.join(STATUSES)}"
+    for line in knowledge.evidence:
+        if not line.references:
+            yield f"evidence {line.id}: rests on no reference"
+        for missing in sorted(set(line.references) - set(knowledge.references)):
+            yield f"evidence {line.id}: there is no reference {missing}"
+
+
+def _row_name(row: Any) -> str:
+    return str(
+        getattr(row, "id", None) or getattr(row, "card", None) or getattr(row, "trigger", row)
+    )
+
+
+def _places(knowledge: Knowledge) -> Iterator[str]:
+    for card in knowledge.cards.values():
+        for place in sorted(set(_PLACE.findall(card.summary)) - SUMMARY_PLACES):
+            yield f"card {card.id}: nothing fills {{{place}}}"
+    for caution in knowledge.policy.cautions:
+        for place in sorted(set(_PLACE.findall(caution.text)) - CAUTION_PLACES[caution.id]):
+            yield f"caution {caution.id}: nothing fills {{{place}}}"
+    for text_id, text in knowledge.wording.texts.items():
+        if text.count("{") != text.count("}") or text.count("{") != len(_PLACE.findall(text)):
+            yield f"wording {text_id}: a brace is not closed"
+
+
+def _lengths(knowledge: Knowledge) -> Iterator[str]:
+    limit = knowledge.parameters.cards.summary_template_max
+    for card in knowledge.cards.values():
+        if len(card.summary) >= limit:
+            yield f"card {card.id}: its summary template has {len(card.summary)} characters"
+
+
+def main() -> int:
+    """Prints the problems; 1 if there are any."""
+    found = list(problems())
+    for line in found:
+        print(line)
+    if not found:
+        print("knowledge: no problems")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
