@@ -1,0 +1,37 @@
+"""The WSGI application, for `granian --interface wsgi app:app` and `gunicorn app:app`.
+
+`python app.py` serves it on the loopback address (PORT, default 8000), as `make run` does.
+"""
+
+import os
+import sys
+
+from flask import Flask
+
+from cds_service import create_app
+from cds_service.knowledge.loader import KnowledgeError
+from cds_service.settings import SettingsError
+
+UNUSABLE = 2
+
+
+def built() -> Flask:
+    """The application, or the end of the process with one line that says what to mend."""
+    try:
+        return create_app()
+    except (SettingsError, KnowledgeError) as error:
+        print(error, file=sys.stderr)
+        raise SystemExit(UNUSABLE) from None
+
+
+if __name__ == "__main__":
+    from tools.serve import main
+
+    if "PORT" in os.environ:
+        sys.argv[1:1] = ["--port", os.environ["PORT"]]
+    sys.exit(main())
+
+# The server's workers import this file as `app`. A process that merely starts them, and the copy of
+# the main module that a spawned worker makes first, need no application.
+if __name__ != "__mp_main__":
+    app = built()

@@ -1,0 +1,38 @@
+"""A CDS Hooks service: magnesium for migraine prevention, with the kidneys looked at first.
+
+Nothing is imported here but on demand: the command line needs no web framework.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from flask import Flask
+
+    from cds_service.settings import Settings
+
+__all__ = ["create_app"]
+
+
+def create_app(
+    settings: Settings | None = None, now: Callable[[], datetime] | None = None
+) -> Flask:
+    """The WSGI application: the only place where the parts are wired together.
+
+    Without `settings` they are read from the environment. `now` is the clock, for tests: an aware
+    datetime. Raises `SettingsError` or `KnowledgeError`, each with one line that says what to mend.
+    """
+    from cds_service.hooks.answering import Answering, utc_now
+    from cds_service.hooks.services import services_of
+    from cds_service.knowledge.loader import load
+    from cds_service.settings import read_settings
+    from cds_service.web.application import build
+
+    chosen = settings if settings is not None else read_settings()
+    knowledge = load()
+    answering = Answering(knowledge, now or utc_now)
+    return build(chosen, services_of(knowledge), answering)

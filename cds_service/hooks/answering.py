@@ -1,0 +1,85 @@
+"""From a well-formed call to its cards, or to the account of the whole decision."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+import msgspec
+
+from cards.context import CardContext
+from cards.explanation import explanation
+from cards.render import render
+from cds_service.chart.chart import Chart, open_chart
+from cds_service.chart.evidence import Gap
+from cds_service.hooks.envelope import HookCall
+from cds_service.hooks.errors import BadCallError, Issue
+from cds_service.knowledge.loader import Knowledge
+from cds_service.reasoning.decide import decide
+from cds_service.reasoning.decision import Decision
+
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    """The moment of a call, unless a clock is given."""
+    return datetime.now(UTC)
+
+
+def _new_uuid() -> str:
+    return str(uuid4())
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What follows from a call: the decision, and the cards that say it."""
+
+    decision: Decision
+    cards: list[dict[str, Any]]
+
+
+class Answering(msgspec.Struct, frozen=True):
+    """Answers calls from one body of knowledge, by one clock. Holds nothing of any call."""
+
+    knowledge: Knowledge
+    now: Clock = utc_now
+    new_uuid: Callable[[], str] = _new_uuid
+
+    def answer(self, call: HookCall, base_url: str, *, complete: bool = False) -> Answer:
+        """The cards; raises `BadCallError` (412) where data without which there is no answer are missing.
+
+        `complete` looks at every rule, also where the matter is settled.
+        """
+        now = self.now().astimezone(UTC)
+        chart = open_chart(call.prefetch, call.patient_id, now.date(), self.knowledge)
+        _require_known(chart)
+        decision = decide(call.hook, chart, call.context, complete)
+        context = CardContext(
+            patient_id=call.patient_id,
+            user_id=call.user_id,
+            now=now,
+            base_url=base_url,
+            new_uuid=self.new_uuid,
+            encounter_id=call.encounter_id,
+        )
+        return Answer(decision, render(decision, context, self.knowledge))
+
+    def explain(self, call: HookCall, base_url: str) -> dict[str, Any]:
+        """Every fact, rule and card of the decision, as JSON."""
+        answer = self.answer(call, base_url, complete=True)
+        return explanation(answer.decision, answer.cards, self.knowledge)
+
+
+def _require_known(chart: Chart) -> None:
+    gaps = chart.missing_required()
+    if gaps:
+        raise BadCallError(412, *map(_not_known, gaps))
+
+
+def _not_known(gap: Gap) -> Issue:
+    text = (
+        f"The prefetch key {gap.key} {gap.why}. Without it there is no safe answer."
+        " Send the data; null or an empty Bundle says that there are none."
+    )
+    return Issue("required", text, f"$.prefetch.{gap.key}")

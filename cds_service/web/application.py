@@ -1,0 +1,42 @@
+"""The Flask application, put together from its parts."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+
+from flask import Flask, Response
+
+from cds_service.hooks.answering import Answering
+from cds_service.hooks.services import Service
+from cds_service.settings import Settings, unknown_variables
+from cds_service.web import calls, evidence, logs, operations, outcomes, sandbox, warming
+
+_log = logging.getLogger(__name__)
+
+
+def build(settings: Settings, services: Mapping[str, Service], answering: Answering) -> Flask:
+    """The application with all its routes."""
+    logs.configure(settings.log_level)
+    for name in unknown_variables():
+        _log.warning("%s is not a setting and is ignored", name)
+    app = Flask(__name__, static_folder=None)
+    # A redirect would be an HTML page, and few clients repeat a POST after one.
+    app.url_map.merge_slashes = False
+    app.url_map.redirect_defaults = False
+    knowledge = answering.knowledge
+    logs.register(app, knowledge.version)
+    outcomes.register(app)
+    warming.register(app)
+    calls.register(app, settings, services, answering)
+    operations.register(app, knowledge)
+    evidence.register(app, knowledge)
+    if settings.sandbox:
+        sandbox.register(app, services, answering.now)
+
+    @app.after_request
+    def no_guessing(response: Response) -> Response:
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        return response
+
+    return app

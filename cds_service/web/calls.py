@@ -1,0 +1,63 @@
+"""Discovery, hook calls, and the explanation of a hook call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+from flask import Flask, Response, request
+
+from cds_service.fhir.prefetch import KINDS
+from cds_service.hooks.answering import Answering
+from cds_service.hooks.envelope import HookCall, read_call
+from cds_service.hooks.errors import BadCallError, Issue
+from cds_service.hooks.services import Service, discovery
+from cds_service.settings import Settings
+from cds_service.web.bodies import read_json
+from cds_service.web.logs import note
+from cds_service.web.outcomes import JSON, json_answer
+
+# An answer is about one patient, so nobody may keep it.
+_PRIVATE = {"Cache-Control": "no-store"}
+
+
+def register(
+    app: Flask, settings: Settings, services: Mapping[str, Service], answering: Answering
+) -> None:
+    """Add the routes."""
+    document = msgspec.json.encode(discovery(services))
+
+    @app.get("/cds-services")
+    def discover() -> Response:
+        return Response(document, content_type=JSON)
+
+    @app.post("/cds-services/<service_id>")
+    def call_service(service_id: str) -> Response:
+        call = accepted(service_id)
+        answer = answering.answer(call, base_url())
+        note(cards=[card.card for card in answer.decision.cards])
+        return json_answer({"cards": answer.cards}, headers=_PRIVATE)
+
+    @app.post("/explain/<service_id>")
+    def explain(service_id: str) -> Response:
+        return json_answer(answering.explain(accepted(service_id), base_url()), headers=_PRIVATE)
+
+    def accepted(service_id: str) -> HookCall:
+        service = services.get(service_id)
+        if service is None:
+            raise _unknown_service(services)
+        note(service=service.id)
+        call = read_call(read_json(request, settings.max_body_bytes), service.hook)
+        note(
+            sent=[key for key in KINDS if key in call.prefetch],
+            not_sent=[key for key in KINDS if key not in call.prefetch],
+        )
+        return call
+
+    def base_url() -> str:
+        return settings.public_url or request.url_root.rstrip("/")
+
+
+def _unknown_service(services: Mapping[str, Service]) -> BadCallError:
+    text = f"There is no such service. There are: {', '.join(services)}."
+    return BadCallError(404, Issue("not-found", text))
