@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from typing import NamedTuple
 
 import pytest
@@ -25,13 +25,15 @@ class Difference(NamedTuple):
     got: str
 
 
-def facts(case: Case) -> str:
-    """The case without what is as usual."""
-    usual = Case()
-    said = {f.name: getattr(case, f.name) for f in fields(Case)}
-    unusual = {name: v for name, v in said.items() if v != getattr(usual, name)}
-    text = ", ".join(f"{name}={value!r}" for name, value in unusual.items())
-    return text.replace("frozenset", "")
+def brief(value: object) -> str:
+    """A value as it would be written by hand: without the members that are as usual."""
+    if isinstance(value, tuple | frozenset):
+        return "{" + ", ".join(brief(item) for item in sorted(value, key=repr)) + "}"
+    if not is_dataclass(value) or isinstance(value, type):
+        return str(value)
+    said = [(f, getattr(value, f.name)) for f in fields(value)]
+    unusual = [f"{f.name}={brief(v)}" for f, v in said if v != f.default]
+    return f"{type(value).__name__}({', '.join(unusual)})"
 
 
 def cards_text(shown: Iterable[Shown]) -> str:
@@ -103,7 +105,7 @@ def assert_agreement(client: FlaskClient, space: Iterable[Case]) -> None:
         asked += 1
         status, cards = ask(client, case)
         for difference in differences(evaluate(case), status, cards):
-            groups.setdefault(difference, []).append(facts(case))
+            groups.setdefault(difference, []).append(brief(case))
     assert asked, "an empty space proves nothing"
     if groups:
         pytest.fail(report(groups, asked), pytrace=False)

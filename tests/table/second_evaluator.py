@@ -511,13 +511,17 @@ def kidney_class(case: Case) -> Kidney:
 
 
 def renal_risk(case: Case) -> bool:
-    """SPEC 3.3: what forbids a draft, and makes an order a warning, while the class is UNKNOWN."""
+    """SPEC 3.3: what forbids a draft, and makes an order a warning, while the class is UNKNOWN.
+
+    Without the medication statements a diuretic cannot be ruled out, and unknown is not absent.
+    """
     return (
         any(RISK[name].renal for name in case.rf)
         or (case.age is not None and case.age >= 65)
         or case.ckd is not None
         or case.aki_days is not None
         or case.aki is not None
+        or "medicationStatements" in case.missing
     )
 
 
