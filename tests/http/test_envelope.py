@@ -11,7 +11,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from ..support import charts, fhir, http
-from ..support.cards import without_uuids
+from ..support.cards import actions, without_uuids
 from ..support.fhir import ORDER_SELECT, ORDER_SIGN, PATIENT_VIEW, SERVICES
 from ..support.outcomes import assert_outcome
 
@@ -147,13 +147,12 @@ def test_more_than_asked_for_changes_nothing(
 
 
 def _clinical(answer: Body) -> list[Any]:
-    """Cards without what rightly differs: uuids, and the user that a draft is requested by."""
-    cards = without_uuids(answer["cards"])
-    for card in cards:
-        for suggestion in card.get("suggestions", []):
-            for action in suggestion["actions"]:
-                action.get("resource", {}).pop("requester", None)
-    found: list[Any] = cards
+    """Cards without what rightly differs: uuids, and who and where a draft is ordered."""
+    found: list[Any] = without_uuids(answer["cards"])
+    for card in found:
+        for action in actions(card):
+            for name in ("requester", "encounter"):
+                action.get("resource", {}).pop(name, None)
     return found
 
 

@@ -10,7 +10,8 @@ from datetime import date
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from werkzeug.test import EnvironBuilder, TestResponse
+from werkzeug.test import EnvironBuilder, run_wsgi_app
+from werkzeug.wrappers import Response
 
 from ..support import charts, fhir, http
 from ..support.fhir import PATIENT_VIEW, SERVICES
@@ -134,7 +135,7 @@ class Endless:
     readline = read
 
 
-def chunked(app: Flask, path: str, stream: object) -> TestResponse:
+def chunked(app: Flask, path: str, stream: object) -> Response:
     """A POST as a server passes it on that has decoded `Transfer-Encoding: chunked`."""
     builder = EnvironBuilder(path=path, method="POST", content_type="application/json")
     environ = builder.get_environ()
@@ -146,7 +147,7 @@ def chunked(app: Flask, path: str, stream: object) -> TestResponse:
             "wsgi.input": stream,
         }
     )
-    return app.test_client().open(environ)
+    return Response(*run_wsgi_app(app, environ))
 
 
 @pytest.mark.parametrize("path", CALL_PATHS)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from werkzeug.test import TestResponse
+from werkzeug.wrappers import Response
 
 from .cards import assert_no_empty, assert_r4
 
 _SEVERITIES = {"fatal", "error", "warning", "information"}
 
 
-def assert_outcome(response: TestResponse, status: int) -> str:
+def assert_outcome(response: Response, status: int) -> str:
     """The answer is this error, as an OperationOutcome. Returns all of its words."""
     body = response.get_data(as_text=True)
     assert response.status_code == status, f"{response.status_code}: {body[:300]}"
