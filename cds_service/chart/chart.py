@@ -13,7 +13,7 @@ from msgspec import Raw
 
 from cds_service.chart.allergies import Allergies, read_allergies
 from cds_service.chart.conditions import Problems, SetAside, read_problems
-from cds_service.chart.evidence import Evidence, Gap
+from cds_service.chart.evidence import Evidence, Gap, in_order
 from cds_service.chart.labs import Labs, read_labs
 from cds_service.chart.medications import (
     DrugFinder,
@@ -65,7 +65,7 @@ class Chart:
             content = self.content(key)
             if not content.known:
                 missing.append(Gap(key, content.why))
-            elif content.partial:
+            elif content.partial or content.failed:
                 missing.append(Gap(key, "holds only a part of the data"))
         if not missing and self._is_another_patient():
             missing.append(Gap("patient", "is not the patient of the hook's context"))
@@ -75,6 +75,8 @@ class Chart:
         content = self.content(key)
         if not content.known:
             return Gap(key, content.why)
+        if content.failed:
+            return Gap(key, "was answered only in part, with an OperationOutcome")
         if content.unreadable:
             count = len(content.unreadable)
             return Gap(key, f"has {count} malformed {'entry' if count == 1 else 'entries'}")
@@ -149,8 +151,9 @@ class Chart:
 
     @cached_property
     def medications(self) -> list[MedicationUse]:
-        """All that is taken now, as far as any rule knows it."""
-        return [*self.requests.uses, *self.statements.uses]
+        """All that is taken now, as far as any rule knows it: newest first, each resource once."""
+        uses = {use.evidence: use for use in (*self.requests.uses, *self.statements.uses)}
+        return [uses[evidence] for evidence in in_order(uses)]
 
     @cached_property
     def kidney_labs(self) -> Labs:
@@ -163,9 +166,7 @@ class Chart:
         return self._labs("magnesiumLabs", MAGNESIUM_SETS)
 
     def _labs(self, key: str, sets: frozenset[str]) -> Labs:
-        return read_labs(
-            self.content(key), self.knowledge.terminology, sets, self._subject
-        )
+        return read_labs(self.content(key), self.knowledge.terminology, sets, self._subject)
 
     @cached_property
     def pregnancy_status(self) -> Evidence | None:

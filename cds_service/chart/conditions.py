@@ -51,7 +51,6 @@ class Problems(msgspec.Struct):
 
     found: list[Problem] = []
     set_aside: list[SetAside] = []
-    uncoded: int = 0
     foreign: int = 0
 
 
@@ -74,11 +73,13 @@ def read_problems(
     for position, entry in enumerate(content.entries):
         condition = entry.resource
         if condition is None or condition.code is None:
-            problems.uncoded += 1
             continue
         hits = _hits(condition.code, terminology)
         if not hits:
-            problems.uncoded += not condition.code.coding
+            if not any(c.code for c in condition.code.coding or ()):
+                name = reference_of(entry, position)
+                words = condition.code.text or "no code and no text"
+                problems.set_aside.append(SetAside(name, words, "has no code: text never counts"))
             continue
         if not subject.is_meant(condition.subject):
             problems.foreign += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 import msgspec
@@ -63,9 +64,18 @@ class Gap(msgspec.Struct, frozen=True, gc=False):
 def fact(
     fact_id: str, evidence: tuple[Evidence, ...] | list[Evidence], gaps: tuple[Gap, ...] = ()
 ) -> Fact:
-    """Present if there is evidence; else unknown if a question went unanswered; else absent."""
+    """Present if there is evidence; else unknown if a question went unanswered; else absent.
+
+    The evidence stands newest first and once each, however the EHR ordered its entries.
+    """
     if evidence:
-        return Fact(fact_id, FactState.PRESENT, tuple(evidence))
+        return Fact(fact_id, FactState.PRESENT, in_order(evidence))
     if gaps:
         return Fact(fact_id, FactState.UNKNOWN, why="; ".join(f"{g.key} {g.why}" for g in gaps))
     return Fact(fact_id, FactState.ABSENT)
+
+
+def in_order(evidence: Iterable[Evidence]) -> tuple[Evidence, ...]:
+    """Evidence newest first, each piece once; what has no date comes last."""
+    by_name = sorted(dict.fromkeys(evidence), key=lambda e: (e.resource, e.code or ""))
+    return tuple(sorted(by_name, key=lambda e: e.date or "", reverse=True))

@@ -33,12 +33,14 @@ class Content(msgspec.Struct, Generic[R]):
     """One prefetch key, read.
 
     `entries` are the readable resources of the types asked for. `unreadable` names the entries
-    that are malformed, by position. `partial` is true where the server said there is more.
+    that are malformed, by position. `partial` is true where the server said there is more, `failed`
+    where an OperationOutcome among the entries says that the search failed in part.
     """
 
     state: State
     entries: list[wire.Entry[R]] = []
     partial: bool = False
+    failed: bool = False
     unreadable: tuple[str, ...] = ()
     why: str = ""
 
@@ -84,7 +86,7 @@ class Kind(Generic[R]):
     def _single(self, raw: Raw, resource_type: Any) -> Content[R]:
         if resource_type == "OperationOutcome":
             return Content(State.REFUSED, why="was answered with an OperationOutcome")
-        if resource_type not in self.resource_types:
+        if not isinstance(resource_type, str) or resource_type not in self.resource_types:
             return Content(State.UNREADABLE, why=f"is neither a Bundle nor a {self.label}")
         try:
             entry: wire.Entry[R] = wire.Entry(resource=self._resource.decode(raw))
@@ -110,10 +112,10 @@ class Kind(Generic[R]):
                 resource_type = _type_in(entry.resource)
                 if resource_type == "OperationOutcome":
                     refused = refused or _is_failure(entry.resource)
-                elif resource_type in self.resource_types:
-                    entries.append(_entry(entry, self._resource.decode(entry.resource)))
                 elif not isinstance(resource_type, str):
                     unreadable.append(f"entry {position}")
+                elif resource_type in self.resource_types:
+                    entries.append(_entry(entry, self._resource.decode(entry.resource)))
             except (msgspec.DecodeError, RecursionError):
                 unreadable.append(f"entry {position}")
         if refused and not entries:
@@ -121,12 +123,12 @@ class Kind(Generic[R]):
         if unreadable and not entries:
             return Content(State.UNREADABLE, why="holds only malformed entries")
         links = bundle.link if isinstance(bundle.link, list) else []
-        more = refused or _more(
+        more = _more(
             bundle.total if isinstance(bundle.total, int) else None,
             [wire.Link(relation=x.get("relation")) for x in links if isinstance(x, dict)],
             entries,
         )
-        return _content(entries, tuple(unreadable), more)
+        return _content(entries, tuple(unreadable), more, failed=refused)
 
 
 class _Typed(msgspec.Struct):
@@ -174,10 +176,13 @@ def _more(
 
 
 def _content(
-    entries: list[wire.Entry[R]], unreadable: tuple[str, ...], partial: bool
+    entries: list[wire.Entry[R]],
+    unreadable: tuple[str, ...],
+    partial: bool,
+    failed: bool = False,
 ) -> Content[R]:
     state = State.DATA if entries or unreadable or partial else State.EMPTY
-    return Content(state, entries=entries, partial=partial, unreadable=unreadable)
+    return Content(state, entries=entries, partial=partial, failed=failed, unreadable=unreadable)
 
 
 KINDS: Mapping[str, Kind[Any]] = {

@@ -108,7 +108,7 @@ def _draft(chart: Chart, full_url: str, resource: Mapping[str, Any]) -> Draft:
         ids=frozenset(ids),
         kind=kind,
         use=use,
-        ending=resource.get("status") in ENDING or resource.get("doNotPerform") is True,
+        ending=_text(resource.get("status")) in ENDING or resource.get("doNotPerform") is True,
         selected=False,
     )
 
@@ -221,6 +221,10 @@ def _lab_codes(resource: Mapping[str, Any]) -> tuple[set[str], str]:
     codes = {c["code"] for c in codings if isinstance(c.get("code"), str)}
     text = concept.get("text")
     return codes, text.lower() if isinstance(text, str) else ""
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _list(value: Any) -> Sequence[Any]:
