@@ -1,0 +1,106 @@
+"""`explain`: the whole decision for a call in a file."""
+
+from __future__ import annotations
+
+import gzip
+import sys
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from cds_service.cli.errors import CommandError
+from cds_service.cli.printing import print_explanation
+from cds_service.hooks.answering import Answering, utc_now
+from cds_service.hooks.envelope import HookCall, read_call
+from cds_service.hooks.errors import BadCallError, Issue
+from cds_service.hooks.from_bundle import BundleError, request_from_bundle
+from cds_service.hooks.services import Service, services_of
+from cds_service.knowledge.loader import Knowledge, load
+from cds_service.settings import read_settings
+
+_GZIP = b"\x1f\x8b"
+_DEFAULT_URL = "http://127.0.0.1:8000"
+_DEFAULT_HOOK = "patient-view"
+
+
+class _Head(msgspec.Struct):
+    """What tells a hook request from a Bundle."""
+
+    hook: Any = None
+    resourceType: Any = None  # noqa: N815
+
+
+def run(file: str, as_of: date | None, service_id: str | None, *, as_json: bool) -> None:
+    """Print the decision, as tables or as JSON."""
+    content = _read(file)
+    knowledge = load()
+    explained = _explanation(file, content, as_of, service_id, knowledge)
+    if as_json:
+        encoded = msgspec.json.Encoder(decimal_format="number").encode(explained)
+        print(msgspec.json.format(encoded).decode())
+    else:
+        print_explanation(explained)
+
+
+def _explanation(
+    file: str, content: bytes, as_of: date | None, service_id: str | None, knowledge: Knowledge
+) -> dict[str, Any]:
+    clock = utc_now if as_of is None else lambda: datetime.combine(as_of, time(12), UTC)
+    try:
+        call = _call(content, service_id, knowledge)
+        base_url = read_settings().public_url or _DEFAULT_URL
+        return Answering(knowledge, clock).explain(call, base_url)
+    except BundleError as error:
+        raise CommandError(f"{file} {error}.") from None
+    except BadCallError as error:
+        said = "; ".join(_said(issue) for issue in error.issues)
+        raise CommandError(f"{file} cannot be answered: {said}") from None
+
+
+def _said(issue: Issue) -> str:
+    return f"{issue.where} {issue.text}".strip()
+
+
+def _call(content: bytes, service_id: str | None, knowledge: Knowledge) -> HookCall:
+    services = services_of(knowledge)
+    if service_id is not None and service_id not in services:
+        raise CommandError(f"There is no service {service_id}. There are: {', '.join(services)}.")
+    head = _head(content)
+    if head.resourceType == "Bundle":
+        service = services[service_id] if service_id else _by_hook(services, _DEFAULT_HOOK)
+        content = request_from_bundle(content, service, knowledge.terminology)
+    elif head.hook is not None:
+        service = services[service_id] if service_id else _by_hook(services, head.hook)
+    else:
+        raise BundleError("is neither a hook request nor a Bundle")
+    return read_call(content, service.hook)
+
+
+def _head(content: bytes) -> _Head:
+    try:
+        return msgspec.json.decode(content, type=_Head)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise BundleError("is not a JSON object") from None
+
+
+def _by_hook(services: Mapping[str, Service], hook: Any) -> Service:
+    for service in services.values():
+        if service.hook == hook:
+            return service
+    hooks = ", ".join(service.hook for service in services.values())
+    raise CommandError(f"The request is for a hook that no service has. There are: {hooks}.")
+
+
+def _read(file: str) -> bytes:
+    try:
+        content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        return gzip.decompress(content) if content.startswith(_GZIP) else content
+    except FileNotFoundError:
+        raise CommandError(f"There is no file {file}.") from None
+    except IsADirectoryError:
+        raise CommandError(f"{file} is a directory.") from None
+    except (OSError, EOFError):
+        raise CommandError(f"{file} cannot be read.") from None

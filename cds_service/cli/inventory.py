@@ -1,0 +1,42 @@
+"""`config` and `knowledge`: what is set, and what is known."""
+
+from __future__ import annotations
+
+from rich.table import Table
+
+from cds_service.cli.printing import console
+from cds_service.knowledge.loader import load
+from cds_service.settings import VARIABLES, markdown, read_settings
+
+
+def show_settings(*, as_markdown: bool) -> None:
+    """Every variable with its value, or the page of the docs."""
+    if as_markdown:
+        print(markdown(), end="")
+        return
+    settings = read_settings()
+    table = Table("variable", "value", "what it does", title="Configuration", title_justify="left")
+    for variable in VARIABLES:
+        value = getattr(settings, variable.field)
+        table.add_row(variable.name, "(none)" if value == "" else str(value), variable.purpose)
+    console().print(table)
+
+
+def show_knowledge() -> None:
+    """The version and how much of what there is."""
+    knowledge = load()
+    drug_sets = [s for s in knowledge.sets if s.startswith("med_")]
+    counts = {
+        "value sets": len(knowledge.sets),
+        "of these, drug classes": len(drug_sets),
+        "codes in them": sum(len(s.codes) for s in knowledge.sets.values()),
+        "parameters": len(knowledge.parameter_rows),
+        "cards": len(knowledge.cards),
+        "dose plans": len(knowledge.plans.plans),
+        "interaction classes": len(knowledge.interactions.interactions),
+        "references": len(knowledge.references),
+    }
+    table = Table("what", "count", title=f"Knowledge {knowledge.version}", title_justify="left")
+    for what, count in counts.items():
+        table.add_row(what, str(count))
+    console().print(table)

@@ -1,0 +1,86 @@
+"""What can be asked on the command line. What goes wrong is said in one line, with exit code 2."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from datetime import date
+
+from cds_service.cli.errors import CommandError
+from cds_service.hooks.from_bundle import BundleError
+from cds_service.knowledge.loader import KnowledgeError
+from cds_service.settings import SettingsError
+
+UNUSABLE = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code."""
+    chosen = _parser().parse_args(arguments)
+    run: Callable[[argparse.Namespace], None] = chosen.run
+    try:
+        run(chosen)
+    except (BundleError, CommandError, KnowledgeError, SettingsError) as error:
+        print(error, file=sys.stderr)
+        return UNUSABLE
+    except BrokenPipeError:  # the reader has seen enough, as `head` does
+        sys.stderr.close()
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m cds_service", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="command")
+
+    explain = commands.add_parser("explain", help="show how the answer to a call comes about")
+    explain.add_argument(
+        "file",
+        metavar="FILE",
+        help="a hook request, or a Bundle of one patient (JSON, also gzipped; - is standard input)",
+    )
+    explain.add_argument(
+        "--as-of",
+        type=_day,
+        metavar="DATE",
+        help="the day of the call, YYYY-MM-DD (default: today)",
+    )
+    explain.add_argument("--service", metavar="ID", help="which service is called")
+    explain.add_argument("--json", action="store_true", help="print what POST /explain answers")
+    explain.set_defaults(run=_explain)
+
+    config = commands.add_parser("config", help="show the settings and what they are set to")
+    config.add_argument("--markdown", action="store_true", help="print docs/configuration.md")
+    config.set_defaults(run=_config)
+
+    knowledge = commands.add_parser("knowledge", help="show the knowledge version and its contents")
+    knowledge.set_defaults(run=_knowledge)
+    return parser
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text} is not a date like 2026-11-22") from None
+
+
+# Each command imports what it needs when it runs, so that `--help` is there at once.
+
+
+def _explain(chosen: argparse.Namespace) -> None:
+    from cds_service.cli.explain import run
+
+    run(chosen.file, chosen.as_of, chosen.service, as_json=chosen.json)
+
+
+def _config(chosen: argparse.Namespace) -> None:
+    from cds_service.cli.inventory import show_settings
+
+    show_settings(as_markdown=chosen.markdown)
+
+
+def _knowledge(_: argparse.Namespace) -> None:
+    from cds_service.cli.inventory import show_knowledge
+
+    show_knowledge()
