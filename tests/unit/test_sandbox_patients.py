@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Collection, Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -16,6 +16,7 @@ import pytest
 from fhir.resources.R4B import get_fhir_model_class
 from flask.testing import FlaskClient
 
+from cds_service import create_app
 from cds_service.sandbox.patients import (
     HOOKS,
     Show,
@@ -329,23 +330,48 @@ def published_codes(client: FlaskClient, service: str) -> dict[str, set[tuple[st
     """What the service's own prefetch templates ask for, read as a client reads them."""
     services = client.get("/cds-services").get_json()["services"]
     templates = next(s["prefetch"] for s in services if s["id"] == service)
-    asked = {key: parse_qs(urlsplit(text).query).get("code") for key, text in templates.items()}
-    return {
-        key: {(system, code) for system, _, code in (t.partition("|") for t in texts[0].split(","))}
-        for key, texts in asked.items()
-        if texts
+    queries = {
+        key: parse_qs(urlsplit(template).query, keep_blank_values=True)
+        for key, template in templates.items()
     }
+    return {key: tokens(query["code"][0]) for key, query in queries.items() if "code" in query}
+
+
+def tokens(text: str) -> set[tuple[str, str]]:
+    """The `system|code` pairs of a search parameter; an empty parameter asks for nothing."""
+    pairs = (token.partition("|") for token in text.split(",") if token)
+    return {(system, code) for system, _, code in pairs}
+
+
+@pytest.mark.parametrize("service", HOOKS)
+def test_every_search_that_is_narrowed_by_code_names_codes(
+    client: FlaskClient, service: str
+) -> None:
+    codes = published_codes(client, service)
+    assert set(codes) == {"kidneyLabs", "magnesiumLabs", "pregnancyStatus", "dialysisProcedures"}
+    assert {key for key, asked in codes.items() if not asked} == set()
+
+
+def cards_of(client: FlaskClient, pid: str, show: Show, day: date) -> list[str]:
+    """The ids of the cards that a client with this chart gets on this day."""
+    codes = published_codes(client, show.service)
+    body = hook_request(pid, show.service, day, show.draft, codes)
+    response = client.post(f"/cds-services/{show.service}", json=body)
+    assert response.status_code == 200, response.get_data(as_text=True)
+    cards = response.get_json()["cards"]
+    return sorted(card["extension"]["org.magnesium-migraine.decision"]["card"] for card in cards)
 
 
 @pytest.mark.parametrize(("pid", "show"), CALLS, ids=call_name)
 def test_the_cards_are_those_that_the_patient_is_said_to_show(
     client: FlaskClient, pid: str, show: Show
 ) -> None:
-    today = datetime.now(UTC).date()
-    codes = published_codes(client, show.service)
-    body = hook_request(pid, show.service, today, show.draft, codes)
-    response = client.post(f"/cds-services/{show.service}", json=body)
-    assert response.status_code == 200
-    cards = response.get_json()["cards"]
-    found = [card["extension"]["org.magnesium-migraine.decision"]["card"] for card in cards]
-    assert sorted(found) == sorted(show.expect), show.why
+    assert cards_of(client, pid, show, datetime.now(UTC).date()) == sorted(show.expect), show.why
+
+
+@pytest.mark.parametrize("day", DAYS, ids=str)
+def test_on_any_day_the_cards_are_the_same(day: date) -> None:
+    just_after_midnight = datetime.combine(day, time(0, 1), UTC)
+    client = create_app(now=lambda: just_after_midnight).test_client()
+    found = {(pid, show): cards_of(client, pid, show, day) for pid, show in CALLS}
+    assert found == {(pid, show): sorted(show.expect) for pid, show in CALLS}
