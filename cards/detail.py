@@ -28,6 +28,7 @@ from cds_service.reasoning.decision import (
 
 _REDUCED = frozenset({KidneyClass.MODERATE, KidneyClass.SEVERE})
 _SPACING = "C5"
+_KIDNEY = "kidney"
 
 
 def detail(card: CardDecision, evidence_url: str, knowledge: Knowledge) -> str:
@@ -80,10 +81,12 @@ def _why(card: CardDecision, suggests: bool, knowledge: Knowledge, phrases: Phra
 
 
 def _facts(card: CardDecision) -> list[Fact]:
-    """The facts, but for evidence that the line on serum magnesium says with its meaning."""
+    """The facts, but for what the lines on serum magnesium and on the kidney say with its meaning."""
     said = card.magnesium.evidence if card.magnesium is not None else None
     facts = []
     for fact in card.because:
+        if fact.id == _KIDNEY and _speaks_of_kidney(card):
+            continue
         evidence = tuple(e for e in fact.evidence if said is None or e.resource != said.resource)
         if evidence or not fact.evidence:
             facts.append(msgspec.structs.replace(fact, evidence=evidence))
@@ -193,13 +196,19 @@ def _trial_lines(
 # ------------------------------------------------- kidney, cautions, gaps
 
 
-def _kidney(card: CardDecision, knowledge: Knowledge, phrases: Phrases) -> Iterator[str]:
+def _speaks_of_kidney(card: CardDecision) -> bool:
     """Always on a suggestion; on a safety card only where the kidney bears on it."""
     kidney = card.kidney
-    if kidney is None or (card.safety and kidney.kidney_class is KidneyClass.NORMAL):
-        return
-    missing = frozenset(gap.key for gap in card.gaps)
-    yield f"**{phrases['lead.kidney']}:** {kidney_line(kidney, missing, knowledge)}"
+    return kidney is not None and not (
+        card.safety and kidney.kidney_class is KidneyClass.NORMAL and not kidney.flags
+    )
+
+
+def _kidney(card: CardDecision, knowledge: Knowledge, phrases: Phrases) -> Iterator[str]:
+    if card.kidney is not None and _speaks_of_kidney(card):
+        missing = frozenset(gap.key for gap in card.gaps)
+        line = kidney_line(card.kidney, missing, knowledge)
+        yield f"**{phrases['lead.kidney']}:** {line}"
 
 
 def _cautions(card: CardDecision, knowledge: Knowledge, phrases: Phrases) -> list[str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
@@ -21,7 +21,7 @@ from cards.context import CardContext
 from cards.phrases import Phrases
 from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.model import Coded, LabOrder, Plan, PlanStep
-from cds_service.reasoning.decision import CardDecision, KidneyClass
+from cds_service.reasoning.decision import CardDecision, KidneyClass, OrderRef
 
 Resource = dict[str, Any]
 
@@ -67,9 +67,13 @@ def lab_draft(
     return draft | _of_this_call(card, call, phrases)
 
 
-def with_daily_dose(order: Mapping[str, Any], daily_mg: Decimal, knowledge: Knowledge) -> Resource:
-    """The whole order as the client sent it, with the dose alone changed (SPEC 3.3)."""
-    changed = copy.deepcopy(dict(order))
+def with_daily_dose(order: OrderRef, daily_mg: Decimal, knowledge: Knowledge) -> Resource:
+    """The whole order as the client sent it, with the dose alone changed (SPEC 3.3).
+
+    Where the client named it by its full URL only, it gets the id by which the update finds it.
+    """
+    changed = copy.deepcopy(order.resource)
+    changed.setdefault("id", order.reference.rpartition("/")[2])
     changed["dosageInstruction"] = [
         _once_daily(changed.get("dosageInstruction"), daily_mg, knowledge)
     ]

@@ -9,6 +9,7 @@ from cds_service.knowledge.loader import Knowledge
 from cds_service.reasoning.decision import Kidney, KidneyClass
 
 _PREFETCH_KEY = "kidneyLabs"
+_UNUSABLE = "unusable_newer"
 
 
 def kidney_line(kidney: Kidney, missing: frozenset[str], knowledge: Knowledge) -> str:
@@ -29,9 +30,10 @@ def kidney_line(kidney: Kidney, missing: frozenset[str], knowledge: Knowledge) -
 
 def _basis(kidney: Kidney, phrases: Phrases) -> str:
     evidence = kidney.evidence
+    if kidney.basis == "none":
+        return ""
     if kidney.basis not in {"eGFR", "creatinine"} or evidence is None:
-        said = evidence_text(evidence, phrases) if evidence else escape(kidney.reason)
-        return "" if kidney.basis == "none" else said
+        return evidence_text(evidence, phrases) if evidence else escape(kidney.reason)
     date = day(evidence.date)
     said = phrases.say(
         f"kidney.{kidney.basis.lower()}" + ("" if date else ".undated"),
@@ -47,6 +49,8 @@ def _nothing(
 ) -> str:
     if kidney.kidney_class is not KidneyClass.UNKNOWN or kidney.basis != "none":
         return ""
+    if _UNUSABLE in kidney.flags:
+        return ""  # there are results, and the flag says what is wrong with them
     if _PREFETCH_KEY in missing:
         return phrases["kidney.unknown.missing"]
     days = knowledge.parameters.egfr.normal_valid_days
@@ -59,5 +63,12 @@ def _flag(flag: str, knowledge: Knowledge, phrases: Phrases) -> str:
 
 
 def _others(kidney: Kidney, phrases: Phrases) -> str:
-    others = [evidence_text(e, phrases) for e in kidney.others]
+    """What else is on file; where the class rests on nothing, that is all there is."""
+    on_file = list(kidney.others)
+    if kidney.evidence is not None:
+        basis = kidney.evidence
+        on_file = [e for e in on_file if (e.resource, e.code) != (basis.resource, basis.code)]
+        if kidney.basis == "none":
+            on_file.insert(0, basis)
+    others = dict.fromkeys(evidence_text(e, phrases) for e in on_file)
     return phrases.say("kidney.others", others=" / ".join(others)) if others else ""

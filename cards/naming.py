@@ -11,7 +11,7 @@ from cds_service.knowledge.loader import Knowledge
 
 MOST_EVIDENCE = 3
 _DATE_LENGTH = len("2026-01-31")
-_UNIT_TEXT = {"mL/min/{1.73_m2}": "mL/min/1.73 m²"}
+_UNIT_TEXT = {"mL/min/{1.73_m2}": "mL/min/1.73 m²", "a": "years"}
 
 
 def fact_label(fact_id: str, knowledge: Knowledge, phrases: Phrases) -> str:
@@ -24,25 +24,27 @@ def fact_label(fact_id: str, knowledge: Knowledge, phrases: Phrases) -> str:
 
 
 def fact_lines(facts: Iterable[Fact], knowledge: Knowledge, phrases: Phrases) -> list[str]:
-    """One line for each piece of evidence of the facts that the chart shows."""
-    lines = []
+    """One line for each piece of evidence of the facts that the chart shows.
+
+    Evidence of two facts is said once, with both names: a menstrual migraine is a migraine too.
+    """
+    labels: dict[str, list[str]] = {}
+    left_out: list[str] = []
     for fact in facts:
-        if fact.present:
-            lines.extend(_fact_lines(fact, fact_label(fact.id, knowledge, phrases), phrases))
-    return lines
+        if not fact.present:
+            continue
+        label = fact_label(fact.id, knowledge, phrases)
+        for what in [evidence_text(e, phrases) for e in fact.evidence[:MOST_EVIDENCE]] or [""]:
+            labels.setdefault(what, []).append(label)
+        more = len(fact.evidence) - MOST_EVIDENCE
+        if more > 0:
+            left_out.append(phrases.say("list.more", label=label, count=str(more)))
+    return [_line(names, what, phrases) for what, names in labels.items()] + left_out
 
 
-def _fact_lines(fact: Fact, label: str, phrases: Phrases) -> list[str]:
-    if not fact.evidence:
-        return [label]
-    shown = fact.evidence[:MOST_EVIDENCE]
-    lines = [
-        phrases.say("evidence.line", label=label, what=evidence_text(e, phrases)) for e in shown
-    ]
-    left_out = len(fact.evidence) - len(shown)
-    if left_out:
-        lines.append(phrases.say("list.more", label=label, count=str(left_out)))
-    return lines
+def _line(names: list[str], what: str, phrases: Phrases) -> str:
+    label = phrases.listed([names[0], *(name[:1].lower() + name[1:] for name in names[1:])])
+    return phrases.say("evidence.line", label=label, what=what) if what else label
 
 
 def evidence_text(evidence: Evidence, phrases: Phrases) -> str:
@@ -61,7 +63,7 @@ def evidence_text(evidence: Evidence, phrases: Phrases) -> str:
 def _named(evidence: Evidence) -> str:
     code = escape(evidence.code or "")
     if not evidence.display:
-        return code or escape(evidence.resource)
+        return code or ("" if evidence.value else escape(evidence.resource))
     display = escape(evidence.display)
     return f"{display} ({code})" if code and evidence.value is None else display
 

@@ -111,7 +111,7 @@ def _update(offer: Offer, card: CardDecision, _: CardContext, knowledge: Knowled
     action = {
         "type": "update",
         "description": phrases.say("action.update", order=_order_name(order, phrases), dose=dose),
-        "resource": with_daily_dose(order.resource, offer.daily_mg, knowledge),
+        "resource": with_daily_dose(order, offer.daily_mg, knowledge),
     }
     return phrases.say("suggestion.update", dose=dose), [action]
 

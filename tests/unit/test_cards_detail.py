@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from markdown_it import MarkdownIt
 
@@ -154,6 +155,24 @@ def test_a_fact_without_evidence_is_named() -> None:
     assert "- Some new fact" in text
 
 
+def test_evidence_of_two_facts_is_said_once() -> None:
+    found = Evidence("Condition/m", ICD, "G43.829", "Menstrual migraine", "2026-01-10")
+    facts = tuple(Fact(i, FactState.PRESENT, (found,)) for i in ("migraine", "menstrual_migraine"))
+    text = said(suggestion_card(because=facts))
+
+    assert "- Migraine and menstrual migraine: Menstrual migraine (G43.829), 2026-01-10" in text
+    assert text.count("G43.829") == 1
+
+
+def test_the_kidney_is_said_once() -> None:
+    fact = Fact("kidney", FactState.PRESENT, (egfr("48"),))
+    text = said(safety_card("rx-mg-renal-caution", because=(fact,)))
+
+    assert text.count("48 mL/min/1.73 m²") == 1
+    shown = said(safety_card("rx-mg-nmj", because=(fact,), kidney=kidney("92")))
+    assert "- Kidney: eGFR, 48 mL/min/1.73 m²" in shown
+
+
 def test_many_findings_of_one_kind_are_counted() -> None:
     many = tuple(Evidence(f"Condition/{n}", ICD, "E11.9", f"Diabetes {n}") for n in range(5))
     text = said(suggestion_card(because=(Fact("RF1", FactState.PRESENT, many),)))
@@ -182,6 +201,7 @@ def test_many_findings_of_one_kind_are_counted() -> None:
             "Creatinine, 97 umol/L",
         ),
         (Evidence("Observation/1", display="Score", value="9"), "Score, 9"),
+        (Evidence("Patient/1", value="7", unit="a"), "7 years"),
     ],
 )
 def test_evidence_in_a_few_words(found: Evidence, text: str) -> None:
@@ -385,7 +405,7 @@ def test_no_kidney_data_is_said_with_the_reason() -> None:
         ("needs_labs", "laboratory first"),
         ("discordant", "problem list and lab disagree"),
         ("disagrees", "problem list and lab disagree: the more restrictive is used"),
-        ("unusable_newer", "a newer kidney result cannot be used"),
+        ("unusable_newer", "the newest kidney result is missing or cannot be used"),
         ("some_new_flag", "some\\_new\\_flag"),
     ],
 )
@@ -394,25 +414,42 @@ def test_flags_in_words(flag: str, words: str) -> None:
 
 
 def test_what_else_is_on_file_is_shown() -> None:
-    other = egfr("72", note="unit is not one of eGFR")
-    known = kidney("48", flags=("disagrees",), others=(other, CREATININE))
+    other = msgspec.structs.replace(egfr("72", note="not a unit of eGFR"), resource="Observation/8")
+    known = kidney("48", flags=("disagrees",), others=(egfr("48"), other, CREATININE))
 
     assert kidney_said(known).endswith(
-        "also on file: eGFR, 72 mL/min/1.73 m², 2026-10-23, unit is not one of eGFR / "
+        "also on file: eGFR, 72 mL/min/1.73 m², 2026-10-23, not a unit of eGFR / "
         "Creatinine, 1.9 mg/dL, 2026-10-23"
     )
 
 
 def test_an_old_value_is_shown_where_the_class_is_unknown() -> None:
-    old = kidney("85", kidney_class=KidneyClass.UNKNOWN)
+    old = kidney("85", kidney_class=KidneyClass.UNKNOWN, basis="none", others=(egfr("85"),))
 
-    assert kidney_said(old).startswith("**Kidney:** not known; eGFR 85 mL/min/1.73 m²")
+    assert kidney_said(old) == (
+        "**Kidney:** not known; no usable eGFR or creatinine from the last 365 days; "
+        "also on file: eGFR, 85 mL/min/1.73 m², 2026-10-23"
+    )
+
+
+def test_results_that_cannot_be_used_are_not_called_none() -> None:
+    unusable = msgspec.structs.replace(CREATININE, value="70", note="cannot be used")
+    known = Kidney(
+        KidneyClass.UNKNOWN, "unusable-newer", evidence=unusable, flags=("unusable_newer",)
+    )
+
+    assert kidney_said(known) == (
+        "**Kidney:** not known; the newest kidney result is missing or cannot be used: look at it; "
+        "also on file: Creatinine, 70 mg/dL, 2026-10-23, cannot be used"
+    )
 
 
 def test_a_safety_card_speaks_of_the_kidney_only_where_it_bears_on_it() -> None:
     assert "**Kidney:**" not in said(safety_card("rx-mg-nmj", kidney=kidney("92")))
     assert "**Kidney:**" not in said(safety_card("rx-mg-nmj", kidney=None))
     assert "**Kidney:**" in said(safety_card("rx-mg-nmj", kidney=kidney("48")))
+    flagged = kidney("92", flags=("unusable_newer",))
+    assert "**Kidney:**" in said(safety_card("rx-mg-nmj", kidney=flagged))
 
 
 # -------------------------------------------------------- cautions, gaps
