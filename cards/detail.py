@@ -16,13 +16,14 @@ from cards.markdown import bullets, escape, link
 from cards.naming import day, evidence_text, fact_lines
 from cards.phrases import Phrases, filled, filled_lines, present
 from cards.summary import is_urgent, known_values
-from cds_service.chart.evidence import Fact
+from cds_service.chart.evidence import Evidence, Fact
 from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.model import Plan
 from cds_service.reasoning.decision import (
     CardDecision,
     Caution,
     KidneyClass,
+    MagnesiumState,
     OfferKind,
 )
 
@@ -74,7 +75,7 @@ def _why(card: CardDecision, suggests: bool, knowledge: Knowledge, phrases: Phra
     lines = [
         _order(card, phrases),
         *fact_lines(_facts(card), knowledge, phrases),
-        _serum_magnesium(card, phrases),
+        _serum_magnesium(card, suggests, phrases),
         phrases["why.biology"] if suggests else "",
     ]
     return present(lines)
@@ -104,13 +105,16 @@ def _order(card: CardDecision, phrases: Phrases) -> str:
     return phrases.say("why.order", order=escape(order.label))
 
 
-def _serum_magnesium(card: CardDecision, phrases: Phrases) -> str:
+def _serum_magnesium(card: CardDecision, suggests: bool, phrases: Phrases) -> str:
     magnesium = card.magnesium
     if magnesium is None or magnesium.evidence is None:
         return ""
-    phrase = f"why.magnesium.{magnesium.state}"
+    normal = magnesium.state is MagnesiumState.NORMAL
+    if normal and card.safety and not _speaks_of_kidney(card):
+        return ""  # it does not bear on the order
+    plain = normal and not suggests
     line = filled(
-        phrases.first_of(f"{phrase}.safety", phrase) if card.safety else phrases[phrase],
+        phrases["why.magnesium.normal.plain" if plain else f"why.magnesium.{magnesium.state}"],
         {"mg": escape(magnesium.text), "date": day(magnesium.evidence.date)},
     )
     note = escape(magnesium.evidence.note or "")
@@ -213,12 +217,14 @@ def _kidney(card: CardDecision, knowledge: Knowledge, phrases: Phrases) -> Itera
 
 def _cautions(card: CardDecision, knowledge: Knowledge, phrases: Phrases) -> list[str]:
     templates = {row.id: row.text for row in knowledge.policy.cautions}
-    return present([_caution(c, templates[c.id], phrases) for c in card.cautions])
+    named = {e for fact in card.because for e in fact.evidence}
+    return present([_caution(c, templates[c.id], named, phrases) for c in card.cautions])
 
 
-def _caution(caution: Caution, template: str, phrases: Phrases) -> str:
+def _caution(caution: Caution, template: str, named: set[Evidence], phrases: Phrases) -> str:
+    """The line of a caution, with its evidence unless that was named among the reasons."""
     line = next(iter(filled_lines(template, caution.values, escape)), "")
-    found = "; ".join(evidence_text(e, phrases) for e in caution.evidence)
+    found = "; ".join(evidence_text(e, phrases) for e in caution.evidence if e not in named)
     return f"{line} ({found})" if line and found else line
 
 

@@ -235,8 +235,19 @@ def test_a_normal_magnesium_does_not_argue_against_the_trial() -> None:
     normal = magnesium(MagnesiumState.NORMAL, "2.0 mg/dL")
 
     assert "a normal value does not exclude low stores" in said(suggestion_card(magnesium=normal))
-    text = said(safety_card("rx-mg-renal-caution", magnesium=normal))
-    assert "- Serum magnesium 2.0 mg/dL, 2026-10-01\n" in text
+    plain = "- Serum magnesium 2.0 mg/dL, 2026-10-01\n"
+    assert plain in said(safety_card("rx-mg-renal-caution", magnesium=normal))
+    assert plain in said(suggestion_card("mg-avoid-renal", magnesium=normal))
+
+
+def test_a_normal_magnesium_is_not_said_where_it_does_not_matter() -> None:
+    normal = magnesium(MagnesiumState.NORMAL, "2.0 mg/dL")
+    low = magnesium(MagnesiumState.LOW, "1.5 mg/dL")
+    healthy = kidney("92")
+
+    text = said(safety_card("rx-mg-bowel", magnesium=normal, kidney=healthy))
+    assert "Serum magnesium" not in text
+    assert "Serum magnesium" in said(safety_card("rx-mg-bowel", magnesium=low, kidney=healthy))
 
 
 def test_a_magnesium_without_unit_says_so() -> None:
@@ -475,6 +486,9 @@ def test_a_caution_shows_its_evidence() -> None:
     text = said(suggestion_card(cautions=(with_evidence,)))
     assert f"{line} (AV block, first degree (I44.0), 2024-01-01)" in text
     assert "I44.0" not in said(suggestion_card(cautions=(without_value,)))
+    named = suggestion_card(because=(Fact("RF3", FactState.PRESENT, (found,)),))
+    again = msgspec.structs.replace(named, cautions=(with_evidence,))
+    assert said(again).count("I44.0") == 1
 
 
 def test_what_was_not_available_is_named_in_words() -> None:
