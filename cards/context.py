@@ -28,5 +28,8 @@ class CardContext:
 
     @property
     def authored_on(self) -> str:
-        """The moment of the call as a FHIR dateTime."""
-        return self.now.strftime("%Y-%m-%dT%H:%M:%SZ")
+        """When drafts are written, as a FHIR dateTime.
+
+        The day without the hour: the same request on the same day gives the same drafts.
+        """
+        return self.now.date().isoformat()

@@ -31,7 +31,7 @@ _REQUESTER = re.compile(r"Practitioner(Role)?/[A-Za-z0-9\-.]{1,64}", re.ASCII)
 _FHIR_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}", re.ASCII)
 _PLACEHOLDER: Resource = {
     "subject": {"reference": "Patient/1"},
-    "authoredOn": "2026-01-01T00:00:00Z",
+    "authoredOn": "2026-01-01",
     "requester": {"reference": "Practitioner/1"},
     "encounter": {"reference": "Encounter/1"},
     "reasonReference": [{"reference": "Condition/1"}],

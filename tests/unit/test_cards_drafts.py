@@ -53,7 +53,7 @@ def test_each_plan_is_a_valid_draft_of_this_patient(plan: Plan) -> None:
     assert draft["subject"] == {"reference": "Patient/pat-1"}
     assert draft["encounter"] == {"reference": "Encounter/enc-1"}
     assert draft["requester"] == {"reference": "Practitioner/7"}
-    assert draft["authoredOn"] == "2026-11-22T10:30:00Z"
+    assert draft["authoredOn"] == "2026-11-22"
     assert draft["reasonReference"] == [{"reference": "Condition/m"}]
     assert daily_doses(draft) == STEPS[plan.id]
 
