@@ -12,7 +12,8 @@ from cds_service import create_app
 from cds_service.knowledge.loader import KnowledgeError
 from cds_service.settings import SettingsError
 
-UNUSABLE = 2
+# gunicorn gives up on a worker that ends with 3, and starts any other anew, for ever.
+FAILED_TO_BOOT = 3
 
 
 def built() -> Flask:
@@ -21,7 +22,7 @@ def built() -> Flask:
         return create_app()
     except (SettingsError, KnowledgeError) as error:
         print(error, file=sys.stderr)
-        raise SystemExit(UNUSABLE) from None
+        raise SystemExit(FAILED_TO_BOOT) from None
 
 
 if __name__ == "__main__":

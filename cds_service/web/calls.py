@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import msgspec
@@ -17,6 +18,7 @@ from cds_service.web.bodies import read_json
 from cds_service.web.logs import note
 from cds_service.web.outcomes import JSON, json_answer
 
+_HOST = re.compile(r"[\w.-]+(:\d+)?|\[[0-9A-Fa-f:.]+\](:\d+)?", re.ASCII)
 # An answer is about one patient, so nobody may keep it.
 _PRIVATE = {"Cache-Control": "no-store"}
 
@@ -55,7 +57,12 @@ def register(
         return call
 
     def base_url() -> str:
-        return settings.public_url or request.url_root.rstrip("/")
+        if settings.public_url:
+            return settings.public_url
+        if _HOST.fullmatch(request.host) is None:
+            text = "The Host header is missing or malformed, and the links on cards need it."
+            raise BadCallError(400, Issue("invalid", text))
+        return request.url_root.rstrip("/")
 
 
 def _unknown_service(services: Mapping[str, Service]) -> BadCallError:
