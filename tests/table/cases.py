@@ -209,6 +209,7 @@ TRIGGERS = {
     "acute": "313161",
     "acute-nasal": "401978",
     "acute-injection": "1657151",
+    "rimegepant": "2282313",
     "unrelated": "197361",
 }
 

@@ -288,8 +288,11 @@ TRIGGERS: dict[str, str | None] = {
     "acute": "acute",
     "acute-nasal": "acute",
     "acute-injection": "acute",
+    "rimegepant": "preventive",  # in both lists: the rule that stands first
     "unrelated": None,
 }
+
+TRIGGER_ORDER: list[str | None] = ["diuretic", "preventive", "acute"]
 
 ORAL_MAGNESIUM = {
     "supplement",
@@ -699,7 +702,7 @@ def starts_suggestion(case: Case, kidney: Kidney, draft: Draft) -> bool:
     trigger = TRIGGERS.get(draft.kind)
     return (
         trigger is not None
-        and draft.reason != "other"
+        and (trigger == "diuretic" or draft.reason != "other")  # a diuretic is never for migraine
         and eligible(case)
         and kidney.cls != "SEVERE"  # 6.5, 11.10
         and (trigger != "acute" or indicated(case))
@@ -779,7 +782,9 @@ def critical_cards(case: Case, kidney: Kidney) -> list[Card]:
 def renal_card(case: Case, kidney: Kidney, draft: Draft) -> list[Card]:
     """SPEC 6.4: renal-caution and renal-unknown; 11.3: no update at or below 200 mg."""
     if kidney.cls == "MODERATE":
-        above = draft.elemental is not None and draft.elemental > 200
+        # Under 18 the adult dose is no advice: it may be above the child's own limit.
+        grown = case.age is None or case.age >= 18
+        above = grown and draft.elemental is not None and draft.elemental > 200
         return [
             Card("rx-mg-renal-caution", "warning", ("labs", "update 200") if above else ("labs",))
         ]
@@ -850,22 +855,32 @@ def other_order(case: Case, kidney: Kidney, draft: Draft) -> list[Card]:
     return []
 
 
+def suggestions(case: Case, kidney: Kidney, judged: list[Draft]) -> list[Card]:
+    """SPEC 6.2: one suggestion to start magnesium, from the rule that stands first.
+
+    6.2 last rule, 11.7: magnesium in the drafts, antacids included, silences it.
+    """
+    if any(d.kind == "mg" and d.subtype in ANTACID_LIKE | {"supplement"} for d in case.drafts):
+        return []
+    found = [
+        (TRIGGER_ORDER.index(TRIGGERS[draft.kind]), card)
+        for draft in judged
+        if (card := suggestion_for(case, kidney, draft)) is not None
+    ]
+    return [card for _, card in sorted(found, key=lambda row: row[0])[:1]]
+
+
 def orders(case: Case, kidney: Kidney) -> list[Card]:
     """SPEC 6.2 and 6.3."""
     judged = [d for d in case.drafts if d.selected or case.hook == "order-sign"]
-    # 6.2 last rule, 11.7: magnesium in the drafts, antacids included, silences suggestions.
-    magnesium_drafted = any(
-        d.kind == "mg" and d.subtype in ANTACID_LIKE | {"supplement"} for d in case.drafts
-    )
     cards: list[Card] = []
     for draft in judged:
         if draft.kind == "mg":
             cards += magnesium_order(case, kidney, draft)
-            continue
-        cards += other_order(case, kidney, draft)
-        if case.hook == "order-select" and not magnesium_drafted:
-            suggestion = suggestion_for(case, kidney, draft)
-            cards += [] if suggestion is None else [suggestion]
+        else:
+            cards += other_order(case, kidney, draft)
+    if case.hook == "order-select":
+        cards += suggestions(case, kidney, judged)
     return cards
 
 

@@ -77,11 +77,6 @@ def magnesium(
 # ------------------------------------------------------------------- orders that suggest
 
 
-def stated_reasons(kind: str) -> tuple[str | None, ...]:
-    """The specification is clear on other reasons for non-specific preventives alone."""
-    return (None, "migraine", "other") if kind == "preventive-nonspecific" else (None, "migraine")
-
-
 def is_clear(case: Case) -> bool:
     """Magnesium below 1.2 together with SEVERE: two rules speak at order-select."""
     return not (magnesium_level(case) == "severe-low" and kidney_class(case).cls == "SEVERE")
@@ -90,7 +85,7 @@ def is_clear(case: Case) -> bool:
 def triggers() -> Iterator[Case]:
     """Each order with each reason, at both hooks, for each kind of patient."""
     for kind in [*TRIGGERS, "ksparing", "combo", *(f"drug:{name}" for name in DRUGS)]:
-        for reason, hook in product(stated_reasons(kind), HOOKS):
+        for reason, hook in product((None, "migraine", "other"), HOOKS):
             draft = ordering(Draft(kind, reason=reason))
             for row in product(CORE_KIDNEYS, PEOPLE):
                 yield varied(hook, draft, *row)
@@ -126,6 +121,14 @@ def triggers_and_blocks() -> Iterator[Case]:
 def triggers_and_missing_facts() -> Iterator[Case]:
     orders = [ordering(Draft(kind)) for kind in MAIN_TRIGGERS]
     return (varied(SELECT, ALCOHOL, *row) for row in product(orders, MISSING_SETS, CLASSES))
+
+
+def two_triggers() -> Iterator[Case]:
+    """Two orders that could each start a suggestion: one is enough."""
+    for first, second in product(MAIN_TRIGGERS, MAIN_TRIGGERS):
+        for row in product(CORE_KIDNEYS, PEOPLE):
+            if first != second:
+                yield varied(SELECT, ordering(Draft(first), Draft(second)), *row)
 
 
 def unselected_orders() -> Iterator[Case]:
@@ -169,13 +172,16 @@ def doses() -> Iterator[Case]:
 
 
 def children() -> Iterator[Case]:
-    """Under 18; where an update to 200 mg would be above the child's limit is left out."""
-    for hook, age, mg, kidney in product(
-        HOOKS, (1, 3, 4, 8, 9, 17, None), (60, 65, 66, 110, 111, 200, 350, 351), CLASSES
-    ):
-        if kidney is KIDNEYS["moderate"] and mg > 200:
-            continue
+    amounts = (60, 65, 66, 110, 111, 200, 350, 351)
+    for hook, age, mg, kidney in product(HOOKS, (1, 3, 4, 8, 9, 17, None), amounts, CLASSES):
         yield varied(hook, kidney, {"age": age}, ordering(magnesium(mg)))
+
+
+def two_supplements() -> Iterator[Case]:
+    """Each is a duplicate of the other, and they add up; selected now or drafted before."""
+    for hook, first, second, selected in product(HOOKS, (100, 250, 251), (100, 250), (True, False)):
+        both = ordering(magnesium(first), magnesium(second, selected=selected))
+        yield varied(hook, KIDNEYS["normal"], both)
 
 
 def subtypes() -> Iterator[Case]:
@@ -276,11 +282,13 @@ def drug_meets_treatment() -> Iterator[Case]:
 
 
 def drug_and_magnesium_ordered() -> Iterator[Case]:
-    """Both in one session: said once."""
-    for hook, drug, kidney in product(HOOKS, DRUGS, CLASSES):
-        for salt, mg in (("glycinate", 200), ("oxide", 241)):
-            both = ordering(Draft(f"drug:{drug}"), magnesium(mg, salt=salt))
-            yield varied(hook, kidney, both)
+    """Both in one session: said once, whichever of the two was just selected."""
+    salts = (("glycinate", 200), ("oxide", 241))
+    for hook, drug, kidney, (salt, mg) in product(HOOKS, DRUGS, CLASSES, salts):
+        for drug_selected, magnesium_selected in ((True, True), (True, False), (False, True)):
+            order = Draft(f"drug:{drug}", selected=drug_selected)
+            supplement = magnesium(mg, salt=salt, selected=magnesium_selected)
+            yield varied(hook, kidney, ordering(order, supplement))
 
 
 def sparing_drugs() -> Iterator[Case]:
@@ -308,10 +316,12 @@ SPACES = {
         triggers_and_risks,
         triggers_and_blocks,
         triggers_and_missing_facts,
+        two_triggers,
         unselected_orders,
         silenced_by_magnesium,
         doses,
         children,
+        two_supplements,
         subtypes,
         orders_and_kidneys,
         orders_and_risks,
