@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +18,7 @@ from ..support.cards import (
     assert_valid_answer,
     card_id,
     decision,
+    offers,
     text_of,
     uuids,
     without_uuids,
@@ -123,6 +125,35 @@ def test_an_update_is_the_whole_order(client: FlaskClient, today: date) -> None:
         if name not in {"dosageInstruction", "dispenseRequest", "note", "substitution"}:
             assert updates[0][name] == value, f"{name} was changed"
     assert draft["note"][0] in updates[0]["note"]
+
+
+def test_an_accepted_update_is_not_asked_for_again(client: FlaskClient, today: date) -> None:
+    body = charts.order_sign(today)
+    card = http.cards(client, ORDER_SIGN, body)[0]
+    [updated] = [action["resource"] for action in actions(card) if action["type"] == "update"]
+    body["context"]["draftOrders"]["entry"][0]["resource"] = updated
+    assert [offers(card) for card in http.cards(client, ORDER_SIGN, body)] == [["labs"]]
+
+
+@pytest.mark.parametrize(
+    ("written", "kidney"),
+    [
+        ("29.9999999999999999", "SEVERE"),
+        ("59.99999999999999999999", "MODERATE"),
+        ("60.00000000000000000001", "NORMAL"),
+        ("6e1", "NORMAL"),
+        ("5.999e1", "MODERATE"),
+    ],
+)
+def test_a_result_is_read_digit_by_digit(
+    client: FlaskClient, today: date, written: str, kidney: str
+) -> None:
+    """No rounding before the comparison, not even that of a binary number (SPEC 3.1)."""
+    body = charts.patient_view(today)
+    body["prefetch"]["kidneyLabs"]["entry"][0]["resource"]["valueQuantity"]["value"] = "@"
+    raw = json.dumps(body).replace('"@"', written).encode()
+    [card] = http.cards(client, PATIENT_VIEW, raw)
+    assert decision(card)["kidney"]["class"] == kidney
 
 
 def test_a_created_draft_names_the_migraine_and_the_user(client: FlaskClient, today: date) -> None:
