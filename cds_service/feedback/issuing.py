@@ -1,0 +1,61 @@
+"""What is remembered of a card that is sent. Nothing of the patient, of the user or of the wording."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from cds_service.hooks.services import Service
+from cds_service.reasoning.decision import CardDecision, Decision
+from cds_service.store.records import IssuedCard, IssuedSuggestion
+
+Json = Mapping[str, Any]
+
+# The action of a suggestion tells its kind; a new order is a plan, or tests.
+_KINDS = {
+    ("create", "MedicationRequest"): "plan",
+    ("create", "ServiceRequest"): "labs",
+    ("update", "MedicationRequest"): "update",
+}
+
+
+def issued(
+    decision: Decision,
+    cards: Sequence[Json],
+    service: Service,
+    client: str,
+    knowledge: str,
+    now: datetime,
+) -> Iterator[IssuedCard]:
+    """The records of the cards of one answer."""
+    for decided, card in zip(decision.cards, cards, strict=True):
+        yield IssuedCard(
+            uuid=card["uuid"],
+            service=service.id,
+            hook=service.hook,
+            client=client,
+            card=decided.card,
+            indicator=decided.indicator,
+            knowledge=knowledge,
+            issued=now,
+            rules=_rules(decided),
+            suggestions=tuple(_suggestion(s) for s in card.get("suggestions", ())),
+        )
+
+
+def _rules(card: CardDecision) -> tuple[str, ...]:
+    """The row of the kidney table that held, and the facts that made the card."""
+    facts = {fact.id.replace(" ", "_") for fact in card.because if fact.present}
+    row = card.kidney.rule if card.kidney is not None else ""
+    return (*([f"kidney:{row}"] if row else ()), *sorted(facts))
+
+
+def _suggestion(suggestion: Json) -> IssuedSuggestion:
+    action = suggestion["actions"][0]
+    resource_type = action.get("resource", {}).get("resourceType", "")
+    return IssuedSuggestion(
+        suggestion["uuid"],
+        _KINDS.get((action["type"], resource_type), action["type"]),
+        suggestion.get("isRecommended", False),
+    )

@@ -1,0 +1,46 @@
+"""Counting what happens to records, so that a loss is seen."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from enum import StrEnum
+from threading import Lock
+from typing import Protocol
+
+
+class Event(StrEnum):
+    """What is counted."""
+
+    RECORD_WRITTEN = "records_written"
+    RECORD_LOST = "records_lost"
+    FEEDBACK_STORED = "feedback_stored"
+    FEEDBACK_REPEATED = "feedback_repeated"
+    FEEDBACK_REFUSED = "feedback_refused"
+    STORE_FAILED = "store_failures"
+    PURGED = "rows_purged"
+
+
+class Counting(Protocol):
+    """Whatever counts: a Prometheus counter fits behind it."""
+
+    def add(self, event: Event, by: int = 1) -> None:
+        """That something happened, so many times."""
+
+
+class Counters:
+    """The counts of this process, in memory."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[Event] = Counter()
+        self._lock = Lock()
+
+    def add(self, event: Event, by: int = 1) -> None:
+        """That something happened, so many times."""
+        with self._lock:
+            self._counts[event] += by
+
+    def snapshot(self) -> Mapping[str, int]:
+        """Every event with its count."""
+        with self._lock:
+            return {event.value: self._counts[event] for event in Event}

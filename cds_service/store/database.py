@@ -1,0 +1,176 @@
+"""The connection to the database: opened when first needed, once in each process."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from sqlite3 import Connection as SqliteConnection
+from sqlite3 import Error as SqliteError
+from threading import Lock
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import (
+    ArgumentError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+    SQLAlchemyError,
+)
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from cds_service.store.errors import StoreRefusedError, StoreUnavailableError
+from cds_service.store.migrating import migrate
+
+# How long a writer waits for another one. Far longer than any of our transactions takes.
+_PATIENCE_SECONDS = 10
+_CONNECT_SECONDS = 3
+_CONNECTIONS = 5
+# After a failure, callers are told at once for so long. Else each would wait, and with it the calls
+# for cards that are served by the same threads.
+_REST_SECONDS = 2.0
+_OWNER_ONLY = 0o700
+
+
+class Database:
+    """Transactions on one database, with its tables made."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._engine: Engine | None = None
+        self._lock = Lock()
+        self._down_until = 0.0
+        os.register_at_fork(after_in_child=self._forget)
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction that is committed, to the disk, when the block ends without an error."""
+        with self._guarded(), self._opened().begin() as connection:
+            yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A view of the data at one moment. It keeps no writer waiting."""
+        with self._guarded(), self._opened().connect() as connection:
+            yield connection.execution_options(reading=True)
+
+    def check(self) -> None:
+        """Do nothing, but with the database; raises `StoreUnavailableError`."""
+        with self.reading() as connection:
+            connection.execute(text("SELECT version_num FROM alembic_version"))
+
+    def close(self) -> None:
+        """Give the connections back."""
+        with self._lock:
+            if self._engine is not None:
+                self._engine.dispose()
+                self._engine = None
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        """Errors as one of ours: what the driver says may quote a statement, a password or a path."""
+        try:
+            yield
+        except _UNAVAILABLE as error:
+            self._down_until = time.monotonic() + _REST_SECONDS
+            raise StoreUnavailableError(type(error).__name__) from None
+        except SQLAlchemyError as error:
+            raise StoreRefusedError(type(error).__name__) from None
+
+    def _opened(self) -> Engine:
+        if time.monotonic() < self._down_until:
+            raise StoreUnavailableError("it failed a moment ago")
+        with self._lock:
+            if self._engine is None:
+                engine = _engine_for(self._url)
+                migrate(engine)
+                self._engine = engine
+            return self._engine
+
+    def _forget(self) -> None:
+        """In a forked child: the connections are the parent's."""
+        self._lock = Lock()
+        if self._engine is not None:
+            self._engine.dispose(close=False)
+            self._engine = None
+
+
+_UNAVAILABLE = (OperationalError, InterfaceError, InternalError, PoolTimeoutError, OSError)
+
+
+def _engine_for(url: str) -> Engine:
+    parsed = make_url(url)
+    return _KINDS[parsed.get_backend_name()](parsed)
+
+
+def _sqlite(url: URL) -> Engine:
+    if url.database is None:
+        raise ArgumentError
+    Path(url.database).parent.mkdir(mode=_OWNER_ONLY, parents=True, exist_ok=True)
+    engine = create_engine(
+        url,
+        pool_size=_CONNECTIONS,
+        connect_args={"timeout": _PATIENCE_SECONDS, "check_same_thread": False},
+    )
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    _write_ahead(engine)
+    return engine
+
+
+def _prepare_sqlite(connection: SqliteConnection, _: ConnectionPoolEntry) -> None:
+    # Transactions begin where we say, not where the driver thinks.
+    connection.isolation_level = None
+    # A commit is on the disk, also when the power goes.
+    connection.execute("PRAGMA synchronous=FULL").close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    """Ask for the right to write at once: asking halfway fails if somebody else has written meanwhile."""
+    reading = connection.get_execution_options().get("reading", False)
+    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+
+def _write_ahead(engine: Engine) -> None:
+    """Readers and a writer side by side. Kept in the file; changing it waits for nobody, so wait here."""
+    give_up = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        raw = engine.raw_connection()
+        try:
+            cursor = raw.cursor()
+            cursor.execute("PRAGMA journal_mode=WAL")
+            cursor.close()
+        except SqliteError as error:
+            if "locked" not in str(error) or time.monotonic() > give_up:
+                raise OperationalError("PRAGMA journal_mode=WAL", {}, error) from None
+            time.sleep(0.05)
+        else:
+            return
+        finally:
+            raw.close()
+
+
+def _postgresql(url: URL) -> Engine:
+    import psycopg  # only here: most deployments have the file
+
+    arguments: dict[str, Any] = {
+        "connect_timeout": _CONNECT_SECONDS,
+        "options": f"-c statement_timeout={_PATIENCE_SECONDS * 1000}",
+        "application_name": "cds-service",
+    }
+    return create_engine(
+        url.set(drivername="postgresql+psycopg"),
+        module=psycopg,
+        pool_size=_CONNECTIONS,
+        pool_pre_ping=True,
+        pool_timeout=_PATIENCE_SECONDS,
+        connect_args={k: v for k, v in arguments.items() if k not in url.query},
+    )
+
+
+_KINDS = {"sqlite": _sqlite, "postgresql": _postgresql}

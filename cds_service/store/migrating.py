@@ -1,0 +1,54 @@
+"""Bringing a database to the tables of this version, once, whoever comes first."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, inspect, text
+
+_log = logging.getLogger(__name__)
+
+STEPS: tuple[str, ...] = ("0001",)
+"""The revisions, oldest first. Kept here so that a usual start need not import Alembic."""
+HEAD = STEPS[-1]
+SCRIPTS = Path(__file__).parent / "migrations"
+
+# Any number, as long as nothing else on the database takes the same lock.
+_LOCK = 4_867_204_613
+
+
+def migrate(engine: Engine) -> None:
+    """Apply what is missing. Several processes may call this at once: they take turns."""
+    with engine.connect().execution_options(reading=True) as connection:
+        if revision_of(connection) == HEAD:
+            return
+    # On SQLite the transaction itself keeps others out: it begins with the right to write.
+    with engine.begin() as connection:
+        if engine.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+        found = revision_of(connection)
+        if found == HEAD:
+            return
+        if found is not None and found not in STEPS:
+            _log.warning("the database is of a newer version; it is used as it is")
+            return
+        _upgrade(connection)
+
+
+def revision_of(connection: Connection) -> str | None:
+    """The step that the database is at, `None` for an empty one."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    found: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return found
+
+
+def _upgrade(connection: Connection) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

@@ -1,0 +1,60 @@
+"""Forgetting what is older than it may become."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from sqlalchemy import Column, ColumnElement, Connection, Table, delete, select
+
+from cds_service.store.database import Database
+from cds_service.store.records import milliseconds
+from cds_service.store.tables import accepted_suggestion, feedback, issued_card, issued_suggestion
+
+# One transaction each, so that nobody waits long for a year's worth to go.
+_AT_ONCE = 2_000
+
+
+def purge(database: Database, before: datetime) -> int:
+    """Delete the cards issued and the feedback received before a moment; how many rows went.
+
+    Feedback on a card goes with the card, however late it came: without it, it says nothing.
+    """
+    oldest_kept = milliseconds(before)
+    return sum(
+        _in_pieces(database, table, key, condition) for table, key, condition in _old(oldest_kept)
+    )
+
+
+def _old(oldest_kept: int) -> Iterator[tuple[Table, Column[str], ColumnElement[bool]]]:
+    cards = select(issued_card.c.uuid).where(issued_card.c.issued_ms < oldest_kept)
+    late = feedback.c.card_uuid.in_(cards)
+    gone = select(feedback.c.digest).where((feedback.c.received_ms < oldest_kept) | late)
+    # The dependants first: what is left when the process dies halfway is still found next time.
+    yield (
+        accepted_suggestion,
+        accepted_suggestion.c.feedback_digest,
+        accepted_suggestion.c.feedback_digest.in_(gone),
+    )
+    yield feedback, feedback.c.digest, (feedback.c.received_ms < oldest_kept) | late
+    yield issued_suggestion, issued_suggestion.c.uuid, issued_suggestion.c.card_uuid.in_(cards)
+    yield issued_card, issued_card.c.uuid, issued_card.c.issued_ms < oldest_kept
+
+
+def _in_pieces(
+    database: Database, table: Table, key: Column[str], condition: ColumnElement[bool]
+) -> int:
+    total = 0
+    while True:
+        with database.writing() as connection:
+            removed = _remove(connection, table, key, condition)
+        total += removed
+        if removed == 0:
+            return total
+
+
+def _remove(
+    connection: Connection, table: Table, key: Column[str], condition: ColumnElement[bool]
+) -> int:
+    some = select(key).where(condition).distinct().limit(_AT_ONCE)
+    return connection.execute(delete(table).where(key.in_(some))).rowcount

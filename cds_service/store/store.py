@@ -1,0 +1,113 @@
+"""The store as the rest of the service sees it. Making one costs nothing: it is opened when needed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from cds_service.store.background import Background
+from cds_service.store.counting import Counters, Counting, Event
+from cds_service.store.errors import StoreUnavailableError
+from cds_service.store.records import Feedback, Record
+
+if TYPE_CHECKING:
+    from cds_service.store.database import Database
+    from cds_service.store.history import History
+
+_PURGE_EVERY_SECONDS = 3600.0
+
+
+class Store:
+    """Issued cards and feedback, kept for `retention_days`."""
+
+    def __init__(
+        self,
+        url: str,
+        retention_days: int,
+        now: Callable[[], datetime] | None = None,
+        counting: Counting | None = None,
+    ) -> None:
+        self._url = url
+        self._retention = timedelta(days=retention_days)
+        self._now = now or (lambda: datetime.now(UTC))
+        self.counting = counting if counting is not None else Counters()
+        self._opening = Lock()
+        self._opened: Database | None = None
+        self._next_purge = 0.0
+        self._background: Background[Record] = Background(
+            self._write_records, self.counting, self._purge_when_due
+        )
+
+    def start(self) -> None:
+        """Open the store and begin its chores, in a thread of their own. Cheap when done before."""
+        self._background.start()
+
+    def close(self) -> None:
+        """Write what is left and give the connections back."""
+        self._background.stop()
+        if self._opened is not None:
+            self._opened.close()
+
+    def remember(self, record: Record) -> None:
+        """Have it written, soon. Never waits and never fails; what is lost is counted."""
+        self._background.put(record)
+
+    def keep(self, items: Sequence[Feedback]) -> int:
+        """Commit feedback, all of it or nothing; how many items were new.
+
+        Raises `StoreUnavailableError`; then nothing is kept.
+        """
+        from cds_service.store.writing import write_feedback
+
+        try:
+            with self._database.writing() as connection:
+                new = write_feedback(connection, items, self._now())
+        except StoreUnavailableError:
+            self.counting.add(Event.FEEDBACK_REFUSED, len(items))
+            raise
+        self.counting.add(Event.FEEDBACK_STORED, new)
+        self.counting.add(Event.FEEDBACK_REPEATED, len(items) - new)
+        return new
+
+    def check(self) -> None:
+        """Raises `StoreUnavailableError` if the store cannot be reached."""
+        self._database.check()
+
+    def history(self, since: datetime, until: datetime) -> History:
+        """What was issued in a span of time, and what became of it."""
+        from cds_service.store.history import read_history
+
+        with self._database.reading() as connection:
+            return read_history(connection, since, until)
+
+    def purge(self, before: datetime | None = None) -> int:
+        """Forget what is older than the retention, or than a moment; how many rows went."""
+        from cds_service.store.retention import purge
+
+        removed = purge(self._database, before or self._now() - self._retention)
+        self.counting.add(Event.PURGED, removed)
+        return removed
+
+    @property
+    def _database(self) -> Database:
+        # Imported here: SQLAlchemy takes as long as all the rest of the start.
+        with self._opening:
+            if self._opened is None:
+                from cds_service.store.database import Database
+
+                self._opened = Database(self._url)
+            return self._opened
+
+    def _write_records(self, records: Sequence[Record]) -> None:
+        from cds_service.store.writing import write_records
+
+        with self._database.writing() as connection:
+            write_records(connection, records)
+
+    def _purge_when_due(self) -> None:
+        if time.monotonic() >= self._next_purge:
+            self.purge()
+            self._next_purge = time.monotonic() + _PURGE_EVERY_SECONDS

@@ -1,0 +1,60 @@
+"""The tables. Times are whole milliseconds since 1970 (UTC), so that both databases reckon alike.
+
+`v0001` in `migrations/versions` makes them; a change here needs a migration there.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Boolean, Column, Date, Index, MetaData, String, Table, Text
+
+metadata = MetaData()
+
+issued_card = Table(
+    "issued_card",
+    metadata,
+    Column("uuid", String(36), primary_key=True),
+    Column("service", Text, nullable=False),
+    Column("hook", Text, nullable=False),
+    Column("client", Text, nullable=False),
+    Column("card", Text, nullable=False),
+    Column("indicator", Text, nullable=False),
+    Column("knowledge", Text, nullable=False),
+    Column("rules", Text, nullable=False, comment="separated by blanks"),
+    Column("issued_ms", BigInteger, nullable=False),
+    Column("week", Date, nullable=False, comment="the Monday, in UTC"),
+    Index("issued_card_by_time", "issued_ms"),
+)
+
+issued_suggestion = Table(
+    "issued_suggestion",
+    metadata,
+    Column("uuid", String(36), primary_key=True),
+    Column("card_uuid", String(36), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("recommended", Boolean, nullable=False),
+    Index("issued_suggestion_by_card", "card_uuid"),
+)
+
+feedback = Table(
+    "feedback",
+    metadata,
+    Column("digest", String(40), primary_key=True),
+    Column("service", Text, nullable=False),
+    Column("client", Text, nullable=False),
+    Column("card_uuid", String(36), comment="null: the client sent no UUID"),
+    Column("outcome", Text, nullable=False),
+    Column("outcome_ms", BigInteger, nullable=False),
+    Column("received_ms", BigInteger, nullable=False),
+    Column("reason", Text, comment="system|code, or other"),
+    Column("comment", Text, comment="may hold patient data; kept only where configured"),
+    Index("feedback_by_card", "card_uuid"),
+    Index("feedback_by_time", "received_ms"),
+)
+
+accepted_suggestion = Table(
+    "accepted_suggestion",
+    metadata,
+    Column("feedback_digest", String(40), primary_key=True),
+    Column("suggestion_uuid", String(36), primary_key=True),
+    Index("accepted_suggestion_by_uuid", "suggestion_uuid"),
+)

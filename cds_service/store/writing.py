@@ -1,0 +1,107 @@
+"""Records into tables. A record that is there already stays as it is, so that writing may be repeated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Table
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql.dml import Insert
+
+from cds_service.store.records import Feedback, IssuedCard, Record, milliseconds, week_of
+from cds_service.store.tables import accepted_suggestion, feedback, issued_card, issued_suggestion
+
+_Row = dict[str, Any]
+
+
+def write_records(connection: Connection, records: Iterable[Record]) -> None:
+    """Write a batch of whatever is remembered, each kind at once."""
+    by_kind: dict[type[Record], list[Any]] = {}
+    for record in records:
+        by_kind.setdefault(type(record), []).append(record)
+    for kind, alike in by_kind.items():
+        _WRITERS[kind](connection, alike)
+
+
+def _write_cards(connection: Connection, cards: Sequence[IssuedCard]) -> None:
+    _insert(connection, issued_card, [_card(card) for card in cards])
+    _insert(
+        connection,
+        issued_suggestion,
+        [
+            {
+                "uuid": suggestion.uuid,
+                "card_uuid": card.uuid,
+                "kind": suggestion.kind,
+                "recommended": suggestion.recommended,
+            }
+            for card in cards
+            for suggestion in card.suggestions
+        ],
+    )
+
+
+def write_feedback(connection: Connection, items: Iterable[Feedback], received: datetime) -> int:
+    """Keep the items; how many of them were new."""
+    # In one order for all: two calls with the same items then wait for each other, at most.
+    ordered = sorted(items, key=lambda item: item.digest)
+    statement = _insert_into(connection, feedback).execution_options(preserve_rowcount=True)
+    new = sum(connection.execute(statement, _feedback(item, received)).rowcount for item in ordered)
+    _insert(
+        connection,
+        accepted_suggestion,
+        [
+            {"feedback_digest": item.digest, "suggestion_uuid": suggestion}
+            for item in ordered
+            for suggestion in sorted(item.suggestions)
+        ],
+    )
+    return new
+
+
+# A further kind of record needs its table, its migration and a row here.
+_WRITERS: Mapping[type[Record], Callable[[Connection, Sequence[Any]], None]] = {
+    IssuedCard: _write_cards,
+}
+
+
+def _card(card: IssuedCard) -> _Row:
+    return {
+        "uuid": card.uuid,
+        "service": card.service,
+        "hook": card.hook,
+        "client": card.client,
+        "card": card.card,
+        "indicator": card.indicator,
+        "knowledge": card.knowledge,
+        "rules": " ".join(card.rules),
+        "issued_ms": milliseconds(card.issued),
+        "week": week_of(card.issued),
+    }
+
+
+def _feedback(item: Feedback, received: datetime) -> _Row:
+    return {
+        "digest": item.digest,
+        "service": item.service,
+        "client": item.client,
+        "card_uuid": item.card or None,
+        "outcome": item.outcome.value,
+        "outcome_ms": milliseconds(item.at),
+        "received_ms": milliseconds(received),
+        "reason": item.reason or None,
+        "comment": item.comment or None,
+    }
+
+
+def _insert(connection: Connection, table: Table, rows: list[_Row]) -> None:
+    if rows:
+        connection.execute(_insert_into(connection, table), rows)
+
+
+def _insert_into(connection: Connection, table: Table) -> Insert:
+    if connection.dialect.name == "postgresql":
+        return postgresql.insert(table).on_conflict_do_nothing()
+    return sqlite.insert(table).on_conflict_do_nothing()

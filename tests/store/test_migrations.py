@@ -1,0 +1,44 @@
+"""The migrations and the tables in the code say the same."""
+
+from __future__ import annotations
+
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import inspect
+
+from cds_service.store.database import Database
+from cds_service.store.migrating import SCRIPTS, STEPS
+from cds_service.store.tables import metadata
+
+
+def config() -> Config:
+    found = Config()
+    found.set_main_option("script_location", str(SCRIPTS))
+    return found
+
+
+def test_the_steps_are_those_of_the_scripts() -> None:
+    scripts = ScriptDirectory.from_config(config())
+    assert tuple(s.revision for s in reversed(list(scripts.walk_revisions()))) == STEPS
+
+
+def test_the_scripts_make_the_tables_of_the_code(url: str) -> None:
+    database = Database(url)
+    with database.reading() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, metadata) == []
+    database.close()
+
+
+def test_the_scripts_can_be_taken_back(url: str) -> None:
+    database = Database(url)
+    with database.writing() as connection:
+        backwards = config()
+        backwards.attributes["connection"] = connection
+        command.downgrade(backwards, "base")
+    with database.reading() as connection:
+        assert inspect(connection).get_table_names() == ["alembic_version"]
+    database.close()
