@@ -10,9 +10,9 @@ from calendar import monthrange
 from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
 
-_FHIR_DATE = re.compile(
-    r"(?P<year>\d{4})(?:-(?P<month>\d{2})(?:-(?P<day>\d{2})(?:T(?P<time>.+))?)?)?", re.ASCII
-)
+_YEAR_OR_MONTH = re.compile(r"(?P<year>\d{4})(?:-(?P<month>\d{2}))?", re.ASCII)
+_DAY_LENGTH = len("2026-01-31")
+_WHOLE_DAY = timedelta(days=1) - timedelta(microseconds=1)
 _FIRST = datetime(1, 1, 2, tzinfo=UTC)
 _LAST = datetime(9999, 12, 30, tzinfo=UTC)
 
@@ -39,23 +39,41 @@ def parse(text: str | None) -> When | None:
     """A FHIR `date`, `dateTime` or `instant` as the interval it stands for; `None` if it is none."""
     if text is None:
         return None
-    match = _FHIR_DATE.fullmatch(text.strip())
-    if match is None:
-        return None
+    text = text.strip()
     try:
-        return _interval(match, text.strip())
+        if _has_a_day(text):
+            return _whole_day(text) if len(text) == _DAY_LENGTH else _moment(text)
+        match = _YEAR_OR_MONTH.fullmatch(text)
+        return _interval(match, text) if match else None
     except (ValueError, OverflowError):
         return None
 
 
+def _has_a_day(text: str) -> bool:
+    if len(text) < _DAY_LENGTH or not text.isascii() or not text[4] == text[7] == "-":
+        return False
+    return len(text) == _DAY_LENGTH or text[_DAY_LENGTH] == "T"
+
+
+def _whole_day(text: str) -> When:
+    day = date.fromisoformat(text)
+    start = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    return When(max(start, _FIRST), min(start + _WHOLE_DAY, _LAST), day, day, text)
+
+
+def _moment(text: str) -> When:
+    """An instant; its day is the calendar date as written. Without an offset it is taken as UTC."""
+    moment = datetime.fromisoformat(text)
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    instant = aware.astimezone(UTC)
+    return When(instant, instant, moment.date(), moment.date(), text)
+
+
 def _interval(match: re.Match[str], written: str) -> When:
-    year, month, day = match["year"], match["month"], match["day"]
-    first = date(int(year), int(month or 1), int(day or 1))
+    year, month = int(match["year"]), match["month"]
+    first = date(year, int(month or 1), 1)
     last_month = int(month or 12)
-    last = date(int(year), last_month, int(day or monthrange(int(year), last_month)[1]))
-    if match["time"]:
-        instant = _instant(written)
-        return When(instant, instant, first, first, written)
+    last = date(year, last_month, monthrange(year, last_month)[1])
     return When(
         max(datetime.combine(first, time.min, UTC), _FIRST),
         min(datetime.combine(last, time.max, UTC), _LAST),
@@ -63,12 +81,6 @@ def _interval(match: re.Match[str], written: str) -> When:
         last,
         written,
     )
-
-
-def _instant(written: str) -> datetime:
-    moment = datetime.fromisoformat(written)
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return aware.astimezone(UTC)
 
 
 def undated() -> When:

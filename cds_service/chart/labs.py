@@ -5,8 +5,9 @@ A result that cannot be used is kept: "take the latest, then judge" needs to kno
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import msgspec
 from msgspec import Raw
@@ -18,35 +19,83 @@ from cds_service.chart.quantities import Measured
 from cds_service.chart.subject import Subject
 from cds_service.fhir.prefetch import Content
 from cds_service.fhir.wire import (
+    NOTHING,
     CodeableConcept,
     Coding,
-    Entry,
     Observation,
     Period,
     Quantity,
     ReferenceRange,
 )
-from cds_service.knowledge.terminology import SetCode, Terminology
+from cds_service.knowledge.terminology import Hit, SetCode, Terminology
 
 FINAL = frozenset({"final", "amended", "corrected"})
+LOINC = "http://loinc.org"
+_MAX_EXPONENT = 12
 NOT_A_RESULT = frozenset({"registered", "preliminary", "cancelled", "entered-in-error"})
 T = TypeVar("T")
 
 
-class LabResult(msgspec.Struct, frozen=True):
-    """A result of a test that a value set holds.
+class LabResult:
+    """A result of a test that a value set holds. It is read when somebody asks what it says.
 
     `measured` is `None` where the result cannot be read; then `why` says so in the words of the
     explanation. `high` is the upper reference limit of the laboratory, in the unit it states.
     """
 
-    set_id: str
-    entry: SetCode
-    when: dates.When
+    __slots__ = ("_coding", "_name", "_observation", "_source", "entry", "set_id", "when")
+
+    def __init__(
+        self,
+        hit: tuple[SetCode, str, Coding],
+        name: str,
+        when: dates.When,
+        source: Observation | _Component,
+        observation: Observation,
+    ) -> None:
+        self.entry, self.set_id, self._coding = hit
+        self.when = when
+        self._name = name
+        self._source = source
+        self._observation = observation
+
+    def read(self) -> Reading:
+        """What the result says, and whether it can be used."""
+        measured, why = _measured(self._source)
+        if _has_unknown_modifier(self._observation):
+            measured, why = None, "carries a modifierExtension that this service does not know"
+        if self._observation.status not in FINAL:
+            measured, why = None, "has no status, or one that FHIR does not define as a result"
+        if not self.entry.use:
+            measured, why = None, "was taken in a way that does not show kidney function"
+        return Reading(measured, why, self._evidence(measured))
+
+    def high(self) -> Measured | None:
+        """The upper reference limit of the laboratory."""
+        return _high(self._source.referenceRange)
+
+    def _evidence(self, measured: Measured | None) -> Evidence:
+        unit = (measured.unit or measured.unit_written or None) if measured else None
+        assumed = measured is not None and measured.unit == ""
+        return Evidence(
+            resource=self._name,
+            system=self._coding.system,
+            code=self._coding.code,
+            display=label_of(self._observation.code, self._coding) or self.entry.display,
+            date=self.when.written or None,
+            value=f"{measured.comparator}{measured.value}" if measured else None,
+            unit=unit,
+            matched="value",
+            note="no unit was given: that of the LOINC code" if assumed else None,
+        )
+
+
+class Reading(NamedTuple):
+    """What a result says: `measured` is `None` where it cannot be read, and `why` tells."""
+
     measured: Measured | None
     why: str
     evidence: Evidence
-    high: Measured | None = None
 
 
 class Labs(msgspec.Struct):
@@ -64,10 +113,10 @@ class Labs(msgspec.Struct):
 
 class _Component(msgspec.Struct, gc=False):
     code: CodeableConcept | None = None
-    valueQuantity: Raw = Raw()
-    valueString: Raw = Raw()
-    dataAbsentReason: Raw = Raw()
-    referenceRange: Raw = Raw()
+    valueQuantity: Raw = NOTHING
+    valueString: Raw = NOTHING
+    dataAbsentReason: Raw = NOTHING
+    referenceRange: Raw = NOTHING
 
 
 class _Extension(msgspec.Struct, gc=False):
@@ -91,62 +140,66 @@ def read_labs(
 ) -> Labs:
     """Every result of this patient whose code, or that of a component, stands in the value sets."""
     labs = Labs()
+    members = terminology.codes_of(set_ids, LOINC)
     for position, entry in enumerate(content.entries):
         observation = entry.resource
-        if observation is None:
+        if observation is None or observation.code is None:
             continue
-        own = _hit(observation.code, terminology, set_ids)
-        parts = _components(observation, terminology, set_ids)
+        own = _hit(observation.code, members, terminology)
+        parts = (
+            []
+            if observation.component is NOTHING
+            else _components(observation, members, terminology)
+        )
         if own is None and not parts:
             continue
         name = reference_of(entry, position)
         if not subject.is_meant(observation.subject):
             labs.foreign += 1
             continue
-        label = label_of(observation.code)
         reason = _not_a_result(observation)
         if reason:
-            labs.set_aside.append((name, label, reason))
+            labs.set_aside.append((name, label_of(observation.code), reason))
             continue
         when = observed(observation)
         if own is not None and not (parts and _valueless(observation)):
-            _add(labs, name, when, observation, own, observation)
-        for component, hit in parts:
-            _add(labs, name, when, component, hit, observation)
+            labs.results.append(LabResult(own, name, when, observation, observation))
+        labs.results += [
+            LabResult(hit, name, when, component, observation)
+            for component, hit in parts
+            if not _is_absent(component)
+        ]
     if content.partial:
         labs.complete = _newest_first(labs.results)
     return labs
 
 
 def _hit(
-    code: CodeableConcept | None, terminology: Terminology, set_ids: frozenset[str]
+    code: CodeableConcept, members: Mapping[str, tuple[Hit, ...]], terminology: Terminology
 ) -> tuple[SetCode, str, Coding] | None:
-    if code is None or code.coding is None:
-        return None
-    for coding in code.coding:
-        for hit in terminology.hits(coding.system, coding.code):
-            if hit.set_id in set_ids:
-                return hit.entry, hit.set_id, coding
+    for coding in code.coding or ():
+        hits = members.get(coding.code or "")
+        if hits is not None and terminology.canonical(coding.system) == LOINC:
+            return hits[0].entry, hits[0].set_id, coding
     return None
 
 
 def _components(
-    observation: Observation, terminology: Terminology, set_ids: frozenset[str]
+    observation: Observation, members: Mapping[str, tuple[Hit, ...]], terminology: Terminology
 ) -> list[tuple[_Component, tuple[SetCode, str, Coding]]]:
-    if not memoryview(observation.component):
-        return []
     components = _decode(_COMPONENTS, observation.component) or []
-    found = ((c, _hit(c.code, terminology, set_ids)) for c in components)
+    found = ((c, _hit(c.code, members, terminology)) for c in components if c.code is not None)
     return [(component, hit) for component, hit in found if hit is not None]
 
 
 def _not_a_result(observation: Observation) -> str:
     if observation.status in NOT_A_RESULT:
         return f"status is {observation.status}"
-    urls = [e.url or "" for e in _decode(_EXTENSIONS, observation.modifierExtension) or ()]
-    if any(url.lower().endswith("notdone") for url in urls):
-        return "was not done"
-    if _valueless(observation) and memoryview(observation.dataAbsentReason):
+    if observation.modifierExtension is not NOTHING:
+        urls = [e.url or "" for e in _decode(_EXTENSIONS, observation.modifierExtension) or ()]
+        if any(url.lower().endswith("notdone") for url in urls):
+            return "was not done"
+    if observation.dataAbsentReason is not NOTHING and _valueless(observation):
         return "has no value (dataAbsentReason)"
     return ""
 
@@ -158,53 +211,22 @@ def _valueless(observation: Observation) -> bool:
     )
 
 
-def _add(
-    labs: Labs,
-    name: str,
-    when: dates.When,
-    source: Observation | _Component,
-    hit: tuple[SetCode, str, Coding],
-    observation: Observation,
-) -> None:
-    entry, set_id, coding = hit
-    measured, why = _measured(source)
-    if isinstance(source, _Component) and measured is None and memoryview(source.dataAbsentReason):
-        return
-    if (
-        memoryview(observation.modifierExtension)
-        and _decode(_EXTENSIONS, observation.modifierExtension) != []
-    ):
-        measured, why = None, "carries a modifierExtension that this service does not know"
-    if observation.status not in FINAL:
-        measured, why = None, "has no status, or one that FHIR does not define as a result"
-    if not entry.use:
-        measured, why = None, "was taken in a way that does not show kidney function"
-    evidence = Evidence(
-        resource=name,
-        system=coding.system,
-        code=coding.code,
-        display=label_of(observation.code, coding) or entry.display,
-        date=when.written or None,
-        value=_text(measured) if measured else None,
-        unit=(measured.unit or measured.unit_written or None) if measured else None,
-        matched="value",
-        note="no unit was given: that of the LOINC code"
-        if measured and measured.unit == ""
-        else None,
-    )
-    labs.results.append(
-        LabResult(set_id, entry, when, measured, why, evidence, _high(source.referenceRange))
-    )
+def _is_absent(component: _Component) -> bool:
+    """A component that says why it has no value is no result."""
+    present = memoryview(component.valueQuantity) or memoryview(component.valueString)
+    return bool(memoryview(component.dataAbsentReason)) and not present
 
 
-def _text(measured: Measured) -> str:
-    return f"{measured.comparator}{measured.value}"
+def _has_unknown_modifier(observation: Observation) -> bool:
+    if observation.modifierExtension is NOTHING:
+        return False
+    return _decode(_EXTENSIONS, observation.modifierExtension) != []
 
 
 def _measured(source: Observation | _Component) -> tuple[Measured | None, str]:
     if memoryview(source.valueQuantity):
         quantity = _decode(_QUANTITY, source.valueQuantity)
-        if quantity is None or quantity.value is None or not quantity.value.is_finite():
+        if quantity is None or quantity.value is None or not _is_sane(quantity.value):
             return None, "has no number that can be read"
         return _quantity(quantity), ""
     if memoryview(source.valueString):
@@ -212,6 +234,11 @@ def _measured(source: Observation | _Component) -> tuple[Measured | None, str]:
         measured = quantities.from_text(text) if text is not None else None
         return measured, "" if measured else "is a text that is not just a number"
     return None, "has no number"
+
+
+def _is_sane(value: Decimal) -> bool:
+    """Whether one can calculate with it: neither NaN nor beyond any laboratory's exponents."""
+    return value.is_finite() and abs(value.adjusted()) <= _MAX_EXPONENT
 
 
 def _quantity(quantity: Quantity) -> Measured:
@@ -227,7 +254,7 @@ def _high(raw: Raw) -> Measured | None:
     for reference in _decode(_RANGES, raw) or ():
         kinds = [c.code for c in (reference.type.coding or ())] if reference.type else []
         high = reference.high
-        if high is None or high.value is None or not high.value.is_finite():
+        if high is None or high.value is None or not _is_sane(high.value):
             continue
         if not kinds or "normal" in kinds:
             highs.append(_quantity(high))
@@ -249,7 +276,7 @@ def observed(observation: Observation) -> dates.When:
 
 
 def _decode(decoder: msgspec.json.Decoder[T], raw: Raw) -> T | None:
-    if not memoryview(raw):
+    if raw is NOTHING:
         return None
     try:
         return decoder.decode(raw)
@@ -262,12 +289,6 @@ def _newest_first(results: list[LabResult]) -> bool:
     return bool(moments) and moments == sorted(moments, reverse=True)
 
 
-def newest(results: list[LabResult]) -> list[LabResult]:
-    """The results of which each may be the newest: more than one where dates are not exact."""
-    if not results:
-        return []
-    bar = max(r.when.earliest for r in results)
-    return [r for r in results if r.when.latest >= bar]
-
-
-__all__ = ["Entry", "LabResult", "Labs", "newest", "observed", "read_labs"]
+def newest_first(results: list[LabResult]) -> list[LabResult]:
+    """The results by the latest moment each can have been taken, the newest first."""
+    return sorted(results, key=lambda r: r.when.latest, reverse=True)

@@ -225,14 +225,16 @@ def _read(
         if resource is None or resource.resourceType != kind:
             continue
         concept, unresolved = finder.concept_of(resource)
-        reason = not_counted(resource)
-        if unresolved and not reason and subject.is_meant(resource.subject):
-            medications.unresolved.append(reference_of(entry, position))
         found = finder.drug_of(concept) if concept is not None else None
-        if found is None or concept is None:
+        if (found is None and not unresolved) or concept is None:
             continue
         if not subject.is_meant(resource.subject):
             medications.foreign += 1
+            continue
+        reason = not_counted(resource)
+        if found is None:
+            if not reason:
+                medications.unresolved.append(reference_of(entry, position))
             continue
         use = medication_use(resource, concept, found, reference_of(entry, position), finder)
         if reason:

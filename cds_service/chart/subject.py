@@ -14,6 +14,7 @@ class Subject:
 
     def __init__(self, *ids: str | None) -> None:
         self._ids = frozenset(bare_id(i) for i in ids if i)
+        self._known: dict[str, bool] = {}
 
     def is_meant(self, reference: Reference | None) -> bool:
         """Whether a `subject` or `patient` element speaks of this patient.
@@ -23,7 +24,13 @@ class Subject:
         """
         if reference is None or reference.reference is None or not self._ids:
             return True
-        target = reference.reference.strip()
+        written = reference.reference
+        known = self._known.get(written)
+        if known is None:
+            known = self._known[written] = self._names_patient(written.strip())
+        return known
+
+    def _names_patient(self, target: str) -> bool:
         if target.startswith("#") or not target:
             return True
         if not target.startswith("urn:") and "/" in target and "Patient/" not in target:

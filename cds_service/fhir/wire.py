@@ -117,7 +117,7 @@ class Medication(msgspec.Struct, gc=False):
 
 
 class Observation(msgspec.Struct, gc=False):
-    """`Observation`: the head decides whether the rest is looked at."""
+    """`Observation`: the code decides whether the rest is looked at."""
 
     resourceType: str | None = None
     id: str | None = None

@@ -92,7 +92,14 @@ class Terminology:
         self._styles = {s.url: s.style for s in systems}
         self._icd10 = _url_with_id(systems, "icd10")
         self._icd10cm = _url_with_id(systems, "icd10cm")
-        self._codes: dict[tuple[str, str], tuple[Hit, ...]] = {}
+        # One dictionary a system, shared by all its names: the hottest look-up of a call.
+        self._codes: dict[str, dict[str, tuple[Hit, ...]]] = {s.url: {} for s in systems}
+        self._plain = {
+            alias: self._codes[s.url]
+            for s in systems
+            if s.style == "plain"
+            for alias in (s.url, *s.also)
+        }
         self._prefixes: dict[tuple[str, str], tuple[tuple[Hit, tuple[str, ...]], ...]] = {}
         for value_set in sets:
             self._add(value_set)
@@ -108,19 +115,29 @@ class Terminology:
 
     def hits(self, system: str | None, code: str | None) -> tuple[Hit, ...]:
         """Every value set that a coding belongs to; none for codes and systems not known."""
-        if code is None:
+        if code is None or system is None:
             return ()
+        plain = self._plain.get(system)
+        if plain is not None:
+            return plain.get(code, ())
         url = self.canonical(system)
         if url is None:
             return ()
-        found = self._codes.get((url, code))
         style = self._styles[url]
         if style == "plain":
-            return found or ()
+            return self._codes[url].get(code, ())
         return self._icd_hits(url, _dotted(code, style))
 
+    def codes_of(self, set_ids: frozenset[str], url: str) -> Mapping[str, tuple[Hit, ...]]:
+        """The codes of one plain system in these sets: a shortcut for long lists of results."""
+        return {
+            code: mine
+            for code, hits in self._codes[url].items()
+            if (mine := tuple(h for h in hits if h.set_id in set_ids))
+        }
+
     def _icd_hits(self, url: str, code: str) -> tuple[Hit, ...]:
-        exact = self._codes.get((url, code), ())
+        exact = self._codes[url].get(code, ())
         hits = (*exact, *self._prefix_hits(url, code, {h.set_id for h in exact}))
         if url != self._icd10:
             return hits
@@ -145,7 +162,8 @@ class Terminology:
             key = (entry.system, entry.code)
             if entry.match == "prefix":
                 self._prefixes[key] = (*self._prefixes.get(key, ()), (hit, ()))
-            self._codes[key] = (*self._codes.get(key, ()), Hit(value_set.id, entry, "code"))
+            codes = self._codes.setdefault(entry.system, {})
+            codes[entry.code] = (*codes.get(entry.code, ()), Hit(value_set.id, entry, "code"))
         for p in value_set.prefixes:
             entry = SetCode(
                 system=p.system,

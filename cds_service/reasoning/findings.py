@@ -121,7 +121,8 @@ class Findings:
             if row.labels and any(problem.evidence[row.valueset] in risk.evidence for _ in entries):
                 return row.labels.get(entries[0].tier, row.label)
         if row.kind in ("diuretic", "wasting-drug"):
-            return risk.evidence[0].display or row.label
+            named = next(u for u in self.chart.medications if u.evidence == risk.evidence[0])
+            return drug_words(named)
         return row.label
 
     def _risk(self, row: RiskRow) -> Fact:
@@ -435,6 +436,11 @@ class Findings:
             "pregnancyStatus",
             "dialysisProcedures",
         )
+
+
+def drug_words(use: MedicationUse) -> str:
+    """What a drug is called: its one ingredient, else what the order says."""
+    return use.drug.ingredients[0] if len(use.drug.ingredients) == 1 else use.label
 
 
 def subtype_of(use: MedicationUse) -> str:

@@ -52,12 +52,8 @@ def _item(use: MedicationUse, row: Interaction) -> Interacting:
     for drug in row.per_drug:
         if drug.ingredient in use.drug.ingredients:
             return Interacting(use, drug.ingredient, drug.advice, row.indicator)
-    return Interacting(
-        use,
-        use.drug.ingredients[0] if len(use.drug.ingredients) == 1 else use.label,
-        row.advice,
-        row.indicator,
-    )
+    named = use.drug.ingredients[0] if len(use.drug.ingredients) == 1 else use.label
+    return Interacting(use, named, row.advice, row.indicator)
 
 
 def most_serious(items: Sequence[Interacting]) -> Interacting:

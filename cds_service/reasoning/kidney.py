@@ -5,8 +5,8 @@ The table `kidney` of the policy decides; this module finds which of its finding
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import date, timedelta
+from collections.abc import Callable, Iterable, Iterator
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 import msgspec
@@ -15,8 +15,9 @@ from cds_service.chart import dates, quantities
 from cds_service.chart.chart import Chart
 from cds_service.chart.conditions import Problem
 from cds_service.chart.evidence import Evidence, Gap
-from cds_service.chart.labs import LabResult
+from cds_service.chart.labs import LabResult, newest_first
 from cds_service.chart.patient import Person
+from cds_service.chart.quantities import Measured
 from cds_service.knowledge.parameters import CkdEpi2021, Parameters
 from cds_service.reasoning.decision import Kidney, KidneyClass
 
@@ -69,7 +70,7 @@ def assess(chart: Chart) -> Kidney:
     results = _results(chart)
     latest = _latest(results, parameters.egfr.creatinine_newer_hours)
     unusable = _unusable_newer(results, latest)
-    findings = _findings(chart, results, latest)
+    findings = _findings(chart, latest)
     if unusable is not None or (latest is not None and chart.gaps("kidneyLabs")):
         # A result that is malformed or was not sent may be newer than the one that counts.
         findings["unusable_newer"] = unusable
@@ -93,7 +94,9 @@ def assess(chart: Chart) -> Kidney:
         evidence=decisive or (shown.evidence if shown else unusable),
         others=tuple(
             dict.fromkeys(
-                e for e in (*findings.values(), shown.evidence if shown else None) if e is not None
+                e
+                for e in (*findings.values(), shown.evidence if shown else None)
+                if e is not None and e != decisive
             )
         ),
         flags=flags,
@@ -105,29 +108,47 @@ def renal_gaps(chart: Chart) -> tuple[Gap, ...]:
     return chart.gaps(*KEYS)
 
 
-def _results(chart: Chart) -> list[Gfr]:
+def _results(chart: Chart, older: bool = False) -> list[Gfr]:
+    """eGFR and creatinine results, newest first, as far back as the newest usable one of each.
+
+    With `older` all of them.
+    """
+    results = newest_first(chart.kidney_labs.results)
+    reported = [r for r in results if r.set_id == "lab_egfr"]
+    sampled = [r for r in results if r.set_id != "lab_egfr"]
     parameters = chart.knowledge.parameters
-    found = []
-    for result in chart.kidney_labs.results:
-        if result.set_id == "lab_egfr":
-            found.append(_reported(result, parameters))
-        else:
-            computed = _computed(result, chart.person, parameters)
-            if computed is not None:
-                found.append(computed)
-    return found
+    return [
+        *_until_usable(reported, lambda r: _reported(r, parameters), older),
+        *_until_usable(sampled, lambda r: _computed(r, chart.person, parameters), older),
+    ]
+
+
+def _until_usable(
+    results: list[LabResult], read: Callable[[LabResult], Gfr | None], older: bool
+) -> Iterator[Gfr]:
+    """Reads results until what is left is surely older than a usable one."""
+    bar: datetime | None = None
+    for result in results:
+        if bar is not None and result.when.latest < bar and not older:
+            return
+        gfr = read(result)
+        if gfr is None:
+            continue
+        yield gfr
+        if gfr.value is not None:
+            bar = max(bar, result.when.earliest) if bar else result.when.earliest
 
 
 def _reported(result: LabResult, parameters: Parameters) -> Gfr:
     limits = parameters.egfr
-    measured = result.measured
+    measured, _, evidence = result.read()
     value, bound = None, ""
     if measured is not None and measured.unit in (quantities.EGFR, ""):
         value, bound = _bounded(measured.value, measured.comparator, parameters)
         if value is not None and not limits.plausible_min <= measured.value <= limits.plausible_max:
             value = None
     text = f"{measured.comparator}{_said(measured.value)}" if measured and value is not None else ""
-    return Gfr(value, result.when, result.evidence, "eGFR", result.entry.preference, bound, text)
+    return Gfr(value, result.when, evidence, "eGFR", result.entry.preference, bound, text)
 
 
 def _bounded(value: Decimal, comparator: str, parameters: Parameters) -> tuple[Decimal | None, str]:
@@ -159,13 +180,13 @@ def _computed(result: LabResult, person: Person, parameters: Parameters) -> Gfr 
     limits = parameters.creatinine
     if youngest is not None and youngest < limits.min_age_for_equation:
         return None
-    mg_dl = _creatinine_mg_dl(result, parameters)
-    evidence = result.evidence
-    if mg_dl is None or oldest is None or not person.sex or result.measured is None:
+    measured, _, evidence = result.read()
+    mg_dl = _creatinine_mg_dl(measured, result.entry.default_unit, parameters)
+    if measured is None or mg_dl is None or oldest is None or not person.sex:
         return Gfr(None, result.when, evidence, "creatinine")
     egfr = ckd_epi_2021(mg_dl, oldest, person.sex, parameters.ckd_epi_2021)
     flipped = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}.get(
-        result.measured.comparator, result.measured.comparator
+        measured.comparator, measured.comparator
     )
     value, bound = (egfr, "") if not flipped else _bounded(egfr, flipped, parameters)
     text = "" if value is None else _said(value)
@@ -179,12 +200,13 @@ def _said(value: Decimal) -> str:
     return f"{value.quantize(Decimal('0.1'), rounding='ROUND_DOWN'):f}"
 
 
-def _creatinine_mg_dl(result: LabResult, parameters: Parameters) -> Decimal | None:
-    measured = result.measured
+def _creatinine_mg_dl(
+    measured: Measured | None, default_unit: str, parameters: Parameters
+) -> Decimal | None:
     if measured is None or measured.unit is None:
         return None
     limits = parameters.creatinine
-    unit = measured.unit or result.entry.default_unit
+    unit = measured.unit or default_unit
     per_mg_dl = {
         quantities.MG_DL: Decimal(1),
         quantities.UMOL_L: limits.umol_l_per_mg_dl,
@@ -234,14 +256,14 @@ def _unusable_newer(results: Iterable[Gfr], latest: Gfr | None) -> Evidence | No
     return None
 
 
-def _findings(chart: Chart, results: list[Gfr], latest: Gfr | None) -> dict[str, Evidence | None]:
+def _findings(chart: Chart, latest: Gfr | None) -> dict[str, Evidence | None]:
     """Which findings of the kidney table hold, each with the evidence for it."""
     limits = chart.knowledge.parameters
     findings: dict[str, Evidence | None] = {}
     dialysis = _dialysis(chart)
     if dialysis is not None:
         findings["dialysis"] = dialysis
-    aki = _open_aki(chart, results)
+    aki = _open_aki(chart)
     if aki is not None:
         findings["aki_open"] = aki
     stage, ckd = worst_ckd(chart)
@@ -286,7 +308,7 @@ def _dialysis(chart: Chart) -> Evidence | None:
     return next(iter(chart.dialysis.procedures), None)
 
 
-def _open_aki(chart: Chart, results: list[Gfr]) -> Evidence | None:
+def _open_aki(chart: Chart) -> Evidence | None:
     limits = chart.knowledge.parameters
     for problem in safety_problems(chart, "renal_aki"):
         if problem.when is None:
@@ -298,7 +320,7 @@ def _open_aki(chart: Chart, results: list[Gfr]) -> Evidence | None:
             r.value is not None
             and r.value >= limits.egfr.moderate_below
             and (r.when.first_day - when.last_day).days >= limits.renal.aki_cleared_after_days
-            for r in results
+            for r in _results(chart, older=True)
         )
         if not cleared:
             return problem.evidence["renal_aki"]

@@ -9,7 +9,8 @@ import msgspec
 from cds_service.chart import dates, quantities
 from cds_service.chart.chart import Chart
 from cds_service.chart.evidence import Evidence
-from cds_service.chart.labs import LabResult, newest
+from cds_service.chart.labs import LabResult, newest_first
+from cds_service.chart.quantities import Measured
 from cds_service.knowledge.parameters import Magnesium
 from cds_service.reasoning.decision import MagnesiumState, SerumMagnesium
 
@@ -33,6 +34,8 @@ class _Level(msgspec.Struct, frozen=True):
     high: Decimal
     limits: _Limits
     result: LabResult
+    measured: Measured
+    evidence: Evidence
 
 
 def assess(chart: Chart) -> SerumMagnesium:
@@ -40,15 +43,23 @@ def assess(chart: Chart) -> SerumMagnesium:
     limits = chart.knowledge.parameters.magnesium
     recent = [
         r
-        for r in chart.magnesium_labs.results
+        for r in newest_first(chart.magnesium_labs.results)
         if r.entry.use and dates.maybe_within(r.when, limits.valid_days, chart.today)
     ]
-    levels = [level for r in recent if (level := _level(r, limits)) is not None]
-    unknown = bool(chart.gaps("magnesiumLabs")) or len(levels) < len(recent)
+    levels: list[_Level] = []
+    unknown = bool(chart.gaps("magnesiumLabs"))
+    for result in recent:
+        if levels and result.when.latest < max(level.result.when.earliest for level in levels):
+            break
+        level = _level(result, limits)
+        if level is None:
+            unknown = True
+        else:
+            levels.append(level)
     if not levels:
         return SerumMagnesium(MagnesiumState.NONE, unknown=unknown)
-    candidates = newest([level.result for level in levels])
-    latest = [level for level in levels if level.result in candidates]
+    bar = max(level.result.when.earliest for level in levels)
+    latest = [level for level in levels if level.result.when.latest >= bar]
     primary = [level for level in latest if not level.result.entry.secondary]
     # Of results that may be equally new the one that is furthest from harmless decides.
     decisive = max(primary or latest, key=lambda level: _RANK[_state(level)])
@@ -57,7 +68,7 @@ def assess(chart: Chart) -> SerumMagnesium:
         decisive.result.when, limits.valid_days, chart.today
     ):
         state = MagnesiumState.NONE
-    return SerumMagnesium(state, _text(decisive), _evidence(decisive), unknown)
+    return SerumMagnesium(state, _text(decisive), decisive.evidence, unknown)
 
 
 _RANK = {
@@ -71,7 +82,7 @@ _RANK = {
 
 
 def _level(result: LabResult, limits: Magnesium) -> _Level | None:
-    measured = result.measured
+    measured, _, evidence = result.read()
     if measured is None or measured.unit is None:
         return None
     unit = measured.unit or result.entry.default_unit
@@ -85,7 +96,9 @@ def _level(result: LabResult, limits: Magnesium) -> _Level | None:
     scale = _limits(limits, own)
     high = _reported_high(result, unit, scale, limits)
     value_as_said = _as_said(value, measured.comparator, scale.low, high)
-    return None if value_as_said is None else _Level(value_as_said, own, high, scale, result)
+    if value_as_said is None:
+        return None
+    return _Level(value_as_said, own, high, scale, result, measured, evidence)
 
 
 def _in_own_unit(value: Decimal, unit: str, limits: Magnesium) -> Decimal | None:
@@ -107,7 +120,7 @@ def _limits(limits: Magnesium, unit: str) -> _Limits:
 
 def _reported_high(result: LabResult, unit: str, scale: _Limits, limits: Magnesium) -> Decimal:
     """The laboratory's own upper limit, unless it makes no sense as one."""
-    reported = result.high
+    reported = result.high()
     if not limits.use_reported_high or reported is None or reported.unit not in (unit, ""):
         return scale.high
     value = _in_own_unit(reported.value, unit, limits)
@@ -136,13 +149,7 @@ def _state(level: _Level) -> MagnesiumState:
 
 
 def _text(level: _Level) -> str:
-    measured = level.result.measured
-    if measured is None:
-        return ""
+    measured = level.measured
     unit = measured.unit or level.result.entry.default_unit
     shown = "mEq/L" if unit == quantities.MEQ_L else unit
     return f"{measured.comparator}{measured.value.normalize():f} {shown}"
-
-
-def _evidence(level: _Level) -> Evidence:
-    return level.result.evidence

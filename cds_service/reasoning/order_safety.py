@@ -8,7 +8,7 @@ from decimal import Decimal
 import msgspec
 
 from cds_service.chart.dosage import DailyDose, daily_elemental
-from cds_service.chart.evidence import Evidence, Fact, FactState
+from cds_service.chart.evidence import Evidence, Fact, FactState, in_order
 from cds_service.chart.medications import MedicationUse
 from cds_service.knowledge.drugs import COMBINATION, SPARING, MagnesiumProduct
 from cds_service.knowledge.model import SafetyRow
@@ -19,10 +19,10 @@ from cds_service.reasoning.decision import (
     Offer,
     OfferKind,
 )
-from cds_service.reasoning.findings import Findings, subtype_of
+from cds_service.reasoning.findings import Findings, drug_words, subtype_of
 from cds_service.reasoning.interactions import Interacting, interacting
 from cds_service.reasoning.orders import Draft, Drafts, ordered_labs, replaced
-from cds_service.reasoning.suggest import drug_words, recheck_weeks
+from cds_service.reasoning.suggest import recheck_weeks
 
 LABS = ("lab_creatinine", "lab_magnesium")
 REDUCED = (KidneyClass.MODERATE, KidneyClass.SEVERE)
@@ -36,6 +36,7 @@ class Finding(msgspec.Struct, frozen=True):
     values: dict[str, str] = {}
     indicator: str = ""
     cautions: tuple[Caution, ...] = ()
+    also: tuple[Fact, ...] = ()
 
 
 class MagnesiumOrder:
@@ -63,19 +64,13 @@ class MagnesiumOrder:
         return [u for u in self.findings.supplements if u.reference not in self.gone]
 
     @property
-    def earlier(self) -> list[MedicationUse]:
-        """Supplements that stand before this one among the drafts: a pair is named once."""
-        found = []
-        for other in self.drafts.new:
-            if other is self.draft:
-                break
-            if (
-                other.is_magnesium()
-                and other.use is not None
-                and subtype_of(other.use) == "supplement"
-            ):
-                found.append(other.use)
-        return found
+    def drafted(self) -> list[MedicationUse]:
+        """The other supplements of the session. Of two that are both asked about, the later names
+        the earlier, so that a pair is named once."""
+        supplements = [d for d in self.drafts.new if d.use is not None and is_supplement(d.use)]
+        before = supplements[: supplements.index(self.draft)]
+        others = [d for d in supplements if d is not self.draft]
+        return [d.use for d in others if d.use is not None and (d in before or not d.selected)]
 
     def cards(self) -> list[CardDecision]:
         """The cards of this order, in the order of the table."""
@@ -188,7 +183,7 @@ def _bowel(order: MagnesiumOrder) -> Finding | None:
 
 def _dose(order: MagnesiumOrder) -> Finding | None:
     """This order with the supplements taken and the drafts before it (SPEC 4.3, 11.6)."""
-    others = [*order.current, *order.earlier]
+    others = [*order.current, *order.drafted]
     doses = [order.dose, *(order.dose_of(u) for u in others)]
     total = sum((d.mg for d in doses if d.mg is not None), Decimal(0))
     if total <= order.parameters.dose.max_mg:
@@ -206,7 +201,7 @@ def _dose(order: MagnesiumOrder) -> Finding | None:
 
 
 def _duplicate(order: MagnesiumOrder) -> Finding | None:
-    others = [*order.current, *order.earlier]
+    others = [*order.current, *order.drafted]
     if not others:
         return None
     doses = [order.dose, *(order.dose_of(u) for u in others)]
@@ -223,13 +218,13 @@ def _duplicate(order: MagnesiumOrder) -> Finding | None:
 def _age(order: MagnesiumOrder) -> Finding | None:
     age = order.findings.age
     if age is None:
-        return Finding("adult", (), {"age": "", "limit": ""}, "info")
+        return Finding("age", (), {"age": "", "limit": ""}, "info")
     if age >= order.parameters.age.adult:
         return None
     limit = _child_limit(order, age)
     above = limit is None or (order.dose.mg is not None and order.dose.mg > limit)
     return Finding(
-        "adult",
+        "age",
         order.findings.adult.evidence,
         {"age": str(age), "limit": said(limit)},
         "warning" if above else "info",
@@ -296,6 +291,17 @@ def _sparing_finding(
     )
 
 
+def _sparing_order(findings: Findings, use: MedicationUse, taken: list[MedicationUse]) -> Finding:
+    """A K-sparing order for somebody who takes, or is being ordered, magnesium."""
+    magnesium = Fact("current_magnesium", FactState.PRESENT, in_order(u.evidence for u in taken))
+    return msgspec.structs.replace(_sparing_finding(findings, use, [use]), also=(magnesium,))
+
+
+def is_supplement(use: MedicationUse) -> bool:
+    """Whether it is a magnesium supplement by mouth."""
+    return use.oral and subtype_of(use) == "supplement"
+
+
 def spares(use: MedicationUse) -> bool:
     """Whether a drug spares potassium and magnesium; fixed combinations count as such here."""
     return use.oral and (use.of(SPARING) or use.of(COMBINATION))
@@ -344,7 +350,7 @@ def other_order_cards(findings: Findings, draft: Draft, drafts: Drafts) -> list[
         taken += [d.use for d in drafts.new if d.use is not None and d.is_magnesium()]
         # A magnesium order in the same session carries the card itself.
         if taken and not _handled(draft, drafts) and findings.kidney.kidney_class in REDUCED:
-            found.append(("rx-ksparing-ckd", _sparing_finding(findings, use, [use, *taken])))
+            found.append(("rx-ksparing-ckd", _sparing_order(findings, use, taken)))
     spaced = None if _handled(draft, drafts) else _spaced(_meets(findings, draft, drafts, gone))
     if spaced is not None:
         found.append(("rx-mg-interaction", spaced))
@@ -357,6 +363,7 @@ def other_order_cards(findings: Findings, draft: Draft, drafts: Drafts) -> list[
             because=(
                 Fact("trigger_order", FactState.PRESENT, (use.evidence,)),
                 Fact(finding.fact, FactState.PRESENT, finding.evidence),
+                *finding.also,
             ),
             cautions=finding.cautions,
             gaps=findings.gaps,
@@ -372,7 +379,7 @@ def other_order_cards(findings: Findings, draft: Draft, drafts: Drafts) -> list[
 def _handled(draft: Draft, drafts: Drafts) -> bool:
     """Whether a magnesium supplement order of the same call already says it, so that it is not said twice."""
     return any(
-        d.is_magnesium() and d.selected and d.use is not None and subtype_of(d.use) == "supplement"
+        d.selected and d.use is not None and is_supplement(d.use)
         for d in drafts.new
         if d is not draft
     )
@@ -384,11 +391,7 @@ def _meets(
     """What the ordered drug needs, for each scheduled or drafted magnesium supplement."""
     use = draft.use
     taken = [u for u in findings.supplements if u.reference not in gone]
-    taken += [
-        d.use
-        for d in drafts.new
-        if d.use is not None and d.is_magnesium() and subtype_of(d.use) == "supplement"
-    ]
+    taken += [d.use for d in drafts.new if d.use is not None and is_supplement(d.use)]
     table = findings.chart.knowledge.interactions
     for magnesium in taken:
         product = magnesium.drug.magnesium or MagnesiumProduct()

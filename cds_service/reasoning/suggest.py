@@ -21,7 +21,7 @@ from cds_service.reasoning.decision import (
     OrderRef,
     RuleOutcome,
 )
-from cds_service.reasoning.findings import ADDITIVE, Findings, subtype_of
+from cds_service.reasoning.findings import ADDITIVE, Findings, drug_words, subtype_of
 from cds_service.reasoning.interactions import interacting
 
 GLYCINATE = MagnesiumProduct(salts=("magnesium glycinate",))
@@ -155,11 +155,6 @@ def _values(findings: Findings, trigger: Trigger) -> dict[str, str]:
     if trigger.use is not None:
         values["drug"] = drug_words(trigger.use)
     return values
-
-
-def drug_words(use: MedicationUse) -> str:
-    """What a drug is called: its one ingredient, else what the order says."""
-    return use.drug.ingredients[0] if len(use.drug.ingredients) == 1 else use.label
 
 
 def risk_words(findings: Findings) -> str:
