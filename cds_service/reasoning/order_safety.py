@@ -20,11 +20,12 @@ from cds_service.reasoning.decision import (
     OfferKind,
 )
 from cds_service.reasoning.findings import Findings, drug_words, subtype_of
-from cds_service.reasoning.interactions import Interacting, interacting
+from cds_service.reasoning.interactions import INDICATORS, Interacting, interacting
 from cds_service.reasoning.orders import Draft, Drafts, ordered_labs, replaced
 from cds_service.reasoning.suggest import recheck_weeks
 
 LABS = ("lab_creatinine", "lab_magnesium")
+SPACED = frozenset({"supplement", "antacid", "laxative", "laxative-antacid", "bowel-prep"})
 REDUCED = (KidneyClass.MODERATE, KidneyClass.SEVERE)
 
 
@@ -114,7 +115,8 @@ class MagnesiumOrder:
         limit = self.parameters.dose.moderate_ckd_max_mg
         above = self.dose.mg is None or self.dose.mg > limit
         child = self.findings.age is not None and self.findings.age < self.parameters.age.adult
-        if not above or child or not self.draft.ref.reference:
+        # The limit is an adult's, and of two orders in one session only one can be set to it.
+        if not above or child or self.drafted or not self.draft.ref.reference:
             return []
         return [Offer(OfferKind.UPDATE, order=self.draft.ref, daily_mg=limit)]
 
@@ -247,7 +249,7 @@ def _pregnancy(order: MagnesiumOrder) -> Finding | None:
 
 def _interaction(order: MagnesiumOrder) -> Finding | None:
     """Drugs taken, or ordered in the same session, that this magnesium interferes with."""
-    product = order.use.drug.magnesium or MagnesiumProduct()
+    product = _product(order.use)
     uses = [
         *(u for u in order.findings.chart.medications if u.reference not in order.gone),
         *(d.use for d in order.drafts.new if d.use is not None),
@@ -351,7 +353,7 @@ def other_order_cards(findings: Findings, draft: Draft, drafts: Drafts) -> list[
         # A magnesium order in the same session carries the card itself.
         if taken and not _handled(draft, drafts) and findings.kidney.kidney_class in REDUCED:
             found.append(("rx-ksparing-ckd", _sparing_order(findings, use, taken)))
-    spaced = None if _handled(draft, drafts) else _spaced(_meets(findings, draft, drafts, gone))
+    spaced = _spaced(_meets(findings, draft, drafts, gone))
     if spaced is not None:
         found.append(("rx-mg-interaction", spaced))
     cards = findings.chart.knowledge.cards
@@ -388,14 +390,32 @@ def _handled(draft: Draft, drafts: Drafts) -> bool:
 def _meets(
     findings: Findings, draft: Draft, drafts: Drafts, gone: frozenset[str]
 ) -> list[Interacting]:
-    """What the ordered drug needs, for each scheduled or drafted magnesium supplement."""
+    """What an ordered drug needs beside the magnesium that is taken or being ordered.
+
+    Antacids and laxatives count here: their salts are what most of the advice is about. What the
+    card of a supplement order of the same call says already is left out.
+    """
     use = draft.use
-    taken = [u for u in findings.supplements if u.reference not in gone]
-    taken += [d.use for d in drafts.new if d.use is not None and is_supplement(d.use)]
+    if use is None:
+        return []
+    taken = [
+        u
+        for u in findings.oral_magnesium
+        if u.regular and subtype_of(u) in SPACED and u.reference not in gone
+    ]
+    ordered = [d for d in drafts.new if d.is_magnesium()]
+    taken += [d.use for d in ordered if d.use is not None and subtype_of(d.use) in SPACED]
+    asked = [d.use for d in ordered if d.selected and d.use is not None and is_supplement(d.use)]
     table = findings.chart.knowledge.interactions
-    for magnesium in taken:
-        product = magnesium.drug.magnesium or MagnesiumProduct()
-        items = interacting([use] if use is not None else [], product, table)
-        if items:
-            return items
-    return []
+    said_already = {i.advice for m in asked for i in interacting([use], _product(m), table)}
+    needed = {
+        i.advice: i
+        for m in taken
+        for i in interacting([use], _product(m), table)
+        if i.advice not in said_already
+    }
+    return sorted(needed.values(), key=lambda i: INDICATORS.index(i.indicator))
+
+
+def _product(use: MedicationUse) -> MagnesiumProduct:
+    return use.drug.magnesium or MagnesiumProduct()
