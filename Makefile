@@ -50,7 +50,7 @@ check: $(DEV) ## format, lint, types, architecture, knowledge and security, all 
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python -m cds_service.knowledge.lint
-	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive app.py cards cds_service tools bench
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive app.py cards cds_service tools
 
 format: $(DEV) ## rewrite the code in the house style
 	$(BIN)/ruff format .
