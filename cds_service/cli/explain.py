@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from cds_service.cli.errors import CommandError
-from cds_service.cli.printing import print_explanation
+from cds_service.cli.printing import print_as_is, print_explanation
 from cds_service.hooks.answering import Answering, utc_now
 from cds_service.hooks.envelope import HookCall, read_call
 from cds_service.hooks.errors import BadCallError, Issue
@@ -40,7 +40,7 @@ def run(file: str, as_of: date | None, service_id: str | None, *, as_json: bool)
     explained = _explanation(file, content, as_of, service_id, knowledge)
     if as_json:
         encoded = msgspec.json.Encoder(decimal_format="number").encode(explained)
-        print(msgspec.json.format(encoded).decode())
+        print_as_is(msgspec.json.format(encoded).decode())
     else:
         print_explanation(explained)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.table import Table
 
-from cds_service.cli.printing import console
+from cds_service.cli.printing import console, print_as_is
 from cds_service.knowledge.loader import load
 from cds_service.settings import VARIABLES, markdown, read_settings
 
@@ -12,7 +12,7 @@ from cds_service.settings import VARIABLES, markdown, read_settings
 def show_settings(*, as_markdown: bool) -> None:
     """Every variable with its value, or the page of the docs."""
     if as_markdown:
-        print(markdown(), end="")
+        print_as_is(markdown().removesuffix("\n"))
         return
     settings = read_settings()
     table = Table("variable", "value", "what it does", title="Configuration", title_justify="left")

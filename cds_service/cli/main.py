@@ -24,8 +24,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (BundleError, CommandError, KnowledgeError, SettingsError) as error:
         print(error, file=sys.stderr)
         return UNUSABLE
-    except BrokenPipeError:  # the reader has seen enough, as `head` does
-        sys.stderr.close()
     return 0
 
 

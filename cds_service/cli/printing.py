@@ -36,6 +36,11 @@ def console() -> Console:
     return Console(width=None if sys.stdout.isatty() else _WIDTH_OF_A_FILE, highlight=False)
 
 
+def print_as_is(text: str) -> None:
+    """Print a text for a machine: nothing is wrapped, and a reader that stops early is no error."""
+    console().out(text, highlight=False)
+
+
 def print_explanation(explained: Json) -> None:
     """Print all parts of a decision, the cards last: they stay on the screen."""
     out = console()
@@ -103,9 +108,7 @@ def _pairs(title: str, pairs: Iterable[tuple[str, Any]]) -> Table:
 
 
 def _kidney(explained: Json) -> RenderableType:
-    kidney = explained.get("kidney")
-    if not kidney:
-        return _text("Kidney: not looked at")
+    kidney = explained["kidney"]
     evidence = kidney.get("evidence")
     return _pairs(
         "Kidney",
@@ -122,9 +125,7 @@ def _kidney(explained: Json) -> RenderableType:
 
 
 def _magnesium(explained: Json) -> RenderableType:
-    magnesium = explained.get("magnesium")
-    if not magnesium:
-        return _text("Serum magnesium: not looked at")
+    magnesium = explained["magnesium"]
     evidence = magnesium.get("evidence")
     return _pairs(
         "Serum magnesium",

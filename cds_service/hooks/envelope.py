@@ -153,10 +153,8 @@ def _value(raw: Raw, where: str) -> Any:
             json.loads(memoryview(raw).tobytes(), object_pairs_hook=_with_single_names)
     except _RepeatedNameError:
         raise _bad("holds an object in which a name occurs twice", where) from None
-    except msgspec.ValidationError:
+    except (msgspec.DecodeError, ValueError):  # it is JSON: that was seen when it was skipped over
         raise _bad("holds a number out of range", where, "value") from None
-    except (msgspec.DecodeError, ValueError):
-        raise _bad("is not valid JSON", where) from None
     except RecursionError:
         raise _bad("is nested too deeply", where) from None
     return value
