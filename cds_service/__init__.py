@@ -30,9 +30,13 @@ def create_app(
     from cds_service.hooks.services import services_of
     from cds_service.knowledge.loader import load
     from cds_service.settings import read_settings
+    from cds_service.store.location import database_url
+    from cds_service.store.store import Store
     from cds_service.web.application import build
 
     chosen = settings if settings is not None else read_settings()
     knowledge = load()
     answering = Answering(knowledge, now or utc_now)
-    return build(chosen, services_of(knowledge), answering)
+    url = database_url(chosen.database_url, chosen.data_dir)
+    store = Store(url, chosen.retention_days, answering.now)
+    return build(chosen, services_of(knowledge), answering, store)

@@ -68,6 +68,48 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             **_meaning("Whether the synthetic patients are served under /sandbox.", "true or false")
         ),
     ] = True
+    data_dir: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            **_meaning(
+                "Where the service keeps its file of issued cards and feedback. Made if missing.",
+                "a directory that can be written to",
+            ),
+        ),
+    ] = "var"
+    database_url: Annotated[
+        str,
+        Meta(
+            pattern=r"^((postgresql|postgres|postgresql\+psycopg)://\S+|sqlite:///\S+)?$",
+            **_meaning(
+                "The database for issued cards and feedback, in place of that file: PostgreSQL "
+                "where several machines serve.",
+                "a URL like postgresql://user:password@host/name",
+            ),
+        ),
+    ] = ""
+    retention_days: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=36_500,
+            **_meaning(
+                "After how many days issued cards and feedback are deleted.",
+                "a whole number of days, at least 1",
+            ),
+        ),
+    ] = 365
+    feedback_comments: Annotated[
+        bool,
+        Meta(
+            **_meaning(
+                "Whether comments in feedback are kept. They are free text and may hold patient "
+                "data.",
+                "true or false",
+            )
+        ),
+    ] = False
 
 
 class Variable(msgspec.Struct, frozen=True):

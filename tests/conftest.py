@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -26,12 +27,22 @@ settings.register_profile(
 settings.load_profile("house")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _data_elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What services keep while under test, servers in their own process too, is thrown away."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CDS_DATA_DIR", str(tmp_path_factory.mktemp("data")))
+        yield
+
+
 @pytest.fixture(scope="session")
-def app() -> Flask:
+def app() -> Iterator[Flask]:
     """Built late, so that a test of one room does not wait for the whole house."""
     from cds_service import create_app
 
-    return create_app()
+    built = create_app()
+    yield built
+    built.extensions["store"].close()
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,7 @@ from uuid import UUID
 
 from cds_service.feedback.timestamps import read_timestamp
 from cds_service.hooks.errors import BadCallError, Issue
+from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.model import OverrideReason
 from cds_service.store.records import OTHER_REASON, Feedback, Outcome, digest
 
@@ -40,6 +41,12 @@ class KnownReasons:
         if not system:
             return self._by_code.get(code, OTHER_REASON)
         return self._named.get((system, code), OTHER_REASON)
+
+
+def every_reason(knowledge: Knowledge) -> tuple[OverrideReason, ...]:
+    """All that a card may offer; some are offered by several kinds of cards."""
+    reasons = knowledge.override_reasons
+    return (*reasons.suggestion_cards, *reasons.safety_cards, *reasons.local_extra)
 
 
 class Reader:

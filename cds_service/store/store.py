@@ -15,7 +15,7 @@ from cds_service.store.records import Feedback, Record
 
 if TYPE_CHECKING:
     from cds_service.store.database import Database
-    from cds_service.store.history import History
+    from cds_service.store.history import Comment, History
 
 _PURGE_EVERY_SECONDS = 3600.0
 
@@ -78,10 +78,17 @@ class Store:
 
     def history(self, since: datetime, until: datetime) -> History:
         """What was issued in a span of time, and what became of it."""
-        from cds_service.store.history import read_history
+        from cds_service.store.querying import read_history
 
         with self._database.reading() as connection:
             return read_history(connection, since, until)
+
+    def comments(self, since: datetime) -> Sequence[Comment]:
+        """The comments received since then. They may hold patient data."""
+        from cds_service.store.querying import read_comments
+
+        with self._database.reading() as connection:
+            return read_comments(connection, since)
 
     def purge(self, before: datetime | None = None) -> int:
         """Forget what is older than the retention, or than a moment; how many rows went."""

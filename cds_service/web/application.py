@@ -10,12 +10,15 @@ from flask import Flask, Response
 from cds_service.hooks.answering import Answering
 from cds_service.hooks.services import Service
 from cds_service.settings import Settings, unknown_variables
-from cds_service.web import calls, evidence, logs, operations, outcomes, sandbox, warming
+from cds_service.store.store import Store
+from cds_service.web import calls, evidence, feedback, logs, operations, outcomes, sandbox, warming
 
 _log = logging.getLogger(__name__)
 
 
-def build(settings: Settings, services: Mapping[str, Service], answering: Answering) -> Flask:
+def build(
+    settings: Settings, services: Mapping[str, Service], answering: Answering, store: Store
+) -> Flask:
     """The application with all its routes."""
     logs.configure(settings.log_level)
     for name in unknown_variables():
@@ -27,9 +30,10 @@ def build(settings: Settings, services: Mapping[str, Service], answering: Answer
     knowledge = answering.knowledge
     logs.register(app, knowledge.version)
     outcomes.register(app)
-    warming.register(app)
-    calls.register(app, settings, services, answering)
-    operations.register(app, knowledge)
+    warming.register(app, store)
+    calls.register(app, settings, services, answering, store)
+    feedback.register(app, settings, services, answering, store)
+    operations.register(app, knowledge, store)
     evidence.register(app, knowledge)
     if settings.sandbox:
         sandbox.register(app, services, answering.now)
@@ -39,4 +43,5 @@ def build(settings: Settings, services: Mapping[str, Service], answering: Answer
         response.headers["X-Content-Type-Options"] = "nosniff"
         return response
 
+    app.extensions["store"] = store
     return app

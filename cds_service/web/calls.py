@@ -8,13 +8,16 @@ from collections.abc import Mapping
 import msgspec
 from flask import Flask, Response, request
 
+from cds_service.feedback.issuing import issued
 from cds_service.fhir.prefetch import KINDS
-from cds_service.hooks.answering import Answering
+from cds_service.hooks.answering import Answer, Answering
 from cds_service.hooks.envelope import HookCall, read_call
 from cds_service.hooks.errors import BadCallError, Issue
 from cds_service.hooks.services import Service, discovery
 from cds_service.settings import Settings
+from cds_service.store.store import Store
 from cds_service.web.bodies import read_json
+from cds_service.web.clients import client
 from cds_service.web.logs import note
 from cds_service.web.outcomes import JSON, json_answer
 
@@ -24,7 +27,11 @@ _PRIVATE = {"Cache-Control": "no-store"}
 
 
 def register(
-    app: Flask, settings: Settings, services: Mapping[str, Service], answering: Answering
+    app: Flask,
+    settings: Settings,
+    services: Mapping[str, Service],
+    answering: Answering,
+    store: Store,
 ) -> None:
     """Add the routes."""
     document = msgspec.json.encode(discovery(services))
@@ -38,6 +45,7 @@ def register(
         call = accepted(service_id)
         answer = answering.answer(call, base_url())
         note(cards=[card.card for card in answer.decision.cards])
+        remember(service_id, answer)
         return json_answer({"cards": answer.cards}, headers=_PRIVATE)
 
     @app.post("/explain/<service_id>")
@@ -45,9 +53,7 @@ def register(
         return json_answer(answering.explain(accepted(service_id), base_url()), headers=_PRIVATE)
 
     def accepted(service_id: str) -> HookCall:
-        service = services.get(service_id)
-        if service is None:
-            raise _unknown_service(services)
+        service = found(services, service_id)
         note(service=service.id)
         call = read_call(read_json(request, settings.max_body_bytes), service.hook)
         note(
@@ -55,6 +61,13 @@ def register(
             not_sent=[key for key in KINDS if key not in call.prefetch],
         )
         return call
+
+    def remember(service_id: str, answer: Answer) -> None:
+        service, version = services[service_id], answering.knowledge.version
+        for card in issued(
+            answer.decision, answer.cards, service, client(), version, answering.now()
+        ):
+            store.remember(card)
 
     def base_url() -> str:
         if settings.public_url:
@@ -65,6 +78,9 @@ def register(
         return request.url_root.rstrip("/")
 
 
-def _unknown_service(services: Mapping[str, Service]) -> BadCallError:
+def found(services: Mapping[str, Service], service_id: str) -> Service:
+    """The service of an address; raises `BadCallError` (404)."""
+    if service_id in services:
+        return services[service_id]
     text = f"There is no such service. There are: {', '.join(services)}."
-    return BadCallError(404, Issue("not-found", text))
+    raise BadCallError(404, Issue("not-found", text))

@@ -1,0 +1,264 @@
+"""What is learned from feedback: how often each card was issued, taken, refused or left alone."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
+from math import sqrt
+from types import MappingProxyType
+from typing import Any
+
+import msgspec
+
+from cds_service.knowledge.model import OverrideReason
+from cds_service.store.history import Fate, History, Issues
+from cds_service.store.records import OTHER_REASON
+
+FEW = 20
+"""With fewer cards than this, a share says little, and is marked."""
+_Z = 1.96  # of the normal distribution: 95 of 100 intervals hold the true share
+NO_CLIENT = "(not authenticated)"
+NO_REASON = "(no reason given)"
+OTHER = "(a reason that no card offers)"
+
+
+class Tally(msgspec.Struct, frozen=True):
+    """Some cards: their number, and what became of them.
+
+    `open` ones were issued within the last day and may still be decided on; shares are of the rest.
+    """
+
+    issued: int
+    accepted: int
+    overridden: int
+    ignored: int
+    open: int
+    median_seconds: int | None
+
+    @property
+    def settled(self) -> int:
+        """The cards that are not open."""
+        return self.issued - self.open
+
+    @property
+    def few(self) -> bool:
+        """Whether they are too few to conclude from."""
+        return self.settled < FEW
+
+    @property
+    def share(self) -> float | None:
+        """How many of the settled cards were accepted."""
+        return self.accepted / self.settled if self.settled else None
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """Where the true share lies, most likely (Wilson's interval, 95 %)."""
+        n = self.settled
+        if not n:
+            return None
+        share, spread = self.accepted / n, _Z**2 / n
+        middle = (share + spread / 2) / (1 + spread)
+        half = _Z / (1 + spread) * sqrt(share * (1 - share) / n + spread / (4 * n))
+        return max(0.0, middle - half), min(1.0, middle + half)
+
+
+class Line(msgspec.Struct, frozen=True):
+    """The tally of one card, rule, week ..."""
+
+    name: str
+    tally: Tally
+
+
+class ReasonLine(msgspec.Struct, frozen=True):
+    """How many overrides of a card gave a reason."""
+
+    card: str
+    reason: str
+    count: int
+
+
+class SuggestionLine(msgspec.Struct, frozen=True):
+    """How often a kind of suggestion on a card was offered and taken."""
+
+    card: str
+    kind: str
+    offered: int
+    accepted: int
+
+
+class Report(msgspec.Struct, frozen=True):
+    """A span of time. `groups` are named for what they go by."""
+
+    since: datetime
+    until: datetime
+    total: Tally
+    groups: Mapping[str, tuple[Line, ...]]
+    reasons: tuple[ReasonLine, ...]
+    suggestions: tuple[SuggestionLine, ...]
+    feedback: int
+    unmatched: int
+
+    @property
+    def some_are_few(self) -> bool:
+        """Whether any line rests on few cards."""
+        return any(line.tally.few for lines in self.groups.values() for line in lines)
+
+
+# A card has one of each, but several rules: it counts with every one of them.
+GROUPS: Mapping[str, Callable[[Issues], Iterable[str]]] = MappingProxyType(
+    {
+        "card": lambda alike: [alike.card],
+        "rule": lambda alike: alike.rules,
+        "hook": lambda alike: [alike.hook],
+        "service": lambda alike: [alike.service],
+        "client": lambda alike: [alike.client or NO_CLIENT],
+        "week": lambda alike: [alike.week.isoformat()],
+        "knowledge": lambda alike: [alike.knowledge],
+        "card and knowledge": lambda alike: [f"{alike.card}, {alike.knowledge}"],
+    }
+)
+
+
+def make_report(history: History, reasons: Iterable[OverrideReason]) -> Report:
+    """The report on a history; `reasons` are those of the knowledge, for their names."""
+    displays = {f"{r.system}|{r.code}": r.display for r in reasons}
+    displays |= {"": NO_REASON, OTHER_REASON: OTHER}
+    return Report(
+        since=history.since,
+        until=history.until,
+        total=_tally(history.issues),
+        groups={by: _lines(history.issues, names) for by, names in GROUPS.items()},
+        reasons=tuple(
+            ReasonLine(o.card, displays.get(o.reason, o.reason), o.count)
+            for o in sorted(history.overrides, key=lambda o: (o.card, -o.count, o.reason))
+        ),
+        suggestions=tuple(
+            SuggestionLine(t.card, t.kind, t.offered, t.accepted)
+            for t in sorted(history.taken, key=lambda t: (t.card, t.kind))
+        ),
+        feedback=history.feedback,
+        unmatched=history.unmatched,
+    )
+
+
+def _lines(issues: Iterable[Issues], names: Callable[[Issues], Iterable[str]]) -> tuple[Line, ...]:
+    groups: dict[str, list[Issues]] = {}
+    for alike in issues:
+        for name in names(alike):
+            groups.setdefault(name, []).append(alike)
+    return tuple(Line(name, _tally(groups[name])) for name in sorted(groups))
+
+
+def _tally(issues: Iterable[Issues]) -> Tally:
+    fates: Counter[Fate] = Counter()
+    seconds: Counter[int] = Counter()
+    for alike in issues:
+        fates[alike.fate] += alike.count
+        if alike.seconds is not None:
+            seconds[alike.seconds] += alike.count
+    return Tally(
+        issued=fates.total(),
+        accepted=fates[Fate.ACCEPTED],
+        overridden=fates[Fate.OVERRIDDEN],
+        ignored=fates[Fate.IGNORED],
+        open=fates[Fate.OPEN],
+        median_seconds=_median(seconds),
+    )
+
+
+def _median(counted: Counter[int]) -> int | None:
+    """The value in the middle, the lower of two."""
+    middle = (counted.total() + 1) // 2
+    for value in sorted(counted):
+        middle -= counted[value]
+        if middle <= 0:
+            return value
+    return None
+
+
+# --------------------------------------------------------------- other forms
+
+
+def as_json(report: Report) -> dict[str, Any]:
+    """The report, ready for JSON."""
+    return {
+        "since": report.since.isoformat(),
+        "until": report.until.isoformat(),
+        "feedback": report.feedback,
+        "unmatched": report.unmatched,
+        "few": FEW,
+        "total": _tally_json(report.total),
+        "by": {
+            by: [{"name": line.name, **_tally_json(line.tally)} for line in lines]
+            for by, lines in report.groups.items()
+        },
+        "overrideReasons": msgspec.to_builtins(report.reasons),
+        "suggestions": msgspec.to_builtins(report.suggestions),
+    }
+
+
+def _tally_json(tally: Tally) -> dict[str, Any]:
+    low, high = tally.interval or (None, None)
+    return {
+        **msgspec.to_builtins(tally),
+        "acceptedShare": _rounded(tally.share),
+        "acceptedShareLow": _rounded(low),
+        "acceptedShareHigh": _rounded(high),
+        "tooFewToConclude": tally.few,
+    }
+
+
+def _rounded(share: float | None) -> float | None:
+    return None if share is None else round(share, 4)
+
+
+_COLUMNS = (
+    "table", "name", "issued", "accepted", "overridden", "ignored", "open", "median_seconds",
+    "acceptedShare", "acceptedShareLow", "acceptedShareHigh", "tooFewToConclude",
+)  # fmt: skip
+
+
+def as_csv(report: Report) -> str:
+    """All tables of the report as one, the first column saying which."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, _COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(_csv_rows(report))
+    return out.getvalue()
+
+
+def _csv_rows(report: Report) -> Iterator[dict[str, Any]]:
+    yield {"table": "total", "name": "all", **_tally_json(report.total)}
+    for by, lines in report.groups.items():
+        for line in lines:
+            yield {"table": by, "name": line.name, **_tally_json(line.tally)}
+    for reason in report.reasons:
+        name = f"{reason.card}, {reason.reason}"
+        yield {"table": "override reason", "name": name, "overridden": reason.count}
+    for kind in report.suggestions:
+        name = f"{kind.card}, {kind.kind}"
+        yield {
+            "table": "suggestion",
+            "name": name,
+            "issued": kind.offered,
+            "accepted": kind.accepted,
+        }
+    yield {"table": "unmatched feedback", "name": "all", "issued": report.unmatched}
+
+
+def percent(share: float | None) -> str:
+    """A share as people read it."""
+    return "" if share is None else f"{share:.0%}"
+
+
+def duration(seconds: int | None) -> str:
+    """A duration in its largest fitting unit."""
+    if seconds is None:
+        return ""
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds} s"

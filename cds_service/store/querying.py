@@ -1,0 +1,210 @@
+"""The questions that a report asks, counted by the database and not here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    CTE,
+    ColumnElement,
+    Connection,
+    RowMapping,
+    Select,
+    and_,
+    case,
+    func,
+    literal,
+    null,
+    select,
+)
+
+from cds_service.store.history import (
+    OPEN_FOR,
+    Comment,
+    Fate,
+    History,
+    Issues,
+    Overrides,
+    Taken,
+)
+from cds_service.store.records import Outcome, milliseconds, moment_of
+from cds_service.store.tables import accepted_suggestion, feedback, issued_card, issued_suggestion
+
+
+def read_history(connection: Connection, since: datetime, until: datetime) -> History:
+    """The history of the cards issued from `since` on and before `until`."""
+    span = milliseconds(since), milliseconds(until)
+    received, unmatched = connection.execute(_received(*span)).one()
+    return History(
+        since=since,
+        until=until,
+        issues=tuple(_issues(row) for row in connection.execute(_fates(*span)).mappings()),
+        overrides=tuple(Overrides(**row) for row in connection.execute(_reasons(*span)).mappings()),
+        taken=tuple(Taken(**row) for row in connection.execute(_suggestions(*span)).mappings()),
+        feedback=received,
+        unmatched=unmatched or 0,
+    )
+
+
+def read_comments(connection: Connection, since: datetime) -> Sequence[Comment]:
+    """The comments received from `since` on, the newest first."""
+    statement = (
+        select(feedback.c.received_ms, issued_card.c.card, feedback.c.reason, feedback.c.comment)
+        .join_from(feedback, issued_card, _same_card(feedback.c), isouter=True)
+        .where(feedback.c.received_ms >= milliseconds(since), feedback.c.comment.is_not(None))
+        .order_by(feedback.c.received_ms.desc(), feedback.c.digest)
+    )
+    return [
+        Comment(moment_of(received), card or "", reason or "", text)
+        for received, card, reason, text in connection.execute(statement)
+    ]
+
+
+def _issues(row: RowMapping) -> Issues:
+    seconds = row["seconds"]
+    return Issues(
+        **{
+            **row,
+            "rules": tuple(row["rules"].split()),
+            "fate": Fate(row["fate"]),
+            "seconds": seconds if seconds is not None and seconds >= 0 else None,
+        }
+    )
+
+
+def _same_card(told: Any) -> ColumnElement[bool]:
+    """Feedback is about a card if service and client are those that the card was issued by and to."""
+    return and_(
+        told.card_uuid == issued_card.c.uuid,
+        told.service == issued_card.c.service,
+        told.client == issued_card.c.client,
+    )
+
+
+def _decisions(first: int) -> CTE:
+    """What was decided on each card. A card of which a suggestion was taken is accepted.
+
+    So the order in which feedback comes in, or claims to have happened, makes no difference.
+    """
+    accepted = feedback.c.outcome == Outcome.ACCEPTED.value
+    return (
+        select(
+            feedback.c.card_uuid,
+            feedback.c.service,
+            feedback.c.client,
+            func.max(case((accepted, 1), else_=0)).label("accepted"),
+            func.coalesce(
+                func.min(case((accepted, feedback.c.outcome_ms))), func.min(feedback.c.outcome_ms)
+            ).label("decided_ms"),
+        )
+        # Nothing is fed back before it is issued.
+        .where(feedback.c.card_uuid.is_not(None), feedback.c.received_ms >= first)
+        .group_by(feedback.c.card_uuid, feedback.c.service, feedback.c.client)
+        .cte("decision")
+    )
+
+
+def _issued_between(first: int, end: int) -> ColumnElement[bool]:
+    return and_(issued_card.c.issued_ms >= first, issued_card.c.issued_ms < end)
+
+
+def _fates(first: int, end: int) -> Select[Any]:
+    decision = _decisions(first)
+    settled = end - OPEN_FOR // timedelta(milliseconds=1)
+    fate = case(
+        (decision.c.accepted == 1, literal(Fate.ACCEPTED.value)),
+        (decision.c.accepted == 0, literal(Fate.OVERRIDDEN.value)),
+        (issued_card.c.issued_ms < settled, literal(Fate.IGNORED.value)),
+        else_=literal(Fate.OPEN.value),
+    ).label("fate")
+    waited = decision.c.decided_ms - issued_card.c.issued_ms
+    # Clocks differ by a little: within a second before the card is with the card.
+    seconds = case(
+        (decision.c.decided_ms.is_(None), null()),
+        (waited < -1000, -1),
+        (waited < 0, 0),
+        else_=waited // 1000,
+    ).label("seconds")
+    columns = (
+        issued_card.c.card,
+        issued_card.c.service,
+        issued_card.c.hook,
+        issued_card.c.client,
+        issued_card.c.knowledge,
+        issued_card.c.rules,
+        issued_card.c.week,
+        fate,
+        seconds,
+    )
+    alike = (
+        select(*columns)
+        .join_from(issued_card, decision, _same_card(decision.c), isouter=True)
+        .where(_issued_between(first, end))
+        .subquery("alike")
+    )
+    return select(*alike.c, func.count().label("count")).group_by(*alike.c)
+
+
+def _reasons(first: int, end: int) -> Select[Any]:
+    """The reason of the last override of each card that was overridden and never accepted."""
+    decision = _decisions(first)
+    nth = func.row_number().over(
+        partition_by=(feedback.c.card_uuid, feedback.c.service, feedback.c.client),
+        order_by=(feedback.c.outcome_ms.desc(), feedback.c.digest),
+    )
+    last = (
+        select(
+            feedback.c.card_uuid,
+            feedback.c.service,
+            feedback.c.client,
+            func.coalesce(feedback.c.reason, "").label("reason"),
+            nth.label("nth"),
+        )
+        .where(feedback.c.card_uuid.is_not(None), feedback.c.received_ms >= first)
+        .subquery("last")
+    )
+    return (
+        select(issued_card.c.card, last.c.reason, func.count().label("count"))
+        .join_from(issued_card, decision, _same_card(decision.c))
+        .join(last, and_(_same_card(last.c), last.c.nth == 1))
+        .where(_issued_between(first, end), decision.c.accepted == 0)
+        .group_by(issued_card.c.card, last.c.reason)
+    )
+
+
+def _suggestions(first: int, end: int) -> Select[Any]:
+    taken = (
+        select(accepted_suggestion.c.suggestion_uuid)
+        .distinct()
+        .join(feedback, feedback.c.digest == accepted_suggestion.c.feedback_digest)
+        .where(
+            feedback.c.outcome == Outcome.ACCEPTED.value,
+            feedback.c.card_uuid == issued_suggestion.c.card_uuid,
+            accepted_suggestion.c.suggestion_uuid == issued_suggestion.c.uuid,
+        )
+        .exists()
+    )
+    return (
+        select(
+            issued_card.c.card,
+            issued_suggestion.c.kind,
+            func.count().label("offered"),
+            func.sum(case((taken, 1), else_=0)).label("accepted"),
+        )
+        .join_from(
+            issued_suggestion, issued_card, issued_card.c.uuid == issued_suggestion.c.card_uuid
+        )
+        .where(_issued_between(first, end))
+        .group_by(issued_card.c.card, issued_suggestion.c.kind)
+    )
+
+
+def _received(first: int, end: int) -> Select[int, int | None]:
+    unmatched = case((issued_card.c.uuid.is_(None), 1), else_=0)
+    return (
+        select(func.count(), func.sum(unmatched))
+        .join_from(feedback, issued_card, _same_card(feedback.c), isouter=True)
+        .where(feedback.c.received_ms >= first, feedback.c.received_ms < end)
+    )
