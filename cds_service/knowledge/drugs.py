@@ -135,6 +135,14 @@ class Drugs:
             magnesium = self._by_salt(name, salts)
         return Drug(name, frozenset(classes), (name,), "any", "ingredient", magnesium)
 
+    def every_name(self) -> Iterator[tuple[str, str, str, tuple[str, ...]]]:
+        """Each product and ingredient that a rule knows: RxCUI, name, term type, classes."""
+        for code, (name, term_type, _, classes, _) in self._products.items():
+            yield code, name, term_type, classes
+        for code, (name, classes) in self._ingredients.items():
+            if code not in self._products:
+                yield code, name, "IN", classes
+
     def by_atc(self, code: str, display: str = "") -> Drug | None:
         """The drug of an ATC code, by its longest known prefix."""
         for length in range(len(code), 2, -1):

@@ -35,6 +35,7 @@ SCHEMAS = {
     "rxnorm/ingredients.json": "rxnorm_ingredients",
     "rxnorm/magnesium.json": "rxnorm_magnesium",
     "rxnorm/products.json": "rxnorm_products",
+    "source_attributes.json": "source_attributes",
     "wording.json": "wording",
 }
 SUMMARY_PLACES = frozenset(

@@ -55,6 +55,7 @@ class Knowledge(msgspec.Struct, frozen=True):
     evidence: tuple[model.EvidenceLine, ...]
     policy: model.Policy
     wording: Wording
+    source_attributes: model.SourceAttributes
 
 
 class _Systems(msgspec.Struct):
@@ -114,6 +115,7 @@ def load(folder: Traversable | None = None) -> Knowledge:
         evidence=reader.read("evidence.json", _Evidence).evidence,
         policy=reader.read("policy.json", model.Policy),
         wording=reader.read("wording.json", Wording),
+        source_attributes=reader.read("source_attributes.json", model.SourceAttributes),
         version=f"{RELEASE}+{reader.digest()}",
     )
     first_gap = next(tables.gaps(knowledge.policy, knowledge.cards, knowledge.plans), None)

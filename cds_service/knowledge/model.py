@@ -293,3 +293,23 @@ class OverrideReasons(_Row, frozen=True):
     suggestion_cards: tuple[OverrideReason, ...]
     safety_cards: tuple[OverrideReason, ...]
     local_extra: tuple[OverrideReason, ...]
+
+
+class SourceAttribute(_Row, frozen=True):
+    """One thing that the users of decision support are owed to know about it."""
+
+    id: str
+    title: str
+    text: str
+
+
+class SourceAttributes(_Row, frozen=True):
+    """Who made it, for whom and what for, on which data, and what it does not do."""
+
+    version: str
+    status: str
+    released: str
+    revised: str
+    requirement: str
+    attributes: tuple[SourceAttribute, ...]
+    does_not: tuple[str, ...]

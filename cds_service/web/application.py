@@ -11,7 +11,18 @@ from cds_service.hooks.answering import Answering
 from cds_service.hooks.services import Service
 from cds_service.settings import Settings, unknown_variables
 from cds_service.store.store import Store
-from cds_service.web import calls, evidence, feedback, logs, operations, outcomes, sandbox, warming
+from cds_service.web import (
+    calls,
+    evidence,
+    feedback,
+    logs,
+    operations,
+    outcomes,
+    sandbox,
+    sandbox_fhir,
+    statics,
+    warming,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -34,9 +45,11 @@ def build(
     calls.register(app, settings, services, answering, store)
     feedback.register(app, settings, services, answering, store)
     operations.register(app, knowledge, store)
-    evidence.register(app, knowledge)
+    statics.register(app)
+    evidence.register(app, knowledge, services)
     if settings.sandbox:
-        sandbox.register(app, services, answering.now)
+        sandbox.register(app, services, knowledge, answering.now)
+        sandbox_fhir.register(app, settings, answering.now)
 
     @app.after_request
     def no_guessing(response: Response) -> Response:

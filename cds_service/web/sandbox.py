@@ -1,21 +1,56 @@
-"""The synthetic patients: for whoever tries the service without an EHR."""
+"""The synthetic patients and the page to try the service on them, without an EHR."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
-from flask import Flask, Response, request
+from flask import Flask, Response, render_template, request
 
 from cds_service.hooks.answering import Clock
-from cds_service.hooks.errors import BadCallError, Issue
-from cds_service.hooks.services import Service
-from cds_service.sandbox import patients
-from cds_service.web.outcomes import json_answer
+from cds_service.hooks.errors import Issue
+from cds_service.hooks.services import LOINC, Service, discovery
+from cds_service.knowledge.loader import Knowledge
+from cds_service.knowledge.terminology import codes_in
+from cds_service.sandbox import finding, patients
+from cds_service.web.outcomes import json_answer, outcome
+from cds_service.web.statics import PAGE_HEADERS
+
+_LONGEST_QUESTION = 100
+_LABS = {"egfr": "lab_egfr", "creatinine": "lab_creatinine", "magnesium": "lab_magnesium"}
+_NOT_FOUND = Issue(
+    "not-found",
+    "There is no such patient, service or draft. /sandbox/patients lists what there is.",
+)
 
 
-def register(app: Flask, services: Mapping[str, Service], now: Clock) -> None:
+def register(app: Flask, services: Mapping[str, Service], knowledge: Knowledge, now: Clock) -> None:
     """Add the routes."""
+    drugs = cache(lambda: finding.drugs_of(knowledge))
+    diagnoses = cache(lambda: finding.diagnoses_of(knowledge))
+
+    @app.get("/")
+    def home() -> Response:
+        text = render_template("sandbox.html", knowledge=knowledge, services=services.values())
+        return Response(text, headers=dict(PAGE_HEADERS), mimetype="text/html")
+
+    @app.get("/sandbox/setup")
+    def setup() -> Response:
+        """All that the page needs before a patient is chosen."""
+        return json_answer(
+            {
+                "today": now().date(),
+                "knowledge": knowledge.version,
+                "patients": [_summary(p) for p in patients.load_all().values()],
+                "discovery": discovery(services),
+                "parameters": {row.id: row.value for row in knowledge.parameter_rows},
+                "labs": {
+                    name: codes_in(knowledge.sets, set_id, LOINC) for name, set_id in _LABS.items()
+                },
+                "words": _words(knowledge),
+            }
+        )
 
     @app.get("/sandbox/patients")
     def every_patient() -> Response:
@@ -32,12 +67,23 @@ def register(app: Flask, services: Mapping[str, Service], now: Clock) -> None:
         body = patients.hook_request(patient_id, service_id, now().date(), draft, codes)
         return json_answer(body)
 
+    @app.get("/sandbox/drugs")
+    def some_drugs() -> Response:
+        return json_answer(drugs().search(_question()))
+
+    @app.get("/sandbox/diagnoses")
+    def some_diagnoses() -> Response:
+        return json_answer(diagnoses().search(_question()))
+
     @app.errorhandler(patients.UnknownPatientError)
     @app.errorhandler(patients.UnknownServiceError)
     @app.errorhandler(patients.UnknownDraftError)
     def unknown(_: LookupError) -> Response:
-        text = "There is no such patient, service or draft. /sandbox/patients lists what there is."
-        raise BadCallError(404, Issue("not-found", text))
+        return json_answer(outcome([_NOT_FOUND]), 404)
+
+
+def _question() -> str:
+    return request.args.get("q", "")[:_LONGEST_QUESTION]
 
 
 def _summary(person: patients.SyntheticPatient) -> dict[str, Any]:
@@ -48,3 +94,11 @@ def _summary(person: patients.SyntheticPatient) -> dict[str, Any]:
         "shows": person.shows,
         "drafts": {draft_id: draft.title for draft_id, draft in person.drafts.items()},
     }
+
+
+def _words(knowledge: Knowledge) -> dict[str, str]:
+    """What facts, gaps and cards are called."""
+    texts = knowledge.wording.texts
+    named = {i: text for i, text in texts.items() if i.startswith(("fact.", "gap."))}
+    cards = {f"card.{card.id}": card.summary for card in knowledge.cards.values()}
+    return named | cards
