@@ -26,7 +26,9 @@ def create_app(
     Without `settings` they are read from the environment. `now` is the clock, for tests: an aware
     datetime. Raises `SettingsError` or `KnowledgeError`, each with one line that says what to mend.
     """
+    from cds_service.fhir.fetching import Fetching
     from cds_service.hooks.answering import Answering, utc_now
+    from cds_service.hooks.completing import bounds_of, completing
     from cds_service.hooks.services import services_of
     from cds_service.knowledge.loader import load
     from cds_service.settings import read_settings
@@ -36,7 +38,9 @@ def create_app(
 
     chosen = settings if settings is not None else read_settings()
     knowledge = load()
-    answering = Answering(knowledge, now or utc_now)
+    services = services_of(knowledge)
+    fetching = Fetching(chosen.fhir_servers, bounds_of(chosen))
+    answering = Answering(knowledge, now or utc_now, complete=completing(fetching, services))
     url = database_url(chosen.database_url, chosen.data_dir)
     store = Store(url, chosen.retention_days, answering.now)
-    return build(chosen, services_of(knowledge), answering, store)
+    return build(chosen, services, answering, store)

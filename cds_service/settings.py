@@ -14,6 +14,8 @@ from typing import Annotated, Any, Literal, get_args, get_type_hints
 import msgspec
 from msgspec import Meta
 
+from cds_service.fhir.servers import Server, entries
+
 PREFIX = "CDS_"
 ENV_FILE = Path(".env")
 
@@ -22,7 +24,7 @@ class SettingsError(Exception):
     """A variable has a value that cannot be used. One line, without that value: it may be secret."""
 
 
-def _meaning(text: str, must_be: str, clean: Callable[[str], str] = str.strip) -> dict[str, Any]:
+def _meaning(text: str, must_be: str, clean: Callable[[str], Any] = str.strip) -> dict[str, Any]:
     """What a variable is for, what its value must be, and how the text is cleaned beforehand."""
     return {"description": text, "extra": {"must_be": must_be, "clean": clean}}
 
@@ -63,11 +65,125 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = "INFO"
     sandbox: Annotated[
+        bool | None,
+        Meta(
+            **_meaning(
+                "Whether the synthetic patients are served under /sandbox. Without it: yes, unless "
+                "trusted clients are configured.",
+                "true or false",
+            )
+        ),
+    ] = None
+    clients_file: Annotated[
+        str,
+        Meta(
+            **_meaning(
+                "The file of trusted clients (see security.md). With it, every call needs a token "
+                "of one of them. Without it, only callers on the same machine are served.",
+                "a path",
+            )
+        ),
+    ] = ""
+    open: Annotated[
         bool,
         Meta(
-            **_meaning("Whether the synthetic patients are served under /sandbox.", "true or false")
+            **_meaning(
+                "Whether anybody who reaches the service may call it, where no trusted clients are "
+                "configured. For trials with synthetic data.",
+                "true or false",
+            )
         ),
-    ] = True
+    ] = False
+    origins: Annotated[
+        str,
+        Meta(
+            pattern=r"^((loopback|https?://[^\s/?#@*]+)( (loopback|https?://[^\s/?#@*]+))*)?$",
+            **_meaning(
+                "The origins from which pages in browsers may call, where no trusted clients are "
+                "configured; with them, each has its own. `loopback` is every page on this machine.",
+                "a list of origins like https://ehr.example.org, with blanks between",
+                lambda text: " ".join(text.replace(",", " ").split()),
+            ),
+        ),
+    ] = "loopback https://sandbox.cds-hooks.org"
+    log_salt: Annotated[
+        str,
+        Meta(
+            **_meaning(
+                "Secret with which hookInstance is hashed for the log. Without it, one is drawn at "
+                "each start, and the hashes of two starts cannot be compared.",
+                "a text",
+            )
+        ),
+    ] = ""
+    threads: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=256,
+            **_meaning(
+                "How many calls a worker process works on at the same time.",
+                "a whole number from 1 to 256",
+            ),
+        ),
+    ] = 8
+    max_waiting: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=10_000,
+            **_meaning(
+                "How many calls, read whole, may wait for a thread in a worker process. Further "
+                "ones are answered with 503 and Retry-After.",
+                "a whole number from 0 to 10000",
+            ),
+        ),
+    ] = 64
+    max_uploads: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=10_000,
+            **_meaning(
+                "How many bodies a worker process reads at the same time. Further calls are "
+                "answered with 503 and Retry-After.",
+                "a whole number from 1 to 10000",
+            ),
+        ),
+    ] = 1_000
+    upload_seconds: Annotated[
+        float,
+        Meta(
+            gt=0,
+            le=600,
+            **_meaning(
+                "How long a body may take to arrive; a slower one is answered with 408.",
+                "a number of seconds up to 600",
+            ),
+        ),
+    ] = 30.0
+    request_seconds: Annotated[
+        float,
+        Meta(
+            gt=0,
+            le=600,
+            **_meaning(
+                "How long an answer may take once the body is there; then 503 is answered.",
+                "a number of seconds up to 600",
+            ),
+        ),
+    ] = 30.0
+    operator_address: Annotated[
+        str,
+        Meta(
+            pattern=r"^(([\w.-]+|\[[0-9A-Fa-f:]+\]):\d{1,5})?$",
+            **_meaning(
+                "Where /health, /ready, /metrics and /feedback/report are served besides, for "
+                "operators on other machines. Only `make serve` and `make run` read it.",
+                "an address like 10.0.0.5:9100",
+            ),
+        ),
+    ] = ""
     data_dir: Annotated[
         str,
         Meta(
@@ -110,6 +226,64 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             )
         ),
     ] = False
+    fhir_servers: Annotated[
+        tuple[Server, ...],
+        Meta(
+            **_meaning(
+                "The FHIR servers that may be asked for what a call did not bring. Without any, "
+                "nothing is ever fetched. See `docs/integrating.md`.",
+                "base addresses with commas between, https unless loopback, each with the marks "
+                "that apply: `open` (asked without a token too), `private` (may be at a private "
+                "network address), `client=...` (only for calls of that client)",
+                entries,
+            ),
+        ),
+    ] = ()
+    fhir_total_ms: Annotated[
+        int,
+        Meta(
+            ge=50,
+            le=10_000,
+            **_meaning(
+                "How long a call may wait for all that is fetched.",
+                "a whole number of milliseconds, 50 to 10000",
+            ),
+        ),
+    ] = 2_000
+    fhir_request_ms: Annotated[
+        int,
+        Meta(
+            ge=50,
+            le=10_000,
+            **_meaning(
+                "How long one request to a FHIR server may take.",
+                "a whole number of milliseconds, 50 to 10000",
+            ),
+        ),
+    ] = 1_500
+    fhir_max_pages: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=1_000,
+            **_meaning("How many pages of one search are read.", "a whole number, 1 to 1000"),
+        ),
+    ] = 20
+    fhir_max_bytes: Annotated[
+        int,
+        Meta(
+            ge=1_000,
+            **_meaning(
+                "How much is read from FHIR servers for one call.",
+                "a whole number of bytes, at least 1000",
+            ),
+        ),
+    ] = 10_000_000
+
+    @property
+    def shows_sandbox(self) -> bool:
+        """Whether the synthetic patients are served."""
+        return not self.clients_file if self.sandbox is None else self.sandbox
 
 
 class Variable(msgspec.Struct, frozen=True):
@@ -121,7 +295,7 @@ class Variable(msgspec.Struct, frozen=True):
     default: Any
     purpose: str
     must_be: str
-    clean: Callable[[str], str]
+    clean: Callable[[str], Any]
 
 
 def _variables() -> Iterator[Variable]:
@@ -193,7 +367,7 @@ def markdown() -> str:
 
 
 def _shown(default: Any) -> str:
-    if default == "":
+    if default in ("", ()):
         return "(none)"
     return f"`{str(default).lower() if isinstance(default, bool) else default}`"
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -40,13 +41,18 @@ class Chart:
     """What is known of the patient of one call, read from its prefetch."""
 
     def __init__(
-        self, prefetch: Mapping[str, Raw], patient_id: str, today: date, knowledge: Knowledge
+        self,
+        prefetch: Mapping[str, Raw],
+        patient_id: str,
+        today: date,
+        knowledge: Knowledge,
+        contents: Mapping[str, Content[Any]],
     ) -> None:
         self.today = today
         self.knowledge = knowledge
         self._prefetch = prefetch
         self._patient_id = bare_id(patient_id)
-        self._contents: dict[str, Content[Any]] = {}
+        self._contents = dict(contents)
 
     def content(self, key: str) -> Content[Any]:
         """What one prefetch key holds."""
@@ -66,7 +72,7 @@ class Chart:
             if not content.known:
                 missing.append(Gap(key, content.why))
             elif content.partial or content.failed:
-                missing.append(Gap(key, "holds only a part of the data"))
+                missing.append(Gap(key, f"holds only a part of the data{content.beside}"))
         if not missing and self._is_another_patient():
             missing.append(Gap("patient", "is not the patient of the hook's context"))
         return tuple(missing)
@@ -81,11 +87,11 @@ class Chart:
             count = len(content.unreadable)
             return Gap(key, f"has {count} malformed {'entry' if count == 1 else 'entries'}")
         if content.partial and not self._newest_first(key):
-            return Gap(key, "holds only a part of the data")
+            return Gap(key, f"holds only a part of the data{content.beside}")
         if key in ("medicationRequests", "medicationStatements"):
             medications = self.requests if key == "medicationRequests" else self.statements
             if medications.unresolved:
-                return Gap(key, "names a medication that was not sent along")
+                return Gap(key, f"names a medication that was not sent along{content.beside}")
         return None
 
     def _newest_first(self, key: str) -> bool:
@@ -280,10 +286,14 @@ def _medication_only(resource: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def open_chart(
-    prefetch: Mapping[str, Raw], patient_id: str, today: date, knowledge: Knowledge
+    prefetch: Mapping[str, Raw],
+    patient_id: str,
+    today: date,
+    knowledge: Knowledge,
+    contents: Mapping[str, Content[Any]] = MappingProxyType({}),
 ) -> Chart:
-    """The chart of a call; nothing is read yet."""
-    return Chart(prefetch, patient_id, today, knowledge)
+    """The chart of a call. Nothing is read yet, but for `contents`, which stand before what was sent."""
+    return Chart(prefetch, patient_id, today, knowledge, contents)
 
 
 __all__ = ["Chart", "State", "open_chart"]

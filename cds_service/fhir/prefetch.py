@@ -34,7 +34,8 @@ class Content(msgspec.Struct, Generic[R]):
 
     `entries` are the readable resources of the types asked for. `unreadable` names the entries
     that are malformed, by position. `partial` is true where the server said there is more, `failed`
-    where an OperationOutcome among the entries says that the search failed in part.
+    where an OperationOutcome among the entries says that the search failed in part. `beside` is why
+    there is no more of it, as the end of a sentence.
     """
 
     state: State
@@ -43,6 +44,7 @@ class Content(msgspec.Struct, Generic[R]):
     failed: bool = False
     unreadable: tuple[str, ...] = ()
     why: str = ""
+    beside: str = ""
 
     @property
     def known(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -14,6 +14,7 @@ from cards.explanation import explanation
 from cards.render import render
 from cds_service.chart.chart import Chart, open_chart
 from cds_service.chart.evidence import Gap
+from cds_service.fhir.prefetch import Content
 from cds_service.hooks.envelope import HookCall
 from cds_service.hooks.errors import BadCallError, Issue
 from cds_service.knowledge.loader import Knowledge
@@ -21,6 +22,8 @@ from cds_service.reasoning.decide import decide
 from cds_service.reasoning.decision import Decision
 
 Clock = Callable[[], datetime]
+Completing = Callable[[HookCall], Mapping[str, Content[Any]]]
+"""Gets what a call did not bring: the contents of prefetch keys, to stand before what was sent."""
 
 
 def utc_now() -> datetime:
@@ -30,6 +33,10 @@ def utc_now() -> datetime:
 
 def _new_uuid() -> str:
     return str(uuid4())
+
+
+def _as_sent(_: HookCall) -> Mapping[str, Content[Any]]:
+    return {}
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -45,6 +52,7 @@ class Answering(msgspec.Struct, frozen=True):
     knowledge: Knowledge
     now: Clock = utc_now
     new_uuid: Callable[[], str] = _new_uuid
+    complete: Completing = _as_sent
 
     def answer(self, call: HookCall, base_url: str, *, complete: bool = False) -> Answer:
         """The cards; raises `BadCallError` (412) where data without which there is no answer are missing.
@@ -52,7 +60,8 @@ class Answering(msgspec.Struct, frozen=True):
         `complete` looks at every rule, also where the matter is settled.
         """
         now = self.now().astimezone(UTC)
-        chart = open_chart(call.prefetch, call.patient_id, now.date(), self.knowledge)
+        contents = self.complete(call)
+        chart = open_chart(call.prefetch, call.patient_id, now.date(), self.knowledge, contents)
         _require_known(chart)
         decision = decide(call.hook, chart, call.context, complete)
         context = CardContext(

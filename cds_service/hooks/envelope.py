@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
+from cds_service.fhir.servers import Token
 from cds_service.hooks.errors import BadCallError, Issue
 from cds_service.hooks.schema import envelope_members, issues_of
 
@@ -29,7 +30,10 @@ _BYTE = re.compile(r"\(byte (\d+)\)")
 
 
 class HookCall(msgspec.Struct, frozen=True):
-    """A well-formed call. `patient_id` is the bare id, also in the context."""
+    """A well-formed call. `patient_id` is the bare id, also in the context.
+
+    `token` opens `fhir_server`; `client` is who calls, where that is known.
+    """
 
     hook: str
     hook_instance: str
@@ -39,10 +43,11 @@ class HookCall(msgspec.Struct, frozen=True):
     context: Mapping[str, Any]
     prefetch: Mapping[str, Raw]
     fhir_server: str | None = None
-    fhir_authorization: Mapping[str, Any] | None = None
+    token: Token | None = None
+    client: str = ""
 
 
-def read_call(body: bytes, hook: str) -> HookCall:
+def read_call(body: bytes, hook: str, client: str = "") -> HookCall:
     """The call in a request body; raises `BadCallError` (400) where it is not one for this hook."""
     envelope, prefetch = _decode(body)
     issues = issues_of(hook, envelope)
@@ -59,7 +64,8 @@ def read_call(body: bytes, hook: str) -> HookCall:
         context=context | {"patientId": patient_id},
         prefetch=prefetch,
         fhir_server=envelope.get("fhirServer"),
-        fhir_authorization=envelope.get("fhirAuthorization"),
+        token=_token(envelope.get("fhirAuthorization")),
+        client=client,
     )
 
 
@@ -229,6 +235,10 @@ def _at(error: msgspec.DecodeError) -> str:
 
 def _bad(text: str, where: str = "", code: str = "invalid") -> BadCallError:
     return BadCallError(400, Issue(code, text, where))
+
+
+def _token(authorization: Mapping[str, Any] | None) -> Token | None:
+    return Token(authorization["access_token"]) if authorization else None
 
 
 def _bare(patient_id: str) -> str:

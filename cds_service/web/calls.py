@@ -55,7 +55,7 @@ def register(
     def accepted(service_id: str) -> HookCall:
         service = found(services, service_id)
         note(service=service.id)
-        call = read_call(read_json(request, settings.max_body_bytes), service.hook)
+        call = read_call(read_json(request, settings.max_body_bytes), service.hook, client())
         note(
             sent=[key for key in KINDS if key in call.prefetch],
             not_sent=[key for key in KINDS if key not in call.prefetch],

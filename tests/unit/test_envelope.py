@@ -68,7 +68,9 @@ def test_a_call_is_read() -> None:
     assert (found.patient_id, found.user_id, found.encounter_id) == ("p1", "Practitioner/1", "e1")
     assert found.context == context
     assert found.fhir_server == "https://ehr.invalid"
-    assert found.fhir_authorization == authorization
+    assert found.token is not None
+    assert found.token.header() == "Bearer t"
+    assert "Bearer t" not in repr(found)
 
 
 def test_prefetch_values_stay_the_bytes_they_came_as() -> None:
@@ -109,7 +111,7 @@ def test_an_encounter_that_says_nothing_is_none(sent: str | None) -> None:
 @pytest.mark.parametrize("name", ["prefetch", "fhirServer", "fhirAuthorization"])
 def test_an_optional_member_that_is_null_counts_as_absent(name: str) -> None:
     found = read(call(**{name: None}))
-    assert (found.prefetch, found.fhir_server, found.fhir_authorization) == ({}, None, None)
+    assert (found.prefetch, found.fhir_server, found.token) == ({}, None, None)
 
 
 def test_numbers_of_an_order_keep_their_digits() -> None:

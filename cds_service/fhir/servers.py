@@ -1,0 +1,252 @@
+"""The FHIR servers that may be asked, and what is sent to them.
+
+A hook call names a server of its own choice. Only a server on the site's list is ever asked, and
+then at the address on the list, not at the one in the call.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+from urllib.parse import quote, urljoin, urlsplit
+
+import msgspec
+
+IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+_Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+_PLAIN = re.compile(r"[\x21-\x5b\x5d-\x7e]+")
+_TOKEN = re.compile(r"[\x21-\x7e]+")
+_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
+_SLOT = re.compile(r"\{\{context\.(\w+)\}\}")
+_DOTS = re.compile(r"(\.|%2e){1,2}", re.IGNORECASE)
+_PORTS: Mapping[str, int] = {"https": 443, "http": 80}
+_MARKS = ("open", "private")
+
+PRIVATE: tuple[_Network, ...] = tuple(
+    ipaddress.ip_network(network)
+    for network in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
+)
+"""Addresses inside an organisation: asked only where the list says so."""
+METADATA = frozenset(
+    ipaddress.ip_address(address)
+    for address in ("169.254.169.254", "fd00:ec2::254", "100.100.100.200", "168.63.129.16")
+)
+"""Where clouds hand out credentials to whoever asks from inside: never asked."""
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
+
+class Token:
+    """An access token. It shows itself to nobody but the server that it is sent to."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    @property
+    def usable(self) -> bool:
+        """Whether it can stand in a header."""
+        return _TOKEN.fullmatch(self._text) is not None
+
+    def header(self) -> str:
+        """The value of the header `Authorization`."""
+        return f"Bearer {self._text}"
+
+    def __repr__(self) -> str:
+        return "Token(...)"
+
+    def __reduce__(self) -> str:
+        raise TypeError("a token is not stored")
+
+
+class Server(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One server that may be asked.
+
+    `open`: without an access token too. `private`: also where its name leads to an address inside
+    the organisation. `clients`: the only ones whose calls may have it asked; empty for all.
+    """
+
+    url: str
+    open: bool = False
+    private: bool = False
+    clients: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse an address that would never be safe to ask."""
+        if normal(self.url) is None:
+            raise ValueError("not an address that can be asked safely")
+
+    @property
+    def base(self) -> str:
+        """The address without a slash at the end."""
+        return normal(self.url) or ""
+
+    @property
+    def loopback(self) -> bool:
+        """Whether it runs on this machine, by its very address."""
+        return _is_loopback(urlsplit(self.base).hostname or "")
+
+    def may_be_at(self, address: str) -> bool:
+        """Whether the address that its name leads to may be asked."""
+        ip = _unwrapped(ipaddress.ip_address(address.partition("%")[0]))
+        if ip in METADATA or ip.is_link_local or ip.is_multicast or ip.is_unspecified:
+            return False
+        if ip.is_loopback or self.loopback:
+            return ip.is_loopback and self.loopback
+        return ip.is_global or (self.private and any(ip in network for network in PRIVATE))
+
+    def target(self, template: str, context: Mapping[str, Any]) -> str | None:
+        """Path and query of a prefetch template; `None` where the context cannot fill it."""
+        path, _, query = template.partition("?")
+        steps = [_filled(step, context) for step in path.split("/")]
+        if any(step is None or _DOTS.fullmatch(step) for step in steps):
+            return None
+        parameters = [_parameter(part, context) for part in query.split("&") if part]
+        if None in parameters:
+            return None
+        asked = "&".join(filter(None, parameters))
+        return f"{self._path}/{'/'.join(filter(None, steps))}{'?' if asked else ''}{asked}"
+
+    def medications(self, ids: Iterable[str]) -> str:
+        """Path and query of a search for Medications by id."""
+        return f"{self._path}/Medication?_id={','.join(ids)}"
+
+    def medication(self, id: str) -> str:
+        """Path of one Medication."""
+        return f"{self._path}/Medication/{id}"
+
+    def next_target(self, here: str, link: str) -> str | None:
+        """Path and query of a `next` link; `None` where it leads away from this server."""
+        if not _PLAIN.fullmatch(link):
+            return None
+        try:
+            parts = urlsplit(urljoin(self._origin + here, link))
+        except ValueError:
+            return None
+        if parts.username is not None or parts.password is not None:
+            return None
+        path = parts.path
+        inside = path == self._path or path.startswith(f"{self._path}/")
+        stays = all(not _DOTS.fullmatch(step) for step in path.split("/"))
+        if _origin_of(parts.geturl()) != self._origin or not inside or not stays:
+            return None
+        return f"{path}?{parts.query}" if parts.query else path
+
+    def medication_id(self, reference: str) -> str | None:
+        """The id in a reference to a Medication of this server, relative, absolute or versioned."""
+        local = reference.strip().removeprefix(f"{self.base}/")
+        steps = local.split("/")
+        named = len(steps) == 2 or (len(steps) == 4 and steps[2] == "_history")
+        if not named or steps[0] != "Medication" or not _ID.fullmatch(steps[1]):
+            return None
+        return None if _DOTS.fullmatch(steps[1]) else steps[1]
+
+    @property
+    def _path(self) -> str:
+        return urlsplit(self.base).path
+
+    @property
+    def _origin(self) -> str:
+        return _origin_of(self.base) or ""
+
+
+class Servers:
+    """The list of a site."""
+
+    def __init__(self, servers: Iterable[Server]) -> None:
+        self._by_base: dict[str, list[Server]] = {}
+        for server in servers:
+            self._by_base.setdefault(server.base, []).append(server)
+
+    def __iter__(self) -> Iterator[Server]:
+        return (server for entries in self._by_base.values() for server in entries)
+
+    def find(self, url: str, client: str = "") -> Server | None:
+        """The entry for the server that a call names, if that client's calls may have it asked."""
+        for server in self._by_base.get(normal(url) or "", ()):
+            if not server.clients or client in server.clients:
+                return server
+        return None
+
+
+def entries(text: str) -> list[dict[str, Any]]:
+    """The members of a list as written in a setting: addresses, each with its marks, commas between.
+
+    `https://ehr.example/fhir, http://127.0.0.1:8080/fhir open`
+    """
+    return [_entry(words) for part in text.split(",") if (words := part.split())]
+
+
+def _entry(words: list[str]) -> dict[str, Any]:
+    url, *marks = words
+    clients = tuple(m.removeprefix("client=") for m in marks if m.startswith("client="))
+    rest = [mark for mark in marks if not mark.startswith("client=")]
+    # A mark that is not known stays, and is refused with the rest of what an entry cannot hold.
+    return {"url": url, "clients": clients, **dict.fromkeys(rest, True)}
+
+
+def normal(url: str) -> str | None:
+    """An address in the form in which addresses are compared; `None` if it is none to be asked."""
+    if not _PLAIN.fullmatch(url):
+        return None
+    try:
+        parts = urlsplit(url)
+        origin = _origin_of(url)
+    except ValueError:
+        return None
+    if origin is None or "@" in parts.netloc or "?" in url or "#" in url:
+        return None
+    if parts.scheme == "http" and not _is_loopback(parts.hostname or ""):
+        return None
+    path = parts.path.rstrip("/")
+    if any(_DOTS.fullmatch(step) for step in path.split("/")):
+        return None
+    return origin + path
+
+
+def _origin_of(url: str) -> str | None:
+    parts = urlsplit(url)
+    host = parts.hostname
+    if parts.scheme not in _PORTS or not host:
+        return None
+    shown = f"[{host}]" if ":" in host else host
+    port = parts.port or _PORTS[parts.scheme]
+    return f"{parts.scheme}://{shown}" + ("" if port == _PORTS[parts.scheme] else f":{port}")
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _unwrapped(ip: IpAddress) -> IpAddress:
+    """The IPv4 address that an IPv6 address merely wraps: it is where the packets go."""
+    if isinstance(ip, ipaddress.IPv4Address):
+        return ip
+    if ip in _NAT64:
+        return ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
+    return ip.ipv4_mapped or ip.sixtofour or ip
+
+
+def _filled(text: str, context: Mapping[str, Any]) -> str | None:
+    """A piece of a template with its tokens filled and everything safe for a URL."""
+    names = _SLOT.findall(text)
+    if not all(isinstance(context.get(name), str) and context[name] for name in names):
+        return None
+    pieces = _SLOT.split(text)
+    literal, tokens = pieces[::2], [quote(context[name], safe="") for name in pieces[1::2]]
+    safe = [quote(piece, safe=",:/") for piece in literal]
+    return "".join(a + b for a, b in zip(safe, [*tokens, ""], strict=True))
+
+
+def _parameter(text: str, context: Mapping[str, Any]) -> str | None:
+    name, _, value = text.partition("=")
+    filled = _filled(value, context)
+    return None if filled is None else f"{name}={filled}"
