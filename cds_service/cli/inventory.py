@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
 from rich.table import Table
 
 from cds_service.cli.printing import console, print_as_is
 from cds_service.knowledge.loader import load
 from cds_service.settings import VARIABLES, markdown, read_settings
+
+_PASSWORD = re.compile(r"(://[^:/@]*:|[?&]password=)[^@&]*")
 
 
 def show_settings(*, as_markdown: bool) -> None:
@@ -17,9 +22,14 @@ def show_settings(*, as_markdown: bool) -> None:
     settings = read_settings()
     table = Table("variable", "value", "what it does", title="Configuration", title_justify="left")
     for variable in VARIABLES:
-        value = getattr(settings, variable.field)
+        value = _without_password(getattr(settings, variable.field))
         table.add_row(variable.name, "(none)" if value == "" else str(value), variable.purpose)
     console().print(table)
+
+
+def _without_password(value: Any) -> Any:
+    """What is shown of a value: an address may hold a password."""
+    return _PASSWORD.sub(r"\1***", value) if isinstance(value, str) else value
 
 
 def show_knowledge() -> None:

@@ -13,6 +13,7 @@ from cds_service.knowledge.loader import KnowledgeError
 from cds_service.settings import SettingsError
 
 UNUSABLE = 2
+_MOST_DAYS = 36_500
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -53,7 +54,27 @@ def _parser() -> argparse.ArgumentParser:
 
     knowledge = commands.add_parser("knowledge", help="show the knowledge version and its contents")
     knowledge.set_defaults(run=_knowledge)
+
+    feedback = commands.add_parser("feedback", help="what became of the cards that were issued")
+    tasks = feedback.add_subparsers(required=True, metavar="task")
+    report = tasks.add_parser("report", help="show how often cards were accepted, and why not")
+    report.add_argument("--days", type=_days, default=90, help="how far to look back (default: 90)")
+    form = report.add_mutually_exclusive_group()
+    form.add_argument("--csv", action="store_true", help="print all tables as one CSV file")
+    form.add_argument("--json", action="store_true", help="print JSON")
+    report.set_defaults(run=_feedback_report)
+    comments = tasks.add_parser("comments", help="show the comments that were kept")
+    comments.add_argument("--days", type=_days, default=90, help="how far to look back")
+    comments.set_defaults(run=_feedback_comments)
+    purge = tasks.add_parser("purge", help="delete what is older than CDS_RETENTION_DAYS now")
+    purge.set_defaults(run=_feedback_purge)
     return parser
+
+
+def _days(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 0 < int(text) <= _MOST_DAYS:
+        raise argparse.ArgumentTypeError(f"{text} is not a number of days")
+    return int(text)
 
 
 def _day(text: str) -> date:
@@ -76,6 +97,24 @@ def _config(chosen: argparse.Namespace) -> None:
     from cds_service.cli.inventory import show_settings
 
     show_settings(as_markdown=chosen.markdown)
+
+
+def _feedback_report(chosen: argparse.Namespace) -> None:
+    from cds_service.cli.feedback import show_report
+
+    show_report(chosen.days, "csv" if chosen.csv else "json" if chosen.json else "tables")
+
+
+def _feedback_comments(chosen: argparse.Namespace) -> None:
+    from cds_service.cli.feedback import show_comments
+
+    show_comments(chosen.days)
+
+
+def _feedback_purge(_: argparse.Namespace) -> None:
+    from cds_service.cli.feedback import purge
+
+    purge()
 
 
 def _knowledge(_: argparse.Namespace) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Iterator
@@ -25,7 +26,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from cds_service.store.errors import StoreRefusedError, StoreUnavailableError
-from cds_service.store.migrating import migrate
+from cds_service.store.migrating import MigrationError, migrate
+
+_log = logging.getLogger(__name__)
 
 # How long a writer waits for another one. Far longer than any of our transactions takes.
 _PATIENCE_SECONDS = 10
@@ -87,10 +90,20 @@ class Database:
             raise StoreUnavailableError("it failed a moment ago")
         with self._lock:
             if self._engine is None:
-                engine = _engine_for(self._url)
-                migrate(engine)
-                self._engine = engine
+                self._engine = self._open()
             return self._engine
+
+    def _open(self) -> Engine:
+        try:
+            engine = _engine_for(self._url)
+            migrate(engine)
+        except _UNAVAILABLE:
+            raise
+        except (SQLAlchemyError, MigrationError) as error:
+            # A wrong URL or foreign tables: until somebody mends it, there is no store.
+            _log.error("the store cannot be opened: %s", type(error).__name__)
+            raise StoreUnavailableError(type(error).__name__) from None
+        return engine
 
     def _forget(self) -> None:
         """In a forked child: the connections are the parent's."""

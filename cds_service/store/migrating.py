@@ -18,6 +18,10 @@ SCRIPTS = Path(__file__).parent / "migrations"
 _LOCK = 4_867_204_613
 
 
+class MigrationError(Exception):
+    """The scripts could not be applied."""
+
+
 def migrate(engine: Engine) -> None:
     """Apply what is missing. Several processes may call this at once: they take turns."""
     with engine.connect().execution_options(reading=True) as connection:
@@ -47,8 +51,12 @@ def revision_of(connection: Connection) -> str | None:
 def _upgrade(connection: Connection) -> None:
     from alembic import command
     from alembic.config import Config
+    from alembic.util import CommandError
 
     config = Config()
     config.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    try:
+        command.upgrade(config, "head")
+    except CommandError:
+        raise MigrationError from None

@@ -26,7 +26,7 @@ def postgresql() -> Iterator[str]:
     with ExitStack() as stack:
         try:
             url = stack.enter_context(postgres.server())
-        except postgres.Missing as missing:
+        except postgres.MissingError as missing:
             pytest.skip(str(missing))
         yield url
 

@@ -17,7 +17,7 @@ _PATIENCE_SECONDS = 30.0
 _DEBIAN = Path("/usr/lib/postgresql")
 
 
-class Missing(Exception):
+class MissingError(Exception):
     """There is no PostgreSQL here; the text says what is missing."""
 
 
@@ -60,7 +60,7 @@ def _programs() -> Path:
     for place in places:
         if all((place / name).exists() for name in ("initdb", "postgres", "pg_isready")):
             return place
-    raise Missing("PostgreSQL is not installed (on Debian: apt-get install postgresql)")
+    raise MissingError("PostgreSQL is not installed (on Debian: apt-get install postgresql)")
 
 
 def _account() -> pwd.struct_passwd | None:
@@ -72,7 +72,7 @@ def _account() -> pwd.struct_passwd | None:
             return pwd.getpwnam(name)
         except KeyError:
             continue
-    raise Missing("PostgreSQL refuses to run as root, and there is no other account")
+    raise MissingError("PostgreSQL refuses to run as root, and there is no other account")
 
 
 def _run(command: list[str | Path], user: int | None) -> None:
@@ -80,7 +80,7 @@ def _run(command: list[str | Path], user: int | None) -> None:
         command, user=user, cwd="/", capture_output=True, text=True, check=False
     )
     if done.returncode != 0:
-        raise Missing(f"initdb failed: {done.stderr.strip()[:300]}")
+        raise MissingError(f"initdb failed: {done.stderr.strip()[:300]}")
 
 
 def _wait(programs: Path, home: Path, process: subprocess.Popen[bytes], user: int | None) -> None:
@@ -92,4 +92,4 @@ def _wait(programs: Path, home: Path, process: subprocess.Popen[bytes], user: in
         if ready.returncode == 0:
             return
         time.sleep(0.1)
-    raise Missing("PostgreSQL did not come up")
+    raise MissingError("PostgreSQL did not come up")

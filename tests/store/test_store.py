@@ -7,10 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import text
 
-from cds_service.store.counting import Event
-from cds_service.store.errors import StoreRefusedError, StoreUnavailableError
+from cds_service.store.errors import StoreRefusedError
 from cds_service.store.history import Fate, History, Overrides, Taken
 from cds_service.store.store import Store
 
