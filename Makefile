@@ -22,7 +22,7 @@ AUDIT := .venv-audit/requirements-audit.txt
 FULLY_COVERED := cds_service/chart/*,cds_service/knowledge/*,cds_service/reasoning/*
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test check format bench audit install install-dev clean
+.PHONY: help run serve test check layout lint types architecture knowledge security format bench audit install install-dev clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -44,12 +44,24 @@ else
 	@$(BIN)/python -m pytest $(ARGS)
 endif
 
-check: $(DEV) ## format, lint, types, architecture, knowledge and security, all offline
+check: layout lint types architecture knowledge security ## layout, lint, types, architecture, knowledge, security: all offline (-k: all that fail)
+
+layout: $(DEV)
 	$(BIN)/ruff format --check .
+
+lint: $(DEV)
 	$(BIN)/ruff check .
+
+types: $(DEV)
 	$(BIN)/mypy
+
+architecture: $(DEV)
 	$(BIN)/lint-imports --no-logo
+
+knowledge: $(DEV)
 	$(BIN)/python -m cds_service.knowledge.lint
+
+security: $(DEV)
 	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive app.py cards cds_service tools
 
 format: $(DEV) ## rewrite the code in the house style
