@@ -13,8 +13,8 @@ from typing import NamedTuple
 _YEAR_OR_MONTH = re.compile(r"(?P<year>\d{4})(?:-(?P<month>\d{2}))?", re.ASCII)
 _DAY_LENGTH = len("2026-01-31")
 _WHOLE_DAY = timedelta(days=1) - timedelta(microseconds=1)
-_FIRST = datetime(1, 1, 2, tzinfo=UTC)
-_LAST = datetime(9999, 12, 30, tzinfo=UTC)
+_FIRST = datetime.min.replace(tzinfo=UTC)
+_LAST = datetime.max.replace(tzinfo=UTC)
 
 
 class When(NamedTuple):
@@ -58,7 +58,7 @@ def _has_a_day(text: str) -> bool:
 def _whole_day(text: str) -> When:
     day = date.fromisoformat(text)
     start = datetime(day.year, day.month, day.day, tzinfo=UTC)
-    return When(max(start, _FIRST), min(start + _WHOLE_DAY, _LAST), day, day, text)
+    return When(start, start + _WHOLE_DAY, day, day, text)
 
 
 def _moment(text: str) -> When:
@@ -75,8 +75,8 @@ def _interval(match: re.Match[str], written: str) -> When:
     last_month = int(month or 12)
     last = date(year, last_month, monthrange(year, last_month)[1])
     return When(
-        max(datetime.combine(first, time.min, UTC), _FIRST),
-        min(datetime.combine(last, time.max, UTC), _LAST),
+        datetime.combine(first, time.min, UTC),
+        datetime.combine(last, time.max, UTC),
         first,
         last,
         written,
@@ -101,8 +101,3 @@ def maybe_within(when: When | None, days: int, today: date) -> bool:
 def years_between(born: date, day: date) -> int:
     """Age in completed years; who is born on 29 February has the birthday on 1 March."""
     return day.year - born.year - ((day.month, day.day) < (born.month, born.day))
-
-
-def days_before(today: date, days: int) -> date:
-    """The calendar date `days` before `today`."""
-    return today - timedelta(days=days)

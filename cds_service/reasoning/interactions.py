@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import msgspec
 
@@ -54,8 +54,3 @@ def _item(use: MedicationUse, row: Interaction) -> Interacting:
             return Interacting(use, drug.ingredient, drug.advice, row.indicator)
     named = use.drug.ingredients[0] if len(use.drug.ingredients) == 1 else use.label
     return Interacting(use, named, row.advice, row.indicator)
-
-
-def most_serious(items: Sequence[Interacting]) -> Interacting:
-    """The first of the most serious ones."""
-    return items[0]

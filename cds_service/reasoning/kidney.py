@@ -14,7 +14,7 @@ import msgspec
 from cds_service.chart import dates, quantities
 from cds_service.chart.chart import Chart
 from cds_service.chart.conditions import Problem
-from cds_service.chart.evidence import Evidence, Gap
+from cds_service.chart.evidence import Evidence
 from cds_service.chart.labs import LabResult, newest_first
 from cds_service.chart.patient import Person
 from cds_service.chart.quantities import Measured
@@ -24,7 +24,6 @@ from cds_service.reasoning.decision import Kidney, KidneyClass
 SEVERE_STAGES = ("5D", "5", "4")
 MODERATE_STAGES = ("3b", "3", "3a")
 _STAGE_ORDER = (*SEVERE_STAGES, *MODERATE_STAGES, "2", "1", "unspecified")
-KEYS = ("kidneyLabs", "dialysisProcedures")
 
 
 class Gfr(msgspec.Struct, frozen=True):
@@ -101,11 +100,6 @@ def assess(chart: Chart) -> Kidney:
         ),
         flags=flags,
     )
-
-
-def renal_gaps(chart: Chart) -> tuple[Gap, ...]:
-    """What could not be had of the data that the kidney class rests on."""
-    return chart.gaps(*KEYS)
 
 
 def _results(chart: Chart, older: bool = False) -> list[Gfr]:
