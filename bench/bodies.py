@@ -13,6 +13,8 @@ from typing import Any
 
 Resource = dict[str, Any]
 PATIENT = "bench-1"
+KIDNEY_RESULTS = 100
+MAGNESIUM_RESULTS = 20
 SUBJECT = {"reference": f"Patient/{PATIENT}", "display": "Bench, Patient"}
 _CONFIRMED = {
     "coding": [
@@ -195,19 +197,23 @@ def searchset(resources: list[Resource]) -> Resource:
 def request(
     size: int, today: date, *, hook: str = "patient-view", migraine: bool, drafts: Any = None
 ) -> bytes:
-    """A hook request with about `size` resources: 10 % problems, 20 % drugs, 70 % results."""
-    problems = [condition(n, _OTHER_PROBLEMS[n % 4], today) for n in range(size // 10)]
+    """A hook request with about `size` resources: 5 % problems, 5 % drugs, 90 % results.
+
+    That is how real charts are made up. Kidney and magnesium results are as many as the prefetch
+    templates ask for at the most.
+    """
+    problems = [condition(n, _OTHER_PROBLEMS[n % 4], today) for n in range(size // 20)]
     problems.append(condition(9001, _DIABETES, today))
     if migraine:
         problems.append(condition(9000, _MIGRAINE, today))
-    drugs = [medication_request(n, _OTHER_DRUGS[n % 3], today) for n in range(size // 5)]
+    drugs = [medication_request(n, _OTHER_DRUGS[n % 3], today) for n in range(size // 20)]
     kidney: list[Resource] = []
     magnesium: list[Resource] = []
-    for n in range(size * 7 // 10):
-        if n % 10 == 0:
+    for n in range(size * 9 // 10):
+        if n % 10 == 0 and n < KIDNEY_RESULTS * 10:
             code = ("98979-8", "eGFR by CKD-EPI 2021", 92.0, "mL/min/{1.73_m2}")
             kidney.append(observation(n, code, today, 10 + n))
-        elif n % 10 == 1:
+        elif n % 10 == 1 and n < MAGNESIUM_RESULTS * 10:
             code = ("19123-9", "Magnesium [Mass/volume] in Serum or Plasma", 2.0, "mg/dL")
             magnesium.append(observation(n, code, today, 10 + n))
         else:

@@ -52,7 +52,7 @@ def measure(rounds: int = 15) -> list[Row]:
     rows = []
     for size in SIZES:
         for name, (hook, body) in cases(size, today).items():
-            answer = _caller(app, f"/cds-services/magnesium-migraine-{hook}", body)
+            answer = caller(app, f"/cds-services/magnesium-migraine-{hook}", body)
             _check(name, answer())
             rows.append(_row(name, size, body, answer, rounds))
     logging.disable(logging.NOTSET)
@@ -86,7 +86,7 @@ def _seconds(call: Callable[[], Any]) -> float:
         gc.enable()
 
 
-def _caller(app: Any, path: str, body: bytes) -> Callable[[], bytes]:
+def caller(app: Any, path: str, body: bytes) -> Callable[[], bytes]:
     """A call of the WSGI application itself, without an HTTP server."""
 
     def call() -> bytes:

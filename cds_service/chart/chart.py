@@ -53,6 +53,7 @@ class Chart:
         self._prefetch = prefetch
         self._patient_id = bare_id(patient_id)
         self._contents = dict(contents)
+        self._gaps: dict[str, Gap | None] = {}
 
     def content(self, key: str) -> Content[Any]:
         """What one prefetch key holds."""
@@ -62,7 +63,10 @@ class Chart:
 
     def gaps(self, *keys: str) -> tuple[Gap, ...]:
         """What could not be had or read of these keys."""
-        return tuple(gap for key in keys if (gap := self._gap(key)) is not None)
+        for key in keys:
+            if key not in self._gaps:
+                self._gaps[key] = self._gap(key)
+        return tuple(gap for key in keys if (gap := self._gaps[key]) is not None)
 
     def missing_required(self) -> tuple[Gap, ...]:
         """The required keys that are not known, or only in part: without them there is no answer."""
@@ -132,10 +136,11 @@ class Chart:
 
     @cached_property
     def _finder(self) -> DrugFinder:
-        finder = DrugFinder(self.knowledge.drugs, self.knowledge.terminology)
-        for key in ("medicationRequests", "medicationStatements"):
-            finder.add_medications(self.content(key).entries)
-        return finder
+        return DrugFinder(self.knowledge.drugs, self.knowledge.terminology, self._sent_medications)
+
+    def _sent_medications(self) -> list[wire.Entry[wire.Medication]]:
+        keys = ("medicationRequests", "medicationStatements")
+        return [entry for key in keys for entry in self.content(key).entries]
 
     @cached_property
     def requests(self) -> Medications:

@@ -145,12 +145,12 @@ def read_labs(
         observation = entry.resource
         if observation is None or observation.code is None:
             continue
+        parts = []
+        if observation.component is not NOTHING:
+            parts = _components(observation, members, terminology)
+        elif _is_other(observation.code, members):
+            continue
         own = _hit(observation.code, members, terminology)
-        parts = (
-            []
-            if observation.component is NOTHING
-            else _components(observation, members, terminology)
-        )
         if own is None and not parts:
             continue
         name = reference_of(entry, position)
@@ -172,6 +172,12 @@ def read_labs(
     if content.partial:
         labs.complete = _newest_first(labs.results)
     return labs
+
+
+def _is_other(code: CodeableConcept, members: Mapping[str, tuple[Hit, ...]]) -> bool:
+    """Whether a result is surely not one of these: most are not, so this comes first."""
+    codings = code.coding
+    return codings is None or (len(codings) == 1 and codings[0].code not in members)
 
 
 def _hit(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date
 from typing import Any
 
@@ -95,10 +95,22 @@ _CONTAINED = msgspec.json.Decoder(list[_Contained])
 class DrugFinder:
     """Finds the drug of a medication: by code, then by text; follows references to Medications."""
 
-    def __init__(self, drugs: Drugs, terminology: Terminology) -> None:
+    def __init__(
+        self,
+        drugs: Drugs,
+        terminology: Terminology,
+        sent: Callable[[], Iterable[Entry[Medication]]] = tuple,
+    ) -> None:
+        """`sent` gives the entries that may hold referenced Medications; asked for when needed."""
         self._drugs = drugs
+        self._sent: Callable[[], Iterable[Entry[Medication]]] | None = sent
         self._terminology = terminology
         self._by_text: dict[str, Drug | None] = {}
+        # One order is often there many times, as refills and renewals.
+        self._by_coding: dict[
+            tuple[str | None, str | None, str | None, str | None],
+            tuple[Drug, Coding | None] | None,
+        ] = {}
         self._medications: dict[str, CodeableConcept] = {}
 
     def add_medications(self, entries: Iterable[Entry[Medication]]) -> None:
@@ -109,8 +121,9 @@ class DrugFinder:
                 continue
             if resource.id:
                 self._medications[resource.id] = resource.code
-            if entry.fullUrl:
-                self._medications[bare_id(entry.fullUrl)] = resource.code
+            full_url = entry.full_url
+            if full_url:
+                self._medications[bare_id(full_url)] = resource.code
 
     def concept_of(self, resource: Medication) -> tuple[CodeableConcept | None, bool]:
         """The medication's concept, and whether a reference could not be followed."""
@@ -126,6 +139,16 @@ class DrugFinder:
 
     def drug_of(self, concept: CodeableConcept) -> tuple[Drug, Coding | None] | None:
         """RxNorm, then ATC, then displays and text (SPEC 7.1); `None` for drugs no rule knows."""
+        codings = concept.coding or ()
+        if len(codings) == 1:
+            known = (codings[0].system, codings[0].code, codings[0].display, concept.text)
+            if known not in self._by_coding:
+                self._by_coding[known] = self._find(concept)
+            drug = self._by_coding[known]
+            return None if drug is None else (drug[0], codings[0] if drug[1] else None)
+        return self._find(concept)
+
+    def _find(self, concept: CodeableConcept) -> tuple[Drug, Coding | None] | None:
         codings = concept.coding or ()
         atc: list[Coding] = []
         for coding in codings:
@@ -183,6 +206,9 @@ class DrugFinder:
                 return None
             named = [c for c in inside if c.id in (target, target[1:])]
             return named[0].code if named else None
+        if self._sent is not None:
+            sent, self._sent = self._sent, None
+            self.add_medications(sent())
         return self._medications.get(bare_id(target))
 
 

@@ -13,7 +13,7 @@ def reference_of(entry: Entry[Any], position: int) -> str:
     kind = resource.resourceType or "Resource"
     if resource.id:
         return f"{kind}/{resource.id}"
-    return entry.fullUrl or f"{kind} (entry {position}, without id)"
+    return entry.full_url or f"{kind} (entry {position}, without id)"
 
 
 def label_of(concept: CodeableConcept | None, coding: Coding | None = None) -> str:

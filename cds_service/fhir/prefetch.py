@@ -7,6 +7,7 @@ OperationOutcome and garbage say "not known", and nothing downstream may turn th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
@@ -65,7 +66,7 @@ class Kind(Generic[R]):
         """The content of a prefetch value; `None` is an absent key. Never raises."""
         if raw is None:
             return Content(State.MISSING, why="was not sent")
-        if memoryview(raw).tobytes()[:5].strip() == b"null":
+        if bytes(memoryview(raw)[:4]) == b"null":
             return Content(State.EMPTY)
         try:
             return self._strict(raw)
@@ -78,10 +79,14 @@ class Kind(Generic[R]):
         bundle = self._bundle.decode(raw)
         if bundle.resourceType != "Bundle":
             return self._single(raw, bundle.resourceType)
-        found: list[wire.Entry[R]] = bundle.entry or []
-        kinds = {_type_of(e) for e in found if e.resource is not None}
+        found: list[wire.Entry[Any]] = bundle.entry or []
+        kinds = {r.resourceType for e in found if (r := e.resource) is not None}
         if None in kinds or "OperationOutcome" in kinds:
             return self._loose(raw)
+        if len(kinds) == 1 and kinds <= self.resource_types:
+            # One kind only: nothing to sort out, and nothing included that is not a match.
+            partial = _has_next(bundle.link) or (bundle.total or 0) > len(found)
+            return _content(found, (), partial)
         entries = [e for e in found if _type_of(e) in self.resource_types]
         return _content(entries, (), _more(bundle.total, bundle.link, found))
 
@@ -153,10 +158,7 @@ def _type_in(resource: Raw) -> Any:
 
 
 def _entry(loose: wire.LooseEntry, resource: R) -> wire.Entry[R]:
-    full_url = loose.fullUrl if isinstance(loose.fullUrl, str) else None
-    mode = loose.search.get("mode") if isinstance(loose.search, dict) else None
-    search = wire.EntrySearch(mode=mode) if isinstance(mode, str) else None
-    return wire.Entry(fullUrl=full_url, resource=resource, search=search)
+    return wire.Entry(fullUrl=loose.fullUrl, resource=resource, search=loose.search)
 
 
 def _is_failure(outcome: Raw) -> bool:
@@ -165,15 +167,19 @@ def _is_failure(outcome: Raw) -> bool:
     return any(issue.get("severity") not in ("information", "warning") for issue in issues)
 
 
+def _has_next(links: list[wire.Link] | None) -> bool:
+    return any(link.relation == "next" for link in links or ())
+
+
 def _more(
     total: int | None, links: list[wire.Link] | None, entries: Iterable[wire.Entry[Any]]
 ) -> bool:
     """Whether the server says that it has more matches than these."""
-    if any(link.relation == "next" for link in links or ()):
+    if _has_next(links):
         return True
     if total is None:
         return False
-    matches = sum(1 for e in entries if e.search is None or e.search.mode in (None, "match"))
+    matches = sum(1 for e in entries if e.mode in (None, "match"))
     return total > matches
 
 
@@ -200,5 +206,19 @@ KINDS: Mapping[str, Kind[Any]] = {
 }
 """How each prefetch key is read. The keys are those of the discovery document."""
 
+_BEGINS_AS_KNOWN = re.compile(
+    rb'\s*(?:null|\{\s*"resourceType"\s*:\s*"(?:Bundle|Patient)")', re.ASCII
+)
+
 REQUIRED = ("patient", "conditions", "medicationRequests")
 """Without these the service cannot answer at all: 412."""
+
+
+def surely_sent(prefetch: Mapping[str, Raw]) -> bool:
+    """Whether the required keys were sent, by how they begin: for calls that need not look inside.
+
+    False does not mean that they were not: then they have to be read.
+    """
+    return all(
+        key in prefetch and _BEGINS_AS_KNOWN.match(memoryview(prefetch[key])) for key in REQUIRED
+    )

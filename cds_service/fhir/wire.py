@@ -181,14 +181,38 @@ class Link(msgspec.Struct, gc=False):
 
 
 R = TypeVar("R")
+_SEARCH = msgspec.json.Decoder(EntrySearch)
+_TEXT = msgspec.json.Decoder(str)
+
+
+def _text_in(raw: Raw) -> str | None:
+    try:
+        return _TEXT.decode(raw)
+    except msgspec.DecodeError:
+        return None
 
 
 class Entry(msgspec.Struct, Generic[R], gc=False):
-    """`Bundle.entry`."""
+    """`Bundle.entry`; full URL and search mode are decoded when somebody asks."""
 
-    fullUrl: str | None = None
+    fullUrl: Raw = NOTHING
     resource: R | None = None
-    search: EntrySearch | None = None
+    search: Raw = NOTHING
+
+    @property
+    def full_url(self) -> str | None:
+        """The full URL, if it is a string."""
+        return None if self.fullUrl is NOTHING else _text_in(self.fullUrl)
+
+    @property
+    def mode(self) -> str | None:
+        """`search.mode`: "match", "include", "outcome"; `None` if it is not said."""
+        if self.search is NOTHING:
+            return None
+        try:
+            return _SEARCH.decode(self.search).mode
+        except (msgspec.DecodeError, RecursionError):
+            return None
 
 
 class Bundle(msgspec.Struct, Generic[R], gc=False):
@@ -212,9 +236,9 @@ class LooseBundle(msgspec.Struct, gc=False):
 class LooseEntry(msgspec.Struct, gc=False):
     """`Bundle.entry` whose resource has not been looked at."""
 
-    fullUrl: Any = None
+    fullUrl: Raw = NOTHING
     resource: Raw = NOTHING
-    search: Any = None
+    search: Raw = NOTHING
 
 
 class Outcome(msgspec.Struct, gc=False):

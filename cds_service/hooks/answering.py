@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -14,11 +14,11 @@ from cards.explanation import explanation
 from cards.render import render
 from cds_service.chart.chart import Chart, open_chart
 from cds_service.chart.evidence import Gap
-from cds_service.fhir.prefetch import Content
+from cds_service.fhir.prefetch import Content, surely_sent
 from cds_service.hooks.envelope import HookCall
 from cds_service.hooks.errors import BadCallError, Issue
 from cds_service.knowledge.loader import Knowledge
-from cds_service.reasoning.decide import decide
+from cds_service.reasoning.decide import concerns_nobody, decide
 from cds_service.reasoning.decision import Decision
 
 Clock = Callable[[], datetime]
@@ -60,6 +60,8 @@ class Answering(msgspec.Struct, frozen=True):
         `complete` looks at every rule, also where the matter is settled.
         """
         now = self.now().astimezone(UTC)
+        if not complete and self._is_settled(call, now.date()):
+            return Answer(Decision(service=call.hook, day=now.date()), [])
         contents = self.complete(call)
         chart = open_chart(call.prefetch, call.patient_id, now.date(), self.knowledge, contents)
         _require_known(chart)
@@ -73,6 +75,13 @@ class Answering(msgspec.Struct, frozen=True):
             encounter_id=call.encounter_id,
         )
         return Answer(decision, render(decision, context, self.knowledge))
+
+    def _is_settled(self, call: HookCall, today: date) -> bool:
+        """Whether the answer is silence whatever the chart says, so that it need not be read."""
+        if not surely_sent(call.prefetch):
+            return False
+        chart = open_chart(call.prefetch, call.patient_id, today, self.knowledge)
+        return concerns_nobody(call.hook, chart, call.context)
 
     def explain(self, call: HookCall, base_url: str) -> dict[str, Any]:
         """Every fact, rule and card of the decision, as JSON."""

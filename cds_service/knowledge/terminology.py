@@ -100,6 +100,7 @@ class Terminology:
             if s.style == "plain"
             for alias in (s.url, *s.also)
         }
+        self._members: dict[tuple[frozenset[str], str], dict[str, tuple[Hit, ...]]] = {}
         self._prefixes: dict[tuple[str, str], tuple[tuple[Hit, tuple[str, ...]], ...]] = {}
         for value_set in sets:
             self._add(value_set)
@@ -130,11 +131,14 @@ class Terminology:
 
     def codes_of(self, set_ids: frozenset[str], url: str) -> Mapping[str, tuple[Hit, ...]]:
         """The codes of one plain system in these sets: a shortcut for long lists of results."""
-        return {
-            code: mine
-            for code, hits in self._codes[url].items()
-            if (mine := tuple(h for h in hits if h.set_id in set_ids))
-        }
+        known = self._members.get((set_ids, url))
+        if known is None:
+            known = self._members[set_ids, url] = {
+                code: mine
+                for code, hits in self._codes[url].items()
+                if (mine := tuple(h for h in hits if h.set_id in set_ids))
+            }
+        return known
 
     def _icd_hits(self, url: str, code: str) -> tuple[Hit, ...]:
         exact = self._codes[url].get(code, ())

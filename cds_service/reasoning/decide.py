@@ -44,6 +44,17 @@ def decide(hook: str, chart: Chart, context: Mapping[str, Any], complete: bool =
     return decision
 
 
+def concerns_nobody(hook: str, chart: Chart, context: Mapping[str, Any]) -> bool:
+    """Whether a call is about orders of drugs that no rule knows: silence, whatever the chart says.
+
+    Most calls at prescribing time are of this kind, so nothing of the chart is read for them.
+    """
+    if hook == "patient-view":
+        return False
+    drafts = read_drafts(chart, context, all_selected=hook == "order-sign")
+    return not any(draft.use is not None for draft in drafts.selected)
+
+
 def _patient_view(findings: Findings, drafts: Drafts) -> list[CardDecision]:
     hazards = _hazards(findings)
     if hazards or not eligible(findings):
