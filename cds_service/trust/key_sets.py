@@ -1,0 +1,154 @@
+"""Key sets at the addresses in the file of clients: fetched with limits, kept, shared by all workers."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import urllib3
+from jwt import PyJWK
+
+from cds_service.trust.keys import keys_in, public_key
+from cds_service.trust.ledger import Ledger, LedgerError
+
+_log = logging.getLogger(__name__)
+
+FETCH_SECONDS = 3.0
+PAUSE_SECONDS = 60.0
+"""At most one fetch of a key set in this time, whatever key ids are asked for."""
+FRESH_SECONDS = 600.0
+"""A key set older than this is fetched again, behind the back of the calls."""
+STALE_SECONDS = 7 * 86_400.0
+"""A key set older than this is not used any more: its issuer has been silent too long."""
+_LARGEST_BYTES = 256 * 1024
+_PIECE_BYTES = 16 * 1024
+_POLL_SECONDS = 0.05
+_REREAD_SECONDS = 5.0
+
+Fetch = Callable[[str], bytes]
+
+
+class FetchError(Exception):
+    """A key set could not be had. The text is the kind of its cause."""
+
+
+def fetch_key_set(url: str) -> bytes:
+    """The text of a key set; raises `FetchError`. No redirects, no retries, bounded in time and size."""
+    give_up = time.monotonic() + FETCH_SECONDS
+    try:
+        with urllib3.PoolManager(num_pools=1) as pool:
+            answer = pool.request(
+                "GET",
+                url,
+                headers={"Accept": "application/jwk-set+json, application/json"},
+                timeout=urllib3.Timeout(connect=FETCH_SECONDS / 2, read=FETCH_SECONDS / 2),
+                retries=False,
+                redirect=False,
+                preload_content=False,
+            )
+            try:
+                return _read(answer, give_up)
+            finally:
+                answer.close()
+    except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+        raise FetchError(type(error).__name__) from None
+
+
+def _read(answer: urllib3.BaseHTTPResponse, give_up: float) -> bytes:
+    if answer.status != 200:
+        raise FetchError(f"status {answer.status}")
+    body = bytearray()
+    while piece := answer.read1(_PIECE_BYTES):
+        body += piece
+        if len(body) > _LARGEST_BYTES:
+            raise FetchError("too large")
+        if time.monotonic() > give_up:
+            raise FetchError("too slow")
+    keys_in(bytes(body))
+    return bytes(body)
+
+
+class _Held(msgspec.Struct, frozen=True):
+    """What this process knows of a key set. `read` is when, by the monotonic clock."""
+
+    keys: list[dict[str, Any]]
+    fetched: float
+    read: float
+
+
+class KeySets:
+    """The keys of clients that publish them."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        fetch: Fetch = fetch_key_set,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._ledger = ledger
+        self._fetch = fetch
+        self._now = now
+        self._held: dict[str, _Held] = {}
+
+    def key(self, url: str, kid: str, algorithm: str) -> PyJWK | None:
+        """The key with this id, `None` if the set does not have it. Raises `LedgerError`."""
+        held = self._known(url)
+        found = public_key(held.keys, kid, algorithm)
+        if found is not None:
+            if self._now() - held.fetched > FRESH_SECONDS:
+                self._refresh_behind(url)
+            return found
+        return public_key(self._asked_again(url).keys, kid, algorithm)
+
+    def _known(self, url: str) -> _Held:
+        held = self._held.get(url)
+        if held is None or time.monotonic() - held.read > _REREAD_SECONDS:
+            held = self._reread(url)
+        return held
+
+    def _reread(self, url: str) -> _Held:
+        row = self._ledger.key_set(url)
+        usable = row.body and self._now() - row.fetched <= STALE_SECONDS
+        held = _Held(keys_in(row.body) if usable else [], row.fetched, time.monotonic())
+        self._held[url] = held
+        return held
+
+    def _asked_again(self, url: str) -> _Held:
+        """The key set after an unknown id: fetched here, or by the worker that does so just now."""
+        if self._ledger.claim_fetch(url, self._now(), PAUSE_SECONDS):
+            self._refresh(url)
+        else:
+            self._await_other(url)
+        return self._reread(url)
+
+    def _await_other(self, url: str) -> None:
+        give_up = time.monotonic() + FETCH_SECONDS
+        while time.monotonic() < give_up:
+            row = self._ledger.key_set(url)
+            in_flight = row.ended < row.tried and self._now() - row.tried < 2 * FETCH_SECONDS
+            if not in_flight:
+                return
+            time.sleep(_POLL_SECONDS)
+
+    def _refresh_behind(self, url: str) -> None:
+        if self._ledger.claim_fetch(url, self._now(), PAUSE_SECONDS):
+            threading.Thread(target=self._refresh, args=(url,), name="key-set", daemon=True).start()
+
+    def _refresh(self, url: str) -> None:
+        body: bytes | None = None
+        try:
+            body = self._fetch(url)
+        except FetchError as error:
+            # The address is configured, so it may be said; what it answered may not.
+            _log.warning(
+                "a key set could not be fetched: %s", error, extra={"fields": {"url": url}}
+            )
+        finally:
+            try:
+                self._ledger.end_fetch(url, self._now(), body)
+            except LedgerError as error:
+                _log.error("a key set could not be kept: %s", error)
