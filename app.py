@@ -1,5 +1,8 @@
 """The WSGI application, for `granian --interface wsgi app:app` and `gunicorn app:app`.
 
+`app:front` is the same behind a reader of bodies, for `granian --interface rsgi app:front`, as
+`make serve` runs it: slow uploads then hold no thread.
+
 `python app.py` serves it on the loopback address (PORT, default 8000), as `make run` does.
 """
 
@@ -8,9 +11,10 @@ import sys
 
 from flask import Flask
 
-from cds_service import create_app
+from cds_service import create_app, create_front
 from cds_service.knowledge.loader import KnowledgeError
-from cds_service.settings import SettingsError
+from cds_service.settings import SettingsError, read_settings
+from cds_service.web.binding import addresses_served, require_closed
 
 # gunicorn gives up on a worker that ends with 3, and starts any other anew, for ever.
 FAILED_TO_BOOT = 3
@@ -19,7 +23,9 @@ FAILED_TO_BOOT = 3
 def built() -> Flask:
     """The application, or the end of the process with one line that says what to mend."""
     try:
-        return create_app()
+        settings = read_settings()
+        require_closed(settings, addresses_served())
+        return create_app(settings)
     except (SettingsError, KnowledgeError) as error:
         print(error, file=sys.stderr)
         raise SystemExit(FAILED_TO_BOOT) from None
@@ -36,3 +42,10 @@ if __name__ == "__main__":
 # the main module that a spawned worker makes first, need no application.
 if __name__ != "__mp_main__":
     app = built()
+
+
+def __getattr__(name: str) -> object:
+    """`front`, made when asked for: other servers need no event loop."""
+    if name == "front":
+        return create_front(app)
+    raise AttributeError(name)

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from flask import Flask
 
     from cds_service.settings import Settings
+    from cds_service.web.front import Front
 
-__all__ = ["create_app"]
+__all__ = ["create_app", "create_front"]
 
 
 def create_app(
@@ -35,6 +36,8 @@ def create_app(
     from cds_service.store.location import database_url
     from cds_service.store.store import Store
     from cds_service.web.application import build
+    from cds_service.web.auth import verifier_of
+    from cds_service.web.metrics import StoreCounting
 
     chosen = settings if settings is not None else read_settings()
     knowledge = load()
@@ -42,5 +45,12 @@ def create_app(
     fetching = Fetching(chosen.fhir_servers, bounds_of(chosen))
     answering = Answering(knowledge, now or utc_now, complete=completing(fetching, services))
     url = database_url(chosen.database_url, chosen.data_dir)
-    store = Store(url, chosen.retention_days, answering.now)
-    return build(chosen, services, answering, store)
+    store = Store(url, chosen.retention_days, answering.now, StoreCounting())
+    return build(chosen, services, answering, store, verifier_of(chosen))
+
+
+def create_front(app: Flask) -> Front:
+    """The application behind a reader of bodies, for granian's interface RSGI."""
+    from cds_service.web.front import Front
+
+    return Front(app, app.extensions["settings"])

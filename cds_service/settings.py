@@ -367,7 +367,7 @@ def markdown() -> str:
 
 
 def _shown(default: Any) -> str:
-    if default in ("", ()):
+    if default in ("", (), None):
         return "(none)"
     return f"`{str(default).lower() if isinstance(default, bool) else default}`"
 

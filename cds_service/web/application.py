@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
+import msgspec
 from flask import Flask, Response
 
 from cds_service.hooks.answering import Answering
@@ -12,25 +14,36 @@ from cds_service.hooks.services import Service
 from cds_service.settings import Settings, unknown_variables
 from cds_service.store.store import Store
 from cds_service.web import (
+    auth,
     calls,
+    cors,
     evidence,
     feedback,
     logs,
     operations,
     outcomes,
+    refusals,
     sandbox,
     sandbox_fhir,
     statics,
     warming,
 )
+from cds_service.web.noting import fetches_noted
+
+if TYPE_CHECKING:
+    from cds_service.trust.tokens import Verifier
 
 _log = logging.getLogger(__name__)
 
 
 def build(
-    settings: Settings, services: Mapping[str, Service], answering: Answering, store: Store
+    settings: Settings,
+    services: Mapping[str, Service],
+    answering: Answering,
+    store: Store,
+    verifier: Verifier | None = None,
 ) -> Flask:
-    """The application with all its routes."""
+    """The application with all its routes. Without a `verifier` there are no trusted clients."""
     logs.configure(settings.log_level)
     for name in unknown_variables():
         _log.warning("%s is not a setting and is ignored", name)
@@ -39,15 +52,19 @@ def build(
     app.url_map.merge_slashes = False
     app.url_map.redirect_defaults = False
     knowledge = answering.knowledge
+    answering = msgspec.structs.replace(answering, complete=fetches_noted(answering.complete))
     logs.register(app, knowledge.version)
     outcomes.register(app)
+    refusals.register(app)
+    auth.register(app, settings, verifier)
+    cors.register(app, cors.allowed_by(settings, verifier))
     warming.register(app, store)
     calls.register(app, settings, services, answering, store)
     feedback.register(app, settings, services, answering, store)
     operations.register(app, knowledge, store)
     statics.register(app)
     evidence.register(app, knowledge, services)
-    if settings.sandbox:
+    if settings.shows_sandbox:
         sandbox.register(app, services, knowledge, answering.now)
         sandbox_fhir.register(app, settings, answering.now)
 
@@ -56,5 +73,5 @@ def build(
         response.headers["X-Content-Type-Options"] = "nosniff"
         return response
 
-    app.extensions["store"] = store
+    app.extensions |= {"store": store, "settings": settings}
     return app

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Request
 
 from cds_service.hooks.errors import BadCallError, Issue
+from cds_service.web.limits import require_few_values
 
 _JSON_TYPES = frozenset({"application/json", "application/fhir+json"})
 _PLAIN = frozenset({"", "identity"})
@@ -15,11 +16,13 @@ def read_json(request: Request, limit: int) -> bytes:
     """The bytes of a JSON body; raises `BadCallError` where they are too many (413) or no JSON (415)."""
     _require_json(request)
     declared = request.content_length
-    if declared is None:
-        return _read_to_the_end(request, limit)
-    if declared > limit:
+    if (declared or 0) > limit:
         raise _too_large(limit)
-    return _read_declared(request, declared)
+    body = (
+        _read_to_the_end(request, limit) if declared is None else _read_declared(request, declared)
+    )
+    require_few_values(body)
+    return body
 
 
 def _read_declared(request: Request, size: int) -> bytes:

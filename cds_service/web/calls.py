@@ -9,7 +9,6 @@ import msgspec
 from flask import Flask, Response, request
 
 from cds_service.feedback.issuing import issued
-from cds_service.fhir.prefetch import KINDS
 from cds_service.hooks.answering import Answer, Answering
 from cds_service.hooks.envelope import HookCall, read_call
 from cds_service.hooks.errors import BadCallError, Issue
@@ -19,6 +18,7 @@ from cds_service.store.store import Store
 from cds_service.web.bodies import read_json
 from cds_service.web.clients import client
 from cds_service.web.logs import note
+from cds_service.web.noting import call_noting, decision_noted
 from cds_service.web.outcomes import JSON, json_answer
 
 _HOST = re.compile(r"[\w.-]+(:\d+)?|\[[0-9A-Fa-f:.]+\](:\d+)?", re.ASCII)
@@ -35,6 +35,7 @@ def register(
 ) -> None:
     """Add the routes."""
     document = msgspec.json.encode(discovery(services))
+    noted = call_noting(settings.log_salt)
 
     @app.get("/cds-services")
     def discover() -> Response:
@@ -44,7 +45,7 @@ def register(
     def call_service(service_id: str) -> Response:
         call = accepted(service_id)
         answer = answering.answer(call, base_url())
-        note(cards=[card.card for card in answer.decision.cards])
+        decision_noted(answer.decision)
         remember(service_id, answer)
         return json_answer({"cards": answer.cards}, headers=_PRIVATE)
 
@@ -56,10 +57,7 @@ def register(
         service = found(services, service_id)
         note(service=service.id)
         call = read_call(read_json(request, settings.max_body_bytes), service.hook, client())
-        note(
-            sent=[key for key in KINDS if key in call.prefetch],
-            not_sent=[key for key in KINDS if key not in call.prefetch],
-        )
+        noted(call)
         return call
 
     def remember(service_id: str, answer: Answer) -> None:

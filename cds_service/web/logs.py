@@ -1,7 +1,8 @@
 """The log: one JSON line for each request, and what of a request may stand in it.
 
-Only names that we chose ourselves: the route, the service, card ids, prefetch keys. No path, no
-body, no header, no context and no hookInstance: they may identify a patient.
+Only names that we chose ourselves: the route, the service, the client as configured, card ids, the
+kidney class, prefetch keys. No path, no body, no header and no context: they may identify a patient.
+Of hookInstance a salted hash, by which an integrator finds the line of a call that he knows.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from typing import Any
 
 import msgspec
 from flask import Flask, Response, g, request
+
+from cds_service.web import metrics
 
 _log = logging.getLogger(__name__)
 _ROOT = "cds_service"
@@ -48,7 +51,7 @@ def note(**fields: Any) -> None:
 
 
 def register(app: Flask, knowledge_version: str) -> None:
-    """Write one line after each request."""
+    """Write one line after each request, and count it."""
 
     @app.before_request
     def start() -> None:
@@ -58,15 +61,16 @@ def register(app: Flask, knowledge_version: str) -> None:
     def finish(response: Response) -> Response:
         failed = response.status_code >= 500
         level = logging.ERROR if failed else logging.INFO
+        seconds = time.perf_counter() - g.get("started", time.perf_counter())
+        fields = {
+            "route": request.url_rule.rule if request.url_rule else "none",
+            "method": request.method if request.url_rule else "none",
+            "status": response.status_code,
+            "ms": round(seconds * 1000, 2),
+            "knowledge": knowledge_version,
+            **g.get("record", {}),
+        }
+        metrics.observe(fields, seconds)
         if _log.isEnabledFor(level):
-            seconds = time.perf_counter() - g.get("started", time.perf_counter())
-            fields = {
-                "route": request.url_rule.rule if request.url_rule else "none",
-                "method": request.method if request.url_rule else "none",
-                "status": response.status_code,
-                "ms": round(seconds * 1000, 2),
-                "knowledge": knowledge_version,
-                **g.get("record", {}),
-            }
             _log.log(level, "failed" if failed else "request", extra={"fields": fields})
         return response

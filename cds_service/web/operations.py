@@ -8,6 +8,7 @@ from cds_service.hooks.errors import Issue
 from cds_service.knowledge.loader import Knowledge
 from cds_service.store.errors import StoreError
 from cds_service.store.store import Store
+from cds_service.web import metrics
 from cds_service.web.outcomes import json_answer, outcome
 
 _NO_STORE = Issue(
@@ -32,3 +33,7 @@ def register(app: Flask, knowledge: Knowledge, store: Store) -> None:
         except StoreError:
             return json_answer(outcome([_NO_STORE]), 503)
         return json_answer({"status": "ready", "knowledge": knowledge.version})
+
+    @app.get("/metrics")
+    def figures() -> Response:
+        return Response(metrics.exposition(), content_type=metrics.CONTENT_TYPE)

@@ -12,10 +12,11 @@ from http import HTTPStatus
 from typing import Any
 
 import msgspec
-from flask import Flask, Response, g
+from flask import Flask, Response
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from cds_service.hooks.errors import BadCallError, Issue
+from cds_service.web.logs import note
 
 JSON = "application/json"
 # Draft orders come back with their numbers as they were written, hence as decimals.
@@ -84,7 +85,7 @@ def register(app: Flask) -> None:
     @app.errorhandler(Exception)
     def failure(error: Exception) -> Response:
         # The text of an exception may hold a patient's values, and so may its traceback.
-        g.record = {"error": type(error).__name__, "at": _place(error)}
+        note(error=type(error).__name__, at=_place(error))
         return json_answer(outcome([_FAILED]), HTTPStatus.INTERNAL_SERVER_ERROR)
 
 

@@ -49,7 +49,7 @@ def test_without_variables_the_defaults_hold() -> None:
         ("CDS_SANDBOX", "false", "sandbox", False),
         ("CDS_SANDBOX", "0", "sandbox", False),
         ("CDS_SANDBOX", "TRUE", "sandbox", True),
-        ("CDS_SANDBOX", "", "sandbox", True),
+        ("CDS_SANDBOX", "", "sandbox", None),
         ("CDS_PUBLIC_URL", "  ", "public_url", ""),
     ],
 )

@@ -1,0 +1,66 @@
+"""On which addresses the server that runs us listens, whichever server that is.
+
+A server opens its sockets before it starts its workers, so they are among the open files here.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+import stat
+from collections.abc import Iterable
+
+from cds_service.settings import Settings, SettingsError
+
+_INTERNET = (socket.AF_INET, socket.AF_INET6)
+
+
+def addresses_served() -> set[str]:
+    """The addresses that sockets of this process are bound to, without being connected to anybody."""
+    try:
+        files = [int(name) for name in os.listdir("/dev/fd")]  # noqa: PTH208 - numbers, not paths
+    except OSError:
+        return set()  # no such directory on this system: nothing can be said
+    return {address for file in files for address in _served_by(file)}
+
+
+def require_closed(settings: Settings, addresses: Iterable[str]) -> None:
+    """Raises `SettingsError` where others could call, nobody is checked, and nobody said so."""
+    exposed = [address for address in addresses if not is_loopback(address)]
+    if exposed and not settings.clients_file and not settings.open:
+        raise SettingsError(
+            f"Listening on {exposed[0]} needs CDS_CLIENTS_FILE, the file of trusted clients;"
+            " or CDS_OPEN=1, to serve anybody."
+        )
+
+
+def is_loopback(address: str) -> bool:
+    """Whether an address to listen on can be reached from this machine alone."""
+    if address == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(address.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def _served_by(file: int) -> list[str]:
+    try:
+        if not stat.S_ISSOCK(os.fstat(file).st_mode):
+            return []
+        with socket.socket(fileno=os.dup(file)) as copy:
+            if copy.family not in _INTERNET or copy.type != socket.SOCK_STREAM:
+                return []
+            address, port = copy.getsockname()[:2]
+            return [] if port == 0 or _connected(copy) else [str(address)]
+    except OSError:
+        return []
+
+
+def _connected(copy: socket.socket) -> bool:
+    try:
+        copy.getpeername()
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,84 @@
+"""Figures for Prometheus. Their labels are names that we chose; no value of a request is one.
+
+With several workers, the server's parent sets PROMETHEUS_MULTIPROC_DIR before it starts them: each
+worker then counts into files there, and whichever is asked adds them up, those of dead workers too.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    generate_latest,
+)
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from cds_service.store.counting import Event
+
+MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+_registry = CollectorRegistry()
+
+
+def _counter(name: str, text: str, *labels: str) -> Counter:
+    return Counter(name, text, labels, registry=_registry)
+
+
+_calls = _counter("cds_requests", "Requests answered.", "route", "service", "client", "status")
+_seconds = Histogram(
+    "cds_request_seconds",
+    "Time from a complete request to its answer.",
+    ("route",),
+    buckets=_BUCKETS,
+    registry=_registry,
+)
+_cards = _counter("cds_cards", "Cards issued.", "card", "indicator")
+_kidney = _counter("cds_kidney_classes", "Decisions by kidney class.", "kidney")
+_refused = _counter("cds_refused", "Requests turned away, by reason.", "reason")
+_unknown = _counter("cds_unknown_data", "Decisions in which data of a key were unknown.", "key")
+_fetches = _counter("cds_fetches", "Prefetch keys that were fetched.", "key", "outcome")
+_store = _counter("cds_store_events", "What happened to records.", "event")
+
+
+def observe(record: Mapping[str, Any], seconds: float) -> None:
+    """Count one request, from what its log line holds."""
+    route = record["route"]
+    _calls.labels(
+        route, record.get("service", ""), record.get("client", ""), str(record["status"])
+    ).inc()
+    _seconds.labels(route).observe(seconds)
+    for card, indicator in zip(record.get("cards", ()), record.get("indicators", ()), strict=True):
+        _cards.labels(card, indicator).inc()
+    if "kidney" in record:
+        _kidney.labels(record["kidney"]).inc()
+    if "refused" in record:
+        _refused.labels(record["refused"]).inc()
+    for key in record.get("unknown", ()):
+        _unknown.labels(key).inc()
+    for key, outcome in record.get("fetched", {}).items():
+        _fetches.labels(key, outcome).inc()
+
+
+class StoreCounting:
+    """Counts what the store reports."""
+
+    def add(self, event: Event, by: int = 1) -> None:
+        """That something happened, so many times."""
+        _store.labels(event.value).inc(by)
+
+
+def exposition() -> bytes:
+    """All figures of all workers, as Prometheus reads them."""
+    if MULTIPROCESS not in os.environ:
+        return generate_latest(_registry)
+    together = CollectorRegistry()
+    MultiProcessCollector(together)  # type: ignore[no-untyped-call]
+    return generate_latest(together)

@@ -1,0 +1,54 @@
+"""What of a call and of its decision may be logged and counted."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from cds_service.fhir.prefetch import KINDS, Content
+from cds_service.hooks.answering import Completing
+from cds_service.hooks.envelope import HookCall
+from cds_service.reasoning.decision import Decision
+from cds_service.web.logs import note
+
+_HASH_BYTES = 8
+
+
+def call_noting(salt: str) -> Callable[[HookCall], None]:
+    """Notes which prefetch keys a call brought, and by which hash it is found again."""
+    key = (salt or secrets.token_hex(16)).encode()[: hashlib.blake2b.MAX_KEY_SIZE]
+
+    def noted(call: HookCall) -> None:
+        instance = call.hook_instance.encode("utf-8", "surrogatepass")
+        note(
+            call=hashlib.blake2b(instance, key=key, digest_size=_HASH_BYTES).hexdigest(),
+            sent=[name for name in KINDS if name in call.prefetch],
+            not_sent=[name for name in KINDS if name not in call.prefetch],
+        )
+
+    return noted
+
+
+def fetches_noted(complete: Completing) -> Completing:
+    """Notes which keys were fetched, and what became of that."""
+
+    def noted(call: HookCall) -> Mapping[str, Content[Any]]:
+        contents = complete(call)
+        if contents:
+            note(fetched={name: content.state.value for name, content in contents.items()})
+        return contents
+
+    return noted
+
+
+def decision_noted(decision: Decision) -> None:
+    """Notes the cards, the kidney class, and of which keys the data were not known."""
+    note(
+        cards=[card.card for card in decision.cards],
+        indicators=[card.indicator for card in decision.cards],
+        unknown=sorted({gap.key for gap in decision.gaps}),
+    )
+    if decision.kidney is not None:
+        note(kidney=decision.kidney.kidney_class.value)
