@@ -67,11 +67,10 @@ def _diagnoses(knowledge: Knowledge) -> Iterator[Found]:
     groups: dict[tuple[str, str], list[str]] = {}
     names: dict[tuple[str, str], str] = {}
     for value_set in knowledge.sets.values():
-        for code in value_set.codes:
-            if code.system in _CONDITION_SYSTEMS and code.resource == "Condition" and code.display:
-                key = (code.system, code.code)
-                groups.setdefault(key, []).append(value_set.title)
-                names.setdefault(key, code.display)
+        for row in value_set.codes:
+            if row.system in _CONDITION_SYSTEMS and row.resource == "Condition" and row.display:
+                groups.setdefault((row.system, row.code), []).append(value_set.title)
+                names.setdefault((row.system, row.code), row.display)
     for (system, code), titles in groups.items():
         yield Found(system, code, names[system, code], "Condition", tuple(titles))
 
