@@ -1,0 +1,426 @@
+"""Laboratory results: which are results, what they say, when they were taken, and what is set aside."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from cds_service.chart.labs import Labs, LabResult, newest_first, observed, read_labs
+from cds_service.chart.quantities import EGFR, MG_DL, Measured
+from cds_service.fhir.prefetch import KINDS
+from tests.support import fhir
+from tests.support.decisions import knowledge
+from tests.support.fhir import Resource
+from tests.unit.chart.reading import SUBJECT, TODAY, content, raw
+
+KIDNEY = frozenset({"lab_egfr", "lab_creatinine"})
+UCUM = "http://unitsofmeasure.org"
+ABSENT = {"coding": [{"code": "not-performed"}]}
+NOT_DONE = [{"url": "http://example.org/qicore-notDone", "valueBoolean": True}]
+
+
+def labs(*observations: Resource, sets: frozenset[str] = KIDNEY, **of_bundle: Any) -> Labs:
+    found = content("kidneyLabs", observations, **of_bundle)
+    return read_labs(found, knowledge().terminology, sets, SUBJECT)
+
+
+def egfr(**changes: Any) -> Resource:
+    """An eGFR of 58; a change to None takes the element away."""
+    usual = fhir.observation(fhir.EGFR, 58, fhir.EGFR_UNIT, 10, id="o", today=TODAY)
+    return {k: v for k, v in {**usual, **changes}.items() if v is not None}
+
+
+def one(observation: Resource) -> LabResult:
+    (result,) = labs(observation).results
+    return result
+
+
+# ------------------------------------------------------------------------- which are results
+
+
+@pytest.mark.parametrize("status", ["final", "amended", "corrected"])
+def test_results_that_are_final(status: str) -> None:
+    reading = one(egfr(status=status)).read()
+    assert reading.measured == Measured(Decimal(58), "", EGFR, fhir.EGFR_UNIT)
+    assert reading.why == ""
+
+
+@pytest.mark.parametrize("status", ["registered", "preliminary", "cancelled", "entered-in-error"])
+def test_what_is_not_a_result_yet_or_any_more_is_set_aside(status: str) -> None:
+    found = labs(egfr(status=status))
+    assert found.results == []
+    assert [(name, why) for name, _, why in found.set_aside] == [
+        ("Observation/o", f"status is {status}")
+    ]
+
+
+@pytest.mark.parametrize("status", [None, "unknown", "FINAL", "validated"])
+def test_a_status_that_fhir_does_not_call_a_result_cannot_be_used(status: str | None) -> None:
+    reading = one(egfr(status=status)).read()
+    assert reading.measured is None
+    assert "status" in reading.why
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"valueQuantity": None, "dataAbsentReason": ABSENT},
+        {"modifierExtension": NOT_DONE},
+        {"valueQuantity": None, "modifierExtension": NOT_DONE},
+    ],
+)
+def test_a_test_that_was_not_done_is_no_result(changes: dict[str, Any]) -> None:
+    found = labs(egfr(**changes))
+    assert found.results == []
+    assert len(found.set_aside) == 1
+
+
+def test_a_reason_for_absence_beside_a_value_does_not_take_the_value_away() -> None:
+    assert one(egfr(dataAbsentReason=ABSENT)).read().measured is not None
+
+
+@pytest.mark.parametrize(
+    "modifier",
+    [
+        [{"url": "http://example.org/inverted"}],
+        [{}],
+        [{"url": None}],
+        "malformed",
+        {"url": "http://example.org/inverted"},
+    ],
+)
+def test_a_modifier_that_is_not_known_makes_a_result_unusable(modifier: Any) -> None:
+    reading = one(egfr(modifierExtension=modifier)).read()
+    assert reading.measured is None
+    assert "modifierExtension" in reading.why
+
+
+def test_an_empty_list_of_modifiers_changes_nothing() -> None:
+    assert one(egfr(modifierExtension=[])).read().measured is not None
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"valueCodeableConcept": {"text": "see report"}},
+        {"valueInteger": 58},
+        {"valueBoolean": True},
+        {"valueRange": {"low": {"value": 50}}},
+        {"valueRatio": {"numerator": {"value": 50}}},
+        {},
+    ],
+)
+def test_a_result_without_quantity_or_text_is_kept_but_has_no_number(
+    other: dict[str, Any],
+) -> None:
+    reading = one(egfr(valueQuantity=None, **other)).read()
+    assert reading.measured is None
+    assert reading.why == "has no number"
+
+
+@pytest.mark.parametrize("other", ["valueCodeableConcept", "valueInteger", "valueRange"])
+def test_another_value_is_a_value_though_a_reason_for_absence_stands_beside_it(other: str) -> None:
+    found = labs(egfr(valueQuantity=None, dataAbsentReason=ABSENT, **{other: 5}))
+    assert len(found.results) == 1
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        None,
+        {},
+        {"text": "eGFR"},
+        {"coding": []},
+        {"coding": [{"code": fhir.EGFR}]},
+        {"coding": [{"system": "http://snomed.info/sct", "code": fhir.EGFR}]},
+        {"coding": [{"system": "http://loinc.org", "code": "8867-4"}]},
+        {"coding": [{"system": "http://loinc.org"}]},
+    ],
+)
+def test_other_tests_and_codes_of_other_systems_are_passed_over(code: Any) -> None:
+    found = labs(egfr(code=code))
+    assert (found.results, found.set_aside, found.foreign) == ([], [], 0)
+
+
+@pytest.mark.parametrize(
+    "system", ["http://loinc.org", "https://loinc.org", "urn:oid:2.16.840.1.113883.6.1"]
+)
+def test_the_code_may_stand_second_and_under_another_name_of_loinc(system: str) -> None:
+    code = {"coding": [{"system": "urn:local", "code": "GFR"}, {"system": system, "code": fhir.EGFR}]}
+    result = one(egfr(code=code))
+    assert (result.set_id, result.entry.code) == ("lab_egfr", fhir.EGFR)
+    assert result.read().evidence.system == system
+
+
+def test_another_patients_result_is_counted_but_not_read() -> None:
+    found = labs(egfr(subject={"reference": "Patient/other"}))
+    assert (found.results, found.foreign) == ([], 1)
+
+
+def test_an_entry_without_a_resource_is_passed_over() -> None:
+    bundle = fhir.bundle([egfr()])
+    bundle["entry"].insert(0, {"fullUrl": "urn:uuid:1"})
+    read = read_labs(
+        KINDS["kidneyLabs"].read(raw(bundle)), knowledge().terminology, KIDNEY, SUBJECT
+    )
+    assert len(read.results) == 1
+
+
+# ----------------------------------------------------------------------------- what they say
+
+
+@pytest.mark.parametrize(
+    ("quantity", "read"),
+    [
+        ({"value": 58, "unit": fhir.EGFR_UNIT}, Measured(Decimal(58), "", EGFR, fhir.EGFR_UNIT)),
+        ({"value": 58}, Measured(Decimal(58), "", "", "")),
+        ({"value": "58.5"}, Measured(Decimal("58.5"), "", "", "")),
+        (
+            {"value": 60, "comparator": ">", "code": fhir.EGFR_UNIT, "system": UCUM},
+            Measured(Decimal(60), ">", EGFR, fhir.EGFR_UNIT),
+        ),
+        ({"value": 60, "comparator": " >= "}, Measured(Decimal(60), ">=", "", "")),
+        ({"value": 58, "unit": "strange"}, Measured(Decimal(58), "", None, "strange")),
+        ({"value": 0}, Measured(Decimal(0), "", "", "")),
+        ({"value": 1e12}, Measured(Decimal("1000000000000.0"), "", "", "")),
+    ],
+)
+def test_a_quantity(quantity: dict[str, Any], read: Measured) -> None:
+    assert one(egfr(valueQuantity=quantity)).read().measured == read
+
+
+def test_a_decimal_is_read_digit_by_digit() -> None:
+    written = b"59.99999999999999999999"
+    body = raw(fhir.bundle([egfr(valueQuantity={"value": 0})]))
+    exact = bytes(body).replace(b'"value": 0', b'"value": ' + written)
+    assert exact != bytes(body)
+    read = KINDS["kidneyLabs"].read(type(body)(exact))
+    (result,) = read_labs(read, knowledge().terminology, KIDNEY, SUBJECT).results
+    measured = result.read().measured
+    assert measured is not None
+    assert measured.value == Decimal("59.99999999999999999999")
+    assert measured.value < 60
+
+
+@pytest.mark.parametrize(
+    "quantity",
+    [
+        b"{}",
+        b'{"unit": "mg/dL"}',
+        b'{"value": null}',
+        b'{"value": "high"}',
+        b'{"value": true}',
+        b'{"value": [58]}',
+        b"58",
+        b'"58"',
+        b"null",
+        # Numbers with which nobody can calculate.
+        b'{"value": 1e999999}',
+        b'{"value": 1e-999999}',
+        b'{"value": 1e13}',
+        b'{"value": "NaN"}',
+        b'{"value": "Infinity"}',
+        b'{"value": "-Infinity"}',
+    ],
+)
+def test_a_quantity_that_holds_no_number(quantity: bytes) -> None:
+    body = bytes(raw(fhir.bundle([egfr(valueQuantity="HERE")]))).replace(b'"HERE"', quantity)
+    read = KINDS["kidneyLabs"].read(type(raw(0))(body))
+    (result,) = read_labs(read, knowledge().terminology, KIDNEY, SUBJECT).results
+    reading = result.read()
+    assert reading.measured is None
+    assert reading.why
+
+
+def test_a_result_as_text() -> None:
+    text = one(egfr(valueQuantity=None, valueString=">60"))
+    assert text.read().measured == Measured(Decimal(60), ">", "", "")
+    assert text.read().evidence.value == ">60"
+
+
+@pytest.mark.parametrize("text", ["reduced", "60-90", 60, None, ["60"]])
+def test_a_text_that_is_not_just_a_number(text: Any) -> None:
+    observation = {**egfr(valueQuantity=None), "valueString": text}
+    reading = one(observation).read()
+    assert reading.measured is None
+    assert reading.why == "is a text that is not just a number"
+
+
+def test_a_creatinine_of_another_vessel_or_beside_dialysis_cannot_be_used() -> None:
+    arterial = fhir.observation("21232-4", 1, "mg/dL", 10, today=TODAY)
+    reading = one(arterial).read()
+    assert reading.measured is None
+    assert "kidney function" in reading.why
+
+
+def test_the_evidence_says_what_was_compared() -> None:
+    evidence = one(egfr()).read().evidence
+    assert evidence.resource == "Observation/o"
+    assert (evidence.code, evidence.value, evidence.unit) == (fhir.EGFR, "58", EGFR)
+    assert evidence.date == fhir.moment(10, TODAY)
+    assert evidence.matched == "value"
+    assert evidence.note is None
+    assert evidence.display, "the value set names a code that the EHR did not"
+
+
+def test_the_evidence_says_that_no_unit_was_given() -> None:
+    evidence = one(egfr(valueQuantity={"value": 58})).read().evidence
+    assert evidence.unit is None
+    assert evidence.note is not None
+    assert "unit" in evidence.note
+
+
+def test_an_odd_unit_is_shown_as_it_was_written() -> None:
+    assert one(egfr(valueQuantity={"value": 58, "unit": "odd"})).read().evidence.unit == "odd"
+
+
+# ------------------------------------------------------------------------------- components
+
+
+def panel(*components: Any, **changes: Any) -> Resource:
+    code = {"coding": [{"system": "http://loinc.org", "code": "24321-2"}], "text": "Basic panel"}
+    return egfr(**{"code": code, "valueQuantity": None, "component": list(components), **changes})
+
+
+def part(code: str = fhir.CREATININE, **members: Any) -> dict[str, Any]:
+    return {"code": fhir.concept(code, "loinc"), **members}
+
+
+CREATININE = part(valueQuantity={"value": 1.1, "unit": "mg/dL"})
+
+
+def test_a_component_is_a_result_of_its_panel() -> None:
+    (result,) = labs(panel(CREATININE, part("2823-3"), {"valueString": "x"})).results
+    assert result.set_id == "lab_creatinine"
+    assert result.read().measured == Measured(Decimal("1.1"), "", MG_DL, "mg/dL")
+    assert result.when.written == fhir.moment(10, TODAY)
+
+
+def test_a_component_without_a_value_that_says_why_is_no_result() -> None:
+    found = labs(panel(CREATININE, part(fhir.EGFR, dataAbsentReason=ABSENT)))
+    assert [r.set_id for r in found.results] == ["lab_creatinine"]
+
+
+def test_a_component_with_a_value_is_one_whatever_else_it_says() -> None:
+    odd = {**CREATININE, "dataAbsentReason": ABSENT}
+    texts = part(fhir.EGFR, valueString="58", dataAbsentReason=ABSENT)
+    assert len(labs(panel(odd, texts)).results) == 2
+
+
+def test_a_code_that_stands_on_the_panel_too_is_not_read_twice() -> None:
+    own = {"code": fhir.concept(fhir.CREATININE, "loinc")}
+    found = labs(panel(CREATININE, **own))
+    assert [r.read().measured is not None for r in found.results] == [True]
+
+
+def test_a_value_of_its_own_beside_components_counts() -> None:
+    found = labs(egfr(component=[CREATININE]))
+    assert sorted(r.set_id for r in found.results) == ["lab_creatinine", "lab_egfr"]
+
+
+@pytest.mark.parametrize("components", ["none", {"code": {}}, [5]])
+def test_malformed_components_are_passed_over(components: Any) -> None:
+    assert labs(panel(component=components)).results == []
+
+
+# --------------------------------------------------------------------------------- the date
+
+
+@pytest.mark.parametrize(
+    ("members", "written"),
+    [
+        ({"effectiveDateTime": "2026-11-01"}, "2026-11-01"),
+        ({"effectiveDateTime": "2026", "issued": "2026-11-01"}, "2026"),
+        ({"effectiveInstant": "2026-11-01T08:00:00Z"}, "2026-11-01T08:00:00Z"),
+        ({"effectivePeriod": {"start": "2026-10-01", "end": "2026-11-01"}}, "2026-11-01"),
+        ({"effectivePeriod": {"start": "2026-10-01"}}, "2026-10-01"),
+        ({"effectivePeriod": {}, "issued": "2026-11-01T08:00:00Z"}, "2026-11-01T08:00:00Z"),
+        ({"effectivePeriod": "odd", "issued": "2026-11-01T08:00:00Z"}, "2026-11-01T08:00:00Z"),
+        ({"effectiveDateTime": "?", "issued": "2026-11-01T08:00:00Z"}, "2026-11-01T08:00:00Z"),
+        ({"effectiveDateTime": 20261101}, ""),
+        ({"issued": "soon"}, ""),
+        ({}, ""),
+    ],
+)
+def test_effective_before_issued_and_the_end_of_a_period(
+    members: dict[str, Any], written: str
+) -> None:
+    observation = {**egfr(effectiveDateTime=None), **members}
+    (entry,) = content("kidneyLabs", [observation]).entries
+    assert observed(entry.resource).written == written
+    assert one(observation).when.written == written
+
+
+# ----------------------------------------------------------------------- parts of the whole
+
+NEXT = [{"relation": "next", "url": "https://ehr.example.org/page/2"}]
+
+
+def dated(written: str | None) -> Resource:
+    return egfr(id=f"o-{written}", effectiveDateTime=written)
+
+
+@pytest.mark.parametrize(
+    ("written", "complete"),
+    [
+        (("2026-11-01", "2026-10-01", "2026-10-01", "2025"), True),
+        (("2026-10-01", "2026-11-01"), False),
+        (("2026-11-01", None), False),  # without a date it may be the newest
+        ((None, "2026-11-01"), True),
+        ((), False),
+    ],
+)
+def test_a_first_page_is_enough_if_it_is_newest_first(
+    written: tuple[str | None, ...], complete: bool
+) -> None:
+    assert labs(*map(dated, written), link=NEXT).complete is complete
+
+
+def test_a_whole_answer_may_come_in_any_order() -> None:
+    assert labs(dated("2025"), dated("2026-11-01")).complete
+
+
+def test_newest_first() -> None:
+    found = labs(dated("2025"), dated("2026-11-01"), dated(None), dated("2026")).results
+    assert [r.when.written for r in newest_first(found)] == ["", "2026", "2026-11-01", "2025"]
+
+
+# -------------------------------------------------------------------------- reference ranges
+
+
+def high(ranges: Any) -> Measured | None:
+    return one({**egfr(), "referenceRange": ranges}).high()
+
+
+def limit(value: Any, *kinds: str, unit: str = "mg/dL") -> dict[str, Any]:
+    found: dict[str, Any] = {"high": {"value": value, "unit": unit}}
+    if kinds:
+        found["type"] = {"coding": [{"code": kind} for kind in kinds]}
+    return found
+
+
+@pytest.mark.parametrize(
+    ("ranges", "value"),
+    [
+        ([limit(2.6)], Decimal("2.6")),
+        ([limit(2.6, "normal")], Decimal("2.6")),
+        ([limit(2.8), limit(2.6)], Decimal("2.6")),
+        ([limit(4.0, "therapeutic"), limit(2.8, "normal")], Decimal("2.8")),
+        ([limit(4.0, "therapeutic")], None),
+        ([{"type": {"text": "normal"}, **limit(2.7)}], Decimal("2.7")),
+        ([{"low": {"value": 1.6}}], None),
+        ([limit(None), limit("NaN"), limit(1e30)], None),
+        ([], None),
+        ("2.6", None),
+        ({"high": {"value": 2.6}}, None),
+    ],
+)
+def test_the_laboratorys_upper_limit(ranges: Any, value: Decimal | None) -> None:
+    found = high(ranges)
+    assert (found.value if found else None) == value
+
+
+def test_without_a_range_there_is_no_limit() -> None:
+    assert one(egfr()).high() is None
