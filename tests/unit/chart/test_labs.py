@@ -148,7 +148,9 @@ def test_other_tests_and_codes_of_other_systems_are_passed_over(code: Any) -> No
     "system", ["http://loinc.org", "https://loinc.org", "urn:oid:2.16.840.1.113883.6.1"]
 )
 def test_the_code_may_stand_second_and_under_another_name_of_loinc(system: str) -> None:
-    code = {"coding": [{"system": "urn:local", "code": "GFR"}, {"system": system, "code": fhir.EGFR}]}
+    code = {
+        "coding": [{"system": "urn:local", "code": "GFR"}, {"system": system, "code": fhir.EGFR}]
+    }
     result = one(egfr(code=code))
     assert (result.set_id, result.entry.code) == ("lab_egfr", fhir.EGFR)
     assert result.read().evidence.system == system

@@ -1,0 +1,130 @@
+"""Allergies and intolerances to magnesium: by code, by text, by the substance of a reaction (B6)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cds_service.chart.allergies import Allergies, read_allergies
+from tests.support import fhir
+from tests.support.decisions import knowledge
+from tests.support.fhir import Resource
+from tests.unit.chart.reading import SUBJECT, content
+
+RXNORM = fhir.SYSTEMS["rxnorm"]
+OXIDE = "6582"
+PENICILLIN = "7980"
+
+
+def allergies(*records: Resource) -> Allergies:
+    found = content("allergies", records)
+    known = knowledge()
+    return read_allergies(found, known.drugs, known.terminology, SUBJECT)
+
+
+def allergy(code: Any = OXIDE, **changes: Any) -> Resource:
+    usual = fhir.allergy(code, id="a") if isinstance(code, str) else fhir.allergy("x", id="a")
+    if not isinstance(code, str):
+        usual["code"] = code
+    return {k: v for k, v in {**usual, **changes}.items() if v is not None}
+
+
+def status(code: str) -> Resource:
+    return {"coding": [{"code": code}]}
+
+
+@pytest.mark.parametrize(
+    ("code", "counts"),
+    [
+        ("6574", True),  # magnesium
+        (OXIDE, True),
+        ("476818", True),  # glycinate
+        ("198741", True),  # a tablet of it
+        ("1658244", True),  # sulfate for injection: the substance is what counts
+        ({"text": "Magnesium"}, True),
+        ({"text": "MAGNESIUM CITRATE (diarrhoea)"}, True),
+        ({"text": "milk of magnesia"}, True),
+        ({"coding": [{"system": "urn:local", "code": "77", "display": "magnesium oxide"}]}, True),
+        ({"coding": [{"system": "urn:oid:2.16.840.1.113883.6.88", "code": OXIDE}]}, True),
+        (
+            {"coding": [{"system": RXNORM, "code": PENICILLIN}, {"system": RXNORM, "code": OXIDE}]},
+            True,
+        ),
+        (PENICILLIN, False),
+        ({"coding": [{"system": "urn:local", "code": OXIDE}]}, False),
+        ({"coding": [{"system": RXNORM}]}, False),
+        ({"text": "esomeprazole magnesium"}, False),
+        ({"text": "pitavastatin magnesium"}, False),
+        ({"text": "manganese"}, False),
+        ({"text": "Penicillin"}, False),
+        ({}, False),
+        (None, False),
+    ],
+)
+def test_what_is_magnesium(code: Any, counts: bool) -> None:
+    assert bool(allergies(allergy(code)).magnesium) is counts
+
+
+def test_the_substance_of_a_reaction_counts_too() -> None:
+    reaction = [{"manifestation": []}, {"substance": fhir.concept(OXIDE, "rxnorm")}]
+    found = allergies(allergy({"text": "Drug allergy"}, reaction=reaction))
+    assert [e.code for e in found.magnesium] == [OXIDE]
+    without_code = allergies(allergy(None, reaction=[{"substance": {"text": "magnesium"}}]))
+    assert [e.display for e in without_code.magnesium] == ["magnesium"]
+
+
+@pytest.mark.parametrize("reaction", ["rash", {"substance": {}}, [{"substance": "magnesium"}], []])
+def test_a_malformed_reaction_does_not_hide_the_record(reaction: Any) -> None:
+    assert len(allergies(allergy(reaction=reaction)).magnesium) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({}, ""),
+        ({"clinicalStatus": None}, ""),  # no status counts as active
+        ({"verificationStatus": None}, ""),
+        ({"verificationStatus": status("unconfirmed")}, ""),
+        ({"verificationStatus": status("presumed")}, ""),
+        ({"clinicalStatus": status("inactive")}, "is inactive"),
+        ({"clinicalStatus": status("resolved")}, "is resolved"),
+        ({"clinicalStatus": "resolved"}, "is resolved"),
+        ({"verificationStatus": status("refuted")}, "is refuted"),
+        ({"verificationStatus": status("entered-in-error")}, "is entered-in-error"),
+    ],
+)
+def test_which_records_count(changes: dict[str, Any], why: str) -> None:
+    found = allergies(allergy(**changes))
+    assert [s.why for s in found.set_aside] == ([why] if why else [])
+    assert len(found.magnesium) == (0 if why else 1)
+
+
+def test_another_patients_allergy_is_counted_but_not_read() -> None:
+    found = allergies(allergy(patient={"reference": "Patient/other"}))
+    assert (found.magnesium, found.foreign) == ([], 1)
+
+
+def test_an_entry_without_a_resource_is_passed_over() -> None:
+    entries = [{"fullUrl": "urn:uuid:1"}, {"resource": allergy()}]
+    found = content("allergies", [], entry=entries)
+    read = read_allergies(found, knowledge().drugs, knowledge().terminology, SUBJECT)
+    assert len(read.magnesium) == 1
+
+
+@pytest.mark.parametrize(
+    ("members", "date"),
+    [
+        ({"recordedDate": "2020", "onsetDateTime": "2019"}, "2020"),
+        ({"onsetDateTime": "2019"}, "2019"),
+        ({}, None),
+    ],
+)
+def test_the_evidence(members: dict[str, Any], date: str | None) -> None:
+    (evidence,) = allergies(allergy(**members)).magnesium
+    assert (evidence.resource, evidence.code, evidence.date) == (
+        "AllergyIntolerance/a",
+        OXIDE,
+        date,
+    )
+    assert evidence.display == "magnesium oxide"

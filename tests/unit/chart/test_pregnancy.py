@@ -1,0 +1,113 @@
+"""The recorded pregnancy status: the latest one within its window decides."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cds_service.chart.evidence import Evidence
+from cds_service.chart.pregnancy import read_pregnancy_status
+from tests.support import fhir
+from tests.support.fhir import Resource
+from tests.unit.chart.reading import SUBJECT, TODAY, content, day
+
+DAYS = 300
+PREGNANT = fhir.concept("77386006", "snomed", display="Pregnant")
+LOINC_PREGNANT = fhir.concept("LA15173-0", "loinc")
+NOT = fhir.concept("60001007", "snomed", display="Not pregnant")
+UNKNOWN = fhir.concept("261665006", "snomed")
+
+
+def status(answer: Any = PREGNANT, written: str | None = day(10), **changes: Any) -> Resource:
+    usual = fhir.observation(fhir.PREGNANCY_STATUS, value_concept=answer, today=TODAY)
+    usual["id"] = f"s-{written}"
+    usual["effectiveDateTime"] = written
+    return {k: v for k, v in {**usual, **changes}.items() if v is not None}
+
+
+def read(*statuses: Resource) -> Evidence | None:
+    return read_pregnancy_status(content("pregnancyStatus", statuses), SUBJECT, TODAY, DAYS)
+
+
+@pytest.mark.parametrize(
+    ("answer", "pregnant"),
+    [
+        (PREGNANT, True),
+        (LOINC_PREGNANT, True),
+        ({"text": "Pregnant"}, True),
+        ({"text": " pregnant "}, True),
+        (NOT, False),
+        (UNKNOWN, False),
+        ({"text": "Not pregnant"}, False),
+        # The coding is what is said, whatever the text beside it.
+        ({**NOT, "text": "pregnant"}, False),
+        ({}, False),
+        ("pregnant", False),
+        ([PREGNANT], False),
+    ],
+)
+def test_what_says_pregnant(answer: Any, pregnant: bool) -> None:
+    assert (read(status(answer)) is not None) is pregnant
+
+
+def test_without_a_value_it_says_nothing() -> None:
+    assert read(status(None)) is None
+    assert read() is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "counts"),
+    [
+        ({"status": "amended"}, True),
+        ({"status": "corrected"}, True),
+        ({"status": "preliminary"}, False),
+        ({"status": "entered-in-error"}, False),
+        ({"status": None}, False),
+        ({"subject": {"reference": "Patient/other"}}, False),
+        ({"code": fhir.concept("8867-4", "loinc")}, False),
+        ({"code": None}, False),
+        ({"code": {"text": "pregnancy status"}}, False),
+    ],
+)
+def test_which_observations_count(changes: dict[str, Any], counts: bool) -> None:
+    assert (read(status(**changes)) is not None) is counts
+
+
+@pytest.mark.parametrize(
+    ("written", "counts"),
+    [
+        (day(0), True),
+        (day(300), True),
+        (day(301), False),
+        ("2026", True),
+        ("2025", False),
+        (None, True),  # undated: it may be now
+    ],
+)
+def test_the_window(written: str | None, counts: bool) -> None:
+    assert (read(status(written=written)) is not None) is counts
+
+
+@pytest.mark.parametrize(
+    ("older", "newer", "pregnant"),
+    [
+        ((PREGNANT, day(100)), (NOT, day(10)), False),
+        ((NOT, day(100)), (PREGNANT, day(10)), True),
+        # The dates leave open which is newer: pregnant is the safer reading.
+        ((PREGNANT, "2026"), (NOT, day(10)), True),
+        ((PREGNANT, None), (NOT, day(10)), True),
+        ((NOT, "2026"), (PREGNANT, day(10)), True),
+        ((PREGNANT, day(10)), (NOT, day(10)), True),
+    ],
+)
+def test_the_latest_decides(older: Any, newer: Any, pregnant: bool) -> None:
+    assert (read(status(*older), status(*newer)) is not None) is pregnant
+    assert (read(status(*newer), status(*older)) is not None) is pregnant
+
+
+def test_the_evidence() -> None:
+    evidence = read(status())
+    assert evidence is not None
+    assert evidence.resource == f"Observation/s-{day(10)}"
+    assert (evidence.code, evidence.value, evidence.date) == ("82810-3", "pregnant", day(10))
