@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
@@ -18,6 +18,7 @@ from msgspec import Raw
 
 from cds_service.fhir import wire
 from cds_service.fhir.client import Client, Limits
+from cds_service.fhir.drafts import medication_references
 from cds_service.fhir.failures import UnavailableError, Why
 from cds_service.fhir.prefetch import KINDS, Content, Kind, State
 from cds_service.fhir.servers import Server, Servers, Token
@@ -398,29 +399,5 @@ def _missing_medications(
         for r in referring
         if r.medicationCodeableConcept is None and r.medicationReference is not None
     ]
-    wanted = (server.medication_id(r) for r in [*references, *_of_drafts(context)] if r)
+    wanted = (server.medication_id(r) for r in [*references, *medication_references(context)] if r)
     return {id for id in wanted if id is not None} - sent
-
-
-class _Draft(msgspec.Struct):
-    medicationReference: wire.Reference | None = None
-
-
-class _DraftEntry(msgspec.Struct):
-    resource: _Draft | None = None
-
-
-class _Drafts(msgspec.Struct):
-    entry: list[_DraftEntry] | None = None
-
-
-def _of_drafts(context: Mapping[str, Any]) -> Iterator[str]:
-    """The references of draft orders; drafts that are malformed refer to nothing."""
-    try:
-        drafts = msgspec.convert(context.get("draftOrders"), _Drafts | None)
-    except msgspec.ValidationError:
-        return
-    for entry in (drafts.entry or ()) if drafts else ():
-        reference = entry.resource.medicationReference if entry.resource else None
-        if reference is not None and reference.reference:
-            yield reference.reference

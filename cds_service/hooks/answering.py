@@ -14,6 +14,7 @@ from cards.explanation import explanation
 from cards.render import render
 from cds_service.chart.chart import Chart, open_chart
 from cds_service.chart.evidence import Gap
+from cds_service.fhir.drafts import medication_references
 from cds_service.fhir.prefetch import Content, surely_sent
 from cds_service.hooks.envelope import HookCall
 from cds_service.hooks.errors import BadCallError, Issue
@@ -78,7 +79,7 @@ class Answering(msgspec.Struct, frozen=True):
 
     def _is_settled(self, call: HookCall, today: date) -> bool:
         """Whether the answer is silence whatever the chart says, so that it need not be read."""
-        if not surely_sent(call.prefetch):
+        if not surely_sent(call.prefetch) or any(medication_references(call.context)):
             return False
         chart = open_chart(call.prefetch, call.patient_id, today, self.knowledge)
         return concerns_nobody(call.hook, chart, call.context)

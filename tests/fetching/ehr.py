@@ -6,7 +6,6 @@ A real socket and real HTTP, so that what is tested is what happens on a wire.
 from __future__ import annotations
 
 import json
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -66,11 +65,10 @@ def say(
 
 
 def kill() -> Reply:
-    """Close the connection with a reset, before a word is said."""
+    """Close the connection before a word is said."""
 
     def write(handler: BaseHTTPRequestHandler) -> None:
-        handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-        handler.connection.close()
+        handler.close_connection = True
 
     return Reply(write)
 
@@ -202,6 +200,7 @@ def running(answering: Answering) -> Iterator[Ehr]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
 
         def do_GET(self) -> None:
             asked = Asked(self)

@@ -1,0 +1,46 @@
+"""A service that may ask one server, and the server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import date
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from cds_service import create_app
+from cds_service.settings import Settings
+
+from ..support import charts
+from .calling import listed
+from .ehr import Answering, Ehr, Json, running
+
+Serve = Callable[[Answering], Ehr]
+Service = Callable[..., FlaskClient]
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """Starts a server that answers as told, until the test is over."""
+    with ExitStack() as servers:
+        yield lambda answering: servers.enter_context(running(answering))
+
+
+@pytest.fixture
+def service() -> Service:
+    """A client of the service, whose list holds one server; with settings that keep tests short."""
+
+    def build(base: str, *, marks: Json | None = None, **settings: Any) -> FlaskClient:
+        bounds = {"fhir_total_ms": 1_000, "fhir_request_ms": 600, **settings}
+        chosen = Settings(fhir_servers=listed(base, **(marks or {})), **bounds)
+        return create_app(chosen).test_client()
+
+    return build
+
+
+@pytest.fixture
+def whole(today: date) -> Json:
+    """A call with everything under prefetch, answered with mg-suggest."""
+    return charts.patient_view(today)

@@ -1,0 +1,307 @@
+"""Pages, included medications, and how real servers differ (smaller pages, no totals, odd links)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+
+import pytest
+
+from ..support import charts, fhir, http
+from ..support.cards import card_id, decision, recommended, unknown_keys, without_uuids
+from ..support.fhir import ORDER_SIGN, PATIENT_VIEW, PREFETCH_KEYS
+from ..support.outcomes import assert_outcome
+from .calling import call_at, key_of, serving
+from .conftest import Serve, Service
+from .ehr import Answering, Asked, Ehr, Json, Reply, say
+
+Link = Callable[[str, str, int], str]
+
+LINKS: dict[str, Link] = {
+    "absolute": lambda base, what, page: f"{base}/{what}?page={page}",
+    "absolute path": lambda _, what, page: f"/fhir/{what}?page={page}",
+    "relative": lambda _, what, page: f"{what}?page={page}",
+    "query alone": lambda _, __, page: f"?page={page}",
+    "to the base": lambda base, what, page: f"{base}?page={page}&of={what}",
+    "upper case host": lambda base, what, page: f"HTTP{base[4:]}/{what}?page={page}",
+}
+
+
+def paged(chart: Json, link: Link, size: int = 1, total: bool = True) -> Answering:
+    """A server with small pages."""
+
+    def answer(asked: Asked) -> Reply:
+        what = asked.query.get("of") or asked.what
+        key = key_of(asked) or key_of(_as(asked, what)) or "conditions"
+        if key == "patient":
+            return say(chart["patient"])
+        page = int(asked.query.get("page", "0"))
+        if page and what == "Observation":
+            key = "kidneyLabs"
+        entries = chart[key].get("entry", [])
+        here = entries[page * size : (page + 1) * size]
+        bundle: Json = {"resourceType": "Bundle", "type": "searchset", "entry": here}
+        if total:
+            bundle["total"] = len(entries)
+        if (page + 1) * size < len(entries):
+            base = f"http://{asked.headers['Host']}/fhir"
+            bundle["link"] = [{"relation": "next", "url": link(base, what, page + 1)}]
+        return say(bundle)
+
+    return answer
+
+
+def _as(asked: Asked, what: str) -> Asked:
+    asked.path = f"/fhir/{what}"
+    return asked
+
+
+def chart_of_many(today: date) -> Json:
+    codes = ["I10", "J45.909", "M54.5", charts.DIABETES, "E78.5", charts.MIGRAINE]
+    conditions = [fhir.condition(c, id=f"c{n}", today=today) for n, c in enumerate(codes)]
+    body: Json = charts.patient_view(today, conditions=conditions)
+    return body
+
+
+@pytest.mark.parametrize("total", [True, False], ids=["total", "no total"])
+@pytest.mark.parametrize("link", LINKS.values(), ids=LINKS)
+def test_all_pages_are_read(
+    serve: Serve, service: Service, today: date, link: Link, total: bool
+) -> None:
+    body = chart_of_many(today)
+    server = serve(paged(body["prefetch"], link, total=total))
+    client = service(server.base)
+    fetched = http.post(client, PATIENT_VIEW, call_at(server.base, body))
+    assert without_uuids(fetched) == without_uuids(http.post(client, PATIENT_VIEW, body))
+    assert fetched["cards"]
+
+
+AWAY = {
+    "another host": "http://169.254.169.254/fhir/Condition?page=1",
+    "another port": "http://127.0.0.1:1/fhir/Condition?page=1",
+    "another scheme": "https://127.0.0.1/fhir/Condition?page=1",
+    "another path": "/admin/Condition?page=1",
+    "up and away": "../admin?page=1",
+    "hidden steps": "/fhir/%2e%2e/admin?page=1",
+    "a longer name": "/fhirs/Condition?page=1",
+    "credentials": "http://user:secret@{host}/fhir/Condition?page=1",
+    "a file": "file:///etc/passwd",
+    "no address": "http://[",
+    "white space": "/fhir/Condition?page=1 HTTP/1.1",
+    "nothing": "",
+}
+
+
+@pytest.mark.parametrize("url", AWAY.values(), ids=AWAY)
+@pytest.mark.parametrize("key", ["conditions", "allergies"])
+def test_a_link_that_leads_away_is_not_followed(
+    serve: Serve, service: Service, whole: Json, key: str, url: str
+) -> None:
+    def first(body: Json) -> Reply:
+        host = server.base.split("/")[2]
+        link = {"relation": "next", "url": url.replace("{host}", host)}
+        return say({**body, "link": [link]})
+
+    server = serve(serving(whole["prefetch"], **{key: first}))
+    response = http.call(service(server.base), PATIENT_VIEW, call_at(server.base, whole))
+    assert len(server.asked) == len(PREFETCH_KEYS)
+    if key == "conditions":
+        words = assert_outcome(response, 412)
+        assert "holds only a part of the data, and the FHIR server" in words
+    else:
+        card = response.get_json()["cards"][0]
+        assert key in unknown_keys(card)
+        assert recommended(card) == []
+
+
+def test_there_is_an_end_to_pages(serve: Serve, service: Service, whole: Json) -> None:
+    def endless(body: Json) -> Reply:
+        url = f"Condition?page={len(server.asked)}"
+        return say({**body, "link": [{"relation": "next", "url": url}]})
+
+    server = serve(serving(whole["prefetch"], conditions=endless))
+    client = service(server.base, fhir_max_pages=3)
+    words = assert_outcome(http.call(client, PATIENT_VIEW, call_at(server.base, whole)), 412)
+    assert "more pages than this service reads" in words
+    assert len(server.of("Condition")) == 3
+
+
+def test_trouble_on_a_later_page_keeps_the_earlier_ones(
+    serve: Serve, service: Service, today: date
+) -> None:
+    body = chart_of_many(today)
+    body["prefetch"]["allergies"] = fhir.bundle(
+        [fhir.allergy("6574", text="magnesium", id="a1"), fhir.allergy("7980", id="a2")]
+    )
+    pages = paged(body["prefetch"], LINKS["absolute"])
+
+    def answer(asked: Asked) -> Reply:
+        late = asked.what == "AllergyIntolerance" and "page" in asked.query
+        return say(b"", 500) if late else pages(asked)
+
+    server = serve(answer)
+    client = service(server.base)
+    whole_answer = http.post(client, PATIENT_VIEW, body)
+    fetched = http.post(client, PATIENT_VIEW, call_at(server.base, body))
+    assert [card_id(c) for c in fetched["cards"]] == [card_id(c) for c in whole_answer["cards"]]
+
+
+def test_a_sent_page_is_completed(serve: Serve, service: Service, today: date) -> None:
+    body = chart_of_many(today)
+    server = serve(serving(body["prefetch"]))
+    client = service(server.base)
+    sent = call_at(server.base, body, "none")
+    conditions = body["prefetch"]["conditions"]
+    first = {**conditions, "entry": conditions["entry"][:1]}
+    sent["prefetch"] = {**body["prefetch"], "conditions": first}
+    fetched = http.post(client, PATIENT_VIEW, sent)
+    assert without_uuids(fetched) == without_uuids(http.post(client, PATIENT_VIEW, body))
+    assert [asked.what for asked in server.asked] == ["Condition"]
+
+
+def test_a_sent_page_that_cannot_be_completed_is_a_part(
+    serve: Serve, service: Service, whole: Json
+) -> None:
+    server = serve(serving(whole["prefetch"], conditions=lambda _: say(b"", 403)))
+    sent = call_at(server.base, whole, "none")
+    conditions = {**whole["prefetch"]["conditions"], "total": 9}
+    sent["prefetch"] = {**whole["prefetch"], "conditions": conditions}
+    words = assert_outcome(http.call(service(server.base), PATIENT_VIEW, sent), 412)
+    assert "holds only a part of the data, and the FHIR server answered with status 403" in words
+
+
+def test_a_template_that_sorts_and_counts_gets_no_more_than_it_counts(
+    serve: Serve, service: Service, today: date
+) -> None:
+    """Five pregnancy statuses are asked for, newest first: there is no need of the sixth."""
+    statuses = [
+        fhir.observation(fhir.PREGNANCY_STATUS, None, None, n, id=f"s{n}", today=today)
+        for n in range(1, 12)
+    ]
+    body = charts.patient_view(today, pregnancyStatus=statuses)
+
+    def answer(asked: Asked) -> Reply:
+        key = key_of(asked)
+        if key != "pregnancyStatus" and "page" not in asked.query:
+            return say(body["prefetch"][key])
+        page = int(asked.query.get("page", "0"))
+        entries = body["prefetch"]["pregnancyStatus"]["entry"][page * 2 : page * 2 + 2]
+        link = [{"relation": "next", "url": f"Observation?page={page + 1}"}]
+        return say({"resourceType": "Bundle", "total": 11, "entry": entries, "link": link})
+
+    server = serve(answer)
+    card = http.cards(service(server.base), PATIENT_VIEW, call_at(server.base, body))[0]
+    assert unknown_keys(card) == []
+    assert len([asked for asked in server.asked if "page" in asked.query]) == 2
+
+
+# ---------------------------------------------------------------- medications
+
+
+def referring(today: date, reference: str, **more: Any) -> Json:
+    """A call whose patient takes something that is only referred to."""
+    order = fhir.medication_request(None, id="m1", today=today)
+    order.pop("medicationCodeableConcept", None)
+    order["medicationReference"] = {"reference": reference, **more}
+    body: Json = charts.patient_view(today, medicationRequests=[order])
+    return body
+
+
+def medications(server_chart: Json, *known: str, search: bool = True) -> Answering:
+    """A server that has these Medications: magnesium, all of them."""
+    rest = serving(server_chart)
+
+    def answer(asked: Asked) -> Reply:
+        if asked.what == "Medication" and search:
+            wanted = [id for id in asked.query["_id"].split(",") if id in known]
+            return say(fhir.bundle([medication(id) for id in wanted]))
+        id = asked.what.removeprefix("Medication/")
+        return say(medication(id)) if id in known else rest(asked)
+
+    return answer
+
+
+def medication(id: str) -> Json:
+    coding = {"system": "http://www.nlm.nih.gov/research/umls/rxnorm", "code": "476818"}
+    return {"resourceType": "Medication", "id": id, "code": {"coding": [coding]}}
+
+
+@pytest.mark.parametrize("search", [True, False], ids=["searched", "read one by one"])
+@pytest.mark.parametrize(
+    "reference",
+    ["Medication/med-1", "Medication/med-1/_history/2", "{base}/Medication/med-1"],
+)
+@pytest.mark.parametrize("sent", [True, False], ids=["order sent", "order fetched"])
+def test_a_medication_that_is_referred_to_is_fetched(
+    serve: Serve, service: Service, today: date, reference: str, search: bool, sent: bool
+) -> None:
+    server = serve(lambda asked: answering(asked))  # noqa: PLW0108 - it needs the address
+    body = referring(today, reference.replace("{base}", server.base))
+    answering = medications(body["prefetch"], "med-1", search=search)
+    call = call_at(server.base, body, "none") if sent else call_at(server.base, body)
+    if sent:
+        call["prefetch"] = body["prefetch"]
+    found = http.post(service(server.base), PATIENT_VIEW, call)
+    cards = found["cards"]
+    assert "mg-suggest" not in [card_id(card) for card in cards], "magnesium is taken already"
+    assert all(unknown_keys(card) == [] for card in cards)
+
+
+ELSEWHERE = ["https://other.invalid/fhir/Medication/med-1", "urn:uuid:med-1", "Medication/..", "#x"]
+
+
+@pytest.mark.parametrize("reference", ELSEWHERE)
+def test_a_medication_elsewhere_is_not_fetched(
+    serve: Serve, service: Service, today: date, reference: str
+) -> None:
+    body = referring(today, reference)
+    server = serve(medications(body["prefetch"], "med-1"))
+    card = http.cards(service(server.base), PATIENT_VIEW, call_at(server.base, body))[0]
+    assert "medicationRequests" in unknown_keys(card)
+    assert len(server.asked) == len(PREFETCH_KEYS)
+
+
+def test_a_medication_that_cannot_be_had_is_told(
+    serve: Serve, service: Service, today: date
+) -> None:
+    body = referring(today, "Medication/med-1")
+    server = serve(medications(body["prefetch"], search=False))
+    card = http.cards(service(server.base), PATIENT_VIEW, call_at(server.base, body))[0]
+    gap = next(u for u in decision(card)["unknown"] if u["key"] == "medicationRequests")
+    assert gap["why"].endswith("and the FHIR server answered with status 404")
+
+
+def test_many_medications_are_fetched_in_batches(
+    serve: Serve, service: Service, today: date
+) -> None:
+    orders = []
+    for number in range(130):
+        order = fhir.medication_request(None, id=f"m{number}", today=today)
+        order.pop("medicationCodeableConcept", None)
+        orders.append(order | {"medicationReference": {"reference": f"Medication/x{number}"}})
+    body = charts.patient_view(today, medicationRequests=orders)
+    server = serve(medications(body["prefetch"], *(f"x{n}" for n in range(130))))
+    http.post(service(server.base), PATIENT_VIEW, call_at(server.base, body))
+    batches = [asked.query["_id"].split(",") for asked in server.of("Medication")]
+    assert sorted(map(len, batches)) == [20] * 5
+
+
+def test_the_medication_of_a_draft_is_fetched(serve: Serve, service: Service, today: date) -> None:
+    body = charts.order_sign(today)
+    usual = http.post(service("http://127.0.0.1:1/fhir"), ORDER_SIGN, body)
+    draft = body["context"]["draftOrders"]["entry"][0]["resource"]
+    del draft["medicationCodeableConcept"]
+    draft["medicationReference"] = {"reference": "Medication/med-1"}
+    server = serve(medications(body["prefetch"], "med-1"))
+    call = call_at(server.base, body, "none") | {"prefetch": body["prefetch"]}
+    cards = http.cards(service(server.base), ORDER_SIGN, call)
+    assert [card_id(card) for card in cards] == [card_id(card) for card in usual["cards"]]
+
+
+def test_ehr_is_asked_once_for_each_key(serve: Serve, service: Service, whole: Json) -> None:
+    server: Ehr = serve(serving(whole["prefetch"]))
+    http.cards(service(server.base), PATIENT_VIEW, call_at(server.base, whole))
+    assert len(server.asked) == len(PREFETCH_KEYS)
+    assert {asked.method for asked in server.asked} == {"GET"}
+    assert {asked.headers["Accept"] for asked in server.asked} == {"application/fhir+json"}
