@@ -492,6 +492,7 @@ def import_cards(source: Source, tables: Row, result: Import) -> None:
         }
         for card_id, card in source.cards.items()
     ]
+    cards += [{**card, "version": VERSION, "status": STATUS} for card in tables["own_cards"]]
     result.files["cards.json"] = as_tree({"cards": cards})
 
 

@@ -174,6 +174,7 @@ def _sources(knowledge: Knowledge) -> Iterator[str]:
         *policy.wasting_drugs,
         *policy.suggest,
         *policy.order_safety,
+        policy.unchecked,
         *policy.hazards,
         *policy.cautions,
     )

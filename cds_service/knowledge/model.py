@@ -187,6 +187,17 @@ class SafetyRow(_Row, frozen=True):
     source: str
 
 
+class UncheckedRow(_Row, frozen=True):
+    """The card of an order about which nothing else is said although data could not be had.
+
+    `critical_keys` are the prefetch keys that the checks of antacids and laxatives rest on.
+    """
+
+    card: str
+    critical_keys: tuple[str, ...]
+    source: str
+
+
 class HazardRow(_Row, frozen=True):
     """A check of the magnesium a patient takes already."""
 
@@ -215,6 +226,7 @@ class Policy(_Row, frozen=True):
     plans: tuple[PlanRow, ...]
     perimenstrual_plan: str
     order_safety: tuple[SafetyRow, ...]
+    unchecked: UncheckedRow
     hazards: tuple[HazardRow, ...]
     cautions: tuple[CautionRow, ...]
 

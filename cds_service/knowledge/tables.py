@@ -68,7 +68,8 @@ def gaps(policy: Policy, cards: Mapping[str, CardText], plans: Plans) -> Iterato
     yield from _exactly("order_safety", [r.card for r in policy.order_safety], ORDER_CHECKS)
     yield from _exactly("hazards", [r.card for r in policy.hazards], HAZARDS)
     yield from _exactly("cautions", [r.id for r in policy.cautions], CAUTIONS)
-    yield from _names("cards of order_safety", ORDER_CHECKS | HAZARDS, frozenset(cards))
+    named = ORDER_CHECKS | HAZARDS | {policy.unchecked.card}
+    yield from _names("cards of order_safety", named, frozenset(cards))
     for row in policy.order_safety:
         yield from _names(f"offers of {row.card}", set(row.offers), SAFETY_OFFERS)
 

@@ -76,10 +76,31 @@ class MagnesiumOrder:
     def cards(self) -> list[CardDecision]:
         """The cards of this order, in the order of the table."""
         subtype = subtype_of(self.use)
+        rows = [r for r in self.knowledge.policy.order_safety if subtype in r.subtypes]
+        cards = [card for row in rows if (card := self._card(row)) is not None]
+        return cards or (self._unchecked(subtype) if rows else [])
+
+    def _unchecked(self, subtype: str) -> list[CardDecision]:
+        """Silence would say that the order was checked: with data missing, the card says it was not."""
+        row = self.knowledge.policy.unchecked
+        gaps = self.findings.gaps
+        if subtype != "supplement":
+            gaps = tuple(g for g in gaps if g.key in row.critical_keys)
+        if not gaps:
+            return []
+        ordered = Fact("ordered_magnesium", FactState.PRESENT, (self.use.evidence,))
         return [
-            card
-            for row in self.knowledge.policy.order_safety
-            if subtype in row.subtypes and (card := self._card(row)) is not None
+            CardDecision(
+                card=row.card,
+                indicator=self.knowledge.cards[row.card].indicator,
+                values={"product": self.use.label, "dose": said(self.dose.mg)},
+                because=(ordered,),
+                gaps=gaps,
+                kidney=self.findings.kidney,
+                magnesium=self.findings.magnesium,
+                order=self.draft.ref,
+                safety=True,
+            )
         ]
 
     def _card(self, row: SafetyRow) -> CardDecision | None:

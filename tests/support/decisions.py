@@ -217,6 +217,7 @@ _VALUES: dict[str, dict[str, str]] = {
     "rx-mg-pregnancy": {"dose": "200"},
     "rx-mg-interaction": {"drug": "dolutegravir", "advice": "2 h before or 6 h after magnesium"},
     "rx-ksparing-ckd": {"drug": "spironolactone", "egfr": "40"},
+    "rx-mg-not-checked": {"product": "magnesium glycinate"},
 }
 
 

@@ -334,6 +334,7 @@ CARD_ORDER = [
     "rx-mg-pregnancy",
     "rx-mg-interaction",
     "rx-ksparing-ckd",
+    "rx-mg-not-checked",
 ]
 INDICATOR_ORDER = ["critical", "warning", "info"]
 MAX_CARDS = 3
@@ -832,6 +833,15 @@ def magnesium_order(case: Case, kidney: Kidney, draft: Draft) -> list[Card]:
     ]
 
 
+def not_checked(case: Case, draft: Draft) -> list[Card]:
+    """docs/clinical-decisions.md U9: no silence about an order whose checks lacked data."""
+    if draft.subtype in ANTACID_LIKE:
+        needed = {"kidneyLabs", "magnesiumLabs", "allergies", "dialysisProcedures"}
+    else:
+        needed = set(OPTIONAL_KEYS) if draft.subtype == "supplement" else set()
+    return [Card("rx-mg-not-checked", "info")] if case.missing & needed else []
+
+
 def sparing_order(case: Case, kidney: Kidney) -> list[Card]:
     """SPEC 6.2 rule 4: a K-sparing order with MODERATE or SEVERE and any magnesium."""
     ordered = any(d.kind == "mg" and d.subtype in ORAL_MAGNESIUM for d in case.drafts)
@@ -876,7 +886,7 @@ def orders(case: Case, kidney: Kidney) -> list[Card]:
     cards: list[Card] = []
     for draft in judged:
         if draft.kind == "mg":
-            cards += magnesium_order(case, kidney, draft)
+            cards += magnesium_order(case, kidney, draft) or not_checked(case, draft)
         else:
             cards += other_order(case, kidney, draft)
     if case.hook == "order-select":
