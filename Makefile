@@ -31,9 +31,7 @@ run: $(RUNTIME) ## start the service with the synthetic patients (PORT=8000)
 	@exec $(BIN)/python -m tools.serve --port $(PORT)
 
 serve: $(RUNTIME) ## the production form (HOST=127.0.0.1 PORT=8000 WORKERS=2)
-	@exec $(BIN)/granian --interface wsgi --no-ws --host $(HOST) --port $(PORT) \
-		--workers $(WORKERS) --blocking-threads 4 --respawn-failed-workers \
-		--workers-kill-timeout 30 app:app
+	@exec $(BIN)/python -m tools.serve --host $(HOST) --port $(PORT) --workers $(WORKERS)
 
 test: $(DEV) ## the whole test suite, with its coverage floors (ARGS="-k kidney" for a part, without them)
 ifeq ($(strip $(ARGS)),)

@@ -1,0 +1,119 @@
+"""Closed by default: without trusted clients, only this machine is served."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from cds_service import create_app
+from cds_service.settings import Settings
+from cds_service.web.binding import is_loopback
+
+from ..support.outcomes import assert_outcome
+from ..support.serving import PATIENCE_SECONDS, ROOT, environment, free_port, serving, started_with
+
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - that it is refused is what is tested
+ELSEWHERE = ["192.0.2.7", "10.0.0.1", "2001:db8::1", "::ffff:192.0.2.7", "nonsense"]
+HERE = ["127.0.0.1", "127.0.0.53", "::1", "::ffff:127.0.0.1"]
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Flask:
+    return create_app(Settings(data_dir=str(tmp_path_factory.mktemp("data"))))
+
+
+@pytest.mark.parametrize("address", HERE)
+def test_this_machine_is_served(app: Flask, address: str) -> None:
+    reply = app.test_client().get("/cds-services", environ_base={"REMOTE_ADDR": address})
+    assert reply.status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/cds-services", "/health", "/sandbox", "/metrics", "/nothing"])
+@pytest.mark.parametrize("address", ELSEWHERE)
+def test_other_machines_are_not(app: Flask, address: str, path: str) -> None:
+    reply = app.test_client().get(path, environ_base={"REMOTE_ADDR": address})
+    assert_outcome(reply, 403)
+
+
+@pytest.mark.parametrize("name", ["X-Forwarded-For", "Forwarded", "Via", "X-Real-IP"])
+def test_nobody_is_served_through_a_proxy_here(app: Flask, name: str) -> None:
+    assert_outcome(app.test_client().get("/cds-services", headers={name: "192.0.2.7"}), 403)
+
+
+def test_open_on_purpose_serves_anybody_but_operators(tmp_path: Path) -> None:
+    client = create_app(Settings(open=True, data_dir=str(tmp_path))).test_client()
+    elsewhere = {"REMOTE_ADDR": "192.0.2.7"}
+    assert client.get("/cds-services", environ_base=elsewhere).status_code == 200
+    assert_outcome(client.get("/metrics", environ_base=elsewhere), 403)
+    assert_outcome(client.get("/feedback/report", environ_base=elsewhere), 403)
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("host", [EVERYWHERE, "::"])
+def test_listening_for_others_refuses_to_start(tmp_path: Path, host: str) -> None:
+    code, output = started_with(tmp_path, "--host", host)
+    assert code == 2
+    assert output.count("\n") == 1
+    assert "CDS_OPEN=1" in output
+
+
+@pytest.mark.server
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["granian", "--interface", "wsgi", "--no-ws", "--host", EVERYWHERE, "--port", "{}"],
+        ["gunicorn", "--no-control-socket", "--bind", f"{EVERYWHERE}:{{}}"],
+    ],
+    ids=["granian", "gunicorn"],
+)
+def test_whichever_server_listens_for_others(tmp_path: Path, command: list[str]) -> None:
+    port = free_port()
+    done = subprocess.run(  # noqa: S603
+        [sys.executable, "-m", *(part.format(port) for part in command), "app:app"],
+        cwd=ROOT,
+        env=environment(tmp_path),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert "CDS_OPEN=1" in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+@pytest.mark.server
+def test_open_on_purpose_is_warned_of_at_each_start(tmp_path: Path) -> None:
+    with serving(tmp_path, "--host", EVERYWHERE, CDS_OPEN="1") as server:
+        assert server.ask("GET", "/cds-services").status == 200
+        output = server.stop()
+    assert '"level":"warning"' in output
+    assert "CDS_OPEN is set" in output
+
+
+@pytest.mark.server
+def test_loopback_alone_is_said_at_the_start(tmp_path: Path) -> None:
+    with serving(tmp_path) as server:
+        output = server.stop()
+    assert "only this machine is served" in output
+
+
+@pytest.mark.parametrize(
+    ("address", "here"),
+    [
+        ("127.0.0.1", True),
+        ("::1", True),
+        ("[::1]", True),
+        ("localhost", True),
+        (EVERYWHERE, False),
+        ("::", False),
+        ("10.0.0.1", False),
+        ("cds.example.org", False),
+    ],
+)
+def test_which_addresses_are_this_machine_alone(address: str, here: bool) -> None:
+    assert is_loopback(address) is here

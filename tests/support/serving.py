@@ -1,0 +1,149 @@
+"""The service under its real server, for tests of what only a server shows."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+HOST = "127.0.0.1"
+PATIENCE_SECONDS = 30.0
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+class Reply:
+    """An answer, read whole."""
+
+    def __init__(self, response: http.client.HTTPResponse) -> None:
+        self.status = response.status
+        self.headers = response.headers
+        self.body = response.read()
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def text(self) -> str:
+        return self.json["issue"][0]["details"]["text"]  # type: ignore[no-any-return]
+
+
+class Running:
+    """A server that runs."""
+
+    def __init__(self, process: subprocess.Popen[str], port: int) -> None:
+        self.process = process
+        self.port = port
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+        port: int | None = None,
+    ) -> Reply:
+        """One request on a connection of its own. A body that is no bytes is sent as JSON."""
+        sent = dict(headers or {})
+        if body is not None and not isinstance(body, bytes):
+            body = json.dumps(body).encode()
+            sent.setdefault("Content-Type", "application/json")
+        connection = http.client.HTTPConnection(HOST, port or self.port, timeout=PATIENCE_SECONDS)
+        try:
+            connection.request(method, path, body, sent)
+            return Reply(connection.getresponse())
+        finally:
+            connection.close()
+
+    def workers(self) -> list[int]:
+        """The processes that answer."""
+        pid = self.process.pid
+        text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+        return [int(child) for child in text.split() if "tracker" not in _command(child)]
+
+    def stop(self) -> str:
+        """Ask it to stop; all that it has written."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.communicate(timeout=PATIENCE_SECONDS * 2)[0]
+
+
+def _command(pid: str) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_text()
+
+
+def environment(directory: Path, **settings: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("CDS_")}
+    return kept | {"CDS_DATA_DIR": str(directory)} | settings
+
+
+@contextmanager
+def serving(
+    directory: Path, *arguments: str, port: int | None = None, **settings: str
+) -> Iterator[Running]:
+    """`make serve`, until the block ends. What it writes goes to `directory/output`."""
+    port = port or free_port()
+    command = [sys.executable, "-m", "tools.serve", "--port", str(port), *arguments]
+    with subprocess.Popen(  # noqa: S603
+        command,
+        cwd=ROOT,
+        env=environment(directory, **settings),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        server = Running(process, port)
+        try:
+            _wait(server)
+            yield server
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+                try:
+                    process.communicate(timeout=PATIENCE_SECONDS)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+
+
+def _wait(server: Running) -> None:
+    give_up = time.monotonic() + PATIENCE_SECONDS
+    while server.process.poll() is None and time.monotonic() < give_up:
+        try:
+            server.ask("GET", "/health")
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return
+    server.process.kill()
+    raise AssertionError(f"the server does not answer: {server.process.communicate()[0]}")
+
+
+def started_with(directory: Path, *arguments: str, **settings: str) -> tuple[int, str]:
+    """The exit code and the output of a start that is expected to fail."""
+    command = [sys.executable, "-m", "tools.serve", "--port", str(free_port()), *arguments]
+    done = subprocess.run(  # noqa: S603
+        command,
+        cwd=ROOT,
+        env=environment(directory, **settings),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
