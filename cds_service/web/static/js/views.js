@@ -93,7 +93,7 @@ function slider({ name, text, unit, min, max, step, set, recorded, otherwise, se
   const place = (value) => String(Math.min(max, Math.max(min, value ?? recorded ?? otherwise)));
   const shown = h("output", { for: id });
   const input = h("input", { id, type: "range", min, max, step });
-  const clear = h("button", { type: "button", class: "small", "aria-label": `${text}: as recorded` }, "Undo");
+  const clear = h("button", { type: "button", class: "small", "aria-label": `Undo ${text}` }, "Undo");
   const show = (value) => {
     const at = value ?? recorded ?? null;
     shown.textContent = at === null ? "none" : String(at);

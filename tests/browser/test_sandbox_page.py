@@ -1,0 +1,337 @@
+"""What a visitor does on the sandbox page, and what comes of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from cds_service.sandbox.patients import hook_request, load_all
+
+from .session import Sandbox
+
+if TYPE_CHECKING:
+    from datetime import date
+    from pathlib import Path
+
+    from playwright.sync_api import Page
+
+VIEW = "magnesium-migraine-patient-view"
+EVIL = (
+    '<img src=x onerror="window.hit=1"><script>window.hit=1</script> [x](javascript:window.hit=1)'
+)
+
+
+def test_the_first_visit_shows_a_patient_and_a_card_at_once(sandbox: Sandbox) -> None:
+    sandbox.page.goto(sandbox.site + "/")
+    sandbox.expect_cards("mg-suggest")
+    card = sandbox.card("mg-suggest")
+    sandbox.expect(card.get_by_role("heading", level=3)).to_contain_text("Migraine + diabetes")
+    sandbox.expect(card.get_by_text("Information", exact=True)).to_be_visible()
+
+
+def test_first_paint_comes_within_a_second(sandbox: Sandbox) -> None:
+    sandbox.page.goto(sandbox.site + "/")
+    sandbox.expect_cards("mg-suggest")
+    painted = sandbox.page.evaluate(
+        "performance.getEntriesByName('first-contentful-paint')[0].startTime"
+    )
+    assert painted < 1000
+
+
+def test_patients_are_found_by_name_or_story(sandbox: Sandbox) -> None:
+    sandbox.open("hugo-plainfield")
+    sandbox.page.get_by_label("Find a patient").fill("dialysis")
+    people = sandbox.page.locator("[data-people] button")
+    sandbox.expect(people).to_have_count(1)
+    people.click()
+    sandbox.expect_cards("mg-avoid-renal")
+    sandbox.expect(sandbox.page.get_by_role("heading", name="Magnus")).to_be_focused()
+
+
+def test_a_worse_kidney_changes_the_card_at_once_and_back(sandbox: Sandbox) -> None:
+    sandbox.open("marigold-fenwick")
+    sandbox.slide("egfr", 48)
+    sandbox.expect_cards("mg-suggest-reduced")
+    sandbox.slide("egfr", 22)
+    sandbox.expect_cards("mg-avoid-renal")
+    sandbox.expect(sandbox.page.locator(".point.edited")).to_have_count(1)
+    sandbox.page.get_by_role("button", name="Undo all edits").click()
+    sandbox.expect_cards("mg-suggest")
+
+
+def test_magnesium_and_age_change_the_card(sandbox: Sandbox) -> None:
+    sandbox.open("marigold-fenwick")
+    sandbox.slide("magnesium", 1.0)
+    sandbox.expect_cards("mg-low-severe")
+    sandbox.page.get_by_role("button", name="Undo Magnesium today").click()
+    sandbox.slide("age", 15)
+    sandbox.expect_cards()
+    sandbox.expect(sandbox.tab("Why")).to_contain_text("No card came. What stood in the way: Adult")
+
+
+def test_diagnoses_and_medicines_are_added_and_removed_by_keyboard(sandbox: Sandbox) -> None:
+    sandbox.open("felix-merriweather")
+    sandbox.expect_cards()
+    sandbox.choose("Add a diagnosis", "type 2 diab", "Type 2 diabetes mellitus")
+    sandbox.expect_cards("mg-suggest")
+    sandbox.page.get_by_role("button", name="Remove Type 2 diabetes mellitus").press("Enter")
+    sandbox.expect_cards()
+    sandbox.choose("Add a medicine", "furosemide 40", "furosemide 40 MG Oral Tablet")
+    sandbox.expect_cards("mg-suggest")
+    sandbox.page.get_by_role("button", name="Remove furosemide").press("Enter")
+    sandbox.expect_cards()
+    sandbox.expect(sandbox.tab("Why")).to_contain_text("What stood in the way: No risk factor")
+
+
+def test_an_own_order_is_written_and_checked(sandbox: Sandbox) -> None:
+    sandbox.open("winifred-blackthorn")
+    sandbox.page.get_by_role("radio", name="Orders to be signed").check()
+    sandbox.page.locator("#draft").select_option("")
+    sandbox.expect_cards()
+    sandbox.page.get_by_text("Write an order").click()
+    sandbox.choose("Drug", "magnesium citr", "magnesium citrate")
+    sandbox.page.get_by_role("spinbutton", name="Dose").fill("300")
+    sandbox.page.get_by_label("Unit").select_option("mg")
+    sandbox.page.get_by_role("button", name="Add this order").click()
+    card = sandbox.card("rx-mg-renal-critical")
+    sandbox.expect(card.get_by_text("Critical", exact=True)).to_be_visible()
+
+
+def test_an_accepted_suggestion_shows_its_change_becomes_an_order_and_sends_feedback(
+    sandbox: Sandbox,
+) -> None:
+    sandbox.open("marigold-fenwick")
+    card = sandbox.card("mg-suggest")
+    card.get_by_role("button", name="Start magnesium glycinate").click()
+    sandbox.expect(card.get_by_text("No order")).to_be_visible()
+    after = card.get_by_role("region", name="After, as FHIR")
+    sandbox.expect(after).to_contain_text('"resourceType": "MedicationRequest"')
+    with sandbox.page.expect_response("**/feedback") as sent:
+        card.get_by_role("button", name="Accept").click()
+    item = json.loads(sent.value.request.post_data or "")["feedback"][0]
+    assert (sent.value.status, item["outcome"]) == (200, "accepted")
+    assert len(item["acceptedSuggestions"]) == 1
+    sandbox.expect(card).to_contain_text("Accepted. Feedback was sent and stored.")
+    card.get_by_role("button", name="Go on to signing").click()
+    sandbox.expect_cards()
+    sandbox.expect(sandbox.page.locator(".drafts li")).to_contain_text("agnesium glycinate")
+
+
+def test_an_accepted_change_of_an_order_is_marked_and_calms_the_card(sandbox: Sandbox) -> None:
+    sandbox.open("winifred-blackthorn", "order-select", "magnesium")
+    card = sandbox.card("rx-mg-renal-critical")
+    card.get_by_role("button", name="Remove the order").click()
+    sandbox.expect(card.get_by_role("region", name="Before, as FHIR")).to_contain_text("draft")
+    card.get_by_role("button", name="Accept").click()
+    card.get_by_role("button", name="Ask again").click()
+    sandbox.expect_cards()
+    sandbox.open("cornelius-ravenscroft", "order-sign", "magnesium-400")
+    card = sandbox.card("rx-mg-renal-caution")
+    card.get_by_role("button", name="Change to 200 mg").click()
+    sandbox.expect(card.locator("mark").first).to_be_visible()
+
+
+def test_an_override_names_its_reason_in_the_feedback(sandbox: Sandbox) -> None:
+    sandbox.open("marigold-fenwick")
+    card = sandbox.card("mg-suggest")
+    card.get_by_role("button", name="Override").click()
+    card.get_by_label("Reason").select_option(label="Already taking non-prescription magnesium")
+    with sandbox.page.expect_response("**/feedback") as sent:
+        card.get_by_role("button", name="Override", exact=True).click()
+    item = json.loads(sent.value.request.post_data or "")["feedback"][0]
+    assert (sent.value.status, item["outcome"]) == (200, "overridden")
+    assert item["overrideReason"]["reason"]["code"] == "already-taking-otc"
+    sandbox.expect(card).to_contain_text("Overridden: Already taking")
+
+
+def test_a_server_without_feedback_is_said_so_politely(sandbox: Sandbox) -> None:
+    sandbox.open("marigold-fenwick")
+    sandbox.page.evaluate(
+        """() => {
+          const whole = window.fetch;
+          const none = () => Promise.resolve(new Response("{}", { status: 404 }));
+          window.fetch = (to, how) => (String(to).endsWith("/feedback") ? none() : whole(to, how));
+        }"""
+    )
+    card = sandbox.card("mg-suggest")
+    card.get_by_role("button", name="Start magnesium glycinate").click()
+    card.get_by_role("button", name="Accept").click()
+    sandbox.expect(card).to_contain_text("This server takes no feedback yet")
+
+
+def test_a_link_leads_another_visitor_to_the_same_state(
+    sandbox: Sandbox, opens: Callable[..., Page]
+) -> None:
+    sandbox.open("marigold-fenwick", "order-sign", "magnesium")
+    sandbox.slide("egfr", 20)
+    sandbox.expect_cards("rx-mg-renal-critical")
+    other = Sandbox(opens(), sandbox.site)
+    other.page.goto(sandbox.page.url)
+    other.expect_cards("rx-mg-renal-critical")
+    other.expect(other.page.locator(".try output").first).to_have_text("20")
+
+
+def test_a_broken_link_falls_back_to_the_first_patient(sandbox: Sandbox) -> None:
+    sandbox.page.goto(sandbox.site + "/#patient=nobody&hook=patient-view&with=%00")
+    sandbox.expect_cards("mg-suggest")
+
+
+def test_the_tabs_show_request_response_and_discovery(sandbox: Sandbox) -> None:
+    sandbox.open("marigold-fenwick")
+    sandbox.expect(sandbox.tab("Request")).to_contain_text('"hookInstance"')
+    sandbox.expect(sandbox.tab("Response")).to_contain_text("Status 200")
+    sandbox.expect(sandbox.tab("Discovery")).to_contain_text('"usageRequirements"')
+    why = sandbox.tab("Why")
+    sandbox.expect(why).to_contain_text("NORMAL")
+    why.get_by_role("button", name="Observation/").first.click()
+    sandbox.expect(sandbox.page.get_by_role("dialog")).to_contain_text("valueQuantity")
+
+
+def test_the_call_can_be_copied_as_curl(opens: Callable[..., Page], site: str) -> None:
+    page = opens(permissions=["clipboard-read", "clipboard-write"])
+    sandbox = Sandbox(page, site)
+    sandbox.open("marigold-fenwick")
+    sandbox.tab("Request").get_by_role("button", name="Copy as curl").click()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert f"{site}/sandbox/requests/marigold-fenwick/{VIEW}" in copied
+    sandbox.slide("egfr", 40)
+    sandbox.expect_cards("mg-suggest-reduced")
+    page.get_by_role("button", name="Copy as curl").click()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert "<<'END_OF_CALL'" in copied
+    assert json.loads(copied.splitlines()[1])["hook"] == "patient-view"
+
+
+def test_an_own_bundle_stays_here_and_gets_its_card(
+    sandbox: Sandbox, today: date, tmp_path: Path
+) -> None:
+    from cds_service.sandbox.patients import bundle_of
+
+    file = tmp_path / "chart.json"
+    file.write_text(json.dumps(bundle_of("winifred-blackthorn", today)), encoding="utf-8")
+    sandbox.open("hugo-plainfield")
+    sandbox.page.get_by_role("button", name="Paste or upload").click()
+    sandbox.page.get_by_label("File").set_input_files(str(file))
+    sandbox.expect(sandbox.page.get_by_label("or text")).not_to_have_value("")
+    sandbox.page.get_by_role("button", name="Use it").click()
+    sandbox.expect_cards("mg-avoid-renal")
+    assert sandbox.page.url == sandbox.site + "/"
+    assert sandbox.page.evaluate("localStorage.length + sessionStorage.length") == 0
+    sandbox.expect(sandbox.page.get_by_text("Own data have no link")).to_be_visible()
+
+
+def test_an_own_hook_request_is_sent_as_it_is(sandbox: Sandbox, today: date) -> None:
+    body = hook_request("winifred-blackthorn", VIEW, today)
+    del body["prefetch"]["kidneyLabs"]
+    body["prefetch"]["conditions"] = None
+    sandbox.open("hugo-plainfield")
+    with sandbox.page.expect_request(f"**/cds-services/{VIEW}") as sent:
+        sandbox.use_own(json.dumps(body))
+    assert json.loads(sent.value.post_data or "") == body
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("{", "This is not valid JSON."),
+        ('{"resourceType": "Patient"}', "neither a Bundle nor a request"),
+        ('{"resourceType": "Bundle", "entry": []}', "holds 0 patients"),
+    ],
+)
+def test_own_data_that_cannot_be_used_are_told_why(
+    sandbox: Sandbox, text: str, reason: str
+) -> None:
+    sandbox.open("hugo-plainfield")
+    sandbox.use_own(text)
+    sandbox.expect(sandbox.page.get_by_role("alert")).to_contain_text(reason)
+
+
+def test_hostile_text_in_a_chart_never_becomes_markup(sandbox: Sandbox, today: date) -> None:
+    body = hook_request("marigold-fenwick", VIEW, today)
+    _poison(body["prefetch"])
+    sandbox.open("hugo-plainfield")
+    sandbox.use_own(json.dumps(body))
+    sandbox.expect_cards("mg-suggest")
+    for tab in ("Request", "Response", "Why"):
+        sandbox.tab(tab)
+        markup = "main img, main script, .answer img, .answer script, [onerror]"
+        assert sandbox.page.locator(markup).count() == 0
+    assert sandbox.page.locator("a[href^='javascript']").count() == 0
+    assert sandbox.page.evaluate("window.hit") is None
+    sandbox.expect(sandbox.page.locator("[data-chart]")).to_contain_text("<img src=x")
+
+
+def _poison(value: Any) -> None:
+    """Put hostile text wherever a chart has a text for people."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            if name in {"text", "display", "family", "note"} and isinstance(inner, str):
+                value[name] = f"{inner} {EVIL}"
+            else:
+                _poison(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            _poison(inner)
+
+
+def test_hostile_markdown_of_a_card_stays_text(sandbox: Sandbox) -> None:
+    sandbox.open("marigold-fenwick")
+    text = sandbox.page.evaluate(
+        """async (evil) => {
+          const { markdown } = await import("/static/js/markdown.js");
+          const place = document.createElement("div");
+          place.append(...markdown(evil + "\\n\\n- **a** \\\\*b\\\\* &lt;i&gt; [ok](https://ehr.example/)"));
+          document.querySelector(".detail").replaceChildren(place);
+          return [...place.querySelectorAll("*")].map((e) => e.localName + (e.href ?? "")).join(" ");
+        }""",
+        EVIL,
+    )
+    assert text == "p span ul li strong ahttps://ehr.example/"
+    assert sandbox.page.evaluate("window.hit") is None
+    sandbox.expect(sandbox.page.locator(".detail li")).to_have_text("a *b* <i> ok")
+
+
+def test_the_whole_way_goes_by_keyboard_alone(sandbox: Sandbox) -> None:
+    sandbox.open("agatha-winterbourne")
+    page = sandbox.page
+    page.keyboard.press("Tab")
+    sandbox.expect(page.get_by_role("link", name="Skip to the cards")).to_be_focused()
+    page.keyboard.press("Enter")
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.textContent").startswith("Override"):
+            break
+    page.keyboard.press("Enter")
+    sandbox.expect(page.get_by_label("Reason")).to_be_focused()
+    page.get_by_role("tab", name="Why").focus()
+    page.keyboard.press("ArrowRight")
+    sandbox.expect(page.get_by_role("tab", name="Request")).to_be_focused()
+    sandbox.expect(page.get_by_role("tabpanel")).to_contain_text("Copy as curl")
+
+
+def test_at_phone_width_nothing_sticks_out(opens: Callable[..., Page], site: str) -> None:
+    sandbox = Sandbox(opens(viewport={"width": 360, "height": 780}), site)
+    for patient, hook, draft in (
+        ("agatha-winterbourne", "order-sign", "more-magnesium"),
+        ("felix-merriweather", "order-select", "topiramate"),
+    ):
+        sandbox.open(patient, hook, draft)
+        width = sandbox.page.evaluate("document.documentElement.scrollWidth")
+        assert width <= 360
+
+
+def test_a_failing_service_never_looks_like_silence(sandbox: Sandbox) -> None:
+    sandbox.open("marigold-fenwick")
+    sandbox.page.evaluate("() => { window.fetch = () => Promise.reject(new Error('gone')); }")
+    sandbox.slide("egfr", 50)
+    alert = sandbox.page.get_by_role("alert")
+    sandbox.expect(alert).to_contain_text("no answer about this patient")
+    sandbox.expect(sandbox.page.locator(".silence")).to_have_count(0)
+
+
+def test_every_patient_is_on_the_list(sandbox: Sandbox) -> None:
+    sandbox.open("hugo-plainfield")
+    sandbox.expect(sandbox.page.locator("[data-people] button")).to_have_count(len(load_all()))
