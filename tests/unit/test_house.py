@@ -16,7 +16,7 @@ DATA = Path("cds_service/knowledge/data")
 REQUIREMENTS = ("requirements.txt", "requirements-dev.txt", "requirements-audit.txt")
 ONE_MEGABYTE = 1_000_000
 
-PIN = re.compile(r"[a-z0-9][a-z0-9.-]*==[0-9][a-z0-9.]*")
+PIN = re.compile(r"[a-z0-9][a-z0-9.-]*(?:\[[a-z]+])?==[0-9][a-z0-9.]*")
 MACHINE_PATH = re.compile(r"(?<![\w.$})-])/(?:home|root|Users|work)/\w")
 # Put together here, so that this file does not name what it forbids.
 REGISTRY_HOSTS = tuple(
@@ -50,7 +50,7 @@ def pins(name: str) -> list[str]:
 
 def installed_as(name: str) -> set[str]:
     """A distribution by its name as installed: Flask for flask."""
-    return {distribution(name).metadata["Name"]}
+    return {distribution(name.partition("[")[0]).metadata["Name"]}
 
 
 def text_of(path: Path) -> str:
