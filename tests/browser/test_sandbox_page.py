@@ -94,7 +94,7 @@ def test_an_own_order_is_written_and_checked(sandbox: Sandbox) -> None:
     sandbox.page.get_by_text("Write an order").click()
     sandbox.choose("Drug", "magnesium citr", "magnesium citrate")
     sandbox.page.get_by_role("spinbutton", name="Dose").fill("300")
-    sandbox.page.get_by_label("Unit").select_option("mg")
+    sandbox.page.get_by_role("combobox", name="Unit").select_option("mg")
     sandbox.page.get_by_role("button", name="Add this order").click()
     card = sandbox.card("rx-mg-renal-critical")
     sandbox.expect(card.get_by_text("Critical", exact=True)).to_be_visible()

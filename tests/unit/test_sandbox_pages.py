@@ -1,0 +1,75 @@
+"""What the sandbox page asks the service for, and what a browser may do with the page."""
+
+from __future__ import annotations
+
+import pytest
+from flask.testing import FlaskClient
+
+from cds_service import create_app
+from cds_service.settings import Settings
+
+
+def names(client: FlaskClient, path: str, text: str) -> list[str]:
+    return [row["display"] for row in client.get(path, query_string={"q": text}).json]
+
+
+def test_drugs_are_found_by_the_beginnings_of_words(client: FlaskClient) -> None:
+    assert "hydrochlorothiazide 25 MG Oral Tablet" in names(client, "/sandbox/drugs", "hydrochl 25")
+    assert names(client, "/sandbox/drugs", "magnesium glyc")[0].startswith("magnesium glycinate")
+    assert names(client, "/sandbox/drugs", " ") == []
+    assert names(client, "/sandbox/drugs", "no such drug") == []
+    assert len(names(client, "/sandbox/drugs", "m")) == 20
+
+
+def test_diagnoses_are_found_with_code_and_value_set(client: FlaskClient) -> None:
+    found = client.get("/sandbox/diagnoses?q=crohn").json
+    assert {"system", "code", "display", "groups"} <= set(found[0])
+    assert all(row["kind"] == "Condition" for row in found)
+
+
+def test_the_page_gets_all_it_needs_in_one_answer(client: FlaskClient) -> None:
+    setup = client.get("/sandbox/setup").json
+    assert setup["parameters"]["egfr.severe_below"] == 30
+    assert all(setup["labs"].values())
+    assert setup["words"]["fact.migraine"] == "Migraine"
+    assert len(setup["patients"]) == len(client.get("/sandbox/patients").json)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/sandbox/patients/nobody", "/sandbox/requests/nobody/magnesium-migraine-patient-view"],
+)
+def test_an_unknown_patient_is_not_found(client: FlaskClient, path: str) -> None:
+    assert client.get(path).status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/", "/evidence", "/evidence/codes?q=x"])
+def test_a_page_may_load_nothing_from_elsewhere_and_run_nothing_inline(
+    client: FlaskClient, path: str
+) -> None:
+    page = client.get(path)
+    policy = page.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert "require-trusted-types-for 'script'" in policy
+    assert "style=" not in page.text
+    assert "<style" not in page.text
+    assert ' src="http' not in page.text
+
+
+def test_every_file_that_the_page_names_is_there(client: FlaskClient) -> None:
+    text = client.get("/").text
+    files = {part.split('"')[0] for part in text.split('"/static/')[1:]}
+    assert len(files) > 10
+    for name in files:
+        answer = client.get(f"/static/{name}")
+        assert answer.status_code == 200
+        answer.close()
+
+
+def test_without_the_sandbox_there_is_no_page_and_no_patient(tmp_path: object) -> None:
+    client = create_app(Settings(sandbox=False, data_dir=str(tmp_path))).test_client()
+    for path in ("/", "/sandbox/patients", "/sandbox/fhir/metadata", "/sandbox/setup"):
+        assert client.get(path).status_code == 404
+    assert client.get("/evidence").status_code == 200
+    assert 'href="/"' not in client.get("/evidence").text
