@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cds_service.chart.labs import Labs, LabResult, newest_first, observed, read_labs
+from cds_service.chart.labs import LabResult, Labs, newest_first, observed, read_labs
 from cds_service.chart.quantities import EGFR, MG_DL, Measured
 from cds_service.fhir.prefetch import KINDS
 from tests.support import fhir

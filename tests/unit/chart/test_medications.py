@@ -1,0 +1,446 @@
+"""What the patient takes: which orders and statements count, which drug they name, by which route."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cds_service.chart.chart import Chart
+from cds_service.chart.medications import MedicationUse, magnesium_uses
+from tests.support import fhir
+from tests.support.fhir import Resource
+from tests.unit.chart.reading import TODAY, chart, day
+
+RXNORM = fhir.SYSTEMS["rxnorm"]
+ATC = fhir.SYSTEMS["atc"]
+SNOMED = fhir.SYSTEMS["snomed"]
+V3_ROUTE = "http://terminology.hl7.org/CodeSystem/v3-RouteOfAdministration"
+FUROSEMIDE = "4603"
+TABLET = "313988"
+
+
+def order(code: str | None = FUROSEMIDE, **changes: Any) -> Resource:
+    """An active order of furosemide; a change to None takes the element away."""
+    usual = fhir.medication_request(code, text="Furosemide", id="r", today=TODAY)
+    return {k: v for k, v in {**usual, **changes}.items() if v is not None}
+
+
+def statement(**changes: Any) -> Resource:
+    usual = fhir.medication_statement(FUROSEMIDE, text="Furosemide", id="s", today=TODAY)
+    return {k: v for k, v in {**usual, **changes}.items() if v is not None}
+
+
+def ordered(*resources: Resource) -> Chart:
+    return chart({"medicationRequests": list(resources)})
+
+
+def one(resource: Resource, *others: Resource) -> MedicationUse:
+    (use,) = ordered(resource, *others).medications
+    return use
+
+
+# ---------------------------------------------------------------------- which orders count
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({}, ""),
+        ({"status": "on-hold"}, "status is on-hold"),
+        ({"status": "completed"}, "status is completed"),
+        ({"status": "stopped"}, "status is stopped"),
+        ({"status": "cancelled"}, "status is cancelled"),
+        ({"status": "entered-in-error"}, "status is entered-in-error"),
+        ({"status": "draft"}, "status is draft"),
+        ({"status": "unknown"}, "status is unknown"),
+        ({"status": None}, "status is missing"),
+        ({"intent": "order"}, ""),
+        ({"intent": "original-order"}, ""),
+        ({"intent": "instance-order"}, ""),
+        ({"intent": "filler-order"}, ""),
+        ({"intent": "reflex-order"}, ""),
+        ({"intent": None}, ""),
+        ({"intent": "proposal"}, "intent is proposal"),
+        ({"intent": "plan"}, "intent is plan"),
+        ({"intent": "option"}, "intent is option"),
+        ({"doNotPerform": True}, "says doNotPerform"),
+        ({"doNotPerform": False}, ""),
+        ({"authoredOn": day(730)}, ""),
+        ({"authoredOn": day(731)}, "was ordered more than 730 days ago"),
+        ({"authoredOn": None}, ""),
+        ({"authoredOn": "long ago"}, ""),
+        ({"authoredOn": "2025"}, ""),
+        ({"authoredOn": "2024"}, "was ordered more than 730 days ago"),
+    ],
+)
+def test_the_test_of_an_order(changes: dict[str, Any], why: str) -> None:
+    found = ordered(order(**changes)).requests
+    assert [s.why for s in found.set_aside] == ([why] if why else [])
+    assert len(found.uses) == (0 if why else 1)
+
+
+@pytest.mark.parametrize(
+    ("dispense", "counts"),
+    [
+        ({"validityPeriod": {"end": day(0)}}, True),
+        ({"validityPeriod": {"end": day(-30)}}, True),
+        ({"validityPeriod": {"end": day(1)}}, False),
+        ({"validityPeriod": {"end": "2026"}}, True),
+        ({"validityPeriod": {"start": day(900)}}, False),
+        ({"validityPeriod": {}}, False),
+        ({"validityPeriod": "odd"}, False),
+        ({}, False),
+        ("odd", False),
+    ],
+)
+def test_an_old_order_counts_while_it_is_valid(dispense: Any, counts: bool) -> None:
+    found = ordered(order(authoredOn=day(800), dispenseRequest=dispense)).requests
+    assert bool(found.uses) is counts
+
+
+# ------------------------------------------------------------------ which statements count
+
+
+@pytest.mark.parametrize(
+    ("changes", "counts"),
+    [
+        ({}, True),
+        ({"effectivePeriod": {"start": day(10)}}, True),
+        ({"effectivePeriod": {"start": day(10), "end": day(0)}}, True),
+        ({"effectivePeriod": {"start": day(10), "end": day(1)}}, False),
+        ({"effectivePeriod": {"end": "2026"}}, True),
+        ({"effectivePeriod": {"end": "2025"}}, False),
+        ({"status": "completed"}, False),
+        ({"status": "completed", "effectivePeriod": {"start": day(10)}}, False),
+        ({"status": "stopped"}, False),
+        ({"status": "not-taken"}, False),
+        ({"status": "intended"}, False),
+        ({"status": "on-hold"}, False),
+        ({"status": "entered-in-error"}, False),
+        # Without a status a period that covers the day is enough.
+        ({"status": None}, False),
+        ({"status": None, "effectivePeriod": {}}, False),
+        ({"status": None, "effectivePeriod": {"start": day(10)}}, True),
+        ({"status": None, "effectivePeriod": {"end": day(-10)}}, True),
+        ({"status": None, "effectivePeriod": {"start": day(-1)}}, False),
+        ({"status": "unknown", "effectivePeriod": {"start": day(10), "end": day(-1)}}, True),
+        ({"status": "unknown", "effectivePeriod": {"start": day(10), "end": day(1)}}, False),
+    ],
+)
+def test_the_test_of_a_statement(changes: dict[str, Any], counts: bool) -> None:
+    found = chart({"medicationStatements": [statement(**changes)]}).statements
+    assert (len(found.uses), len(found.set_aside)) == ((1, 0) if counts else (0, 1))
+
+
+def test_why_a_statement_does_not_count() -> None:
+    over = statement(effectivePeriod={"end": day(1)})
+    stopped = statement(status="stopped")
+    missing = statement(status=None)
+    found = chart({"medicationStatements": [over, stopped, missing]}).statements
+    assert [s.why for s in found.set_aside] == [
+        "its effectivePeriod is over",
+        "status is stopped",
+        "status is missing",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("members", "since"),
+    [
+        ({"authoredOn": "2026-01"}, "2026-01"),
+        ({"authoredOn": None}, None),
+        ({"authoredOn": None, "effectivePeriod": {"start": "2025"}}, "2025"),
+        ({"authoredOn": None, "effectivePeriod": {"end": "2027"}}, None),
+        ({"authoredOn": None, "effectiveDateTime": "2024"}, "2024"),
+        ({"authoredOn": "?", "effectivePeriod": {}, "effectiveDateTime": "2024"}, "2024"),
+    ],
+)
+def test_since_when(members: dict[str, Any], since: str | None) -> None:
+    use = one(order(**members))
+    assert (use.since.written if use.since else None) == since
+    assert use.evidence.date == since
+
+
+def test_requests_and_statements_of_one_drug_are_both_there_and_each_resource_once() -> None:
+    found = chart({"medicationRequests": [order(), order()], "medicationStatements": [statement()]})
+    assert sorted(u.reference for u in found.medications) == [
+        "MedicationRequest/r",
+        "MedicationStatement/s",
+    ]
+
+
+def test_another_patients_medication_is_counted_but_not_read() -> None:
+    found = ordered(order(subject={"reference": "Patient/other"})).requests
+    assert (found.uses, found.foreign) == ([], 1)
+
+
+# -------------------------------------------------------------------------- which drug it is
+
+
+def concept(*codings: tuple[str, str] | Resource, text: str | None = None) -> Resource:
+    found = [c if isinstance(c, dict) else {"system": c[0], "code": c[1]} for c in codings]
+    return {"coding": found} | ({"text": text} if text else {})
+
+
+LOOP = "diuretic_loop"
+
+
+@pytest.mark.parametrize(
+    ("medication", "drug_class", "matched"),
+    [
+        (concept((RXNORM, TABLET)), LOOP, "code"),
+        (concept((RXNORM, FUROSEMIDE)), LOOP, "ingredient"),
+        (concept(("urn:oid:2.16.840.1.113883.6.88", TABLET)), LOOP, "code"),
+        (concept(("urn:local", "9"), (RXNORM, TABLET)), LOOP, "code"),
+        # RxNorm before ATC, ATC before text.
+        (concept((ATC, "C03DA01"), (RXNORM, TABLET)), LOOP, "code"),
+        (concept((ATC, "C03CA01"), text="spironolactone"), LOOP, "atc"),
+        (concept((ATC, "C03CA01")), LOOP, "atc"),
+        (concept(("http://fhir.de/CodeSystem/bfarm/atc", "C03CA01")), LOOP, "atc"),
+        (concept((RXNORM, "0"), (ATC, "C03CA01")), LOOP, "atc"),
+        (concept((ATC, "Z99"), text="Lasix 40"), LOOP, "text"),
+        (concept(text="Furosemide 40 mg tablet"), LOOP, "text"),
+        (concept({"system": "urn:local", "code": "9", "display": "furosemide"}), LOOP, "text"),
+        (concept({"system": RXNORM}, text="furosemide"), LOOP, "text"),
+        (concept({"system": ATC}, text="furosemide"), LOOP, "text"),
+    ],
+)
+def test_a_drug_is_found(medication: Resource, drug_class: str, matched: str) -> None:
+    use = one(order(medicationCodeableConcept=medication))
+    assert use.of(drug_class)
+    assert use.drug.matched == use.evidence.matched == matched
+    assert (use.evidence.code is None) is (matched == "text")
+
+
+@pytest.mark.parametrize(
+    "medication",
+    [
+        concept((RXNORM, "723")),  # amoxicillin
+        concept(("urn:local", FUROSEMIDE)),
+        concept(text="amoxicillin"),
+        concept(text=""),
+        {},
+    ],
+)
+def test_a_drug_that_no_rule_knows_is_passed_over(medication: Resource) -> None:
+    found = ordered(order(medicationCodeableConcept=medication)).requests
+    assert (found.uses, found.set_aside, found.unresolved) == ([], [], [])
+
+
+def test_one_code_under_two_names_keeps_both_names() -> None:
+    """The same order again and again is looked up once, but shown as each was written."""
+    first = order(id="1", medicationCodeableConcept=concept((RXNORM, TABLET), text="Furo 40"))
+    second = order(id="2", medicationCodeableConcept=concept((RXNORM, TABLET), text="Lasix 40"))
+    assert {u.label for u in ordered(first, second).medications} == {"Furo 40", "Lasix 40"}
+
+
+@pytest.mark.parametrize(
+    ("medication", "label"),
+    [
+        (concept({"system": RXNORM, "code": TABLET, "display": "As coded"}, text="T"), "As coded"),
+        (concept((RXNORM, TABLET), text="As written"), "As written"),
+        (concept((RXNORM, TABLET)), "furosemide 40 MG Oral Tablet"),
+    ],
+)
+def test_what_it_is_called(medication: Resource, label: str) -> None:
+    assert one(order(medicationCodeableConcept=medication)).label == label
+
+
+# ------------------------------------------------------------------------------- references
+
+MEDICATION = fhir.medication(TABLET, id="med")
+
+
+def referring(reference: Resource, **members: Any) -> Resource:
+    return order(medicationCodeableConcept=None, medicationReference=reference, **members)
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        "Medication/med",
+        "Medication/med/_history/2",
+        "https://ehr.example.org/fhir/Medication/med",
+    ],
+)
+def test_a_medication_that_came_along(reference: str) -> None:
+    assert one(referring({"reference": reference}), MEDICATION).of(LOOP)
+
+
+def test_a_medication_known_by_its_full_url_alone() -> None:
+    found = fhir.bundle([referring({"reference": "urn:uuid:77"})])
+    without_id = {k: v for k, v in MEDICATION.items() if k != "id"}
+    found["entry"].append({"fullUrl": "urn:uuid:77", "resource": without_id})
+    (use,) = chart(medicationRequests=found).medications
+    assert use.of(LOOP)
+
+
+def test_a_medication_that_came_with_the_statements() -> None:
+    found = chart(
+        {
+            "medicationRequests": [referring({"reference": "Medication/med"})],
+            "medicationStatements": [MEDICATION],
+        }
+    )
+    assert [u.reference for u in found.medications] == ["MedicationRequest/r"]
+
+
+@pytest.mark.parametrize("inner_id", ["m1", "#m1"])
+def test_a_contained_medication(inner_id: str) -> None:
+    contained = [
+        {"resourceType": "Organization", "id": "o"},
+        {"resourceType": "Medication", "id": inner_id, "code": concept((RXNORM, TABLET))},
+    ]
+    assert one(referring({"reference": "#m1"}, contained=contained)).of(LOOP)
+
+
+@pytest.mark.parametrize(
+    ("reference", "members"),
+    [
+        ({"reference": "Medication/elsewhere"}, {}),
+        ({"reference": "#m1"}, {}),
+        ({"reference": "#m1"}, {"contained": "odd"}),
+        ({"reference": "#m1"}, {"contained": [{"resourceType": "Medication", "id": "m2"}]}),
+        ({"reference": "#m1"}, {"contained": [{"resourceType": "Medication", "id": "m1"}]}),
+        ({"identifier": {"value": "9"}}, {}),
+    ],
+)
+def test_a_medication_that_cannot_be_found_is_a_gap(
+    reference: Resource, members: dict[str, Any]
+) -> None:
+    found = ordered(referring(reference, **members))
+    assert found.requests.unresolved == ["MedicationRequest/r"]
+    assert [g.why for g in found.gaps("medicationRequests")] == [
+        "names a medication that was not sent along"
+    ]
+
+
+def test_a_medication_without_code_is_not_found_either() -> None:
+    without_code = {"resourceType": "Medication", "id": "med"}
+    found = ordered(referring({"reference": "Medication/med"}), without_code)
+    assert found.requests.unresolved == ["MedicationRequest/r"]
+
+
+def test_an_order_that_does_not_count_leaves_no_gap() -> None:
+    found = ordered(referring({"reference": "Medication/elsewhere"}, status="stopped"))
+    assert found.requests.unresolved == []
+    assert found.gaps("medicationRequests") == ()
+
+
+@pytest.mark.parametrize(("display", "found"), [("Furosemide 40 mg", 1), ("Amoxicillin", 0)])
+def test_the_display_of_a_reference_is_a_text(display: str, found: int) -> None:
+    chart_ = ordered(referring({"reference": "Medication/elsewhere", "display": display}))
+    assert len(chart_.medications) == found
+    assert chart_.requests.unresolved == []
+
+
+def test_an_order_that_names_no_medication_at_all_is_passed_over() -> None:
+    found = ordered(order(medicationCodeableConcept=None)).requests
+    assert (found.uses, found.unresolved) == ([], [])
+
+
+# ------------------------------------------------------------------------------ how it is taken
+
+
+@pytest.mark.parametrize(
+    ("dosages", "regular"),
+    [
+        (None, True),
+        ([], True),
+        ([{}], True),
+        ([{"asNeededBoolean": False}], True),
+        ([{"asNeededBoolean": True}], False),
+        ([{"asNeededCodeableConcept": {"text": "swelling"}}], False),
+        ([{"asNeededBoolean": True}, {"asNeededBoolean": True}], False),
+        ([{"asNeededBoolean": True}, {}], True),
+        ({"asNeededBoolean": True}, False),  # an object where a list should be
+        ("as needed", True),  # malformed: it may be regular
+        ([{"asNeededBoolean": "true"}], True),
+    ],
+)
+def test_as_needed(dosages: Any, regular: bool) -> None:
+    assert one(order(dosageInstruction=dosages)).regular is regular
+
+
+def test_a_malformed_dosage_is_known_as_such() -> None:
+    assert one(order(dosageInstruction="twice")).dosages is None
+    assert one(order()).dosages == ()
+
+
+def test_a_statement_has_its_dosage_elsewhere() -> None:
+    found = chart({"medicationStatements": [statement(dosage=[{"asNeededBoolean": True}])]})
+    assert not found.medications[0].regular
+
+
+def coded_route(code: str, system: str = SNOMED) -> Resource:
+    return {"route": {"coding": [{"system": system, "code": code}]}}
+
+
+@pytest.mark.parametrize(
+    ("code", "dosage", "route"),
+    [
+        # The product's own route comes first, whatever the order says.
+        (TABLET, coded_route("47625008"), "oral"),
+        ("252484", coded_route("26643006"), "injectable"),
+        # An ingredient has the route of the order: by code ...
+        (FUROSEMIDE, coded_route("26643006"), "oral"),
+        (FUROSEMIDE, coded_route("47625008"), "injectable"),
+        (FUROSEMIDE, coded_route("47625008", "urn:oid:2.16.840.1.113883.6.96"), "injectable"),
+        (FUROSEMIDE, coded_route("54485002"), "local"),
+        (FUROSEMIDE, coded_route("46713006"), "nasal"),
+        (FUROSEMIDE, coded_route("447694001"), "inhaled"),
+        (FUROSEMIDE, coded_route("IV", V3_ROUTE), "injectable"),
+        (FUROSEMIDE, coded_route("PO", V3_ROUTE), "oral"),
+        # ... then by wording.
+        (FUROSEMIDE, {"route": {"text": "intravenous use"}}, "injectable"),
+        (FUROSEMIDE, {"route": {"coding": [{"display": "Oral route"}]}}, "oral"),
+        (FUROSEMIDE, {"text": "40 mg IV twice daily"}, "injectable"),
+        (FUROSEMIDE, {"patientInstruction": "one tablet by mouth"}, "oral"),
+        (FUROSEMIDE, {"text": "inject 20 mg subcutaneous"}, "injectable"),
+        # An unknown code says nothing.
+        (FUROSEMIDE, coded_route("1"), "any"),
+        (FUROSEMIDE, {**coded_route("1"), "text": "po"}, "oral"),
+        (FUROSEMIDE, {}, "any"),
+    ],
+)
+def test_the_route(code: str, dosage: Resource, route: str) -> None:
+    use = one(order(code, dosageInstruction=[dosage]))
+    assert use.route == route
+    assert use.oral is (route in ("oral", "any"))
+
+
+def test_the_first_instruction_that_says_a_route_decides() -> None:
+    steps = [{}, coded_route("47625008"), coded_route("26643006")]
+    assert one(order(dosageInstruction=steps)).route == "injectable"
+
+
+@pytest.mark.parametrize(
+    ("text", "route"),
+    [
+        ("ciprofloxacin eye drops", "local"),
+        ("ciprofloxacin ear drops", "local"),
+        ("ciprofloxacin 500 mg tablet", "oral"),
+        ("ciprofloxacin infusion", "injectable"),
+        ("tobramycin inhaled", "inhaled"),
+        ("sumatriptan nasal spray", "nasal"),
+        ("ciprofloxacin", "any"),
+        ("ciprofloxacin oral or otic", "local"),
+    ],
+)
+def test_the_route_in_a_name(text: str, route: str) -> None:
+    named = order(None, medicationCodeableConcept={"text": text})
+    assert one(named).route == route
+
+
+def test_magnesium_among_what_is_taken() -> None:
+    magnesium = fhir.medication_request("198741", id="mg", today=TODAY)
+    found = ordered(order(), magnesium).medications
+    assert [u.reference for u in magnesium_uses(found)] == ["MedicationRequest/mg"]
+
+
+def test_what_is_taken_stands_newest_first() -> None:
+    old, new = order(id="old", authoredOn=day(300)), order(id="new", authoredOn=day(3))
+    undated = order(id="undated", authoredOn=None)
+    found = ordered(undated, old, new).medications
+    assert [u.reference.split("/")[1] for u in found] == ["new", "old", "undated"]
