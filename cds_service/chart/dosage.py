@@ -7,7 +7,7 @@ or elemental, the higher reading is taken (SPEC 4.3), because this figure guards
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -22,11 +22,14 @@ from cds_service.knowledge.drugs import Drug, Drugs, MagnesiumProduct
 _MG_PER_MMOL = Decimal("24.305")
 _AMBIGUOUS = frozenset({"ambiguous", "salt-or-elemental"})
 _LARGEST = Decimal(100000)
+_NUMBER = r"(?:\d{1,2}\s+)?\d/[1-9]|\d{1,3}(?:,\d{3})+|\d{1,5}(?:\.\d{1,3})?"
+_NOT_WITHIN_A_NUMBER = r"(?<![\d.,/])"
 _AMOUNT = re.compile(
-    r"(?P<value>\d{1,5}(?:\.\d{1,3})?|\b(?:half|one|two|three|four|a)\b)"
-    r"(?:\s*(?:-|to|or)\s*(?P<upper>\d{1,5}(?:\.\d{1,3})?))?\s*(?P<unit>[a-z]+)",
+    rf"{_NOT_WITHIN_A_NUMBER}(?P<value>{_NUMBER}|\b(?:half|one|two|three|four|a)\b)"
+    rf"(?:\s*(?:-|to|or)\s*(?P<upper>{_NUMBER}))?\s*(?P<unit>[a-z]+)",
     re.ASCII,
 )
+_STRENGTH = re.compile(rf"{_NOT_WITHIN_A_NUMBER}(?P<value>{_NUMBER})\s*mg\b", re.ASCII)
 
 
 class DailyDose(msgspec.Struct, frozen=True):
@@ -104,10 +107,10 @@ def _of_instruction(
     dosage: Dosage, use: MedicationUse, drugs: Drugs, tables: DosageTables
 ) -> tuple[int | None, Decimal | None]:
     text = " ".join(filter(None, (dosage.text, dosage.patientInstruction))).lower()
+    times = _times_a_day(dosage, text, tables)
     amount = _structured_amount(dosage, use, drugs, tables, text)
     if amount is None:
-        amount = _amount_in(text, use, drugs, tables)
-    times = _times_a_day(dosage, text, tables)
+        amount = _amount_in(text, times, use, drugs, tables)
     if amount is None or times is None:
         return dosage.sequence, None
     return dosage.sequence, amount * times
@@ -192,29 +195,53 @@ def _exact(number: float) -> Decimal:
     return Decimal(str(number))
 
 
-def _amount_in(text: str, use: MedicationUse, drugs: Drugs, tables: DosageTables) -> Decimal | None:
+def _amount_in(
+    text: str, times: Decimal | None, use: MedicationUse, drugs: Drugs, tables: DosageTables
+) -> Decimal | None:
     """The amount that a dosage text names: tablets before milligrams, the upper end of a range."""
-    found: dict[str, Decimal] = {}
+    found: dict[str, set[Decimal]] = {}
     for match in _AMOUNT.finditer(text):
         unit = tables.units.get(match["unit"])
-        if unit is None:
-            continue
-        value = match["upper"] or match["value"]
-        number = tables.number_words.get(value)
-        found.setdefault(unit, number if number is not None else Decimal(value))
+        if unit is not None:
+            found.setdefault(unit, set()).add(
+                _number(match["upper"] or match["value"], tables.number_words)
+            )
     label = f"{text} {use.label.lower()}"
     for unit in ("unit", "mg", "g", "ml", "mmol", "meq"):
         if unit in found:
-            amount = _of_amount(found[unit], unit, use.drug, drugs, label)
+            single = _single(found[unit], times)
+            if single is None:
+                return None
+            amount = _of_amount(single, unit, use.drug, drugs, label)
             if amount is not None:
                 return amount
     return None
 
 
+def _single(amounts: set[Decimal], times: Decimal | None) -> Decimal | None:
+    """The one amount of a text; of "200 mg twice daily (400 mg)" the smaller, since it agrees.
+
+    Any other two ("200 mg in the morning, 400 mg at night") are not to be told apart.
+    """
+    smallest = min(amounts)
+    total = smallest * times if times is not None else smallest
+    return smallest if amounts <= {smallest, total} else None
+
+
+def _number(written: str, words: Mapping[str, Decimal]) -> Decimal:
+    """A number as it is written in an instruction: "two", "1,000", "1/2", "1 1/2", "0.5"."""
+    if written in words:
+        return words[written]
+    *whole, last = written.replace(",", "").split()
+    above, _, below = last.partition("/")
+    part = Decimal(above) / Decimal(below) if below else Decimal(above)
+    return part + sum(map(Decimal, whole))
+
+
 def _strength_in(text: str) -> Decimal | None:
     """The one strength in mg that a text names."""
-    strengths = {m["value"] for m in re.finditer(r"(?P<value>\d{1,5}(?:\.\d{1,3})?)\s*mg\b", text)}
-    return Decimal(strengths.pop()) if len(strengths) == 1 else None
+    strengths = {_number(m["value"], {}) for m in _STRENGTH.finditer(text)}
+    return strengths.pop() if len(strengths) == 1 else None
 
 
 def _times_a_day(dosage: Dosage, text: str, tables: DosageTables) -> Decimal | None:
