@@ -32,12 +32,12 @@ def content(key: str, resources: Iterable[Resource], **of_bundle: Any) -> Conten
 
 def chart(
     found: Mapping[str, list[Resource] | None] | None = None,
-    patient: Resource = WOMAN,
+    who: Resource = WOMAN,
     without: Iterable[str] = (),
     **values: Any,
 ) -> Chart:
     """A chart with these resources; `values` are whole prefetch values, `without` the absent keys."""
-    body = fhir.hook_request(fhir.PATIENT_VIEW, found, patient)
+    body = fhir.hook_request(fhir.PATIENT_VIEW, found, who)
     prefetch = {**body["prefetch"], **values}
     sent = {key: raw(value) for key, value in prefetch.items() if key not in without}
     return open_chart(sent, body["context"]["patientId"], TODAY, knowledge())

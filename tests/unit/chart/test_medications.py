@@ -235,6 +235,13 @@ def test_one_code_under_two_names_keeps_both_names() -> None:
     assert {u.label for u in ordered(first, second).medications} == {"Furo 40", "Lasix 40"}
 
 
+def test_a_name_that_is_looked_up_again_is_the_same_drug() -> None:
+    """Also where it stands beside codes that nobody knows."""
+    named = concept(("urn:local", "1"), ("urn:local", "2"), text="Furosemide 40 mg tablet")
+    first, second = (order(id=i, medicationCodeableConcept=named) for i in "12")
+    assert [u.drug.matched for u in ordered(first, second).medications] == ["text", "text"]
+
+
 @pytest.mark.parametrize(
     ("medication", "label"),
     [

@@ -1,0 +1,299 @@
+"""The chart as a whole: what is missing, what is only a part, what was set aside, draft orders."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import pytest
+
+from cds_service.chart.chart import open_chart
+from cds_service.chart.evidence import Gap
+from cds_service.fhir.prefetch import Content, State
+from tests.support import fhir
+from tests.support.decisions import knowledge
+from tests.support.fhir import Resource
+from tests.unit.chart.reading import TODAY, WOMAN, chart, day, raw
+
+OUTCOME = fhir.operation_outcome()
+NEXT = [{"relation": "next", "url": "https://ehr.example.org/page/2"}]
+OTHER = "other"
+
+
+def page(*resources: Resource) -> Resource:
+    """A first page that is not all."""
+    return {**fhir.bundle(resources), "link": NEXT}
+
+
+# --------------------------------------------------------------------- required keys
+
+
+def test_with_all_keys_nothing_is_missing() -> None:
+    assert chart().missing_required() == ()
+
+
+@pytest.mark.parametrize("key", fhir.REQUIRED_KEYS)
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        (OUTCOME, "was answered with an OperationOutcome"),
+        ("garbage", "is neither a Bundle nor a"),
+        ({"resourceType": "Basic"}, "is neither a Bundle nor a"),
+    ],
+)
+def test_a_required_key_that_is_not_known(key: str, value: Any, why: str) -> None:
+    (gap,) = chart(**{key: value}).missing_required()
+    assert gap.key == key
+    assert gap.why.startswith(why)
+
+
+@pytest.mark.parametrize("key", fhir.REQUIRED_KEYS)
+def test_a_required_key_that_was_not_sent(key: str) -> None:
+    assert chart(without=[key]).missing_required() == (Gap(key, "was not sent"),)
+
+
+@pytest.mark.parametrize("key", ["conditions", "medicationRequests"])
+def test_a_part_of_a_required_key_is_not_enough(key: str) -> None:
+    (gap,) = chart(**{key: page()}).missing_required()
+    assert gap == Gap(key, "holds only a part of the data")
+
+
+def test_a_required_search_that_failed_in_part_is_not_enough() -> None:
+    failed = fhir.bundle([fhir.condition("G43.009", today=TODAY), OUTCOME])
+    (gap,) = chart(conditions=failed).missing_required()
+    assert gap.key == "conditions"
+
+
+@pytest.mark.parametrize("key", fhir.REQUIRED_KEYS)
+def test_null_says_that_there_is_none(key: str) -> None:
+    assert chart(**{key: None}).missing_required() == ()
+
+
+@pytest.mark.parametrize(
+    ("in_context", "in_patient", "same"),
+    [
+        ("pat-1", "pat-1", True),
+        ("Patient/pat-1", "pat-1", True),
+        ("pat-1", None, True),
+        ("pat-1", "pat-2", False),
+    ],
+)
+def test_the_patient_must_be_the_one_of_the_call(
+    in_context: str, in_patient: str | None, same: bool
+) -> None:
+    body = fhir.hook_request(fhir.PATIENT_VIEW, None, WOMAN)
+    sent = {key: raw(value) for key, value in body["prefetch"].items()}
+    sent["patient"] = raw({"resourceType": "Patient", "id": in_patient})
+    found = open_chart(sent, in_context, TODAY, knowledge())
+    why = () if same else (Gap("patient", "is not the patient of the hook's context"),)
+    assert found.missing_required() == why
+
+
+# -------------------------------------------------------------------- gaps of other keys
+
+
+@pytest.mark.parametrize("key", fhir.OPTIONAL_KEYS)
+def test_what_was_not_sent_or_refused_is_a_gap(key: str) -> None:
+    assert chart(without=[key]).gaps(key) == (Gap(key, "was not sent"),)
+    assert chart(**{key: OUTCOME}).gaps(key) == (Gap(key, "was answered with an OperationOutcome"),)
+    assert chart(**{key: None}).gaps(key) == ()
+    assert chart().gaps(key) == ()
+
+
+def test_a_search_that_failed_in_part_is_a_gap() -> None:
+    some = fhir.bundle([fhir.allergy("7980"), OUTCOME])
+    assert chart(allergies=some).gaps("allergies") == (
+        Gap("allergies", "was answered only in part, with an OperationOutcome"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("bad", "why"),
+    [(1, "has 1 malformed entry"), (2, "has 2 malformed entries")],
+)
+def test_malformed_entries_are_a_gap(bad: int, why: str) -> None:
+    good = {"resource": fhir.allergy("7980")}
+    bundle = {"resourceType": "Bundle", "entry": [good, *[{"resource": 5}] * bad]}
+    assert chart(allergies=bundle).gaps("allergies") == (Gap("allergies", why),)
+
+
+@pytest.mark.parametrize("key", ["allergies", "medicationStatements"])
+def test_a_part_is_a_gap(key: str) -> None:
+    assert chart(**{key: page()}).gaps(key) == (Gap(key, "holds only a part of the data"),)
+
+
+@pytest.mark.parametrize("key", ["pregnancyStatus", "dialysisProcedures"])
+def test_the_newest_page_is_enough(key: str) -> None:
+    assert chart(**{key: page()}).gaps(key) == ()
+
+
+@pytest.mark.parametrize(
+    ("key", "code"), [("kidneyLabs", fhir.EGFR), ("magnesiumLabs", fhir.MAGNESIUM)]
+)
+def test_the_newest_page_of_results_is_enough_if_it_is_newest_first(key: str, code: str) -> None:
+    new, old = (fhir.observation(code, 60, None, d, today=TODAY) for d in (10, 20))
+    assert chart(**{key: page(new, old)}).gaps(key) == ()
+    assert chart(**{key: page(old, new)}).gaps(key) == (Gap(key, "holds only a part of the data"),)
+    assert chart(**{key: page()}).gaps(key) == (Gap(key, "holds only a part of the data"),)
+
+
+def test_gaps_stand_in_the_order_asked_for() -> None:
+    found = chart(without=["allergies", "kidneyLabs"])
+    assert [g.key for g in found.gaps("kidneyLabs", "conditions", "allergies")] == [
+        "kidneyLabs",
+        "allergies",
+    ]
+    assert [g.key for g in found.gaps("allergies", "kidneyLabs")] == ["allergies", "kidneyLabs"]
+
+
+def test_a_medication_that_cannot_be_found_among_the_statements_is_a_gap() -> None:
+    statement = fhir.medication_statement("1", today=TODAY)
+    del statement["medicationCodeableConcept"]
+    statement["medicationReference"] = {"reference": "Medication/elsewhere"}
+    found = chart({"medicationStatements": [statement]})
+    assert found.gaps("medicationRequests") == ()
+    assert [g.key for g in found.gaps("medicationStatements")] == ["medicationStatements"]
+
+
+def test_contents_that_were_fetched_stand_before_what_was_sent() -> None:
+    fetched: dict[str, Content[Any]] = {
+        "conditions": Content(State.EMPTY),
+        "allergies": Content(State.DATA, partial=True, beside=", and there are too many pages"),
+    }
+    found = open_chart({}, "pat-1", TODAY, knowledge(), fetched)
+    assert [g.key for g in found.missing_required()] == ["patient", "medicationRequests"]
+    assert found.gaps("allergies") == (
+        Gap("allergies", "holds only a part of the data, and there are too many pages"),
+    )
+
+
+# --------------------------------------------------------------------------- set aside
+
+
+def test_what_was_set_aside_is_told_and_others_resources_are_counted() -> None:
+    def of_other(resource: Resource) -> Resource:
+        owner = "patient" if "patient" in resource else "subject"
+        return {**resource, "id": f"{resource['id']}-other", owner: fhir.subject(OTHER)}
+
+    own: dict[str, Resource] = {
+        "conditions": fhir.condition("G43.009", clinical="resolved", today=TODAY),
+        "medicationRequests": fhir.medication_request("4603", status="stopped", today=TODAY),
+        "medicationStatements": fhir.medication_statement("4603", status="stopped", today=TODAY),
+        "allergies": fhir.allergy("6582", clinical="resolved"),
+        "kidneyLabs": fhir.observation(fhir.EGFR, 60, None, status="preliminary", today=TODAY),
+        "magnesiumLabs": fhir.observation(fhir.MAGNESIUM, 2, None, status="cancelled", today=TODAY),
+        "dialysisProcedures": fhir.procedure("265764009", 400, today=TODAY),
+    }
+    found = chart({key: [one, of_other(one)] for key, one in own.items()}).set_aside()
+    named = {s.resource for s in found}
+    assert {f"{r['resourceType']}/{r['id']}" for r in own.values()} <= named
+    assert set(own) <= named
+    foreign = [s for s in found if s.why == "belong to another patient"]
+    assert [s.what for s in foreign] == ["1 resources"] * len(own)
+    assert len(found) == 2 * len(own)
+
+
+def test_an_empty_chart_sets_nothing_aside() -> None:
+    assert chart().set_aside() == ()
+
+
+# --------------------------------------------------------------------------- draft orders
+
+GLYCINATE = "476818"
+
+
+def test_a_draft_is_a_medication_like_any_other() -> None:
+    order = fhir.draft_order(GLYCINATE, dosage=fhir.dosage(200), id="d")
+    use = chart().draft(order, "MedicationRequest/d")
+    assert use is not None
+    assert (use.reference, use.of("magnesium"), use.regular) == ("MedicationRequest/d", True, True)
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        {"resourceType": "MedicationRequest"},
+        {"resourceType": "MedicationRequest", "medicationCodeableConcept": {"text": "water"}},
+        {"resourceType": "MedicationRequest", "medicationReference": {"reference": "Medication/x"}},
+        {"resourceType": "MedicationRequest", "status": 5, "medicationCodeableConcept": "odd"},
+    ],
+)
+def test_a_draft_of_no_known_drug(order: Resource) -> None:
+    assert chart().draft(order, "d") is None
+
+
+CONCEPT = fhir.concept(GLYCINATE, "rxnorm")
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"status": {"no": "text"}},
+        {"authoredOn": 20261122},
+        {"subject": "Patient/pat-1"},
+        {"doNotPerform": "no"},
+    ],
+)
+def test_a_malformed_draft_is_still_known_for_its_drug(odd: Resource) -> None:
+    order = {"resourceType": "MedicationRequest", "medicationCodeableConcept": CONCEPT, **odd}
+    use = chart().draft(order, "d")
+    assert use is not None
+    assert use.of("magnesium")
+
+
+@pytest.mark.parametrize(
+    "concept",
+    [
+        {**CONCEPT, "text": 5},
+        {"coding": [5, *CONCEPT["coding"]]},
+        {"coding": [{**CONCEPT["coding"][0], "display": 5}]},
+        {"coding": "odd", "text": "magnesium glycinate"},
+    ],
+)
+def test_a_malformed_concept_keeps_its_readable_parts(concept: Resource) -> None:
+    order = {"resourceType": "MedicationRequest", "medicationCodeableConcept": concept}
+    use = chart().draft(order, "d")
+    assert use is not None
+    assert use.of("magnesium")
+
+
+@pytest.mark.parametrize("reference", ["Medication/m", "https://ehr.example.org/fhir/Medication/m"])
+def test_a_draft_may_name_a_medication_that_came_with_the_drafts(reference: str) -> None:
+    found = chart()
+    found.add_medications(
+        [
+            {"resourceType": "Medication", "id": 5},
+            {"resourceType": "Medication", "id": "m", "code": CONCEPT},
+        ]
+    )
+    order = {"resourceType": "MedicationRequest", "medicationReference": {"reference": reference}}
+    use = found.draft(order, "d")
+    assert use is not None
+    assert use.of("magnesium")
+
+
+# --------------------------------------------------------------------- the other readers
+
+
+def test_each_part_is_read_for_this_patient_on_this_day() -> None:
+    found = chart(
+        {
+            "pregnancyStatus": [
+                fhir.observation(
+                    fhir.PREGNANCY_STATUS,
+                    value_concept=fhir.concept("77386006"),
+                    days_ago=300,
+                    today=TODAY,
+                )
+            ],
+            "dialysisProcedures": [fhir.procedure("265764009", 90, today=TODAY)],
+            "allergies": [fhir.allergy("6582")],
+        }
+    )
+    assert found.today == date(2026, 11, 22)
+    assert found.pregnancy_status is not None
+    assert len(found.dialysis.procedures) == 1
+    assert len(found.allergies.magnesium) == 1
+    assert found.person.sex == "female"
+    assert found.subject.is_meant(None)
+    assert day(0) == "2026-11-22"
