@@ -39,7 +39,11 @@ def _card(card: CardDecision, call: CardContext, knowledge: Knowledge) -> Json:
         "source": _source(card, call, phrases),
         "overrideReasons": _override_reasons(card, knowledge),
         "links": [
-            {"label": phrases["link.evidence"], "url": call.evidence_url, "type": "absolute"}
+            {
+                "label": phrases["link.evidence"],
+                "url": f"{call.evidence_url}#{card.card}",
+                "type": "absolute",
+            }
         ],
         "extension": {EXTENSION: reason(card, knowledge)},
     }

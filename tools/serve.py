@@ -28,7 +28,7 @@ from cds_service.settings import Settings, SettingsError, read_settings
 
 HOST = "127.0.0.1"
 DISCOVERY = "/cds-services"
-SANDBOX = "/sandbox/patients"
+SANDBOX = "/"
 UNUSABLE_SETTING = 2
 METRICS = "PROMETHEUS_MULTIPROC_DIR"
 MOST_OPEN_REQUESTS = 4096

@@ -105,7 +105,7 @@ def test_source_and_link_lead_to_the_evidence_page() -> None:
     assert shown["links"] == [
         {
             "label": "Evidence, rules and limits",
-            "url": "https://cds.example.org/evidence",
+            "url": "https://cds.example.org/evidence#mg-suggest",
             "type": "absolute",
         }
     ]

@@ -109,7 +109,7 @@ def test_the_addresses_are_said_once(port: int) -> None:
         server.send_signal(signal.SIGINT)
         output, _ = server.communicate(timeout=PATIENCE_SECONDS)
     assert output.count(f"http://127.0.0.1:{port}/cds-services") == 1
-    assert output.count(f"http://127.0.0.1:{port}/sandbox") == 1
+    assert output.count(f"http://127.0.0.1:{port}/\n") == 1
 
 
 @pytest.mark.server
