@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 import msgspec
@@ -15,13 +14,13 @@ from cds_service.hooks.errors import BadCallError, Issue
 from cds_service.hooks.services import Service, discovery
 from cds_service.settings import Settings
 from cds_service.store.store import Store
+from cds_service.web.addresses import own_address
 from cds_service.web.bodies import read_json
 from cds_service.web.clients import client
 from cds_service.web.logs import note
 from cds_service.web.noting import call_noting, decision_noted
 from cds_service.web.outcomes import JSON, json_answer
 
-_HOST = re.compile(r"[\w.-]+(:\d+)?|\[[0-9A-Fa-f:.]+\](:\d+)?", re.ASCII)
 # An answer is about one patient, so nobody may keep it.
 _PRIVATE = {"Cache-Control": "no-store"}
 
@@ -68,12 +67,7 @@ def register(
             store.remember(card)
 
     def base_url() -> str:
-        if settings.public_url:
-            return settings.public_url
-        if _HOST.fullmatch(request.host) is None:
-            text = "The Host header is missing or malformed, and the links on cards need it."
-            raise BadCallError(400, Issue("invalid", text))
-        return request.url_root.rstrip("/")
+        return own_address(settings, request)
 
 
 def found(services: Mapping[str, Service], service_id: str) -> Service:
