@@ -86,7 +86,7 @@ def test_each_key_holds_its_types_and_no_others(key: str) -> None:
         (5, State.UNREADABLE, "neither a Bundle nor a Condition"),
         (True, State.UNREADABLE, "neither a Bundle nor a Condition"),
         ({"resourceType": "Condition", "id": 5}, State.UNREADABLE, "a malformed Condition"),
-        (bundle(**{"entry": "odd"}), State.UNREADABLE, "neither a Bundle nor a Condition"),
+        (bundle(entry="odd"), State.UNREADABLE, "neither a Bundle nor a Condition"),
         (bundle(5), State.UNREADABLE, "only malformed entries"),
         (bundle(entry(5), entry({})), State.UNREADABLE, "only malformed entries"),
     ],

@@ -1,0 +1,179 @@
+"""Loading: one version for all of it, and one clear line for whatever is wrong with a file."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cds_service.knowledge.loader import RELEASE, KnowledgeError, load
+from tests.support.decisions import knowledge
+from tests.unit.knowledge.conftest import DATA
+
+Change = Callable[[Any], Any]
+
+
+def edit(folder: Path, name: str, change: Change) -> None:
+    path = folder / name
+    content = json.loads(path.read_text(encoding="utf-8"))
+    changed = change(content)
+    path.write_text(json.dumps(content if changed is None else changed), encoding="utf-8")
+
+
+def error_of(folder: Path) -> str:
+    with pytest.raises(KnowledgeError) as raised:
+        load(folder)
+    line = str(raised.value)
+    assert "\n" not in line
+    return line
+
+
+def test_the_version_names_the_release_and_the_content(folder: Path) -> None:
+    version = load(DATA).version
+    assert version == knowledge().version == load(DATA).version
+    assert version != load(folder).version
+    release, _, digest = version.partition("+")
+    assert release == RELEASE
+    assert len(digest) == 12
+
+
+@pytest.mark.parametrize(
+    "name", ["cards.json", "policy.json", "valuesets/migraine.json", "rxnorm/products.json"]
+)
+def test_any_change_of_any_file_is_another_version(folder: Path, name: str) -> None:
+    before = load(folder).version
+    path = folder / name
+    path.write_bytes(path.read_bytes() + b"\n")
+    assert load(folder).version != before
+
+
+NAMES = sorted(
+    p.relative_to(DATA).as_posix() for p in DATA.rglob("*.json") if p.parent.name != "valuesets"
+)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_missing_file_is_named(folder: Path, name: str) -> None:
+    (folder / name).unlink()
+    assert error_of(folder) == f"knowledge file {name} is missing"
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        *((name, b"{") for name in [*NAMES, "valuesets/migraine.json"]),
+        *((name, b"[5]") for name in NAMES),
+        *(("cards.json", content) for content in (b"", b"5", b"{}", b'{"cards": 5}')),
+    ],
+)
+def test_a_malformed_file_is_named(folder: Path, name: str, content: bytes) -> None:
+    (folder / name).write_bytes(content)
+    assert error_of(folder).startswith(f"knowledge file {name}: ")
+
+
+def test_a_folder_without_value_sets_is_told(folder: Path) -> None:
+    shutil.rmtree(folder / "valuesets")
+    assert error_of(folder) == "knowledge folder valuesets is missing"
+
+
+def test_other_files_among_the_value_sets_are_passed_over(folder: Path) -> None:
+    before = load(folder).version
+    (folder / "valuesets" / "notes.txt").write_text("not for the service", encoding="utf-8")
+    assert load(folder).version == before
+
+
+def test_an_unknown_member_is_an_error(folder: Path) -> None:
+    edit(folder, "plans.json", lambda plans: {**plans, "surplus": 1})
+    assert "surplus" in error_of(folder)
+
+
+def test_a_gap_in_a_table_stops_the_start(folder: Path) -> None:
+    def lose_a_row(policy: Any) -> None:
+        policy["plans"].pop()
+
+    edit(folder, "policy.json", lose_a_row)
+    line = error_of(folder)
+    assert line.startswith("knowledge file policy.json: plans: no row for")
+
+
+# ----------------------------------------------------------------------------- parameters
+
+
+def test_a_missing_parameter_is_named(folder: Path) -> None:
+    edit(
+        folder,
+        "parameters.json",
+        lambda rows: [r for r in rows if r["id"] != "egfr.severe_below"],
+    )
+    line = error_of(folder)
+    assert line.startswith("knowledge file parameters.json: ")
+    assert "severe_below" in line
+
+
+def test_a_parameter_that_nothing_reads_is_named(folder: Path) -> None:
+    edit(folder, "parameters.json", lambda rows: [*rows, {**rows[0], "id": "egfr.surplus"}])
+    line = error_of(folder)
+    assert line.startswith("knowledge file parameters.json: ")
+    assert "surplus" in line
+
+
+def test_a_group_that_nothing_reads_is_named(folder: Path) -> None:
+    edit(folder, "parameters.json", lambda rows: [*rows, {**rows[0], "id": "new.surplus"}])
+    assert "new" in error_of(folder)
+
+
+def test_a_value_of_the_wrong_type_is_named(folder: Path) -> None:
+    def spell_out(rows: Any) -> None:
+        next(r for r in rows if r["id"] == "age.adult")["value"] = "eighteen"
+
+    edit(folder, "parameters.json", spell_out)
+    line = error_of(folder)
+    assert line.startswith("knowledge file parameters.json: ")
+    assert "adult" in line
+
+
+def test_a_number_is_the_decimal_that_was_written(folder: Path) -> None:
+    def lower(rows: Any) -> None:
+        next(r for r in rows if r["id"] == "egfr.severe_below")["value"] = 29.9
+
+    edit(folder, "parameters.json", lower)
+    assert str(load(folder).parameters.egfr.severe_below) == "29.9"
+
+
+def test_the_numbers_of_the_specification() -> None:
+    """Those whose slip would hurt: SPEC 2 to 5."""
+    p = knowledge().parameters
+    assert (p.age.adult, p.age.elderly, p.age.renal_risk) == (18, 65, 65)
+    assert (p.egfr.severe_below, p.egfr.moderate_below) == (30, 60)
+    assert (p.egfr.normal_valid_days, p.egfr.moderate_fresh_days) == (365, 183)
+    assert (p.egfr.plausible_min, p.egfr.plausible_max) == (1, 250)
+    assert p.egfr.creatinine_newer_hours == 24
+    assert (p.renal.aki_days, p.renal.aki_cleared_after_days) == (90, 7)
+    assert (p.renal.dialysis_procedure_days, p.renal.transplant_egfr_days) == (90, 183)
+    assert (str(p.creatinine.plausible_min_mg_dl), p.creatinine.plausible_max_mg_dl) == ("0.1", 30)
+    assert str(p.creatinine.umol_l_per_mg_dl) == "88.4"
+    m = p.magnesium
+    assert [str(x) for x in (m.severe_low_mg_dl, m.low_mg_dl, m.high_mg_dl)] == [
+        "1.2",
+        "1.7",
+        "2.6",
+    ]
+    assert [float(x) for x in (m.severe_low_mmol_l, m.low_mmol_l, m.high_mmol_l)] == [
+        0.5,
+        0.7,
+        1.07,
+    ]
+    assert (float(m.critical_high_mg_dl), float(m.critical_high_mmol_l)) == (4.9, 2.0)
+    assert (m.valid_days, str(m.mg_dl_per_mmol_l)) == (180, "2.4305")
+    d = p.dose
+    assert (d.start_mg, d.target_mg, d.elderly_target_mg, d.max_mg) == (200, 400, 350, 500)
+    assert (d.moderate_ckd_max_mg, d.upper_level_mg, d.pregnancy_max_mg) == (200, 350, 350)
+    limits = sorted((b.from_age, b.mg) for b in d.upper_level_child.values())
+    assert limits == [(1, 65), (4, 110), (9, 350)]
+    assert (p.ppi.min_days, p.risk.oncology_days, p.risk.antiinfective_days) == (90, 180, 30)
+    assert (p.pregnancy.lookback_days, p.medication.authored_within_days) == (300, 730)
+    assert (p.condition.recorded_within_days, p.cards.max) == (730, 3)

@@ -1,0 +1,127 @@
+"""A gap, an overlap or an unknown name in the tables of the policy stops the start."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from cds_service.knowledge.model import KidneyRow, OfferRow, OffersRow, PlanRow, Policy
+from cds_service.knowledge.tables import gaps
+from tests.support.decisions import knowledge
+
+POLICY = knowledge().policy
+CATCH_ALL = POLICY.kidney[-1]
+
+
+def gaps_of(**tables: Any) -> list[str]:
+    policy: Policy = replace(POLICY, **tables)
+    return list(gaps(policy, knowledge().cards, knowledge().plans))
+
+
+def first(rows: tuple[Any, ...], **changes: Any) -> tuple[Any, ...]:
+    return (replace(rows[0], **changes), *rows[1:])
+
+
+def kidney(*when: str, kidney_class: str = "SEVERE", id: str = "new", **more: Any) -> KidneyRow:
+    return KidneyRow(id, when, kidney_class, "t", "SPEC 3.2", **more)
+
+
+def offers(card: str, kidney_class: str, **offer: Any) -> OffersRow:
+    return OffersRow(card, kidney_class, (OfferRow(**offer),))
+
+
+def test_the_policy_has_no_gap() -> None:
+    assert gaps_of() == []
+
+
+@pytest.mark.parametrize(
+    ("tables", "said"),
+    [
+        ({"kidney": (kidney("moon"), *POLICY.kidney)}, "kidney findings: moon is not known"),
+        (
+            {"kidney": (kidney("dialysis", unless=("moon",)), *POLICY.kidney)},
+            "kidney findings: moon is not known",
+        ),
+        (
+            {"kidney": (kidney("dialysis", kidney_class="FAIR"), *POLICY.kidney)},
+            "kidney classes: FAIR is not known",
+        ),
+        (
+            {"kidney": (kidney("dialysis", id="unknown"), *POLICY.kidney)},
+            "kidney: two rows have the same id",
+        ),
+        ({"kidney": POLICY.kidney[1:]}, "kidney: no row reads the finding dialysis"),
+        ({"kidney": POLICY.kidney[:-1]}, "kidney: the last row, and only it"),
+        ({"kidney": (CATCH_ALL, *POLICY.kidney[:-1])}, "kidney: the last row, and only it"),
+        ({"suggest": POLICY.suggest[1:]}, "suggest: no row for ('patient-view', 'chart')"),
+        (
+            {"suggest": first(POLICY.suggest, hook="order-sign")},
+            "suggest: nothing reads the row ('order-sign', 'chart')",
+        ),
+        ({"suggest": (*POLICY.suggest, POLICY.suggest[0])}, "suggest: two rows for the same case"),
+        (
+            {"suggest": first(POLICY.suggest, cards={"NORMAL": "mg-suggest"})},
+            "suggest patient-view/chart: no row for SEVERE",
+        ),
+        (
+            {"suggest": first(POLICY.suggest, low_severe="mg-moon")},
+            "cards of suggest patient-view/chart: mg-moon is not known",
+        ),
+        (
+            {"offers": (*POLICY.offers, POLICY.offers[0])},
+            "offers: a card has two rows for one kidney class",
+        ),
+        ({"offers": POLICY.offers[1:]}, "offers: no row for mg-suggest with kidney class NORMAL"),
+        (
+            {"offers": (*POLICY.offers, offers("mg-suggest", "X", kind="tea"))},
+            "offers of mg-suggest: tea is not known",
+        ),
+        (
+            {"offers": (*POLICY.offers, offers("mg-suggest", "X", kind="labs", labs=("lab_tea",)))},
+            "tests of mg-suggest: lab_tea is not known",
+        ),
+        ({"plans": POLICY.plans[1:]}, "plans: no row for ('NORMAL', 'adult')"),
+        ({"plans": (*POLICY.plans, POLICY.plans[0])}, "plans: two rows for the same case"),
+        ({"plans": first(POLICY.plans, plan="mg_moon")}, "dose plans: mg_moon is not known"),
+        ({"perimenstrual_plan": "mg_moon"}, "dose plans: mg_moon is not known"),
+        (
+            {
+                "plans": tuple(
+                    PlanRow("SEVERE", r.age, "mg_200_reduced") if r.kidney_class == "SEVERE" else r
+                    for r in POLICY.plans
+                )
+            },
+            "plans: mg_200_reduced for SEVERE kidney function",
+        ),
+        (
+            {"risk_factors": first(POLICY.risk_factors, kind="weather")},
+            "risk factor kinds: weather is not known",
+        ),
+        ({"order_safety": POLICY.order_safety[1:]}, "order_safety: no row for rx-mg-"),
+        (
+            {"order_safety": first(POLICY.order_safety, offers=("tea",))},
+            "offers of rx-mg-renal-critical: tea is not known",
+        ),
+        ({"hazards": POLICY.hazards[1:]}, "hazards: no row for mg-hazard-renal"),
+        ({"cautions": POLICY.cautions[1:]}, "cautions: no row for C1"),
+    ],
+)
+def test_a_gap_is_told(tables: dict[str, Any], said: str) -> None:
+    found = gaps_of(**tables)
+    assert any(line.startswith(said) for line in found), found
+
+
+def test_a_card_that_has_no_text_is_told() -> None:
+    cards = {k: v for k, v in knowledge().cards.items() if k != "rx-mg-dose"}
+    found = list(gaps(POLICY, cards, knowledge().plans))
+    assert "cards of order_safety: rx-mg-dose is not known" in found
+
+
+def test_plans_and_offers_are_looked_up() -> None:
+    assert POLICY.plan_for("NORMAL", "elderly") == "mg_200_350"
+    assert POLICY.plan_for("SEVERE", "adult") == ""
+    assert [o.kind for o in POLICY.offers_of("mg-check-renal", "UNKNOWN")] == ["labs", "plan"]
+    assert [o.kind for o in POLICY.offers_of("mg-low-severe", "SEVERE")] == ["labs"]
+    assert POLICY.offers_of("mg-suggest", "UNKNOWN") == ()
