@@ -188,10 +188,6 @@ class Drugs:
         """The route of a route coding, if it is one the rules know."""
         return self._text.route_codes.get(system or "", {}).get(code or "")
 
-    def fraction(self, salt: str) -> float | None:
-        """Elemental magnesium in a salt, share by weight."""
-        return self._magnesium.fractions.get(salt)
-
     def product_of_strength(self, salt: str, strength_mg: float) -> MagnesiumProduct | None:
         """The single-salt product of this strength, if RxNorm has one."""
         return self._by_strength.get((salt, strength_mg))

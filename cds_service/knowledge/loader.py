@@ -154,7 +154,10 @@ class _Reader:
             raise KnowledgeError(f"knowledge file {name}: {error}") from None
 
     def read_all(self, folder: str, shape: type[T]) -> list[T]:
-        names = sorted(f.name for f in self._folder.joinpath(folder).iterdir())
+        try:
+            names = sorted(f.name for f in self._folder.joinpath(folder).iterdir())
+        except OSError:
+            raise KnowledgeError(f"knowledge folder {folder} is missing") from None
         return [self.read(f"{folder}/{name}", shape) for name in names if name.endswith(".json")]
 
     def digest(self) -> str:
