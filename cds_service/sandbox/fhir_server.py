@@ -26,7 +26,6 @@ Query: TypeAlias = Sequence[tuple[str, str]]
 Span: TypeAlias = tuple[datetime, datetime]
 
 PAGE: Final = 1000
-_TYPE: Final = re.compile(r"[A-Z][A-Za-z]+")
 _DATE: Final = re.compile(
     r"(?P<year>\d{4})(?:-(?P<month>\d\d)(?:-(?P<day>\d\d)"
     r"(?P<time>T\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)?)?)?)?"
@@ -442,11 +441,6 @@ def _links(url: str, used: Query, offset: int, count: int, total: int) -> list[R
 
 
 # ------------------------------------------------------------------- metadata
-
-
-def is_type_name(text: str) -> bool:
-    """Whether this may be a resource type at all."""
-    return _TYPE.fullmatch(text) is not None
 
 
 def capabilities(today: date, base_url: str) -> Resource:

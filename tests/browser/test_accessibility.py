@@ -50,6 +50,11 @@ def test_axe_finds_nothing(
     if width > 960:
         page.get_by_role("button", name="Paste or upload").click()
     assert sandbox.violations(axe) == []
-    for path in ("/evidence", "/evidence/codes?q=crohn", "/evidence/valuesets/lab_egfr"):
+    # The same page whatever the width, and a long one.
+    for path in (
+        ()
+        if width < 960
+        else ("/evidence", "/evidence/codes?q=crohn", "/evidence/valuesets/lab_egfr")
+    ):
         page.goto(site + path)
         assert sandbox.violations(axe) == []

@@ -249,6 +249,37 @@ def test_own_data_that_cannot_be_used_are_told_why(
     sandbox.expect(sandbox.page.get_by_role("alert")).to_contain_text(reason)
 
 
+def test_a_chart_that_cannot_be_shown_is_still_asked_about(sandbox: Sandbox) -> None:
+    patient = {"resourceType": "Patient", "id": "p", "birthDate": "1980", "name": [None]}
+    bundle = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": patient}]}
+    sandbox.open("marigold-fenwick")
+    sandbox.use_own(json.dumps(bundle))
+    sandbox.expect_cards()
+    sandbox.expect(sandbox.page.get_by_role("alert")).to_contain_text("cannot be shown in brief")
+
+
+def test_references_by_full_url_are_followed_in_an_own_bundle(sandbox: Sandbox) -> None:
+    medication = {
+        "resourceType": "Medication",
+        "code": {"text": "magnesium oxide 400 MG Oral Tablet"},
+    }
+    order = {
+        "resourceType": "MedicationRequest",
+        "status": "active",
+        "intent": "order",
+        "medicationReference": {"reference": "urn:uuid:m"},
+    }
+    entries = [
+        {"fullUrl": "urn:uuid:p", "resource": {"resourceType": "Patient", "birthDate": "1980"}},
+        {"fullUrl": "urn:uuid:m", "resource": medication},
+        {"fullUrl": "urn:uuid:r", "resource": order},
+    ]
+    sandbox.open("marigold-fenwick")
+    sandbox.use_own(json.dumps({"resourceType": "Bundle", "type": "batch", "entry": entries}))
+    sandbox.expect_cards()
+    sandbox.expect(sandbox.page.locator("[data-chart]")).to_contain_text("magnesium oxide 400 MG")
+
+
 def test_hostile_text_in_a_chart_never_becomes_markup(sandbox: Sandbox, today: date) -> None:
     body = hook_request("marigold-fenwick", VIEW, today)
     _poison(body["prefetch"])

@@ -75,8 +75,13 @@ async function enter(next, { focus = false } = {}) {
   }
   remember();
   showPeople();
-  showChart();
-  showAsked();
+  try {
+    showChart();
+    showAsked();
+  } catch {
+    // A chart of somebody's own may hold anything. What the service makes of it is still worth seeing.
+    fill(places.chart, h("p", { class: "problem", role: "alert" }, "This chart cannot be shown in brief. The call is made with it all the same."));
+  }
   if (focus) places.chart.querySelector("h2")?.focus();
   return call();
 }
@@ -371,10 +376,21 @@ function readOwn(text) {
 }
 
 function ownBundle(value) {
-  const resources = resourcesIn(value).map((resource) => (resource.id ? resource : { ...resource, id: uuid() }));
+  const entries = (Array.isArray(value.entry) ? value.entry : []).filter((entry) => entry?.resource?.resourceType)
+    .map(({ fullUrl, resource }) => ({ fullUrl, resource: resource.id ? resource : { ...resource, id: uuid() } }));
+  const names = new Map(entries.filter(({ fullUrl }) => fullUrl).map(({ fullUrl, resource }) => [fullUrl, referenceOf(resource)]));
+  const resources = entries.map(({ resource }) => relinked(resource, names));
   const patients = ofType(resources, "Patient");
   if (patients.length !== 1) throw new Error(`The Bundle holds ${patients.length} patients; one is needed.`);
   return { hook: "patient-view", patientId: patients[0].id, resources, orders: [], request: null };
+}
+
+/** A copy in which references by full URL ("urn:uuid:…") are references by type and id. */
+function relinked(value, names) {
+  if (Array.isArray(value)) return value.map((item) => relinked(item, names));
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, inner]) =>
+    [name, name === "reference" && names.has(inner) ? names.get(inner) : relinked(inner, names)]));
 }
 
 function ownRequest(request) {
