@@ -3,6 +3,7 @@
 PORT ?= 8000
 HOST ?= 127.0.0.1
 WORKERS ?= 2
+FHIR_PORT ?= 8090
 JOBS ?= 2
 ARGS ?=
 
@@ -22,7 +23,7 @@ AUDIT := .venv-audit/requirements-audit.txt
 FULLY_COVERED := cds_service/chart/*,cds_service/knowledge/*,cds_service/reasoning/*
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test check layout lint types architecture knowledge security format bench audit install install-dev clean
+.PHONY: help run serve test check layout lint types architecture knowledge security format fhir-server test-fhir-server bench audit install install-dev clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -65,6 +66,12 @@ security: $(DEV)
 format: $(DEV) ## rewrite the code in the house style
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+fhir-server: $(DEV) ## a real FHIR server with the synthetic patients (FHIR_PORT=8090; needs Java 17 and Maven)
+	@exec $(BIN)/python -m tests.fhir_server.server --port $(FHIR_PORT)
+
+test-fhir-server: $(DEV) ## the tests against that server (needs Java 17 and Maven)
+	@$(BIN)/python -m tests.fhir_server.server --test
 
 bench: $(DEV) ## measure the time from request bytes to response bytes
 	$(BIN)/python -m bench $(ARGS)

@@ -89,7 +89,15 @@ def read_problems(
         if problem.reason:
             name = reference_of(entry, position)
             problems.set_aside.append(SetAside(name, problem.label, problem.reason))
+    problems.found = _newest_first(problems.found)
     return problems
+
+
+def _newest_first(problems: list[Problem]) -> list[Problem]:
+    """In one order, however the EHR ordered its entries: where one of several is named, the latest is."""
+    shown = {id(problem): next(iter(problem.evidence.values())) for problem in problems}
+    by_name = sorted(problems, key=lambda p: shown[id(p)].resource)
+    return sorted(by_name, key=lambda p: shown[id(p)].date or "", reverse=True)
 
 
 def _hits(code: CodeableConcept, terminology: Terminology) -> list[tuple[Hit, Coding]]:

@@ -1,0 +1,1 @@
+"""Tests against a FHIR server of somebody else. `make test-fhir-server` runs them; see server.py."""
