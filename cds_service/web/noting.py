@@ -50,5 +50,6 @@ def decision_noted(decision: Decision) -> None:
         indicators=[card.indicator for card in decision.cards],
         unknown=sorted({gap.key for gap in decision.gaps}),
     )
-    if decision.kidney is not None:
-        note(kidney=decision.kidney.kidney_class.value)
+    kidney = next((card.kidney for card in decision.cards if card.kidney), decision.kidney)
+    if kidney is not None:
+        note(kidney=kidney.kidney_class.value)

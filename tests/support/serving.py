@@ -46,9 +46,15 @@ class Reply:
 class Running:
     """A server that runs."""
 
-    def __init__(self, process: subprocess.Popen[str], port: int) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], port: int, output: Path) -> None:
         self.process = process
         self.port = port
+        self._output = output
+
+    @property
+    def output(self) -> str:
+        """All that it has written so far."""
+        return self._output.read_text(encoding="utf-8", errors="backslashreplace")
 
     def ask(
         self,
@@ -72,14 +78,15 @@ class Running:
 
     def workers(self) -> list[int]:
         """The processes that answer."""
-        pid = self.process.pid
-        text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
-        return [int(child) for child in text.split() if "tracker" not in _command(child)]
+        tasks = Path(f"/proc/{self.process.pid}/task").glob("*/children")
+        children = [child for task in tasks for child in task.read_text().split()]
+        return [int(child) for child in children if "resource_tracker" not in _command(child)]
 
     def stop(self) -> str:
         """Ask it to stop; all that it has written."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.communicate(timeout=PATIENCE_SECONDS * 2)[0]
+        self.process.wait(PATIENCE_SECONDS * 2)
+        return self.output
 
 
 def _command(pid: str) -> str:
@@ -95,19 +102,22 @@ def environment(directory: Path, **settings: str) -> dict[str, str]:
 def serving(
     directory: Path, *arguments: str, port: int | None = None, **settings: str
 ) -> Iterator[Running]:
-    """`make serve`, until the block ends. What it writes goes to `directory/output`."""
+    """`make serve`, until the block ends. It writes to a file: a pipe that nobody reads fills up."""
     port = port or free_port()
     command = [sys.executable, "-m", "tools.serve", "--port", str(port), *arguments]
-    with subprocess.Popen(  # noqa: S603
-        command,
-        cwd=ROOT,
-        env=environment(directory, **settings),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as process:
-        server = Running(process, port)
+    output = directory / f"output-{port}"
+    with (
+        output.open("wb") as written,
+        subprocess.Popen(  # noqa: S603
+            command,
+            cwd=ROOT,
+            env=environment(directory, **settings),
+            stdin=subprocess.DEVNULL,
+            stdout=written,
+            stderr=subprocess.STDOUT,
+        ) as process,
+    ):
+        server = Running(process, port, output)
         try:
             _wait(server)
             yield server
@@ -115,7 +125,7 @@ def serving(
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
                 try:
-                    process.communicate(timeout=PATIENCE_SECONDS)
+                    process.wait(PATIENCE_SECONDS)
                 except subprocess.TimeoutExpired:
                     process.kill()
 
@@ -130,7 +140,7 @@ def _wait(server: Running) -> None:
         else:
             return
     server.process.kill()
-    raise AssertionError(f"the server does not answer: {server.process.communicate()[0]}")
+    raise AssertionError(f"the server does not answer: {server.output}")
 
 
 def started_with(directory: Path, *arguments: str, **settings: str) -> tuple[int, str]:
