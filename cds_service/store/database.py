@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from sqlite3 import Connection as SqliteConnection
 from sqlite3 import Error as SqliteError
 from threading import Lock
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.engine import URL
@@ -32,6 +32,9 @@ _log = logging.getLogger(__name__)
 
 # How long a writer waits for another one. Far longer than any of our transactions takes.
 _PATIENCE_SECONDS = 10
+_ASK_AGAIN_SECONDS = 0.005
+# How long SQLite itself asks for a lock, before we do. Its pauses grow to 20 ms in this time.
+_LOCKED_SECONDS = 0.05
 _CONNECT_SECONDS = 3
 _CONNECTIONS = 5
 # After a failure, callers are told at once for so long. Else each would wait, and with it the calls
@@ -47,13 +50,18 @@ class Database:
         self._url = url
         self._engine: Engine | None = None
         self._lock = Lock()
+        self._turn: AbstractContextManager[object] = (
+            Lock() if url.startswith("sqlite:") else nullcontext()
+        )
         self._down_until = 0.0
         os.register_at_fork(after_in_child=self._forget)
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """A transaction that is committed, to the disk, when the block ends without an error."""
-        with self._guarded(), self._opened().begin() as connection:
+        # One at a time in a process. SQLite has one writer at a time anyway, and would have the
+        # others sleep for ever longer times, on threads that answer calls.
+        with self._turn, self._guarded(), self._opened().begin() as connection:
             yield connection
 
     @contextmanager
@@ -95,25 +103,32 @@ class Database:
 
     def _open(self) -> Engine:
         try:
-            engine = _engine_for(self._url)
-            migrate(engine)
+            return _patiently(self._made)
         except _UNAVAILABLE:
             raise
         except (SQLAlchemyError, MigrationError) as error:
             # A wrong URL or foreign tables: until somebody mends it, there is no store.
             _log.error("the store cannot be opened: %s", type(error).__name__)
             raise StoreUnavailableError(type(error).__name__) from None
+
+    def _made(self) -> Engine:
+        engine = _engine_for(self._url)
+        migrate(engine)
         return engine
 
     def _forget(self) -> None:
         """In a forked child: the connections are the parent's."""
         self._lock = Lock()
+        if isinstance(self._turn, type(self._lock)):
+            self._turn = Lock()
         if self._engine is not None:
             self._engine.dispose(close=False)
             self._engine = None
 
 
-_UNAVAILABLE = (OperationalError, InterfaceError, InternalError, PoolTimeoutError, OSError)
+# SqliteError: what is done while connecting is not yet wrapped by SQLAlchemy.
+_LOCKED = (OperationalError, SqliteError)
+_UNAVAILABLE = (*_LOCKED, InterfaceError, InternalError, PoolTimeoutError, OSError)
 
 
 def _engine_for(url: str) -> Engine:
@@ -128,7 +143,7 @@ def _sqlite(url: URL) -> Engine:
     engine = create_engine(
         url,
         pool_size=_CONNECTIONS,
-        connect_args={"timeout": _PATIENCE_SECONDS, "check_same_thread": False},
+        connect_args={"timeout": _LOCKED_SECONDS, "check_same_thread": False},
     )
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
@@ -144,28 +159,39 @@ def _prepare_sqlite(connection: SqliteConnection, _: ConnectionPoolEntry) -> Non
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    """Ask for the right to write at once: asking halfway fails if somebody else has written meanwhile."""
-    reading = connection.get_execution_options().get("reading", False)
-    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+    """Ask for the right to write at once: asking halfway fails if somebody else has written meanwhile.
+
+    SQLite itself asks again after longer and longer times, up to 0.1 s, so that a process whose turns
+    are short starves beside one that always has something to write.
+    """
+    if connection.get_execution_options().get("reading", False):
+        connection.exec_driver_sql("BEGIN")
+        return
+    _patiently(lambda: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+
+
+Result = TypeVar("Result")
+
+
+def _patiently(attempt: Callable[[], Result]) -> Result:
+    """Try until nobody else has the database locked."""
+    give_up = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        try:
+            return attempt()
+        except _LOCKED as error:
+            if "locked" not in str(error) or time.monotonic() > give_up:
+                raise
+            time.sleep(_ASK_AGAIN_SECONDS)
 
 
 def _write_ahead(engine: Engine) -> None:
-    """Readers and a writer side by side. Kept in the file; changing it waits for nobody, so wait here."""
-    give_up = time.monotonic() + _PATIENCE_SECONDS
-    while True:
-        raw = engine.raw_connection()
-        try:
-            cursor = raw.cursor()
-            cursor.execute("PRAGMA journal_mode=WAL")
-            cursor.close()
-        except SqliteError as error:
-            if "locked" not in str(error) or time.monotonic() > give_up:
-                raise OperationalError("PRAGMA journal_mode=WAL", {}, error) from None
-            time.sleep(0.05)
-        else:
-            return
-        finally:
-            raw.close()
+    """Readers and a writer side by side. The file keeps this."""
+    raw = engine.raw_connection()
+    try:
+        raw.cursor().execute("PRAGMA journal_mode=WAL").close()
+    finally:
+        raw.close()
 
 
 def _postgresql(url: URL) -> Engine:

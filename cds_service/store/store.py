@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from cds_service.store.background import Background
 from cds_service.store.counting import Counters, Counting, Event
 from cds_service.store.errors import StoreUnavailableError
+from cds_service.store.grouping import Grouping
 from cds_service.store.records import Feedback, Record
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class Store:
         self._opening = Lock()
         self._opened: Database | None = None
         self._next_purge = 0.0
+        self._feedback = Grouping(self._write_feedback)
         self._background: Background[Record] = Background(
             self._write_records, self.counting, self._purge_when_due
         )
@@ -45,9 +47,13 @@ class Store:
         """Open the store and begin its chores, in a thread of their own. Cheap when done before."""
         self._background.start()
 
+    def flush(self) -> None:
+        """Wait until what was remembered so far is written, or lost."""
+        self._background.stop()
+
     def close(self) -> None:
         """Write what is left and give the connections back."""
-        self._background.stop()
+        self.flush()
         if self._opened is not None:
             self._opened.close()
 
@@ -60,11 +66,8 @@ class Store:
 
         Raises `StoreUnavailableError`; then nothing is kept.
         """
-        from cds_service.store.writing import write_feedback
-
         try:
-            with self._database.writing() as connection:
-                new = write_feedback(connection, items, self._now())
+            new = self._feedback.commit(items)
         except StoreUnavailableError:
             self.counting.add(Event.FEEDBACK_REFUSED, len(items))
             raise
@@ -107,6 +110,12 @@ class Store:
 
                 self._opened = Database(self._url)
             return self._opened
+
+    def _write_feedback(self, calls: Sequence[Sequence[Feedback]]) -> Sequence[int]:
+        from cds_service.store.writing import write_feedback
+
+        with self._database.writing() as connection:
+            return [write_feedback(connection, items, self._now()) for items in calls]
 
     def _write_records(self, records: Sequence[Record]) -> None:
         from cds_service.store.writing import write_records
