@@ -100,21 +100,43 @@ function section(title, items, otherwise = "") {
   return [h("h3", {}, title), items.length ? h("ul", { class: "facts" }, items) : h("p", { class: "absent" }, otherwise)];
 }
 
-function verdict({ cards = [], rules = [] }, words) {
-  const stops = rules.filter(isGate);
-  const reasons = stops.map((rule) => `${ruleName(rule, words)}${rule.why ? ` (${rule.why})` : ""}`);
+function verdict(explained, words) {
+  const { cards = [], rules = [] } = explained;
   if (cards.length) {
-    return h("p", { class: "verdict" }, h("strong", {}, cards.length === 1 ? "One card came." : `${cards.length} cards came.`),
-      " ", rules.filter(({ outcome }) => outcome === "fired").map(({ rule }) => h("a", { href: `/evidence#${rule}`, target: "_blank", rel: "noopener" }, rule)).flatMap((link, at) => (at ? [", ", link] : [link])));
+    const links = rules.filter(({ outcome }) => outcome === "fired").map(({ rule }) => h("a", { href: `/evidence#${rule}`, target: "_blank", rel: "noopener" }, rule));
+    return h("p", { class: "verdict" }, h("strong", {}, cards.length === 1 ? "One card came: " : `${cards.length} cards came: `),
+      links.flatMap((link, at) => (at ? [", ", link] : [link])), ".");
   }
+  const reasons = stoodInTheWay(explained, words);
   return h("p", { class: "verdict" }, h("strong", {}, "No card came. "),
-    reasons.length ? `What stood in the way: ${reasons.join("; ")}.` : "Nothing at this moment asked for one.");
+    reasons.length ? `What stood in the way: ${reasons.join("; ")}.` : "No rule found anything to say at this moment.");
 }
 
-/** Whether this rule kept a suggestion from coming. */
-function isGate({ rule, outcome }) {
-  if (outcome === "blocked") return true;
-  return ["not met", "unknown"].includes(outcome) && ["adult", "migraine", "indication"].includes(rule);
+const GATES = {
+  adult: { "not met": "not an adult", unknown: "the age is not known" },
+  migraine: { "not met": "no migraine on record", unknown: "it is not known whether there is migraine" },
+  indication: { "not met": "no risk factor for magnesium deficiency" },
+};
+
+/** In words, what kept a card from coming. A check of orders needs neither migraine nor risk factor. */
+function stoodInTheWay({ service, rules = [], kidney: known }, words) {
+  const orders = rules.filter(({ rule }) => rule.startsWith("order "));
+  const kinds = orders.filter(({ outcome }) => outcome === "met").map(({ why: kind }) => kind);
+  const blocked = rules.filter(({ outcome }) => outcome === "blocked");
+  if (rules.some(({ rule }) => rule === "alive")) return ["the patient has died"];
+  if (service === "order-sign") return [kinds.includes("magnesium") ? "no check of the magnesium order found anything" : "no order here is one that is checked"];
+  if (service === "order-select" && !kinds.length) return ["no order just picked is one that this service acts on"];
+  const needed = service === "patient-view" || kinds.includes("acute") ? ["adult", "migraine", "indication"] : ["adult", "migraine"];
+  const reasons = rules.filter(({ rule }) => needed.includes(rule)).map(({ rule, outcome }) => GATES[rule][outcome]).filter(Boolean);
+  reasons.push(...blocked.map((rule) => blockText(rule, words)));
+  if (service === "order-select" && known?.class === "SEVERE") reasons.push("kidney function is severely reduced");
+  return reasons;
+}
+
+function blockText({ rule, why: reason }, words) {
+  if (rule === "no suggestion") return reason;
+  const name = words[`fact.${rule.replace(/^no /, "")}`] ?? rule.replace(/^no /, "").replaceAll("_", " ");
+  return `${/^[A-Z]{2}/.test(name) ? name : name.slice(0, 1).toLowerCase() + name.slice(1)} (${reason})`;
 }
 
 function kidney(known, magnesium, open) {
@@ -123,7 +145,7 @@ function kidney(known, magnesium, open) {
     h("p", {}, h("span", { class: `class ${known.class}` }, known.class),
       known.value && ` ${known.basis ?? "eGFR"} ${known.text ?? known.value}`, known.date && `, ${known.date.slice(0, 10)}`, " ",
       known.resource && resourceButton(known.resource, open)),
-    known.why && h("p", { class: "absent" }, known.why, " ", known.rule && h("a", { href: `/evidence#kidney-${known.rule}`, target: "_blank", rel: "noopener" }, "rule")),
+    known.why && h("p", { class: "absent" }, known.rule === "unknown" ? "No line of the kidney table holds for this chart." : known.why, " ", known.rule && h("a", { href: `/evidence#kidney-${known.rule}`, target: "_blank", rel: "noopener" }, "rule")),
     (known.flags ?? []).length > 0 && h("p", { class: "absent" }, `Flags: ${known.flags.join(", ").replaceAll("_", " ")}`),
     magnesium?.text && h("p", {}, `Serum magnesium ${magnesium.text} (${String(magnesium.state).replaceAll("_", " ")}) `, magnesium.evidence?.resource && resourceButton(magnesium.evidence.resource, open)));
 }
@@ -144,14 +166,6 @@ function factName({ id, label }, words) {
   const plain = id.replaceAll("_", " ");
   const name = label ? `${label} (${id})` : words[`fact.${id}`] ?? plain;
   return name.slice(0, 1).toUpperCase() + name.slice(1);
-}
-
-function ruleName({ rule }, words) {
-  if (rule === "indication") return "No risk factor for magnesium deficiency";
-  if (rule === "no suggestion") return "No further suggestion";
-  if (rule.startsWith("no ")) return words[`fact.${rule.slice(3)}`] ?? rule.slice(3).replaceAll("_", " ");
-  if (rule === "adult") return "Adult";
-  return words[`fact.${rule}`] ?? rule;
 }
 
 function ruleTable(rules, words) {

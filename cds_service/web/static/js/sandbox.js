@@ -356,7 +356,7 @@ function openOwn() {
     }
   };
   openDialog("Your own data",
-    h("p", {}, "A FHIR R4 Bundle with one Patient, or the body of a hook call. It stays in this browser and in the calls to this service, which stores nothing of it."),
+    h("p", {}, "A FHIR R4 Bundle with one Patient, or the body of a hook call. It stays in this browser and in the calls to this service, which keeps nothing of the chart."),
     h("label", { for: "own-file" }, "File"), file,
     h("label", { for: "own-text" }, "or text"), text, trouble,
     h("p", { class: "row" }, h("button", { type: "button", class: "main", onclick: use }, "Use it")));
