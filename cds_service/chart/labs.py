@@ -43,7 +43,7 @@ class LabResult:
     explanation. `high` is the upper reference limit of the laboratory, in the unit it states.
     """
 
-    __slots__ = ("_coding", "_name", "_observation", "_source", "entry", "set_id", "when")
+    __slots__ = ("_coding", "_observation", "_source", "entry", "name", "set_id", "when")
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class LabResult:
     ) -> None:
         self.entry, self.set_id, self._coding = hit
         self.when = when
-        self._name = name
+        self.name = name
         self._source = source
         self._observation = observation
 
@@ -78,7 +78,7 @@ class LabResult:
         unit = (measured.unit or measured.unit_written or None) if measured else None
         assumed = measured is not None and measured.unit == ""
         return Evidence(
-            resource=self._name,
+            resource=self.name,
             system=self._coding.system,
             code=self._coding.code,
             display=label_of(self._observation.code, self._coding) or self.entry.display,
@@ -296,5 +296,8 @@ def _newest_first(results: list[LabResult]) -> bool:
 
 
 def newest_first(results: list[LabResult]) -> list[LabResult]:
-    """The results by the latest moment each can have been taken, the newest first."""
-    return sorted(results, key=lambda r: r.when.latest, reverse=True)
+    """The results by the latest moment each can have been taken, the newest first.
+
+    Those of one moment stand by name, however the EHR ordered its entries.
+    """
+    return sorted(results, key=lambda r: (r.when.latest, r.name), reverse=True)

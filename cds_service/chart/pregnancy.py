@@ -7,7 +7,7 @@ from datetime import date
 import msgspec
 
 from cds_service.chart import dates
-from cds_service.chart.evidence import Evidence
+from cds_service.chart.evidence import Evidence, in_order
 from cds_service.chart.labs import FINAL, observed
 from cds_service.chart.naming import reference_of
 from cds_service.chart.subject import Subject
@@ -46,7 +46,8 @@ def read_pregnancy_status(
     if not recent:
         return None
     bar = max(when.earliest for when, _, _ in recent)
-    return next((e for when, yes, e in recent if yes and when.latest >= bar), None)
+    said = in_order(e for when, yes, e in recent if yes and when.latest >= bar)
+    return said[0] if said else None
 
 
 def _is_status(observation: Observation) -> bool:

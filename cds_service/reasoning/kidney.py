@@ -14,7 +14,7 @@ import msgspec
 from cds_service.chart import dates, quantities
 from cds_service.chart.chart import Chart
 from cds_service.chart.conditions import Problem
-from cds_service.chart.evidence import Evidence
+from cds_service.chart.evidence import Evidence, in_order
 from cds_service.chart.labs import LabResult, newest_first
 from cds_service.chart.patient import Person
 from cds_service.chart.quantities import Measured
@@ -292,14 +292,16 @@ def _fresh(result: Gfr, days: int, today: date) -> bool:
 
 
 def safety_problems(chart: Chart, set_id: str) -> list[Problem]:
-    """Active problems of a set, confirmed or not: safety conditions accept provisional ones."""
-    return [p for p in chart.problems.found if set_id in p.hits and p.active]
+    """Active problems of a set, newest first, confirmed or not: safety conditions accept
+    provisional ones."""
+    found = {p.evidence[set_id]: p for p in chart.problems.found if set_id in p.hits and p.active}
+    return [found[evidence] for evidence in in_order(found)]
 
 
 def _dialysis(chart: Chart) -> Evidence | None:
     for problem in safety_problems(chart, "renal_dialysis"):
         return problem.evidence["renal_dialysis"]
-    return next(iter(chart.dialysis.procedures), None)
+    return next(iter(in_order(chart.dialysis.procedures)), None)
 
 
 def _open_aki(chart: Chart) -> Evidence | None:
