@@ -189,7 +189,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(
             min_length=1,
             **_meaning(
-                "Where the service keeps its file of issued cards and feedback. Made if missing.",
+                "Where the service keeps its files: issued cards, feedback and records of calls; and "
+                "which tokens were used. Made if missing.",
                 "a directory that can be written to",
             ),
         ),
@@ -211,7 +212,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             ge=1,
             le=36_500,
             **_meaning(
-                "After how many days issued cards and feedback are deleted.",
+                "After how many days issued cards, feedback and records of calls are deleted.",
                 "a whole number of days, at least 1",
             ),
         ),

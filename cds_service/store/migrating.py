@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, inspect, text
 
 _log = logging.getLogger(__name__)
 
-STEPS: tuple[str, ...] = ("0001",)
+STEPS: tuple[str, ...] = ("0001", "0002")
 """The revisions, oldest first. Kept here so that a usual start need not import Alembic."""
 HEAD = STEPS[-1]
 SCRIPTS = Path(__file__).parent / "migrations"

@@ -51,7 +51,25 @@ class IssuedCard(msgspec.Struct, frozen=True):
     suggestions: tuple[IssuedSuggestion, ...] = ()
 
 
-Record = IssuedCard
+class AnsweredCall(msgspec.Struct, frozen=True):
+    """That a client called, and what it was answered: also where that was no card, or an error.
+
+    `unknown` are the prefetch keys of which the data were not known.
+    """
+
+    id: str
+    at: datetime
+    client: str
+    service: str
+    kind: str
+    status: int
+    knowledge: str
+    cards: tuple[str, ...] = ()
+    rules: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+
+
+Record = IssuedCard | AnsweredCall
 """Whatever is remembered behind the back of a call."""
 
 

@@ -9,14 +9,20 @@ from sqlalchemy import Column, ColumnElement, Connection, Table, delete, select
 
 from cds_service.store.database import Database
 from cds_service.store.records import milliseconds
-from cds_service.store.tables import accepted_suggestion, feedback, issued_card, issued_suggestion
+from cds_service.store.tables import (
+    accepted_suggestion,
+    answered_call,
+    feedback,
+    issued_card,
+    issued_suggestion,
+)
 
 # One transaction each, so that nobody waits long for a year's worth to go.
 _AT_ONCE = 2_000
 
 
 def purge(database: Database, before: datetime) -> int:
-    """Delete the cards issued and the feedback received before a moment; how many rows went.
+    """Delete the cards issued, calls answered and feedback received before a moment; how many rows went.
 
     Feedback on a card goes with the card, however late it came: without it, it says nothing.
     """
@@ -39,6 +45,7 @@ def _old(oldest_kept: int) -> Iterator[tuple[Table, Column[str], ColumnElement[b
     yield feedback, feedback.c.digest, (feedback.c.received_ms < oldest_kept) | late
     yield issued_suggestion, issued_suggestion.c.uuid, issued_suggestion.c.card_uuid.in_(cards)
     yield issued_card, issued_card.c.uuid, issued_card.c.issued_ms < oldest_kept
+    yield answered_call, answered_call.c.id, answered_call.c.at_ms < oldest_kept
 
 
 def _in_pieces(

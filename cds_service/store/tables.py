@@ -1,11 +1,22 @@
 """The tables. Times are whole milliseconds since 1970 (UTC), so that both databases reckon alike.
 
-`v0001` in `migrations/versions` makes them; a change here needs a migration there.
+The steps in `migrations/versions` make them; a change here needs a migration there.
 """
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Date, Index, MetaData, String, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Date,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
 
 metadata = MetaData()
 
@@ -33,6 +44,22 @@ issued_suggestion = Table(
     Column("kind", Text, nullable=False),
     Column("recommended", Boolean, nullable=False),
     Index("issued_suggestion_by_card", "card_uuid"),
+)
+
+answered_call = Table(
+    "answered_call",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("client", Text, nullable=False),
+    Column("service", Text, nullable=False),
+    Column("kind", Text, nullable=False, comment="call or explain"),
+    Column("status", Integer, nullable=False, comment="of HTTP"),
+    Column("knowledge", Text, nullable=False),
+    Column("cards", Text, nullable=False, comment="ids, separated by blanks"),
+    Column("rules", Text, nullable=False, comment="ids, separated by blanks"),
+    Column("unknown", Text, nullable=False, comment="prefetch keys, separated by blanks"),
+    Index("answered_call_by_time", "at_ms"),
 )
 
 feedback = Table(

@@ -10,8 +10,21 @@ from sqlalchemy import Connection, Table
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.dml import Insert
 
-from cds_service.store.records import Feedback, IssuedCard, Record, milliseconds, week_of
-from cds_service.store.tables import accepted_suggestion, feedback, issued_card, issued_suggestion
+from cds_service.store.records import (
+    AnsweredCall,
+    Feedback,
+    IssuedCard,
+    Record,
+    milliseconds,
+    week_of,
+)
+from cds_service.store.tables import (
+    accepted_suggestion,
+    answered_call,
+    feedback,
+    issued_card,
+    issued_suggestion,
+)
 
 _Row = dict[str, Any]
 
@@ -43,6 +56,10 @@ def _write_cards(connection: Connection, cards: Sequence[IssuedCard]) -> None:
     )
 
 
+def _write_calls(connection: Connection, calls: Sequence[AnsweredCall]) -> None:
+    _insert(connection, answered_call, [_call(call) for call in calls])
+
+
 def write_feedback(connection: Connection, items: Iterable[Feedback], received: datetime) -> int:
     """Keep the items; how many of them were new."""
     # In one order for all: two calls with the same items then wait for each other, at most.
@@ -64,6 +81,7 @@ def write_feedback(connection: Connection, items: Iterable[Feedback], received: 
 # A further kind of record needs its table, its migration and a row here.
 _WRITERS: Mapping[type[Record], Callable[[Connection, Sequence[Any]], None]] = {
     IssuedCard: _write_cards,
+    AnsweredCall: _write_calls,
 }
 
 
@@ -79,6 +97,21 @@ def _card(card: IssuedCard) -> _Row:
         "rules": " ".join(card.rules),
         "issued_ms": milliseconds(card.issued),
         "week": week_of(card.issued),
+    }
+
+
+def _call(call: AnsweredCall) -> _Row:
+    return {
+        "id": call.id,
+        "at_ms": milliseconds(call.at),
+        "client": call.client,
+        "service": call.service,
+        "kind": call.kind,
+        "status": call.status,
+        "knowledge": call.knowledge,
+        "cards": " ".join(call.cards),
+        "rules": " ".join(call.rules),
+        "unknown": " ".join(call.unknown),
     }
 
 

@@ -14,6 +14,7 @@ from cds_service.hooks.services import Service
 from cds_service.settings import Settings, unknown_variables
 from cds_service.store.store import Store
 from cds_service.web import (
+    audit,
     auth,
     calls,
     cors,
@@ -58,6 +59,7 @@ def build(
     refusals.register(app)
     auth.register(app, settings, verifier)
     cors.register(app, cors.allowed_by(settings, verifier))
+    audit.register(app, store, answering.now, knowledge.version)
     warming.register(app, store)
     calls.register(app, settings, services, answering, store)
     feedback.register(app, settings, services, answering, store)

@@ -15,6 +15,7 @@ from cds_service.hooks.services import Service, discovery
 from cds_service.settings import Settings
 from cds_service.store.store import Store
 from cds_service.web.addresses import own_address
+from cds_service.web.audit import rules_noted
 from cds_service.web.bodies import read_json
 from cds_service.web.clients import client
 from cds_service.web.logs import note
@@ -61,9 +62,11 @@ def register(
 
     def remember(service_id: str, answer: Answer) -> None:
         service, version = services[service_id], answering.knowledge.version
-        for card in issued(
-            answer.decision, answer.cards, service, client(), version, answering.now()
-        ):
+        cards = list(
+            issued(answer.decision, answer.cards, service, client(), version, answering.now())
+        )
+        rules_noted(cards)
+        for card in cards:
             store.remember(card)
 
     def base_url() -> str:
