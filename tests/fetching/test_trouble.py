@@ -27,6 +27,9 @@ OUTCOME: Json = {
     "issue": [{"severity": "error", "code": "exception", "diagnostics": "Zq7SECRETx9"}],
 }
 
+# For servers that never answer; all others are given time.
+SHORT = {"fhir_total_ms": 2_000, "fhir_request_ms": 1_000}
+
 TROUBLE: dict[str, tuple[Callable[[Json], Reply], str]] = {
     "killed": (lambda _: ehr.kill(), "broke off"),
     "stalled": (lambda _: ehr.stall(), "in time"),
@@ -69,10 +72,10 @@ def test_trouble_with_one_key_is_told(
 ) -> None:
     reply, reason = TROUBLE[trouble]
     server = serve(serving(whole["prefetch"], **{key: reply}))
-    client = service(server.base, max_body_bytes=1_000_000, fhir_max_bytes=200_000)
+    client = service(server.base, **(SHORT if reason == "in time" else {}), fhir_max_bytes=200_000)
     started = time.monotonic()
     response = http.call(client, PATIENT_VIEW, call_at(server.base, whole))
-    assert time.monotonic() - started < 2.5
+    assert time.monotonic() - started < 8
     said = response.get_data(as_text=True)
     assert "Zq7SECRETx9" not in said
     assert TOKEN not in said
@@ -195,7 +198,7 @@ def test_a_server_is_left_alone_for_as_long_as_it_asks(
 ) -> None:
     again = twice(say(b"", 429, headers={"Retry-After": "1"}), whole["prefetch"]["conditions"])
     server = serve(serving(whole["prefetch"], conditions=again))
-    client = service(server.base, fhir_total_ms=3_000)
+    client = service(server.base)
     http.cards(client, PATIENT_VIEW, call_at(server.base, whole))
     first, second = server.of("Condition")
     assert second.at - first.at >= 1
@@ -217,7 +220,7 @@ def test_no_second_try_where_it_does_not_help(
     serve: Serve, service: Service, whole: Json, reply: Reply
 ) -> None:
     server = serve(serving(whole["prefetch"], conditions=lambda _: reply))
-    http.call(service(server.base), PATIENT_VIEW, call_at(server.base, whole))
+    http.call(service(server.base, **SHORT), PATIENT_VIEW, call_at(server.base, whole))
     assert len(server.of("Condition")) == 1
 
 
@@ -236,8 +239,8 @@ def test_time_is_up_for_all_together(serve: Serve, service: Service, whole: Json
         return say({**body, "link": [link]})
 
     server = serve(serving(whole["prefetch"], conditions=endless))
-    client = service(server.base, fhir_max_pages=1000)
+    client = service(server.base, fhir_max_pages=1000, **SHORT)
     started = time.monotonic()
     response = http.call(client, PATIENT_VIEW, call_at(server.base, whole))
-    assert 0.9 < time.monotonic() - started < 1.5
+    assert 0.9 < time.monotonic() - started < 4
     assert "in time" in assert_outcome(response, 412)
