@@ -144,10 +144,21 @@ def server_for(host: str, port: int, workers: int) -> AbstractServer[Any]:
     )
 
 
+def heed_a_stop() -> None:
+    """Let a worker that is still starting be stopped; granian sets its own handlers later.
+
+    A forked worker begins with the handlers of its parent, which would swallow the parent's word to
+    stop. The terminal's Ctrl-C is left to the parent, so that it knows which workers it ended.
+    """
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 def serve(settings: Settings, host: str, port: int, workers: int) -> None:
     """Serve until told to stop."""
     if settings.operator_address:
         start_operators(settings, host, port)
+    os.register_at_fork(after_in_child=heed_a_stop)
     server = server_for(host, port, workers)
     server.on_startup(lambda: print(addresses(host, port, settings), flush=True))
     with own_foreground_group():

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
@@ -21,19 +21,14 @@ from tools import serve
 ROOT = Path(__file__).resolve().parent.parent.parent
 PATIENCE_SECONDS = 30.0
 
-GRANIAN = (
-    "granian",
-    "--interface",
-    "wsgi",
-    "--no-ws",
-    "--blocking-threads",
-    "2",
-    "--port",
-    "{port}",
-)
 SERVERS = {
     "make run": ("tools.serve", "--port", "{port}"),
-    "make serve": (*GRANIAN, "--respawn-failed-workers", "app:app"),
+    "make serve": ("tools.serve", "--port", "{port}", "--workers", "2"),
+    "granian": (
+        *("granian", "--interface", "wsgi", "--no-ws", "--blocking-threads", "2"),
+        # Under load a worker of this kind may miss the word to stop.
+        *("--workers-kill-timeout", "5", "--respawn-failed-workers", "--port", "{port}", "app:app"),
+    ),
     "gunicorn": ("gunicorn", "--no-control-socket", "--bind", "127.0.0.1:{port}", "app:app"),
 }
 
@@ -62,11 +57,14 @@ def running(command: tuple[str, ...], port: int, **environ: str) -> Iterator[sub
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        start_new_session=True,
     ) as server:
         try:
             yield server
         finally:
-            server.kill()
+            # Workers outlive a server that is killed.
+            with suppress(ProcessLookupError):
+                os.killpg(server.pid, signal.SIGKILL)
 
 
 def wait_until_it_answers(server: subprocess.Popen[str], port: int) -> None:
@@ -78,7 +76,7 @@ def wait_until_it_answers(server: subprocess.Popen[str], port: int) -> None:
             time.sleep(0.1)
         else:
             return
-    server.kill()
+    os.killpg(server.pid, signal.SIGKILL)
     pytest.fail(f"no answer on port {port}: {server.communicate()[0]}")
 
 
@@ -89,6 +87,7 @@ def wait_until_it_answers(server: subprocess.Popen[str], port: int) -> None:
         ("make run", signal.SIGINT),
         ("make run", signal.SIGTERM),
         ("make serve", signal.SIGTERM),
+        ("granian", signal.SIGTERM),
         ("gunicorn", signal.SIGTERM),
     ],
 )
