@@ -23,7 +23,7 @@ AUDIT := .venv-audit/requirements-audit.txt
 FULLY_COVERED := cds_service/chart/*,cds_service/knowledge/*,cds_service/reasoning/*
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test check layout lint types architecture knowledge security format fhir-server test-fhir-server bench audit install install-dev clean
+.PHONY: help run serve test check layout lint types architecture knowledge security format fhir-server test-fhir-server bench soak audit install install-dev clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -75,6 +75,9 @@ test-fhir-server: $(DEV) ## the tests against that server (needs Java 17 and Mav
 
 bench: $(DEV) ## measure the time from request bytes to response bytes
 	$(BIN)/python -m bench $(ARGS)
+
+soak: $(DEV) ## a minute at full load with slow clients, aborted bodies and killed workers
+	$(BIN)/python -m bench.soak $(ARGS)
 
 # Kept out of `check`: it asks a vulnerability database over the network. Strict, so that a package
 # the database could not be asked about is a failure and not a silence.

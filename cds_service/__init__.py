@@ -36,17 +36,18 @@ def create_app(
     from cds_service.store.location import database_url
     from cds_service.store.store import Store
     from cds_service.web.application import build
-    from cds_service.web.auth import verifier_of
+    from cds_service.web.auth import servers_of, verifier_of
     from cds_service.web.metrics import StoreCounting
 
     chosen = settings if settings is not None else read_settings()
     knowledge = load()
     services = services_of(knowledge)
-    fetching = Fetching(chosen.fhir_servers, bounds_of(chosen))
+    verifier = verifier_of(chosen)
+    fetching = Fetching((*chosen.fhir_servers, *servers_of(verifier)), bounds_of(chosen))
     answering = Answering(knowledge, now or utc_now, complete=completing(fetching, services))
     url = database_url(chosen.database_url, chosen.data_dir)
     store = Store(url, chosen.retention_days, answering.now, StoreCounting())
-    return build(chosen, services, answering, store, verifier_of(chosen))
+    return build(chosen, services, answering, store, verifier)
 
 
 def create_front(app: Flask) -> Front:

@@ -10,12 +10,14 @@ from __future__ import annotations
 import ipaddress
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import msgspec
 from flask import Flask, Response, g, request
 
+from cds_service.fhir.servers import Server, entries
 from cds_service.hooks.errors import Issue
 from cds_service.settings import Settings, SettingsError
 from cds_service.web.logs import note
@@ -76,6 +78,25 @@ def verifier_of(settings: Settings) -> Verifier | None:
     finally:
         ledger.close()
     return Verifier(clients, KeySets(ledger), ledger, time.time)
+
+
+def servers_of(verifier: Verifier | None) -> tuple[Server, ...]:
+    """The FHIR servers that the calls of single clients may have asked. Raises `SettingsError`."""
+    clients = verifier.clients.values() if verifier is not None else ()
+    return tuple(
+        _server(entry | {"clients": [client.iss]}, client.name)
+        for client in clients
+        for text in client.fhir_servers
+        for entry in entries(text)
+    )
+
+
+def _server(entry: Mapping[str, Any], name: str) -> Server:
+    try:
+        return msgspec.convert(entry, Server)
+    except msgspec.ValidationError:
+        text = f"CDS_CLIENTS_FILE: a member of fhirServers of {name} cannot be asked safely."
+        raise SettingsError(text) from None
 
 
 def register(app: Flask, settings: Settings, verifier: Verifier | None) -> None:

@@ -11,7 +11,10 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from cds_service.fhir.servers import Servers
+from cds_service.settings import Settings, SettingsError
 from cds_service.trust.clients import ClientsError, read_clients, schema
+from cds_service.web.auth import servers_of, verifier_of
 
 from ..support import issuing
 from ..support.serving import started_with
@@ -57,6 +60,32 @@ def test_a_good_file_is_read(tmp_path: Path, good: Document) -> None:
 
 def test_the_schema_is_a_schema() -> None:
     Draft202012Validator.check_schema(schema())
+
+
+def test_its_servers_are_asked_for_its_calls_alone(tmp_path: Path, good: Document) -> None:
+    document = copy.deepcopy(good)
+    document["clients"][0]["fhirServers"] = ["https://fhir.north.example.org/r4 private"]
+    settings = Settings(
+        clients_file=str(written(tmp_path, document)), public_url=PUBLIC, data_dir=str(tmp_path)
+    )
+    servers = Servers(servers_of(verifier_of(settings)))
+    url = "https://fhir.north.example.org/r4"
+    found = servers.find(url, "https://north.example.org")
+    assert found is not None
+    assert found.private
+    assert not found.open
+    assert servers.find(url, "https://south.example.org") is None
+    assert servers.find(url) is None
+
+
+def test_a_server_that_cannot_be_asked_safely_is_refused(tmp_path: Path, good: Document) -> None:
+    document = copy.deepcopy(good)
+    document["clients"][0]["fhirServers"] = ["http://fhir.north.example.org/r4"]
+    settings = Settings(
+        clients_file=str(written(tmp_path, document)), public_url=PUBLIC, data_dir=str(tmp_path)
+    )
+    with pytest.raises(SettingsError, match="north cannot be asked safely"):
+        servers_of(verifier_of(settings))
 
 
 def private(document: Document) -> None:

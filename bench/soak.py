@@ -1,0 +1,188 @@
+"""`python -m bench.soak`: a minute at full load, with slow clients, aborted bodies and killed workers.
+
+Every call is repeated by its client until it is answered; exits 1 where one was answered wrongly, or
+not within the patience of a client, or where the memory of a worker grew.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import http.client
+import os
+import random
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bench.bodies import cases
+
+HOST = "127.0.0.1"
+PATIENCE_SECONDS = 15.0
+CALLERS = 4
+SLOW = 20
+KILL_EVERY_SECONDS = 10.0
+GROWTH = 1.25
+"""Of the memory of a worker, from the first third of its life to the last."""
+
+
+class Soak:
+    """The load, and what came of it."""
+
+    def __init__(self, port: int, body: bytes, path: str) -> None:
+        self.port = port
+        self.body = body
+        self.path = path
+        self.seen: Counter[str] = Counter()
+        self.seconds: list[float] = []
+        self.stop = threading.Event()
+        self.expected = b""
+
+    def answered(self) -> tuple[int, bytes]:
+        """One call, once."""
+        connection = http.client.HTTPConnection(HOST, self.port, timeout=PATIENCE_SECONDS)
+        with contextlib.closing(connection):
+            connection.request("POST", self.path, self.body, {"Content-Type": "application/json"})
+            reply = connection.getresponse()
+            return reply.status, reply.read()
+
+    def call(self) -> None:
+        """Calls, one after the other, each until it is answered."""
+        while not self.stop.is_set():
+            started = time.monotonic()
+            while True:
+                try:
+                    status, answer = self.answered()
+                except (OSError, http.client.HTTPException):
+                    self.seen["connection lost, repeated"] += 1
+                else:
+                    if status == 200:
+                        break
+                    self.seen[f"{status}, repeated"] += 1
+                if time.monotonic() - started > PATIENCE_SECONDS:
+                    self.seen["LOST"] += 1
+                    return
+                time.sleep(0.05)
+            self.seconds.append(time.monotonic() - started)
+            self.seen["answered" if b'"cards":[{' in answer else "WRONG"] += 1
+
+    def dawdle(self) -> None:
+        """Send a part of a body, wait, and now and then go away."""
+        head = (
+            f"POST {self.path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(self.body)}\r\n\r\n"
+        ).encode()
+        chance = random.Random(threading.get_ident())  # noqa: S311 - no secret
+        while not self.stop.is_set():
+            with (
+                contextlib.suppress(OSError),
+                socket.create_connection((HOST, self.port), timeout=5) as connection,
+            ):
+                connection.sendall(head + self.body[: chance.randrange(len(self.body))])
+                self.stop.wait(chance.choice((0.0, 0.2, 3.0)))
+                self.seen["bodies aborted"] += 1
+
+
+def children(pid: int) -> list[int]:
+    """The workers."""
+    tasks = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for task in tasks for child in task.read_text().split()]
+
+
+def memory(pid: int) -> float:
+    """Resident megabytes."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+@contextlib.contextmanager
+def server(port: int, directory: str) -> Iterator[subprocess.Popen[bytes]]:
+    """The production form."""
+    command = [sys.executable, "-m", "tools.serve", "--port", str(port), "--workers", "2"]
+    environment = {**os.environ, "CDS_DATA_DIR": directory, "CDS_LOG_LEVEL": "ERROR"}
+    with subprocess.Popen(  # noqa: S603
+        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(60)
+
+
+def watch(process: subprocess.Popen[bytes], seconds: float, kill: bool) -> dict[int, list[float]]:
+    """Sample the memory of the workers, and kill one of them now and then, but the first."""
+    samples: dict[int, list[float]] = {}
+    started = last_kill = time.monotonic()
+    spared = children(process.pid)[0]
+    while time.monotonic() - started < seconds:
+        time.sleep(0.5)
+        for worker in children(process.pid):
+            with contextlib.suppress(OSError):
+                samples.setdefault(worker, []).append(memory(worker))
+        if kill and time.monotonic() - last_kill > KILL_EVERY_SECONDS:
+            last_kill = time.monotonic()
+            for worker in children(process.pid):
+                if worker != spared:
+                    os.kill(worker, signal.SIGKILL)
+                    break
+    return {spared: samples[spared]}
+
+
+def started(work: Callable[[], None], number: int) -> list[threading.Thread]:
+    """So many threads that do this."""
+    threads = [threading.Thread(target=work, daemon=True) for _ in range(number)]
+    for thread in threads:
+        thread.start()
+    return threads
+
+
+def main() -> int:
+    """Soak, print, and say whether it held."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=60.0)
+    options = parser.parse_args()
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port = int(probe.getsockname()[1])
+    hook, body = cases(100, datetime.now(UTC).date())["patient-view, card"]
+    soak = Soak(port, body, f"/cds-services/magnesium-migraine-{hook}")
+    with tempfile.TemporaryDirectory() as directory, server(port, directory) as process:
+        give_up = time.monotonic() + 30
+        while time.monotonic() < give_up:
+            with contextlib.suppress(OSError):
+                if soak.answered()[0] == 200:
+                    break
+            time.sleep(0.1)
+        callers = started(soak.call, CALLERS)
+        slow = started(soak.dawdle, SLOW)
+        samples = watch(process, options.seconds, kill=True)
+        soak.stop.set()
+        for thread in [*callers, *slow]:
+            thread.join(PATIENCE_SECONDS)
+    (worker,) = samples.values()
+    third = len(worker) // 3
+    before, after = statistics.median(worker[:third]), statistics.median(worker[-third:])
+    for name, count in sorted(soak.seen.items()):
+        print(f"{count:>8} {name}")
+    ordered = sorted(soak.seconds)
+    print(f"{len(ordered) / options.seconds:>8.0f} calls a second")
+    for share in (0.5, 0.95, 0.99, 1.0):
+        at = min(int(share * len(ordered)), len(ordered) - 1)
+        print(f"{ordered[at] * 1000:>8.1f} ms at {share:.0%}")
+    print(f"{before:>8.1f} MB in the first third, {after:.1f} MB in the last")
+    bad = soak.seen["LOST"] + soak.seen["WRONG"]
+    return 1 if bad or after > before * GROWTH else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
