@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from cds_service.knowledge.drugs import COMBINATION, Drug, words
+from cds_service.knowledge.drugs import COMBINATION, Drug, Drugs, DrugText, MagnesiumTable, words
+from cds_service.knowledge.terminology import Prefix, SetCode, ValueSet
 from tests.support.decisions import knowledge
 
 LOOP, THIAZIDE, SPARING = "diuretic_loop", "diuretic_thiazide", "diuretic_ksparing"
@@ -215,6 +216,30 @@ def test_every_name_is_told_once() -> None:
     assert len(codes) == len(set(codes))
     assert ("4603", "furosemide", "IN") in {(c, n, t) for c, n, t, _ in names}
     assert all(classes for _, _, _, classes in names)
+
+
+def test_a_table_of_its_own() -> None:
+    """Codes of other systems in a set of drugs are passed over; a product hides its ingredient."""
+    atc, other = "http://www.whocc.no/atc", "urn:local"
+    loop = ValueSet(
+        "med_diuretic_loop", "t", "1", "draft", "p",
+        prefixes=(Prefix(atc, "C03C"), Prefix(other, "C03A")),
+        codes=(SetCode(atc, "C03EB01"), SetCode(other, "C03EA01")),
+    )  # fmt: skip
+    drugs = Drugs(
+        {"1": ("furosemide 40", "SCD", ("2",), (LOOP,), "oral")},
+        {"1": ("hidden", (LOOP,)), "2": ("furosemide", (LOOP,))},
+        MagnesiumTable("1", "draft", {}, {}),
+        [loop],
+        DrugText("1", "draft", "s", {}, (), (), {}, {}, {}),
+    )
+    assert [drugs.by_atc(c) is not None for c in ("C03CA01", "C03EB01", "C03AA01", "C03EA01")] == [
+        True, True, False, False,
+    ]  # fmt: skip
+    assert list(drugs.every_name()) == [
+        ("1", "furosemide 40", "SCD", (LOOP,)),
+        ("2", "furosemide", "IN", (LOOP,)),
+    ]
 
 
 def test_words() -> None:
