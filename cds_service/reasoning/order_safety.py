@@ -374,7 +374,7 @@ def other_order_cards(findings: Findings, draft: Draft, drafts: Drafts) -> list[
         # A magnesium order in the same session carries the card itself.
         if taken and not _handled(draft, drafts) and findings.kidney.kidney_class in REDUCED:
             found.append(("rx-ksparing-ckd", _sparing_order(findings, use, taken)))
-    spaced = _spaced(_meets(findings, draft, drafts, gone))
+    spaced = _spaced(_meets(findings, use, drafts, gone))
     if spaced is not None:
         found.append(("rx-mg-interaction", spaced))
     cards = findings.chart.knowledge.cards
@@ -409,16 +409,13 @@ def _handled(draft: Draft, drafts: Drafts) -> bool:
 
 
 def _meets(
-    findings: Findings, draft: Draft, drafts: Drafts, gone: frozenset[str]
+    findings: Findings, use: MedicationUse, drafts: Drafts, gone: frozenset[str]
 ) -> list[Interacting]:
     """What an ordered drug needs beside the magnesium that is taken or being ordered.
 
     Antacids and laxatives count here: their salts are what most of the advice is about. What the
     card of a supplement order of the same call says already is left out.
     """
-    use = draft.use
-    if use is None:
-        return []
     taken = [
         u
         for u in findings.oral_magnesium
