@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -84,7 +85,7 @@ def spoilt_values(draw: st.DrawFn, service: str) -> bytes:
         if draw(st.booleans()) and isinstance(owner, dict):
             del owner[name]
         else:
-            owner[name] = draw(st.sampled_from(VALUES))
+            owner[name] = copy.deepcopy(draw(st.sampled_from(VALUES)))
     return json.dumps(body).encode()
 
 
