@@ -244,7 +244,10 @@ class Parameters(_Group, frozen=True):
 
 
 def parameters_from(rows: Iterable[Parameter]) -> Parameters:
-    """The typed parameters; raises `msgspec.ValidationError` naming what is missing or unread."""
+    """The typed parameters; raises `msgspec.ValidationError` naming what is missing or unread.
+
+    Numbers become the decimals that were written: 59.9 is 59.9.
+    """
     tree: dict[str, Any] = {}
     for row in rows:
         *groups, name = row.id.split(".")
@@ -252,13 +255,4 @@ def parameters_from(rows: Iterable[Parameter]) -> Parameters:
         for group in groups:
             branch = branch.setdefault(group, {})
         branch[name] = row.value
-    return msgspec.convert(_exact(tree), Parameters)
-
-
-def _exact(value: Any) -> Any:
-    """Floats of the file as the decimals that were written, so that 59.9 is 59.9."""
-    if isinstance(value, dict):
-        return {k: _exact(v) for k, v in value.items()}
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return Decimal(str(value)) if isinstance(value, float) else value
-    return value
+    return msgspec.convert(tree, Parameters)
