@@ -66,7 +66,7 @@ def test_a_required_search_that_failed_in_part_is_not_enough() -> None:
 
 @pytest.mark.parametrize("key", fhir.REQUIRED_KEYS)
 def test_null_says_that_there_is_none(key: str) -> None:
-    assert chart(**{key: None}).missing_required() == ()
+    assert chart(None, WOMAN, (), **{key: None}).missing_required() == ()
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_the_patient_must_be_the_one_of_the_call(
 def test_what_was_not_sent_or_refused_is_a_gap(key: str) -> None:
     assert chart(without=[key]).gaps(key) == (Gap(key, "was not sent"),)
     assert chart(**{key: OUTCOME}).gaps(key) == (Gap(key, "was answered with an OperationOutcome"),)
-    assert chart(**{key: None}).gaps(key) == ()
+    assert chart(None, WOMAN, (), **{key: None}).gaps(key) == ()
     assert chart().gaps(key) == ()
 
 

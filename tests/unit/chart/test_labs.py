@@ -351,6 +351,7 @@ def test_effective_before_issued_and_the_end_of_a_period(
 ) -> None:
     observation = {**egfr(effectiveDateTime=None), **members}
     (entry,) = content("kidneyLabs", [observation]).entries
+    assert entry.resource is not None
     assert observed(entry.resource).written == written
     assert one(observation).when.written == written
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -144,17 +145,21 @@ def test_a_number_is_the_decimal_that_was_written(folder: Path) -> None:
     assert str(load(folder).parameters.egfr.severe_below) == "29.9"
 
 
+def numbers(*values: Decimal | int) -> tuple[float, ...]:
+    return tuple(map(float, values))
+
+
 def test_the_numbers_of_the_specification() -> None:
     """Those whose slip would hurt: SPEC 2 to 5."""
     p = knowledge().parameters
     assert (p.age.adult, p.age.elderly, p.age.renal_risk) == (18, 65, 65)
-    assert (p.egfr.severe_below, p.egfr.moderate_below) == (30, 60)
+    assert numbers(p.egfr.severe_below, p.egfr.moderate_below) == (30, 60)
     assert (p.egfr.normal_valid_days, p.egfr.moderate_fresh_days) == (365, 183)
-    assert (p.egfr.plausible_min, p.egfr.plausible_max) == (1, 250)
+    assert numbers(p.egfr.plausible_min, p.egfr.plausible_max) == (1, 250)
     assert p.egfr.creatinine_newer_hours == 24
     assert (p.renal.aki_days, p.renal.aki_cleared_after_days) == (90, 7)
     assert (p.renal.dialysis_procedure_days, p.renal.transplant_egfr_days) == (90, 183)
-    assert (str(p.creatinine.plausible_min_mg_dl), p.creatinine.plausible_max_mg_dl) == ("0.1", 30)
+    assert numbers(p.creatinine.plausible_min_mg_dl, p.creatinine.plausible_max_mg_dl) == (0.1, 30)
     assert str(p.creatinine.umol_l_per_mg_dl) == "88.4"
     m = p.magnesium
     assert [str(x) for x in (m.severe_low_mg_dl, m.low_mg_dl, m.high_mg_dl)] == [
@@ -170,9 +175,9 @@ def test_the_numbers_of_the_specification() -> None:
     assert (float(m.critical_high_mg_dl), float(m.critical_high_mmol_l)) == (4.9, 2.0)
     assert (m.valid_days, str(m.mg_dl_per_mmol_l)) == (180, "2.4305")
     d = p.dose
-    assert (d.start_mg, d.target_mg, d.elderly_target_mg, d.max_mg) == (200, 400, 350, 500)
-    assert (d.moderate_ckd_max_mg, d.upper_level_mg, d.pregnancy_max_mg) == (200, 350, 350)
-    limits = sorted((b.from_age, b.mg) for b in d.upper_level_child.values())
+    assert numbers(d.start_mg, d.target_mg, d.elderly_target_mg, d.max_mg) == (200, 400, 350, 500)
+    assert numbers(d.moderate_ckd_max_mg, d.upper_level_mg, d.pregnancy_max_mg) == (200, 350, 350)
+    limits = sorted(numbers(b.from_age, b.mg) for b in d.upper_level_child.values())
     assert limits == [(1, 65), (4, 110), (9, 350)]
     assert (p.ppi.min_days, p.risk.oncology_days, p.risk.antiinfective_days) == (90, 180, 30)
     assert (p.pregnancy.lookback_days, p.medication.authored_within_days) == (300, 730)
