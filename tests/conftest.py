@@ -12,6 +12,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis import HealthCheck, settings
 
+from .support.requirements import RequirementsRan
+
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
 
@@ -25,6 +27,12 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("house")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Reports of all workers arrive where none is: there it is seen which requirements were verified."""
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(RequirementsRan(config))
 
 
 @pytest.fixture(scope="session", autouse=True)

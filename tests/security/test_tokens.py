@@ -141,6 +141,7 @@ WRONG_CLAIMS: list[tuple[str, dict[str, Any], str]] = [
     ("no tenant", {"tenant": None}, "tenant"),
     ("another tenant", {"tenant": "ward-z"}, "tenant"),
     ("a list of tenants", {"tenant": ["ward-a"]}, "tenant"),
+    ("no issuer", {"iss": None}, UNVERIFIED),
     ("another issuer", {"iss": "https://evil.example.org"}, UNVERIFIED),
     ("the issuer with a slash", {"iss": f"{NORTH}/"}, UNVERIFIED),
 ]
