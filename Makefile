@@ -23,7 +23,7 @@ AUDIT := .venv-audit/requirements-audit.txt
 FULLY_COVERED := cds_service/chart/*,cds_service/knowledge/*,cds_service/reasoning/*
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test check layout lint types architecture knowledge security format fhir-server test-fhir-server bench soak audit install install-dev clean
+.PHONY: help run serve test check layout lint types architecture knowledge security format fhir-server test-fhir-server mutate mutate-sample bench soak audit install install-dev clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -72,6 +72,14 @@ fhir-server: $(DEV) ## a real FHIR server with the synthetic patients (FHIR_PORT
 
 test-fhir-server: $(DEV) ## the tests against that server (needs Java 17 and Maven)
 	@$(BIN)/python -m tests.fhir_server.server --test
+
+mutate: $(DEV) ## break code and knowledge in every way known here: a test must notice (half an hour)
+	$(BIN)/python -m tests.mutation.code
+	$(BIN)/python -m tests.mutation.knowledge
+
+mutate-sample: $(DEV) ## the same for a few, others each day
+	$(BIN)/python -m tests.mutation.code --sample 40
+	$(BIN)/python -m tests.mutation.knowledge --sample 60
 
 bench: $(DEV) ## measure the time from request bytes to response bytes
 	$(BIN)/python -m bench $(ARGS)

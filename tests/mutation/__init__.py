@@ -1,0 +1,1 @@
+"""Breaks the code, and the knowledge, in small ways, and asks whether a test notices."""

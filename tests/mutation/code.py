@@ -1,0 +1,157 @@
+"""Breaks reasoning, chart and cards in one place at a time: does a test notice? (`make mutate`)
+
+    python -m tests.mutation.code                              everything
+    python -m tests.mutation.code --only cds_service/reasoning/kidney.py
+    python -m tests.mutation.code --sample 40                  another sample each day
+
+What no test notices must be listed in survivors.toml with the reason why that is right.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import sys
+import time
+import tomllib
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.mutation.mutants import ROOMS, ROOT, Mutant, files, mutants_of
+from tests.mutation.running import KILLED, TIMED_OUT, Campaign, Verdict
+
+SURVIVORS = Path(__file__).with_name("survivors.toml")
+# What reads charts, decides and words cards, one thing at a time, and then from request to card.
+TESTS = (
+    "tests/unit/chart",
+    "tests/unit/reasoning",
+    *sorted(p.relative_to(ROOT).as_posix() for p in (ROOT / "tests/unit").glob("test_cards_*.py")),
+    "tests/scenarios",
+    "tests/table/test_boundaries.py",
+)
+Key = tuple[str, str, str, str]
+
+
+class Listed(NamedTuple):
+    """A mutant that is known to change nothing that anybody could see, and why."""
+
+    file: str
+    function: str
+    was: str
+    now: str
+    reason: str
+
+    @property
+    def key(self) -> Key:
+        return self.file, self.function, self.was, self.now
+
+
+def listed() -> dict[Key, Listed]:
+    content = tomllib.loads(SURVIVORS.read_text(encoding="utf-8"))
+    entries = [Listed(**entry) for entry in content.get("survivor", ())]
+    return {entry.key: entry for entry in entries}
+
+
+class Tally:
+    """Hears the verdicts, and says what matters while it goes."""
+
+    def __init__(self, known: dict[Key, Listed], total: int) -> None:
+        self.verdicts: list[Verdict] = []
+        self._known = known
+        self._total = total
+        self._started = time.monotonic()
+        self._said = 0.0
+
+    def hear(self, verdict: Verdict) -> None:
+        self.verdicts.append(verdict)
+        now = time.monotonic()
+        if verdict in self.unlisted:
+            say(f"{verdict.outcome}: {verdict.mutant}")
+        if now - self._said > 30:
+            self._said = now
+            say(f"... {len(self.verdicts)} of {self._total}, {now - self._started:.0f} s")
+
+    @property
+    def unlisted(self) -> list[Verdict]:
+        noticed = (KILLED, TIMED_OUT)
+        return [
+            v for v in self.verdicts if v.outcome not in noticed and v.mutant.key not in self._known
+        ]
+
+    def stale(self) -> list[Listed]:
+        """Entries whose mutant is noticed by now, or is no more."""
+        survived = {v.mutant.key for v in self.verdicts if v.outcome not in (KILLED, TIMED_OUT)}
+        return [entry for key, entry in self._known.items() if key not in survived]
+
+    def table(self) -> str:
+        rows = [f"{'':32}{'mutants':>8}{'noticed':>9}{'in time':>9}{'listed':>8}{'unlisted':>10}"]
+        unlisted = {id(v) for v in self.unlisted}
+        for room in (*ROOMS, ""):
+            found = [v for v in self.verdicts if v.mutant.file.startswith(room)]
+            count = Counter(v.outcome for v in found)
+            open_ = sum(id(v) in unlisted for v in found)
+            noticed = count[KILLED] + count[TIMED_OUT]
+            rows.append(
+                f"{room or 'together':32}{len(found):>8}{noticed:>9}"
+                f"{count[KILLED]:>9}{len(found) - noticed - open_:>8}{open_:>10}"
+            )
+        return "\n".join(rows)
+
+
+def say(text: str) -> None:
+    print(text, file=sys.__stdout__, flush=True)
+
+
+def sampled(mutants: list[Mutant], size: int, seed: int) -> list[Mutant]:
+    """A sample in the order of the files."""
+    chosen = random.Random(seed).sample(range(len(mutants)), min(size, len(mutants)))  # noqa: S311
+    return [mutants[n] for n in sorted(chosen)]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    asked = _arguments(arguments)
+    chosen = [f for f in files() if not asked.only or any(f.startswith(o) for o in asked.only)]
+    mutants = [m for file in chosen for m in mutants_of(file) if asked.function in ("", m.name)]
+    if asked.sample:
+        say(f"{asked.sample} of {len(mutants)} mutants, seed {asked.seed}")
+        mutants = sampled(mutants, asked.sample, asked.seed)
+    tally = Tally(listed(), len(mutants))
+    campaign = Campaign(mutants, asked.jobs, tally.hear)
+    # Hypothesis draws the same examples in each run.
+    os.environ["CI"] = "1"
+    options = ["--quiet", "--capture=sys", "--no-header", "--no-summary", "-p", "no:cacheprovider"]
+    code = pytest.main([*options, *TESTS], plugins=[campaign])
+    if campaign.red or code not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+        say("\n".join(["Nothing was tried: tests fail with nothing changed.", *campaign.red]))
+        return 2
+    return _judged(tally, everything=not (asked.sample or asked.only or asked.function))
+
+
+def _judged(tally: Tally, everything: bool) -> int:
+    say(tally.table())
+    stale = tally.stale() if everything else []
+    for entry in stale:
+        say(f"listed, but noticed or gone: {entry.file} {entry.function}\n    + {entry.now}")
+    for verdict in tally.unlisted:
+        say(f"{verdict.outcome}, not listed: {verdict.mutant}")
+    return 1 if stale or tally.unlisted else 0
+
+
+def _arguments(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.mutation.code")
+    today = datetime.now(UTC)
+    parser.add_argument("--sample", type=int, default=0, help="only so many, another lot each day")
+    parser.add_argument("--seed", type=int, default=today.toordinal(), help="which sample")
+    parser.add_argument("--only", nargs="*", default=[], help="files or folders")
+    parser.add_argument("--function", default="", help="one function or table by name")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
