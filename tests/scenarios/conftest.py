@@ -1,0 +1,19 @@
+"""The service on a day that stands still, so that whole answers can be compared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from flask.testing import FlaskClient
+
+from .accounts import NOW
+
+
+@pytest.fixture(scope="session")
+def client_that_day() -> Iterator[FlaskClient]:
+    from cds_service import create_app
+
+    app = create_app(now=lambda: NOW)
+    yield app.test_client()
+    app.extensions["store"].close()
