@@ -99,8 +99,14 @@ def problems(folder: Path = HERE / "data", schemas: Path = HERE / "schemas") -> 
     except KnowledgeError as error:
         yield str(error)
         return
+    yield from problems_of(knowledge)
+
+
+def problems_of(knowledge: Knowledge) -> Iterator[str]:
+    """What is wrong with knowledge that could be loaded."""
     yield from _unused_sets(knowledge)
     yield from _contradictions(knowledge)
+    yield from _origins(knowledge)
     yield from _sources(knowledge)
     yield from _places(knowledge)
     yield from _lengths(knowledge)
@@ -155,6 +161,27 @@ def _contradictions(knowledge: Knowledge) -> Iterator[str]:
             for excluded in prefix.excluded:
                 if not excluded.startswith(prefix.prefix):
                     yield f"{value_set.id}: {excluded} does not begin with {prefix.prefix}"
+
+
+def _origins(knowledge: Knowledge) -> Iterator[str]:
+    """Codes name their sources by place, so none may be missing, and none be there for nothing.
+
+    What the tables of RxNorm and the beginnings in ATC bring has no codes to name its source.
+    """
+    for value_set in knowledge.sets.values():
+        for code in value_set.codes:
+            if not code.sources:
+                yield f"{code.code} in {value_set.id}: no source"
+        wanted = {place for code in value_set.codes for place in code.sources}
+        if value_set.id.startswith("med_"):
+            titles = ("RxNorm", "ATC") if value_set.codes or value_set.prefixes else ("RxNorm",)
+            for title in titles:
+                of_title = {n for n, s in enumerate(value_set.sources) if title in s}
+                if not of_title:
+                    yield f"{value_set.id}: no source for what it takes from {title}"
+                wanted |= of_title
+        for place in sorted(wanted ^ set(range(len(value_set.sources)))):
+            yield f"{value_set.id}: source {place} is not there, or nothing rests on it"
 
 
 def _codes(knowledge: Knowledge, set_id: str) -> set[tuple[str, str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,6 +24,7 @@ def _small(tmp_path_factory: pytest.TempPathFactory) -> Path:
         content = json.loads(path.read_text(encoding="utf-8"))
         codes = content["codes"]
         content["codes"] = codes[:_CODES] + [c for c in codes[_CODES:] if c["code"] == _KEPT]
+        _keep_what_is_rested_on(content)
         path.write_text(json.dumps(content), encoding="utf-8")
     for name, member in (("products", "products"), ("magnesium", "products"), ("ingredients", "")):
         path = folder / f"rxnorm/{name}.json"
@@ -32,6 +34,16 @@ def _small(tmp_path_factory: pytest.TempPathFactory) -> Path:
             del table[code]
         path.write_text(json.dumps(content), encoding="utf-8")
     return folder
+
+
+def _keep_what_is_rested_on(content: dict[str, Any]) -> None:
+    """Only the sources that the codes still name: they are named by their place."""
+    if content["id"].startswith("med_"):
+        return
+    kept = sorted({place for code in content["codes"] for place in code["sources"]})
+    content["sources"] = [content["sources"][place] for place in kept]
+    for code in content["codes"]:
+        code["sources"] = [kept.index(place) for place in code["sources"]]
 
 
 @pytest.fixture

@@ -90,6 +90,11 @@ PLANTED: list[tuple[str, Change, str]] = [
     ("policy.json", rows("kidney", source="memory"), "policy row dialysis"),
     ("policy.json", rows("wasting_drugs", source="memory"), "its source is not one"),
     ("policy.json", rows("suggest", source="memory"), "policy row chart"),
+    ("valuesets/migraine.json", rows("codes", sources=[]), "in migraine: no source"),
+    ("valuesets/migraine.json", rows("codes", sources=[99]), "migraine: source 99 is not there"),
+    ("valuesets/med_ppi.json", member(sources=["WHO ATC"]), "takes from RxNorm"),
+    ("valuesets/med_ppi.json", member(sources=["RxNorm"]), "takes from ATC"),
+    ("valuesets/med_ppi.json", member(sources=["RxNorm", "ATC", "hearsay"]), "source 2 is not"),
     ("evidence.json", rows("evidence", references=[]), "rests on no reference"),
     ("evidence.json", rows("evidence", references=["R99"]), "there is no reference R99"),
     # wording
