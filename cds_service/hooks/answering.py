@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from typing import Any
-from uuid import uuid4
 
 import msgspec
 
@@ -18,6 +17,7 @@ from cds_service.fhir.drafts import medication_references
 from cds_service.fhir.prefetch import Content, surely_sent
 from cds_service.hooks.envelope import HookCall
 from cds_service.hooks.errors import BadCallError, Issue
+from cds_service.hooks.uuids import new_uuid
 from cds_service.knowledge.loader import Knowledge
 from cds_service.reasoning.decide import concerns_nobody, decide
 from cds_service.reasoning.decision import Decision
@@ -30,10 +30,6 @@ Completing = Callable[[HookCall], Mapping[str, Content[Any]]]
 def utc_now() -> datetime:
     """The moment of a call, unless a clock is given."""
     return datetime.now(UTC)
-
-
-def _new_uuid() -> str:
-    return str(uuid4())
 
 
 def _as_sent(_: HookCall) -> Mapping[str, Content[Any]]:
@@ -52,7 +48,7 @@ class Answering(msgspec.Struct, frozen=True):
 
     knowledge: Knowledge
     now: Clock = utc_now
-    new_uuid: Callable[[], str] = _new_uuid
+    new_uuid: Callable[[], str] = new_uuid
     complete: Completing = _as_sent
 
     def answer(self, call: HookCall, base_url: str, *, complete: bool = False) -> Answer:
@@ -63,7 +59,7 @@ class Answering(msgspec.Struct, frozen=True):
         now = self.now().astimezone(UTC)
         if not complete and self._is_settled(call, now.date()):
             return Answer(Decision(service=call.hook, day=now.date()), [])
-        contents = self.complete(call)
+        contents = {**call.contents, **self.complete(call)}
         chart = open_chart(call.prefetch, call.patient_id, now.date(), self.knowledge, contents)
         _require_known(chart)
         decision = decide(call.hook, chart, call.context, complete)
@@ -81,7 +77,7 @@ class Answering(msgspec.Struct, frozen=True):
         """Whether the answer is silence whatever the chart says, so that it need not be read."""
         if not surely_sent(call.prefetch) or any(medication_references(call.context)):
             return False
-        chart = open_chart(call.prefetch, call.patient_id, today, self.knowledge)
+        chart = open_chart(call.prefetch, call.patient_id, today, self.knowledge, call.contents)
         return concerns_nobody(call.hook, chart, call.context)
 
     def explain(self, call: HookCall, base_url: str) -> dict[str, Any]:

@@ -10,12 +10,15 @@ import json
 import re
 from collections.abc import Mapping
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
 from msgspec import Raw
 
+from cds_service.fhir.prefetch import Content
 from cds_service.fhir.servers import Token
+from cds_service.hooks.cutting import cut
 from cds_service.hooks.errors import BadCallError, Issue
 from cds_service.hooks.schema import envelope_members, issues_of
 
@@ -32,7 +35,8 @@ _BYTE = re.compile(r"\(byte (\d+)\)")
 class HookCall(msgspec.Struct, frozen=True):
     """A well-formed call. `patient_id` is the bare id, also in the context.
 
-    `token` opens `fhir_server`; `client` is who calls, where that is known.
+    `token` opens `fhir_server`; `client` is who calls, where that is known. `contents` is what the
+    prefetch values hold, where they were read already.
     """
 
     hook: str
@@ -45,11 +49,12 @@ class HookCall(msgspec.Struct, frozen=True):
     fhir_server: str | None = None
     token: Token | None = None
     client: str = ""
+    contents: Mapping[str, Content[Any]] = MappingProxyType({})
 
 
 def read_call(body: bytes, hook: str, client: str = "") -> HookCall:
     """The call in a request body; raises `BadCallError` (400) where it is not one for this hook."""
-    envelope, prefetch = _decode(body)
+    envelope, prefetch, contents = _decode(body, hook)
     issues = issues_of(hook, envelope)
     if issues:
         raise BadCallError(400, *issues)
@@ -66,23 +71,36 @@ def read_call(body: bytes, hook: str, client: str = "") -> HookCall:
         fhir_server=envelope.get("fhirServer"),
         token=_token(envelope.get("fhirAuthorization")),
         client=client,
+        contents=contents,
     )
 
 
-def _decode(body: bytes) -> tuple[dict[str, Any], dict[str, Raw]]:
-    """The members that the rules look at, and the prefetch values, undecoded."""
+_Contents = Mapping[str, Content[Any]]
+
+
+def _decode(body: bytes, hook: str) -> tuple[dict[str, Any], Mapping[str, Raw], _Contents]:
+    """The members that the rules look at; the prefetch values, undecoded; and those that were read."""
     if not body.strip():
         raise _bad("The body is empty. Send the hook call as a JSON object.")
     _require_utf8(body)
+    pieces = cut(body, hook)
+    parts = _in_one_pass(pieces.head) if pieces is not None else None
+    if pieces is not None and parts is not None:
+        return _envelope(parts[0], True), pieces.prefetch, pieces.contents
     members, prefetch = _in_one_pass(body) or _in_two_passes(body)
+    return _envelope(members, prefetch is not None), prefetch or {}, {}
+
+
+def _envelope(members: Mapping[str, Raw], has_prefetch: bool) -> dict[str, Any]:
+    """The members as objects. Of the prefetch only that there is one: its values stay as they are."""
     envelope = {
         name: value
         for name in envelope_members()
         if name in members and (value := _value(members[name], f"$.{name}")) is not None
     }
-    if prefetch is not None:
+    if has_prefetch:
         envelope["prefetch"] = {}
-    return envelope, prefetch or {}
+    return envelope
 
 
 _Parts = tuple[dict[str, Raw], dict[str, Raw] | None]

@@ -6,11 +6,10 @@ at the door leaves no record, or anybody could fill the store; the log and the f
 
 from __future__ import annotations
 
-from uuid import uuid4
-
 from flask import Flask, Response, g, request
 
 from cds_service.hooks.answering import Clock
+from cds_service.hooks.uuids import new_uuid
 from cds_service.store.records import AnsweredCall, IssuedCard
 from cds_service.store.store import Store
 from cds_service.web.clients import client
@@ -33,7 +32,7 @@ def register(app: Flask, store: Store, now: Clock, knowledge_version: str) -> No
         if kind is not None and "service" in noted:
             store.remember(
                 AnsweredCall(
-                    id=str(uuid4()),
+                    id=new_uuid(),
                     at=now(),
                     client=client(),
                     service=noted["service"],
