@@ -64,9 +64,11 @@ def _whole_day(text: str) -> When:
 def _moment(text: str) -> When:
     """An instant; its day is the calendar date as written. Without an offset it is taken as UTC."""
     moment = datetime.fromisoformat(text)
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    instant = aware.astimezone(UTC)
-    return When(instant, instant, moment.date(), moment.date(), text)
+    day = moment.date()
+    if moment.tzinfo is not UTC:
+        aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        moment = aware.astimezone(UTC)
+    return When(moment, moment, day, day, text)
 
 
 def _interval(match: re.Match[str], written: str) -> When:

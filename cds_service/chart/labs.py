@@ -145,11 +145,12 @@ def read_labs(
         observation = entry.resource
         if observation is None or observation.code is None:
             continue
+        codings = observation.code.coding
         parts = []
         if observation.component is not NOTHING:
             parts = _components(observation, members, terminology)
-        elif _is_other(observation.code, members):
-            continue
+        elif codings is None or (len(codings) == 1 and codings[0].code not in members):
+            continue  # most results are others, so this comes first, and in place
         own = _hit(observation.code, members, terminology)
         if own is None and not parts:
             continue
@@ -172,12 +173,6 @@ def read_labs(
     if content.partial:
         labs.complete = _newest_first(labs.results)
     return labs
-
-
-def _is_other(code: CodeableConcept, members: Mapping[str, tuple[Hit, ...]]) -> bool:
-    """Whether a result is surely not one of these: most are not, so this comes first."""
-    codings = code.coding
-    return codings is None or (len(codings) == 1 and codings[0].code not in members)
 
 
 def _hit(
@@ -270,8 +265,7 @@ def _high(raw: Raw) -> Measured | None:
 def observed(observation: Observation) -> dates.When:
     """effectiveDateTime, instant, end (or start) of the period, issued (SPEC 3.1); else undated."""
     for raw in (observation.effectiveDateTime, observation.effectiveInstant):
-        found = dates.parse(_decode(_STRING, raw))
-        if found is not None:
+        if raw is not NOTHING and (found := dates.parse(_decode(_STRING, raw))) is not None:
             return found
     period = _decode(_PERIOD, observation.effectivePeriod)
     if period is not None:

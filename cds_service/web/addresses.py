@@ -16,7 +16,9 @@ def own_address(settings: Settings, request: Request) -> str:
     """Without a slash at the end; raises `BadCallError` (400) where the Host header is no host."""
     if settings.public_url:
         return settings.public_url
-    if _HOST.fullmatch(request.host) is None:
+    host = request.host
+    if _HOST.fullmatch(host) is None:
         text = "The Host header is missing or malformed, and the links on cards need it."
         raise BadCallError(400, Issue("invalid", text))
-    return request.url_root.rstrip("/")
+    # `url_root` would say the same, after taking the address apart and together again.
+    return f"{request.scheme}://{host}{request.root_path.rstrip('/')}"
