@@ -19,6 +19,7 @@ import msgspec
 
 from cards.context import CardContext
 from cards.phrases import Phrases
+from cds_service.knowledge.drugs import RXNORM
 from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.model import Coded, LabOrder, Plan, PlanStep
 from cds_service.reasoning.decision import CardDecision, KidneyClass, OrderRef
@@ -67,17 +68,51 @@ def lab_draft(
     return draft | _of_this_call(card, call, phrases)
 
 
-def with_daily_dose(order: OrderRef, daily_mg: Decimal, knowledge: Knowledge) -> Resource:
+def with_daily_dose(
+    order: OrderRef,
+    daily_mg: Decimal,
+    knowledge: Knowledge,
+    salt: tuple[str, str] | None = None,
+) -> Resource:
     """The whole order as the client sent it, with the dose alone changed (SPEC 3.3).
 
-    Where the client named it by its full URL only, it gets the id by which the update finds it.
+    A product whose strength does not fit the dose gives way to its `salt` (RxCUI and name). Where
+    the client named the order by its full URL only, it gets the id by which the update finds it.
     """
     changed = copy.deepcopy(order.resource)
     changed.setdefault("id", order.reference.rpartition("/")[2])
+    if salt is not None:
+        _order_salt(changed, *salt, Phrases(knowledge))
     changed["dosageInstruction"] = [
         _once_daily(changed.get("dosageInstruction"), daily_mg, knowledge)
     ]
     return changed
+
+
+def _order_salt(order: Resource, code: str, name: str, phrases: Phrases) -> None:
+    """Leave the product open, and with it how many units to supply: those were the product's."""
+    referred = order.pop("medicationReference", None)
+    coding = {"system": RXNORM, "code": code, "display": name}
+    text = phrases.say("update.salt", salt=name[:1].upper() + name[1:])
+    order["medicationCodeableConcept"] = {"coding": [coding], "text": text}
+    inside = referred.get("reference") if isinstance(referred, dict) else None
+    if isinstance(inside, str) and isinstance(order.get("contained"), list):
+        _put(order, "contained", [c for c in order["contained"] if not _is(c, inside)])
+    supply = order.get("dispenseRequest")
+    if isinstance(supply, dict):
+        kept = {k: v for k, v in supply.items() if k not in ("quantity", "initialFill")}
+        _put(order, "dispenseRequest", kept)
+
+
+def _is(contained: Any, reference: str) -> bool:
+    return isinstance(contained, dict) and reference == f"#{contained.get('id')}"
+
+
+def _put(order: Resource, name: str, value: Any) -> None:
+    """FHIR knows no empty elements."""
+    order[name] = value
+    if not value:
+        del order[name]
 
 
 def check_all(knowledge: Knowledge) -> None:

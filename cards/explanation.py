@@ -61,7 +61,7 @@ def _kidney(known: Kidney | None, knowledge: Knowledge) -> Json | None:
             "text": known.egfr_text,
             "reason": known.reason,
             "rule": known.rule,
-            "why": titles.get(known.rule),
+            "why": known.why or titles.get(known.rule),
             "evidence": _evidence(known.evidence) if known.evidence is not None else None,
         }
     )
@@ -77,6 +77,7 @@ def _magnesium(known: SerumMagnesium | None) -> Json | None:
         {
             "state": str(known.state),
             "text": known.text,
+            "why": known.why,
             "evidence": _evidence(known.evidence) if known.evidence is not None else None,
         }
     )

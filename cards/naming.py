@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from cards.markdown import escape
@@ -10,6 +11,7 @@ from cds_service.chart.evidence import Evidence, Fact
 from cds_service.knowledge.loader import Knowledge
 
 MOST_EVIDENCE = 3
+_MANY_DECIMALS = re.compile(r"(\.\d{3})\d+\Z", re.ASCII)
 _DATE_LENGTH = len("2026-01-31")
 _UNIT_TEXT = {"mL/min/{1.73_m2}": "mL/min/1.73 m²", "a": "years"}
 
@@ -73,7 +75,12 @@ def quantity(evidence: Evidence) -> str:
     if evidence.value is None:
         return ""
     unit = _UNIT_TEXT.get(evidence.unit or "") or escape(evidence.unit or "")
-    return f"{escape(evidence.value)} {unit}".rstrip()
+    return f"{escape(short(evidence.value))} {unit}".rstrip()
+
+
+def short(value: str) -> str:
+    """At most three decimals. The rest is cut off, not rounded: no value may reach a limit."""
+    return _MANY_DECIMALS.sub(r"\1", value)
 
 
 def day(date: str | None) -> str:

@@ -107,11 +107,14 @@ def _update(offer: Offer, card: CardDecision, _: CardContext, knowledge: Knowled
     if order is None or not order.reference or offer.daily_mg is None:
         return "", []
     phrases = Phrases(knowledge)
-    dose = plain_number(offer.daily_mg)
+    dose, name = plain_number(offer.daily_mg), _order_name(order, phrases)
+    said = phrases.say("action.update", order=name, dose=dose)
+    if offer.salt is not None:
+        said = phrases.say("action.update.salt", order=name, salt=offer.salt[1], dose=dose)
     action = {
         "type": "update",
-        "description": phrases.say("action.update", order=_order_name(order, phrases), dose=dose),
-        "resource": with_daily_dose(order, offer.daily_mg, knowledge),
+        "description": said,
+        "resource": with_daily_dose(order, offer.daily_mg, knowledge, offer.salt),
     }
     return phrases.say("suggestion.update", dose=dose), [action]
 

@@ -34,6 +34,8 @@ from cds_service.knowledge.loader import Knowledge
 
 KIDNEY_SETS = frozenset({"lab_egfr", "lab_creatinine"})
 MAGNESIUM_SETS = frozenset({"lab_magnesium"})
+NOT_SENT = "names a medication that was not sent along"
+UNNAMED = "names a medication by nothing that can be looked up"
 _DRAFT = msgspec.json.Decoder(wire.Medication)
 
 
@@ -68,6 +70,10 @@ class Chart:
                 self._gaps[key] = self._gap(key)
         return tuple(gap for key in keys if (gap := self._gaps[key]) is not None)
 
+    def gaps_met(self) -> tuple[Gap, ...]:
+        """What turned out to be missing of what was asked for so far; asks for nothing more."""
+        return tuple(gap for gap in self._gaps.values() if gap is not None)
+
     def missing_required(self) -> tuple[Gap, ...]:
         """The required keys that are not known, or only in part: without them there is no answer."""
         missing = []
@@ -92,11 +98,15 @@ class Chart:
             return Gap(key, f"has {count} malformed {'entry' if count == 1 else 'entries'}")
         if content.partial and not self._newest_first(key):
             return Gap(key, f"holds only a part of the data{content.beside}")
-        if key in ("medicationRequests", "medicationStatements"):
-            medications = self.requests if key == "medicationRequests" else self.statements
-            if medications.unresolved:
-                return Gap(key, f"names a medication that was not sent along{content.beside}")
-        return None
+        return self._unidentified_gap(key, content.beside)
+
+    def _unidentified_gap(self, key: str, beside: str) -> Gap | None:
+        if key not in ("medicationRequests", "medicationStatements"):
+            return None
+        medications = self.requests if key == "medicationRequests" else self.statements
+        if medications.unresolved:
+            return Gap(key, f"{NOT_SENT}{beside}")
+        return Gap(key, UNNAMED) if medications.unnamed else None
 
     def _newest_first(self, key: str) -> bool:
         if key == "kidneyLabs":
@@ -217,15 +227,22 @@ class Chart:
 
     def draft(self, resource: Mapping[str, Any], reference: str) -> MedicationUse | None:
         """A draft order as a medication; `None` if it names no drug that any rule knows."""
-        try:
-            order = _DRAFT.decode(msgspec.json.encode(resource))
-        except (msgspec.DecodeError, TypeError, RecursionError):
-            order = _DRAFT.decode(msgspec.json.encode(_medication_only(resource)))
+        order = _order(resource)
         concept, _ = self._finder.concept_of(order)
         found = self._finder.drug_of(concept) if concept is not None else None
         if found is None or concept is None:
             return None
         return medication_use(order, concept, found, reference, self._finder)
+
+    def unidentified(self, resource: Mapping[str, Any]) -> str:
+        """Why nobody can tell what a draft orders; "" where that is known, or nothing chosen yet."""
+        order = _order(resource)
+        concept, unresolved = self._finder.concept_of(order)
+        if unresolved:
+            referred = resource.get("medicationReference") or {}
+            return NOT_SENT if any(referred.values()) else ""
+        chosen = concept is not None and bool(concept.coding)
+        return UNNAMED if chosen and not self._finder.is_named(concept) else ""
 
     def add_medications(self, resources: list[Mapping[str, Any]]) -> None:
         """Medication resources that came with the draft orders."""
@@ -268,6 +285,13 @@ class Chart:
         ]
 
 
+def _order(resource: Mapping[str, Any]) -> wire.Medication:
+    try:
+        return _DRAFT.decode(msgspec.json.encode(resource))
+    except (msgspec.DecodeError, TypeError, RecursionError):
+        return _DRAFT.decode(msgspec.json.encode(_medication_only(resource)))
+
+
 def _medication_only(resource: Mapping[str, Any]) -> dict[str, Any]:
     """The medication of an order whose other elements are malformed."""
     kept: dict[str, Any] = {"resourceType": "MedicationRequest"}
@@ -286,6 +310,13 @@ def _medication_only(resource: Mapping[str, Any]) -> dict[str, Any]:
                 for c in (codings if isinstance(codings, list) else [])
                 if isinstance(c, dict)
             ],
+        }
+    reference = resource.get("medicationReference")
+    if isinstance(reference, dict):
+        kept["medicationReference"] = {
+            k: v
+            for k, v in reference.items()
+            if k in ("reference", "display") and isinstance(v, str)
         }
     return kept
 

@@ -93,6 +93,22 @@ def daily_elemental(use: MedicationUse, drugs: Drugs, tables: DosageTables) -> D
     return DailyDose(_largest_step([(s, d) for s, d in doses if d is not None]))
 
 
+def in_whole_units(use: MedicationUse, daily_mg: Decimal, drugs: Drugs) -> bool:
+    """Whether whole tablets or capsules of an order make a daily dose of elemental magnesium.
+
+    An order that names no strength, and a liquid, leave the product or its volume open.
+    """
+    product = use.drug.magnesium or MagnesiumProduct()
+    per_unit = _per_unit(product)
+    if per_unit is None and not product.elemental_mg_per_ml:
+        label = use.label.lower()
+        strength = _strength_in(label)
+        if strength is None:
+            return _STRENGTH.search(label) is None
+        per_unit = _of_mass(strength, product, drugs, label)
+    return per_unit is None or (per_unit > 0 and daily_mg % per_unit == 0)
+
+
 def _largest_step(doses: list[tuple[int | None, Decimal]]) -> Decimal:
     """Different sequences are steps: the largest counts. The same or none: given together."""
     together = sum((d for s, d in doses if s is None), Decimal(0))
@@ -314,4 +330,4 @@ def _decode(decoder: Any, raw: Raw) -> Any:
         return None
 
 
-__all__ = ["DailyDose", "daily_elemental"]
+__all__ = ["DailyDose", "daily_elemental", "in_whole_units"]

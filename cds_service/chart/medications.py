@@ -68,12 +68,17 @@ class MedicationUse(msgspec.Struct, frozen=True):
 
 
 class Medications(msgspec.Struct):
-    """The medications of one prefetch key that any rule knows."""
+    """The medications of one prefetch key that any rule knows.
+
+    Of `unresolved` and `unnamed` orders nobody can tell what they order: they refer to a Medication
+    that was not sent along, or give neither a name nor a code that can be looked up.
+    """
 
     uses: list[MedicationUse] = []
     set_aside: list[SetAside] = []
     foreign: int = 0
     unresolved: list[str] = []
+    unnamed: list[str] = []
 
 
 class _Dispense(msgspec.Struct, gc=False):
@@ -86,6 +91,7 @@ class _Contained(msgspec.Struct, gc=False):
     code: CodeableConcept | None = None
 
 
+_DATA_ABSENT = "data-absent-reason"
 _DOSAGES = msgspec.json.Decoder(list[Dosage] | None)
 _DOSAGE = msgspec.json.Decoder(Dosage)
 _DISPENSE = msgspec.json.Decoder(_Dispense)
@@ -136,6 +142,21 @@ class DrugFinder:
         if found is not None:
             return found, False
         return (CodeableConcept(text=reference.display), not reference.display)
+
+    def is_named(self, concept: CodeableConcept | None) -> bool:
+        """Whether a name, or a code that can be looked up, says which drug it is."""
+        if concept is None:
+            return False
+        named = bool(concept.text)
+        for coding in concept.coding or ():
+            if coding.system is not None and coding.system.endswith(_DATA_ABSENT):
+                return False
+            named = named or bool(coding.display) or self._can_be_looked_up(coding)
+        return named
+
+    def _can_be_looked_up(self, coding: Coding) -> bool:
+        known = self._terminology.canonical(coding.system) in (RXNORM, ATC)
+        return known and bool(coding.code)
 
     def drug_of(self, concept: CodeableConcept) -> tuple[Drug, Coding | None] | None:
         """RxNorm, then ATC, then displays and text (SPEC 7.1); `None` for drugs no rule knows."""
@@ -252,15 +273,16 @@ def _read(
             continue
         concept, unresolved = finder.concept_of(resource)
         found = finder.drug_of(concept) if concept is not None else None
-        if (found is None and not unresolved) or concept is None:
-            continue
+        if found is None and not unresolved and finder.is_named(concept):
+            continue  # a drug that no rule knows
         if not subject.is_meant(resource.subject):
             medications.foreign += 1
             continue
         reason = not_counted(resource)
-        if found is None:
+        if found is None or concept is None:
             if not reason:
-                medications.unresolved.append(reference_of(entry, position))
+                unknown = medications.unresolved if unresolved else medications.unnamed
+                unknown.append(reference_of(entry, position))
             continue
         use = medication_use(resource, concept, found, reference_of(entry, position), finder)
         if reason:

@@ -96,7 +96,8 @@ def _evidence(evidence: Json) -> str:
         evidence.get("note"),
         f"by {evidence['matched']}" if "matched" in evidence else None,
     )
-    return f"{evidence.get('resource', '')}: {', '.join(str(part) for part in said if part)}"
+    place = evidence.get("resource") or evidence.get("entry", "")
+    return f"{place}: {', '.join(str(part) for part in said if part)}"
 
 
 def _pairs(title: str, pairs: Iterable[tuple[str, Any]]) -> Table:
@@ -132,6 +133,7 @@ def _magnesium(explained: Json) -> RenderableType:
         (
             ("state", magnesium["state"]),
             ("result", magnesium.get("text")),
+            ("because", magnesium.get("why")),
             ("evidence", _evidence(evidence) if evidence else None),
         ),
     )

@@ -188,6 +188,15 @@ class Drugs:
         """The route of a route coding, if it is one the rules know."""
         return self._text.route_codes.get(system or "", {}).get(code or "")
 
+    def single_salt(self, drug: Drug) -> tuple[str, str] | None:
+        """RxCUI and name of the one salt of a product known by its code; `None` for all others."""
+        product = drug.magnesium
+        if drug.matched != "code" or product is None or product.other_ingredients:
+            return None
+        names = {name: code for code, (name, _) in self._ingredients.items()}
+        salts = [(names[salt], salt) for salt in product.salts if salt in names]
+        return salts[0] if len(salts) == len(product.salts) == 1 else None
+
     def product_of_strength(self, salt: str, strength_mg: float) -> MagnesiumProduct | None:
         """The single-salt product of this strength, if RxNorm has one."""
         return self._by_strength.get((salt, strength_mg))

@@ -18,8 +18,9 @@ from cds_service.reasoning.decision import (
 )
 from cds_service.reasoning.findings import Findings
 from cds_service.reasoning.order_safety import magnesium_order_cards, other_order_cards
-from cds_service.reasoning.orders import Drafts, ordered_labs, read_drafts, trigger_of
+from cds_service.reasoning.orders import Draft, Drafts, ordered_labs, read_drafts, trigger_of
 from cds_service.reasoning.suggest import Trigger, eligibility, eligible, suggestion
+from cds_service.reasoning.uncounted import uncounted
 
 SEVERITY = ("critical", "warning", "info")
 
@@ -29,16 +30,17 @@ def decide(hook: str, chart: Chart, context: Mapping[str, Any], complete: bool =
 
     With `complete` every fact and rule is evaluated and recorded, also where no card comes.
     """
-    findings = Findings(chart)
     drafts = Drafts()
     if hook != "patient-view":
         drafts = read_drafts(chart, context, all_selected=hook == "order-sign")
+    findings = Findings(chart, drafts.gaps)
     cards: list[CardDecision] = []
     if not chart.person.deceased:
         cards = _POLICIES[hook](findings, drafts)
     limit = chart.knowledge.parameters.cards.max
     shown = tuple(sorted(cards, key=lambda c: SEVERITY.index(c.indicator))[:limit])
-    decision = Decision(service=hook, day=chart.today, cards=shown)
+    gaps = (*chart.gaps_met(), *drafts.gaps)
+    decision = Decision(service=hook, day=chart.today, cards=shown, gaps=gaps)
     if complete:
         _record(decision, findings, drafts, len(cards))
     return decision
@@ -52,7 +54,7 @@ def concerns_nobody(hook: str, chart: Chart, context: Mapping[str, Any]) -> bool
     if hook == "patient-view":
         return False
     drafts = read_drafts(chart, context, all_selected=hook == "order-sign")
-    return not any(draft.use is not None for draft in drafts.selected)
+    return not any(draft.use is not None or draft.unidentified for draft in drafts.selected)
 
 
 def _patient_view(findings: Findings, drafts: Drafts) -> list[CardDecision]:
@@ -170,8 +172,21 @@ def _record(decision: Decision, findings: Findings, drafts: Drafts, fired: int) 
         *(Fact(f"renal risk: {f.id}", f.state, f.evidence, f.why) for f in findings.renal_risks),
     )
     decision.gaps = findings.gaps
-    decision.set_aside = chart.set_aside()
+    decision.set_aside = (*chart.set_aside(), *uncounted(findings))
     decision.rules = tuple(_rules(decision, findings, drafts, fired))
+
+
+def _order_rule(draft: Draft, chart: Chart) -> RuleOutcome:
+    """What an order is to the rules."""
+    rule = f"order {draft.ref.reference or draft.ref.label or draft.kind}"
+    if draft.unidentified:
+        return RuleOutcome(rule, "unknown", draft.unidentified)
+    if draft.use is None:
+        return RuleOutcome(rule, "not met", "nothing this service acts on")
+    meaning = trigger_of(draft, chart) or "checked beside magnesium"
+    if draft.is_magnesium():
+        meaning = "magnesium"
+    return RuleOutcome(rule, "met" if draft.selected else "not met", meaning)
 
 
 def _rules(decision: Decision, findings: Findings, drafts: Drafts, fired: int) -> list[RuleOutcome]:
@@ -197,13 +212,7 @@ def _rules(decision: Decision, findings: Findings, drafts: Drafts, fired: int) -
         for row in findings.chart.knowledge.policy.kidney
     ]
     for draft in drafts.orders:
-        kind = trigger_of(draft, findings.chart)
-        name = draft.ref.reference or draft.ref.label or draft.kind
-        meaning = "magnesium" if draft.is_magnesium() else kind or "nothing this service acts on"
-        outcome = (
-            "met" if draft.selected and meaning != "nothing this service acts on" else "not met"
-        )
-        rules.append(RuleOutcome(f"order {name}", outcome, meaning))
+        rules.append(_order_rule(draft, findings.chart))
     if drafts.silences_suggestions:
         rules.append(RuleOutcome("no suggestion", "blocked", "magnesium is already being ordered"))
     rules += [

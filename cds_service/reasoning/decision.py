@@ -33,6 +33,7 @@ class Kidney(msgspec.Struct, frozen=True):
     rounded, and `egfr_text` is how it is said (">60", "48", "29.2"). `reason` says the finding in a
     few words ("eGFR 25", "dialysis", "CKD stage 4"), "" for NORMAL and UNKNOWN. `flags` are among
     "stale", "needs_labs", "discordant", "disagrees" (problem list and lab), "unusable_newer".
+    `why` says for UNKNOWN what is lacking.
     """
 
     kidney_class: KidneyClass
@@ -44,6 +45,7 @@ class Kidney(msgspec.Struct, frozen=True):
     evidence: Evidence | None = None
     others: tuple[Evidence, ...] = ()
     flags: tuple[str, ...] = ()
+    why: str = ""
 
 
 class MagnesiumState(StrEnum):
@@ -58,12 +60,16 @@ class MagnesiumState(StrEnum):
 
 
 class SerumMagnesium(msgspec.Struct, frozen=True):
-    """The latest usable serum magnesium: `text` is value with unit as reported."""
+    """The latest usable serum magnesium: `text` is value with unit as reported.
+
+    `why` says why there is none although there are results, or what is not known of them.
+    """
 
     state: MagnesiumState
     text: str = ""
     evidence: Evidence | None = None
     unknown: bool = False
+    why: str = ""
 
 
 class OrderRef(msgspec.Struct, frozen=True):
@@ -86,7 +92,8 @@ class OfferKind(StrEnum):
 class Offer(msgspec.Struct, frozen=True):
     """One suggestion. `plan` names a dose plan, `labs` the tests, `order` the draft acted upon.
 
-    `daily_mg` is the elemental dose an update sets.
+    `daily_mg` is the elemental dose an update sets; `salt` (RxCUI and name) what it orders instead
+    of a product whose strength does not fit that dose.
     """
 
     kind: OfferKind
@@ -95,6 +102,7 @@ class Offer(msgspec.Struct, frozen=True):
     labs: tuple[str, ...] = ()
     order: OrderRef | None = None
     daily_mg: Decimal | None = None
+    salt: tuple[str, str] | None = None
 
 
 class Caution(msgspec.Struct, frozen=True):

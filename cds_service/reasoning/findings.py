@@ -38,10 +38,11 @@ DIURETICS = (*sorted(WASTING), SPARING, COMBINATION, NEUTRAL_DIURETIC)
 
 
 class Findings:
-    """The facts of one chart."""
+    """The facts of one chart. `beside` is what is not known of the orders of the call."""
 
-    def __init__(self, chart: Chart) -> None:
+    def __init__(self, chart: Chart, beside: tuple[Gap, ...] = ()) -> None:
         self.chart = chart
+        self._beside = beside
         self._parameters = chart.knowledge.parameters
         self._policy = chart.knowledge.policy
 
@@ -165,6 +166,7 @@ class Findings:
             use.evidence
             for use in self.chart.medications
             if use.of("ppi")
+            and use.oral
             and use.regular
             and use.since is not None
             and use.since.days_ago_at_least(self.chart.today) >= days
@@ -326,7 +328,10 @@ class Findings:
         """High-grade AV block without a pacemaker (B2)."""
         block = self.safety("heart_block", "safety_heart_block", "high")
         paced = self.safety("pacemaker", "safety_pacemaker")
-        return Fact("heart_block", FactState.ABSENT) if block.present and paced.present else block
+        if block.present and paced.present:
+            why = f"{block.evidence[0].resource} is met by a pacemaker"
+            return Fact("heart_block", FactState.ABSENT, why=why)
+        return block
 
     @cached_property
     def neuromuscular(self) -> Fact:
@@ -425,8 +430,8 @@ class Findings:
 
     @property
     def gaps(self) -> tuple[Gap, ...]:
-        """Everything that could not be had, by prefetch key."""
-        return self.chart.gaps(
+        """Everything that could not be had, by prefetch key, and of the orders of the call."""
+        missing = self.chart.gaps(
             "conditions",
             "medicationRequests",
             "medicationStatements",
@@ -436,6 +441,7 @@ class Findings:
             "pregnancyStatus",
             "dialysisProcedures",
         )
+        return (*missing, *self._beside)
 
 
 def drug_words(use: MedicationUse) -> str:

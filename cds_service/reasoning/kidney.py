@@ -29,8 +29,9 @@ _STAGE_ORDER = (*SEVERE_STAGES, *MODERATE_STAGES, "2", "1", "unspecified")
 class Gfr(msgspec.Struct, frozen=True):
     """One kidney result as eGFR, reported or computed.
 
-    `value` is `None` where the result cannot be used. `bound` is "<" where only an upper bound is
-    known. `when` orders results; `preference` is that of the LOINC code, lower is better.
+    `value` is `None` where the result cannot be used, and `why` says why. `bound` is "<" where only
+    an upper bound is known. `when` orders results; `preference` is that of the LOINC code, lower is
+    better.
     """
 
     value: Decimal | None
@@ -40,6 +41,7 @@ class Gfr(msgspec.Struct, frozen=True):
     preference: int = 0
     bound: str = ""
     text: str = ""
+    why: str = ""
 
 
 def ckd_epi_2021(
@@ -89,7 +91,9 @@ def assess(chart: Chart) -> Kidney:
         basis=_basis(row.id, shown, by_gfr, decisive),
         value=shown.value if shown else None,
         egfr_text=shown.text if shown else "",
-        reason=_reason(row.id, shown, decisive) if kidney_class is not KidneyClass.NORMAL else "",
+        reason=_reason(row.id, shown, decisive, chart)
+        if kidney_class is not KidneyClass.NORMAL
+        else "",
         evidence=decisive or (shown.evidence if shown else unusable),
         others=tuple(
             dict.fromkeys(
@@ -99,7 +103,26 @@ def assess(chart: Chart) -> Kidney:
             )
         ),
         flags=flags,
+        why=_why_unknown(chart, latest, unusable) if kidney_class is KidneyClass.UNKNOWN else "",
     )
+
+
+def _why_unknown(chart: Chart, latest: Gfr | None, unusable: Evidence | None) -> str:
+    """What is lacking, for the account of a decision."""
+    missing = chart.gaps("kidneyLabs")
+    if missing:
+        return f"{missing[0].key} {missing[0].why}"
+    if unusable is not None:
+        newest = "a newer result" if latest is not None else "the newest result"
+        return f"{newest} {unusable.note}"
+    if latest is None:
+        if chart.kidney_labs.results:
+            return "there is only creatinine, which does not count under 18"
+        return "there is no eGFR and no creatinine"
+    days = chart.knowledge.parameters.egfr.normal_valid_days
+    if latest.when.days_ago_at_least(chart.today) < -1:
+        return f"eGFR {latest.text} is dated after the day of the call"
+    return f"eGFR {latest.text} is not surely from the last {days} days"
 
 
 def _results(chart: Chart, older: bool = False) -> list[Gfr]:
@@ -135,14 +158,17 @@ def _until_usable(
 
 def _reported(result: LabResult, parameters: Parameters) -> Gfr:
     limits = parameters.egfr
-    measured, _, evidence = result.read()
+    measured, why, evidence = result.read()
     value, bound = None, ""
     if measured is not None and measured.unit in (quantities.EGFR, ""):
         value, bound = _bounded(measured.value, measured.comparator, parameters)
+        why = "" if value is not None else "its comparator leaves the value open"
         if value is not None and not limits.plausible_min <= measured.value <= limits.plausible_max:
-            value = None
+            value, why = None, "is not plausible"
+    elif measured is not None:
+        why = "has a unit that is not one of eGFR"
     text = f"{measured.comparator}{_said(measured.value)}" if measured and value is not None else ""
-    return Gfr(value, result.when, evidence, "eGFR", result.entry.preference, bound, text)
+    return Gfr(value, result.when, evidence, "eGFR", result.entry.preference, bound, text, why)
 
 
 def _bounded(value: Decimal, comparator: str, parameters: Parameters) -> tuple[Decimal | None, str]:
@@ -174,17 +200,23 @@ def _computed(result: LabResult, person: Person, parameters: Parameters) -> Gfr 
     limits = parameters.creatinine
     if youngest is not None and youngest < limits.min_age_for_equation:
         return None
-    measured, _, evidence = result.read()
+    measured, why, evidence = result.read()
     mg_dl = _creatinine_mg_dl(measured, result.entry.default_unit, parameters)
     if measured is None or mg_dl is None or oldest is None or not person.sex:
-        return Gfr(None, result.when, evidence, "creatinine")
+        why = why or (
+            "has no plausible value in a unit of creatinine"
+            if mg_dl is None
+            else "the equation needs sex, and age at sampling"
+        )
+        return Gfr(None, result.when, evidence, "creatinine", why=why)
     egfr = ckd_epi_2021(mg_dl, oldest, person.sex, parameters.ckd_epi_2021)
     flipped = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}.get(
         measured.comparator, measured.comparator
     )
     value, bound = (egfr, "") if not flipped else _bounded(egfr, flipped, parameters)
     text = "" if value is None else _said(value)
-    return Gfr(value, result.when, evidence, "creatinine", 0, bound, text)
+    why = "" if value is not None else "its comparator leaves the value open"
+    return Gfr(value, result.when, evidence, "creatinine", 0, bound, text, why)
 
 
 def _said(value: Decimal) -> str:
@@ -246,7 +278,7 @@ def _unusable_newer(results: Iterable[Gfr], latest: Gfr | None) -> Evidence | No
     bar = latest.when.earliest if latest is not None else None
     for result in results:
         if result.value is None and (bar is None or result.when.latest > bar):
-            return msgspec.structs.replace(result.evidence, note="cannot be used")
+            return msgspec.structs.replace(result.evidence, note=f"cannot be used: {result.why}")
     return None
 
 
@@ -299,9 +331,11 @@ def safety_problems(chart: Chart, set_id: str) -> list[Problem]:
 
 
 def _dialysis(chart: Chart) -> Evidence | None:
-    for problem in safety_problems(chart, "renal_dialysis"):
-        return problem.evidence["renal_dialysis"]
-    return next(iter(in_order(chart.dialysis.procedures)), None)
+    """What names dialysis itself goes before end-stage disease, which may be without it."""
+    problems = safety_problems(chart, "renal_dialysis")
+    named = [p.evidence["renal_dialysis"] for p in problems if "renal_ckd" not in p.hits]
+    others = [p.evidence["renal_dialysis"] for p in problems]
+    return next(iter((*named, *in_order(chart.dialysis.procedures), *others)), None)
 
 
 def _open_aki(chart: Chart) -> Evidence | None:
@@ -382,11 +416,16 @@ def _basis(rule: str, shown: Gfr | None, by_gfr: bool, decisive: Evidence | None
     return "none"
 
 
-def _reason(rule: str, shown: Gfr | None, decisive: Evidence | None) -> str:
-    if rule == "dialysis":
+def _reason(rule: str, shown: Gfr | None, decisive: Evidence | None, chart: Chart) -> str:
+    if rule == "dialysis" and not (decisive is not None and _is_ckd(decisive, chart)):
         return "dialysis"
     if rule == "aki":
         return "acute kidney injury"
     if rule.startswith("egfr") and shown is not None:
         return f"eGFR {shown.text}"
     return (decisive.display or "chronic kidney disease") if decisive is not None else ""
+
+
+def _is_ckd(evidence: Evidence, chart: Chart) -> bool:
+    hits = chart.knowledge.terminology.hits(evidence.system, evidence.code)
+    return any(hit.set_id == "renal_ckd" for hit in hits)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 
 import msgspec
 
@@ -15,6 +15,7 @@ from cds_service.knowledge.parameters import Magnesium
 from cds_service.reasoning.decision import MagnesiumState, SerumMagnesium
 
 _HALF_STEP = Decimal("0.0001")
+_SHOWN = Decimal("0.001")
 
 
 class _Limits(msgspec.Struct, frozen=True):
@@ -56,8 +57,9 @@ def assess(chart: Chart) -> SerumMagnesium:
             unknown = True
         else:
             levels.append(level)
+    why = _why(chart, bool(levels), unknown, limits)
     if not levels:
-        return SerumMagnesium(MagnesiumState.NONE, unknown=unknown)
+        return SerumMagnesium(MagnesiumState.NONE, unknown=unknown, why=why)
     bar = max(level.result.when.earliest for level in levels)
     latest = [level for level in levels if level.result.when.latest >= bar]
     primary = [level for level in latest if not level.result.entry.secondary]
@@ -68,7 +70,19 @@ def assess(chart: Chart) -> SerumMagnesium:
         decisive.result.when, limits.valid_days, chart.today
     ):
         state = MagnesiumState.NONE
-    return SerumMagnesium(state, _text(decisive), decisive.evidence, unknown)
+    return SerumMagnesium(state, _text(decisive), decisive.evidence, unknown, why)
+
+
+def _why(chart: Chart, found: bool, unknown: bool, limits: Magnesium) -> str:
+    """What is lacking, for the account of a decision."""
+    missing = chart.gaps("magnesiumLabs")
+    if missing:
+        return f"{missing[0].key} {missing[0].why}"
+    if unknown:
+        return "a newer result has no usable value or unit" if found else "no result can be used"
+    if not found and any(r.entry.use for r in chart.magnesium_labs.results):
+        return f"the results are more than {limits.valid_days} days old"
+    return ""
 
 
 _RANK = {
@@ -152,4 +166,7 @@ def _text(level: _Level) -> str:
     measured = level.measured
     unit = measured.unit or level.result.entry.default_unit
     shown = "mEq/L" if unit == quantities.MEQ_L else unit
-    return f"{measured.comparator}{measured.value.normalize():f} {shown}"
+    value = measured.value
+    if value != value.quantize(_SHOWN, ROUND_DOWN):
+        value = value.quantize(_SHOWN, ROUND_DOWN)  # cut, not rounded: it may not reach a limit
+    return f"{measured.comparator}{value.normalize():f} {shown}"

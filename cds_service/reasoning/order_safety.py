@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import msgspec
 
-from cds_service.chart.dosage import DailyDose, daily_elemental
+from cds_service.chart.dosage import DailyDose, daily_elemental, in_whole_units
 from cds_service.chart.evidence import Evidence, Fact, FactState, in_order
 from cds_service.chart.medications import MedicationUse
 from cds_service.knowledge.drugs import COMBINATION, SPARING, MagnesiumProduct
@@ -139,7 +139,13 @@ class MagnesiumOrder:
         # The limit is an adult's, and of two orders in one session only one can be set to it.
         if not above or child or self.drafted or not self.draft.ref.reference:
             return []
-        return [Offer(OfferKind.UPDATE, order=self.draft.ref, daily_mg=limit)]
+        if in_whole_units(self.use, limit, self.knowledge.drugs):
+            return [Offer(OfferKind.UPDATE, order=self.draft.ref, daily_mg=limit)]
+        # No whole number of these tablets is the limit: the salt is ordered, as in the plans.
+        salt = self.knowledge.drugs.single_salt(self.use.drug)
+        if salt is None:
+            return []
+        return [Offer(OfferKind.UPDATE, order=self.draft.ref, daily_mg=limit, salt=salt)]
 
 
 def said(mg: Decimal | None) -> str:
@@ -314,10 +320,10 @@ def _sparing_finding(
     )
 
 
-def _sparing_order(findings: Findings, use: MedicationUse, taken: list[MedicationUse]) -> Finding:
-    """A K-sparing order for somebody who takes, or is being ordered, magnesium."""
+def _beside(finding: Finding, taken: list[MedicationUse]) -> Finding:
+    """What an order of another drug gives, with the magnesium that is taken or being ordered."""
     magnesium = Fact("current_magnesium", FactState.PRESENT, in_order(u.evidence for u in taken))
-    return msgspec.structs.replace(_sparing_finding(findings, use, [use]), also=(magnesium,))
+    return msgspec.structs.replace(finding, also=(magnesium,))
 
 
 def is_supplement(use: MedicationUse) -> bool:
@@ -373,10 +379,12 @@ def other_order_cards(findings: Findings, draft: Draft, drafts: Drafts) -> list[
         taken += [d.use for d in drafts.new if d.use is not None and d.is_magnesium()]
         # A magnesium order in the same session carries the card itself.
         if taken and not _handled(draft, drafts) and findings.kidney.kidney_class in REDUCED:
-            found.append(("rx-ksparing-ckd", _sparing_order(findings, use, taken)))
-    spaced = _spaced(_meets(findings, use, drafts, gone))
+            sparing = _sparing_finding(findings, use, [use])
+            found.append(("rx-ksparing-ckd", _beside(sparing, taken)))
+    met, beside = _meets(findings, use, drafts, gone)
+    spaced = _spaced(met)
     if spaced is not None:
-        found.append(("rx-mg-interaction", spaced))
+        found.append(("rx-mg-interaction", _beside(spaced, beside)))
     cards = findings.chart.knowledge.cards
     return [
         CardDecision(
@@ -410,8 +418,8 @@ def _handled(draft: Draft, drafts: Drafts) -> bool:
 
 def _meets(
     findings: Findings, use: MedicationUse, drafts: Drafts, gone: frozenset[str]
-) -> list[Interacting]:
-    """What an ordered drug needs beside the magnesium that is taken or being ordered.
+) -> tuple[list[Interacting], list[MedicationUse]]:
+    """What an ordered drug needs beside the magnesium that is taken or being ordered, and which.
 
     Antacids and laxatives count here: their salts are what most of the advice is about. What the
     card of a supplement order of the same call says already is left out.
@@ -426,13 +434,17 @@ def _meets(
     asked = [d.use for d in ordered if d.selected and d.use is not None and is_supplement(d.use)]
     table = findings.chart.knowledge.interactions
     said_already = {i.advice for m in asked for i in interacting([use], _product(m), table)}
-    needed = {
-        i.advice: i
+    needed = [
+        (m, i)
         for m in taken
         for i in interacting([use], _product(m), table)
         if i.advice not in said_already
-    }
-    return sorted(needed.values(), key=lambda i: INDICATORS.index(i.indicator))
+    ]
+    advice = {i.advice: i for _, i in needed}
+    return (
+        sorted(advice.values(), key=lambda i: INDICATORS.index(i.indicator)),
+        [m for m, _ in needed],
+    )
 
 
 def _product(use: MedicationUse) -> MagnesiumProduct:

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from cds_service.chart.chart import Chart
+from cds_service.chart.evidence import Gap
 from cds_service.chart.medications import MedicationUse
 from cds_service.chart.subject import bare_id
 from cds_service.knowledge.drugs import COMBINATION, MAGNESIUM, WASTING
@@ -25,7 +26,10 @@ PANELS = frozenset({"24320-4", "51990-0", "24321-2"})
 
 
 class Draft(msgspec.Struct, frozen=True):
-    """A draft order. `use` is `None` for orders that no rule knows."""
+    """A draft order. `use` is `None` for orders that no rule knows.
+
+    `unidentified` says why nobody can tell what it orders; it could be anything, magnesium too.
+    """
 
     ref: OrderRef
     ids: frozenset[str]
@@ -33,6 +37,7 @@ class Draft(msgspec.Struct, frozen=True):
     use: MedicationUse | None
     ending: bool
     selected: bool
+    unidentified: str = ""
 
     def is_magnesium(self) -> bool:
         """Whether it orders an oral product with magnesium."""
@@ -54,6 +59,12 @@ class Drafts(msgspec.Struct, frozen=True):
     def new(self) -> tuple[Draft, ...]:
         """The orders that start or change something."""
         return tuple(d for d in self.orders if not d.ending)
+
+    @property
+    def gaps(self) -> tuple[Gap, ...]:
+        """What is not known of the orders that start or change something."""
+        whys = dict.fromkeys(d.unidentified for d in self.new if d.unidentified)
+        return (Gap("draftOrders", "; ".join(whys)),) if whys else ()
 
     @property
     def silences_suggestions(self) -> bool:
@@ -100,9 +111,10 @@ def _draft(chart: Chart, full_url: str, resource: Mapping[str, Any]) -> Draft:
     ids = {i for i in (own, bare_id(full_url) if full_url else None) if isinstance(i, str) and i}
     known = own if isinstance(own, str) and own else next(iter(ids), "")
     reference = f"{kind}/{known}" if known and kind else ""
-    use = None
+    use, unidentified = None, ""
     if kind == "MedicationRequest":
         use = chart.draft(resource, reference or "MedicationRequest (draft)")
+        unidentified = chart.unidentified(resource) if use is None else ""
     return Draft(
         ref=OrderRef(reference, use.label if use else "", dict(resource)),
         ids=frozenset(ids),
@@ -110,6 +122,7 @@ def _draft(chart: Chart, full_url: str, resource: Mapping[str, Any]) -> Draft:
         use=use,
         ending=_text(resource.get("status")) in ENDING or resource.get("doNotPerform") is True,
         selected=False,
+        unidentified=unidentified,
     )
 
 

@@ -217,15 +217,47 @@ def test_a_drug_is_found(medication: Resource, drug_class: str, matched: str) ->
     "medication",
     [
         concept((RXNORM, "723")),  # amoxicillin
-        concept(("urn:local", FUROSEMIDE)),
+        concept((ATC, "J01CA04")),
+        concept((RXNORM, "1"), text=""),
         concept(text="amoxicillin"),
-        concept(text=""),
-        {},
+        concept(("urn:local", "x"), text="amoxicillin"),
+        {"coding": [{"system": "urn:local", "code": "x", "display": "amoxicillin"}]},
     ],
 )
 def test_a_drug_that_no_rule_knows_is_passed_over(medication: Resource) -> None:
     found = ordered(order(medicationCodeableConcept=medication)).requests
-    assert (found.uses, found.set_aside, found.unresolved) == ([], [], [])
+    assert (found.uses, found.set_aside, found.unresolved, found.unnamed) == ([], [], [], [])
+
+
+ABSENT = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
+
+
+@pytest.mark.parametrize(
+    "medication",
+    [
+        concept(("urn:local", FUROSEMIDE)),
+        concept((RXNORM, "")),
+        concept((ABSENT, "unknown")),
+        concept((ABSENT, "unknown"), text="unknown"),
+        concept(text=""),
+        {},
+        None,
+    ],
+)
+def test_a_medication_named_by_nothing_that_can_be_looked_up_is_a_gap(
+    medication: Resource | None,
+) -> None:
+    """It could be magnesium: that there is none would be more than is known."""
+    found = ordered(order(medicationCodeableConcept=medication, id="r"))
+    assert found.requests.unnamed == ["MedicationRequest/r"]
+    assert [g.why for g in found.gaps("medicationRequests")] == [
+        "names a medication by nothing that can be looked up"
+    ]
+
+
+def test_a_stopped_medication_without_a_name_leaves_no_gap() -> None:
+    found = ordered(order(medicationCodeableConcept={}, status="stopped"))
+    assert found.gaps("medicationRequests") == ()
 
 
 def test_one_code_under_two_names_keeps_both_names() -> None:
@@ -340,11 +372,6 @@ def test_the_display_of_a_reference_is_a_text(display: str, found: int) -> None:
     chart_ = ordered(referring({"reference": "Medication/elsewhere", "display": display}))
     assert len(chart_.medications) == found
     assert chart_.requests.unresolved == []
-
-
-def test_an_order_that_names_no_medication_at_all_is_passed_over() -> None:
-    found = ordered(order(medicationCodeableConcept=None)).requests
-    assert (found.uses, found.unresolved) == ([], [])
 
 
 # ------------------------------------------------------------------------------ how it is taken

@@ -225,5 +225,7 @@ def test_it_is_said_as_it_was_reported(result: Resource, text: str) -> None:
 
 def test_nothing_on_file_is_not_unknown_and_nothing_sent_is() -> None:
     assert serum() == SerumMagnesium(NONE)
-    assert assess(chart(without=["magnesiumLabs"])) == SerumMagnesium(NONE, unknown=True)
+    assert assess(chart(without=["magnesiumLabs"])) == SerumMagnesium(
+        NONE, unknown=True, why="magnesiumLabs was not sent"
+    )
     assert assess(chart(magnesiumLabs=fhir.operation_outcome())).unknown

@@ -1,0 +1,66 @@
+"""What the chart holds and one might expect to count, but does not, and why: for `/explain` alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cds_service.chart.conditions import Problem, SetAside
+from cds_service.chart.medications import MedicationUse
+from cds_service.knowledge.drugs import COMBINATION, MAGNESIUM, WASTING
+from cds_service.reasoning.decision import KidneyClass
+from cds_service.reasoning.findings import Findings
+
+
+def uncounted(findings: Findings) -> tuple[SetAside, ...]:
+    """Current medicines and active problems of the rules that made no fact."""
+    found = [*_medicines(findings), *_problems(findings)]
+    return tuple({(s.resource, s.what): s for s in reversed(found)}.values())[::-1]
+
+
+def _medicines(findings: Findings) -> Iterator[SetAside]:
+    counted = {e for fact in findings.risks for e in fact.evidence}
+    counted |= {use.evidence for use in findings.oral_magnesium}
+    for use in findings.chart.medications:
+        why = "" if use.evidence in counted else _why_not_taken_for(use, findings)
+        if why:
+            yield SetAside(use.reference, use.label, why)
+
+
+def _why_not_taken_for(use: MedicationUse, findings: Findings) -> str:
+    """Why a medicine that may lower magnesium, or is magnesium, did not count."""
+    rows = findings.chart.knowledge.policy.wasting_drugs
+    classes = {*WASTING, COMBINATION, "ppi", MAGNESIUM, *(row.drug_class for row in rows)}
+    if not any(use.of(drug_class) for drug_class in classes):
+        return ""
+    in_time = any(use.of(row.drug_class) and use.route in row.routes for row in rows)
+    reasons = (
+        (use.of(COMBINATION), "is combined with a potassium-sparing drug, which offsets it"),
+        (not use.regular, "is taken as needed, not regularly"),
+        (in_time, "was ordered longer ago than it counts"),
+        (not use.oral, f"does not count by this route ({use.route})"),
+        (use.of("ppi"), "is not known to be taken for long enough"),
+    )
+    return next((why for holds, why in reasons if holds), "does not count as it is given")
+
+
+def _problems(findings: Findings) -> Iterator[SetAside]:
+    for problem in findings.chart.problems.found:
+        if not problem.reason:
+            for why in _why_not_counted(problem, findings):
+                evidence = next(iter(problem.evidence.values()))
+                yield SetAside(evidence.resource, problem.label, why)
+
+
+def _why_not_counted(problem: Problem, findings: Findings) -> Iterator[str]:
+    """Each reason why an active problem made no fact."""
+    valuesets = {r.id: r.valueset for r in findings.chart.knowledge.policy.risk_factors}
+    facts = [(valuesets[risk.id], risk) for risk in findings.risks if valuesets[risk.id]]
+    facts += [("migraine", findings.migraine), ("migraine_exclude", findings.migraine)]
+    for set_id, fact in facts:
+        if set_id in problem.hits and problem.evidence[set_id] not in fact.evidence:
+            yield f"does not count as {fact.id}"
+    if "pregnancy" in problem.hits and not findings.pregnancy.present:
+        yield "began longer ago than a pregnancy lasts"
+    severe = findings.kidney.kidney_class is KidneyClass.SEVERE
+    if "renal_aki" in problem.hits and not severe:
+        yield "is undated, over, or followed by good kidney function"
