@@ -60,7 +60,7 @@ def assert_accounted_for(found: Explained) -> None:
         ]
         assert why, "a silence without a reason"
     for gap in found["unknown"]:
-        assert gap["key"] in KINDS
+        assert gap["key"] in {*KINDS, "draftOrders"}
         assert gap["why"]
     for fact in found["facts"]:
         assert fact["state"] in ("present", "absent", "unknown")
@@ -70,7 +70,8 @@ def assert_accounted_for(found: Explained) -> None:
         assert rule["outcome"] != "unknown" or rule["why"], rule
     for aside in found["setAside"]:
         assert aside["why"]
-    assert found["kidney"]["why"]
+    assert found["kidney"]["why"] not in ("", "Everything else")
+    assert found["magnesium"].get("why") or not found["magnesium"]["unknown"]
 
 
 def essence(found: Explained) -> Any:
