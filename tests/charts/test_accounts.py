@@ -71,7 +71,7 @@ def without(resource: Resource, name: str, **instead: Any) -> Resource:
 @pytest.mark.parametrize(
     ("results", "why"),
     [
-        ([], "there is no eGFR and no creatinine"),
+        ([], "there is no eGFR and no creatinine by a known code"),
         ([egfr(92, 400)], "eGFR 92 is not surely from the last 365 days"),
         ([egfr(92, -5)], "eGFR 92 is dated after the day of the call"),
         (
