@@ -39,6 +39,27 @@ UNNAMED = "names a medication by nothing that can be looked up"
 _DRAFT = msgspec.json.Decoder(wire.Medication)
 
 
+class _Contents(dict[str, Content[Any]]):
+    """What the prefetch keys hold, read when asked for.
+
+    It knows nothing of the chart: a circle of references would keep the memory of a call until the
+    collector looks for such circles.
+    """
+
+    def __init__(self, prefetch: Mapping[str, Raw], known: Mapping[str, Content[Any]]) -> None:
+        super().__init__(known)
+        self._prefetch = prefetch
+
+    def __missing__(self, key: str) -> Content[Any]:
+        content = self[key] = KINDS[key].read(self._prefetch.get(key))
+        return content
+
+    def medications(self) -> list[wire.Entry[wire.Medication]]:
+        """The entries that may be Medications to which orders and statements refer."""
+        keys = ("medicationRequests", "medicationStatements")
+        return [entry for key in keys for entry in self[key].entries]
+
+
 class Chart:
     """What is known of the patient of one call, read from its prefetch."""
 
@@ -52,15 +73,12 @@ class Chart:
     ) -> None:
         self.today = today
         self.knowledge = knowledge
-        self._prefetch = prefetch
         self._patient_id = bare_id(patient_id)
-        self._contents = dict(contents)
+        self._contents = _Contents(prefetch, contents)
         self._gaps: dict[str, Gap | None] = {}
 
     def content(self, key: str) -> Content[Any]:
         """What one prefetch key holds."""
-        if key not in self._contents:
-            self._contents[key] = KINDS[key].read(self._prefetch.get(key))
         return self._contents[key]
 
     def gaps(self, *keys: str) -> tuple[Gap, ...]:
@@ -146,11 +164,9 @@ class Chart:
 
     @cached_property
     def _finder(self) -> DrugFinder:
-        return DrugFinder(self.knowledge.drugs, self.knowledge.terminology, self._sent_medications)
-
-    def _sent_medications(self) -> list[wire.Entry[wire.Medication]]:
-        keys = ("medicationRequests", "medicationStatements")
-        return [entry for key in keys for entry in self.content(key).entries]
+        return DrugFinder(
+            self.knowledge.drugs, self.knowledge.terminology, self._contents.medications
+        )
 
     @cached_property
     def requests(self) -> Medications:
