@@ -1,0 +1,82 @@
+"""The documents as data: their links, headings, tables and the words they set in code."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+DOCUMENTS = sorted(
+    path.relative_to(ROOT).as_posix()
+    for path in (
+        *ROOT.glob("*.md"),
+        *(ROOT / "docs").rglob("*.md"),
+        *(ROOT / "deploy").rglob("*.md"),
+    )
+)
+
+_FENCE = re.compile(r"^(```+)(\w*)\n(.*?)^\1$", re.MULTILINE | re.DOTALL)
+_CODE = re.compile(r"`([^`\n]+)`")
+_LINK = re.compile(r"\[(?:[^\[\]]|\[[^\]]*\])*\]\(([^()\s]+)\)")
+_HEADING = re.compile(r"^#{1,6} (.+)$", re.MULTILINE)
+_CELL = re.compile(r"(?<!\\)\|")
+
+
+class Row(NamedTuple):
+    """A row of a table, without its heading."""
+
+    cells: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        return " | ".join(self.cells)
+
+    @property
+    def code(self) -> list[str]:
+        return _CODE.findall(self.text)
+
+
+@cache
+def text_of(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def prose_of(name: str) -> str:
+    """The document without its blocks of code."""
+    return _FENCE.sub("", text_of(name))
+
+
+def blocks_of(name: str, language: str) -> list[str]:
+    """Its blocks of code in one language."""
+    return [found[3] for found in _FENCE.finditer(text_of(name)) if found[2] == language]
+
+
+def links_of(name: str) -> list[str]:
+    """Where its links and pictures lead; addresses in angle brackets too."""
+    prose = prose_of(name)
+    return _LINK.findall(_CODE.sub("", prose)) + re.findall(r"<(https?://[^>]+)>", prose)
+
+
+def code_of(name: str) -> list[str]:
+    """The words and lines that it sets in code, inside blocks too."""
+    in_blocks = [line for found in _FENCE.finditer(text_of(name)) for line in found[3].splitlines()]
+    return [*_CODE.findall(prose_of(name)), *in_blocks]
+
+
+def anchors_of(name: str) -> set[str]:
+    """The anchors that a forge makes of its headings."""
+    plain = (
+        re.sub(r"[`*_]|\[([^\]]*)\]\([^)]*\)", r"\1", h) for h in _HEADING.findall(prose_of(name))
+    )
+    return {re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-") for heading in plain}
+
+
+def rows_of(name: str) -> Iterator[Row]:
+    """The rows of all its tables."""
+    lines = prose_of(name).splitlines()
+    for line, before in zip(lines[1:], lines, strict=False):
+        if line.startswith("|") and before.startswith("|") and not set(line) <= set("|-: "):
+            yield Row(tuple(cell.strip() for cell in _CELL.split(line.strip().strip("|"))))

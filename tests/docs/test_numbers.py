@@ -1,0 +1,247 @@
+"""Numbers and tables in documents agree with what they are about."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+
+import pytest
+
+from cds_service.feedback import reading, report
+from cds_service.fhir import fetching
+from cds_service.fhir.failures import Why
+from cds_service.fhir.prefetch import KINDS, REQUIRED
+from cds_service.knowledge.loader import load
+from cds_service.settings import Settings
+from cds_service.store import background
+from cds_service.trust import key_sets
+from cds_service.web import limits
+from tools import serve
+
+from .reading import DOCUMENTS, ROOT, Row, prose_of, rows_of, text_of
+
+KNOWLEDGE = load()
+PARAMETERS = {row.id: row.value for row in KNOWLEDGE.parameter_rows}
+CLINICIANS = "docs/clinicians.md"
+INTEGRATING = "docs/integrating.md"
+
+
+def numbers_in(text: str) -> set[Decimal]:
+    """The numbers of a text, but for those inside names."""
+    plain = re.sub(r"`[^`]*`", "", text).replace(",", "")
+    return {Decimal(found) for found in re.findall(r"(?<![\w.])-?\d+(?:\.\d+)?", plain)}
+
+
+def row_with(name: str, word: str) -> Row:
+    [row] = [row for row in rows_of(name) if word in row.code]
+    return row
+
+
+# ------------------------------------------------------------------- the knowledge
+
+
+def rows_about_parameters() -> list[tuple[str, Row, list[str]]]:
+    return [
+        (name, row, named)
+        for name in DOCUMENTS
+        for row in rows_of(name)
+        if (named := [word for word in row.code if word in PARAMETERS])
+    ]
+
+
+def test_a_number_beside_its_parameter_is_its_value() -> None:
+    rows = rows_about_parameters()
+    assert {name for name, *_ in rows} >= {CLINICIANS, "docs/developers.md"}
+    for name, row, named in rows:
+        for parameter in named:
+            value = PARAMETERS[parameter]
+            if not isinstance(value, bool):
+                told = numbers_in(row.text)
+                assert Decimal(str(value)) in told, f"{name}: {parameter} is {value}: {row.text}"
+
+
+def test_clinicians_are_told_no_number_but_those() -> None:
+    """In the table of limits, each number is that of a parameter beside it, a unit or a stage."""
+    others = {Decimal(4), Decimal(5)}  # stages of kidney disease
+    for row in rows_of(CLINICIANS):
+        named = [Decimal(str(PARAMETERS[word])) for word in row.code if word in PARAMETERS]
+        if named:
+            assert numbers_in(row.text) - {Decimal(n) for n in named} <= others, row.text
+
+
+def test_each_card_is_told_with_its_severity() -> None:
+    told: dict[str, str] = {}
+    for row in rows_of(CLINICIANS):
+        for number, cell in enumerate(row.cells[:-1]):
+            if cell.strip("`") in KNOWLEDGE.cards:
+                told[cell.strip("`")] = row.cells[number + 1]
+    assert told == {card.id: card.indicator for card in KNOWLEDGE.cards.values()}
+
+
+def test_each_risk_factor_is_told() -> None:
+    told = [row.cells[0] for row in rows_of(CLINICIANS) if re.fullmatch(r"RF\d+", row.cells[0])]
+    assert told == [row.id for row in KNOWLEDGE.policy.risk_factors]
+    begun = [row.id for row in KNOWLEDGE.policy.risk_factors if not row.extension]
+    assert f"{begun[0]} to {begun[-1]} come from" in prose_of(CLINICIANS)
+
+
+def test_the_doses_on_offer_are_those_of_the_plans() -> None:
+    plans = {plan.id: plan for plan in KNOWLEDGE.plans.plans}
+    start, target = plans["mg_200_400"].steps
+    old_start, old_target = plans["mg_200_350"].steps
+    [course] = plans["mg_perimenstrual"].steps
+    day = KNOWLEDGE.parameters.dose.perimenstrual_start_cycle_day
+    row = row_with(CLINICIANS, "mg-suggest")
+    assert (
+        f"{start.dose_mg} mg, after {start.duration_days} days {target.dose_mg * target.frequency} mg;"
+        f" from {KNOWLEDGE.parameters.age.elderly} on {old_target.dose_mg} mg"
+        f" after {old_start.duration_days} days; menstrual migraine:"
+        f" {course.frequency} times {course.dose_mg} mg from cycle day {day}" in row.text
+    )
+    [reduced] = plans["mg_200_reduced"].steps
+    for card in ("mg-suggest-reduced", "mg-check-renal"):
+        assert f"{reduced.dose_mg} mg" in row_with(CLINICIANS, card).text
+
+
+def test_limits_in_sentences() -> None:
+    dose, limits_of = KNOWLEDGE.parameters.dose, KNOWLEDGE.parameters.dose.upper_level_child
+    assert f"more than {dose.max_mg} mg/day" in row_with(CLINICIANS, "rx-mg-dose").text
+    assert (
+        f"{dose.moderate_ckd_max_mg} mg/day at most"
+        in row_with(CLINICIANS, "rx-mg-renal-caution").text
+    )
+    youngest, middle, oldest = sorted(limits_of.values(), key=lambda band: band.from_age)
+    age = row_with(CLINICIANS, "rx-mg-age").text
+    assert f"above {youngest.mg} mg at {youngest.from_age} to {middle.from_age - 1} years" in age
+    assert f"{middle.mg} mg at {middle.from_age} to {oldest.from_age - 1}" in age
+    adult = KNOWLEDGE.parameters.age.adult
+    assert f"{oldest.mg} mg at {oldest.from_age} to {adult - 1}" in age
+    risk = KNOWLEDGE.parameters.risk
+    prose = " ".join(prose_of(CLINICIANS).split())
+    assert f"a PPI for {KNOWLEDGE.parameters.ppi.min_days} days" in prose
+    assert f"anti-EGFR drugs within {risk.oncology_days} days" in prose
+    assert f"and the like within {risk.antiinfective_days} days" in prose
+    assert f"no more than {KNOWLEDGE.parameters.cards.max} cards" in prose
+    assert f"a trial of {KNOWLEDGE.parameters.trial.weeks} weeks" in prose
+
+
+def test_decisions_name_the_limits_of_the_knowledge() -> None:
+    text = prose_of("docs/clinical-decisions.md")
+    dose, magnesium = KNOWLEDGE.parameters.dose, KNOWLEDGE.parameters.magnesium
+    assert f"`update` to {dose.moderate_ckd_max_mg} mg" in text
+    assert f"below {magnesium.severe_low_mg_dl} mg/dL" in text
+    assert f"the {KNOWLEDGE.parameters.renal.dialysis_procedure_days} days are counted" in text
+
+
+# --------------------------------------------------------------------- integrating
+
+
+def test_the_keys_are_those_that_are_read() -> None:
+    found = {
+        row.cells[0].strip("*`"): (row.cells[0].startswith("**"), row.cells[-1], row.cells[1])
+        for row in rows_of(INTEGRATING)
+        if row.cells[0].strip("*`") in KINDS
+    }
+    assert set(found) == set(KINDS)
+    for key, (bold, without, asked) in found.items():
+        assert bold == (key in REQUIRED), key
+        assert (without == "412") == bold, key
+        assert any(f"`{kind}`" in asked for kind in KINDS[key].resource_types), key
+
+
+def test_the_reasons_are_those_that_are_given() -> None:
+    begun = "| reason | what to do |"
+    table = text_of(INTEGRATING).partition(begun)[2].partition("\n\n")[0]
+    reasons = [line.split("|")[1].strip() for line in table.splitlines()[2:]]
+    assert len(reasons) > 10
+    for reason in reasons:
+        assert any(reason.startswith(why.value) for why in Why), reason
+
+
+def test_what_fetching_is_bound_by() -> None:
+    prose = " ".join(prose_of(INTEGRATING).split())
+    most = fetching._BATCH * fetching._BATCHES
+    assert f"{fetching._BATCH} at a time and at most {most}" in prose
+    assert f"one by one (at most {fetching._SINGLY})" in prose
+    assert f"`CDS_FHIR_TOTAL_MS` ({Settings().fhir_total_ms // 1000} s)" in prose
+    assert f"longer than {fetching.BUDGET_MS} ms" in prose
+
+
+# ------------------------------------------------------- feedback, security, operation
+
+
+def test_what_feedback_is_bound_by() -> None:
+    prose = " ".join(prose_of("docs/feedback.md").split())
+    assert f"More than {reading.MOST_ITEMS:,} items" in prose
+    assert f"fewer than {report.FEW} cards" in prose
+    assert f"`CDS_RETENTION_DAYS` ({Settings().retention_days})" in prose
+    assert background._EVERY_SECONDS == 1 / 4
+    assert "four times a second" in prose
+
+
+def test_what_clients_are_bound_by() -> None:
+    from cds_service.trust.clients import RECOMMENDED_ALGORITHMS, Client
+
+    prose = " ".join(prose_of("docs/security.md").split())
+    kilobytes, days = key_sets._LARGEST_BYTES // 1024, round(key_sets.STALE_SECONDS / 86_400)
+    assert f"at most {kilobytes} KB in {key_sets.FETCH_SECONDS:g} s" in prose
+    assert f"kept {key_sets.FRESH_SECONDS / 60:g} minutes" in prose
+    assert key_sets.PAUSE_SECONDS == 60
+    assert "at most once a minute" in prose
+    assert f"kept up to {days} days" in prose
+    assert f"without it {' and '.join(RECOMMENDED_ALGORITHMS)}" in prose
+    defaults = dict(
+        zip(
+            Client.__struct_fields__[-len(Client.__struct_defaults__) :],
+            Client.__struct_defaults__,
+            strict=True,
+        )
+    )
+    lifetime, skew = defaults["max_lifetime_seconds"], defaults["clock_skew_seconds"]
+    assert f"{lifetime:g} and {skew:g}" in row_with("docs/security.md", "maxLifetimeSeconds").text
+    assert f"`exp` at most {lifetime // 60:g} minutes later" in prose_of(INTEGRATING)
+
+
+def test_what_operators_are_told() -> None:
+    prose = " ".join(prose_of("docs/operations.md").split())
+    assert f"{limits.MOST_VALUES:,}" in prose
+    assert f"do not end within {serve.STOP_SECONDS} s" in prose
+    assert serve.RESPAWN_SECONDS == 1
+    assert "replaced after a second" in prose
+
+
+# ------------------------------------------------------------------- the libraries
+
+
+def pins() -> dict[str, str]:
+    lines = text_of("requirements.txt").splitlines()
+    return dict(line.split("==") for line in lines if "==" in line)
+
+
+@pytest.mark.parametrize("name", ["docs/adr/0001-libraries.md", "docs/adr/0006-store.md"])
+def test_versions_are_those_that_run(name: str) -> None:
+    told = {row.cells[0]: row.cells[1] for row in rows_of(name) if row.cells[0] in pins()}
+    assert told
+    for library, version in told.items():
+        assert re.split(r"[, ]", version)[0] == pins()[library], library
+
+
+# ------------------------------------------------------------------- the house
+
+
+def test_the_map_has_every_room_in_its_order() -> None:
+    """The rooms of the walk stand in the order that the import contract enforces."""
+    import tomllib
+
+    contracts = tomllib.loads(text_of("pyproject.toml"))["tool"]["importlinter"]["contracts"]
+    [walk] = [contract for contract in contracts if contract["id"] == "one-way"]
+    layers = [layer.strip("()").replace(".", "/") for layer in walk["layers"]]
+    table = [row.cells[0].strip("`") for row in rows_of("docs/developers.md")]
+    assert [cell for cell in table if cell in layers] == layers
+    prose = prose_of("docs/developers.md")
+    for room in (ROOT / "cds_service").iterdir():
+        if room.is_dir() and any(room.glob("*.py")):
+            assert f"`cds_service/{room.name}`" in prose, room.name
+    for tests in (ROOT / "tests").iterdir():
+        if tests.is_dir() and any(tests.glob("test_*.py")) and tests.name != "fhir_server":
+            assert f"`tests/{tests.name}`" in prose, tests.name
