@@ -10,6 +10,7 @@ What no test notices must be listed in survivors.toml with the reason why that i
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import random
 import sys
@@ -26,6 +27,7 @@ from tests.mutation.mutants import ROOMS, ROOT, Mutant, files, mutants_of
 from tests.mutation.running import KILLED, TIMED_OUT, Campaign, Verdict
 
 SURVIVORS = Path(__file__).with_name("survivors.toml")
+LAST = ROOT / ".cache" / "mutation.json"
 # What reads charts, decides and words cards, one thing at a time, and then from request to card.
 TESTS = (
     "tests/unit/chart",
@@ -115,13 +117,16 @@ def sampled(mutants: list[Mutant], size: int, seed: int) -> list[Mutant]:
 
 def main(arguments: list[str] | None = None) -> int:
     asked = _arguments(arguments)
-    chosen = [f for f in files() if not asked.only or any(f.startswith(o) for o in asked.only)]
+    chosen = [f for start in asked.only or ROOMS for f in files() if f.startswith(start)]
     mutants = [m for file in chosen for m in mutants_of(file) if asked.function in ("", m.name)]
+    if asked.again:
+        last = {tuple(key) for key in json.loads(LAST.read_text(encoding="utf-8"))}
+        mutants = [m for m in mutants if m.key in last]
     if asked.sample:
         say(f"{asked.sample} of {len(mutants)} mutants, seed {asked.seed}")
         mutants = sampled(mutants, asked.sample, asked.seed)
     tally = Tally(listed(), len(mutants))
-    campaign = Campaign(mutants, asked.jobs, tally.hear)
+    campaign = Campaign(mutants, asked.jobs, asked.most, tally.hear)
     # Hypothesis draws the same examples in each run.
     os.environ["CI"] = "1"
     options = ["--quiet", "--capture=sys", "--no-header", "--no-summary", "-p", "no:cacheprovider"]
@@ -129,7 +134,10 @@ def main(arguments: list[str] | None = None) -> int:
     if campaign.red or code not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
         say("\n".join(["Nothing was tried: tests fail with nothing changed.", *campaign.red]))
         return 2
-    return _judged(tally, everything=not (asked.sample or asked.only or asked.function))
+    LAST.parent.mkdir(exist_ok=True)
+    LAST.write_text(json.dumps([v.mutant.key for v in tally.unlisted]), encoding="utf-8")
+    part = asked.sample or asked.only or asked.function or asked.again
+    return _judged(tally, everything=not part)
 
 
 def _judged(tally: Tally, everything: bool) -> int:
@@ -149,6 +157,12 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=today.toordinal(), help="which sample")
     parser.add_argument("--only", nargs="*", default=[], help="files or folders")
     parser.add_argument("--function", default="", help="one function or table by name")
+    parser.add_argument(
+        "--again", action="store_true", help="those unnoticed and unlisted last time"
+    )
+    parser.add_argument(
+        "--most", type=int, default=None, help="tests asked about each: a quick look"
+    )
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     return parser.parse_args(arguments)
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import libcst as cst
 from libcst.metadata import MetadataWrapper, PositionProvider
-from mutmut.mutation.mutators import mutation_operators, operator_string
+from mutmut.mutation.mutators import mutation_operators, operator_arg_removal, operator_string
 
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("cds_service/reasoning", "cds_service/chart", "cards")
@@ -122,8 +122,21 @@ def _instead(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
     for kind, operator in mutation_operators:
         if isinstance(node, kind):
             found = list(operator(node))
-            yield from found[:1] if operator is operator_string else found
+            if operator is operator_string:
+                found = found[:1]
+            elif operator is operator_arg_removal:
+                found = _not_misplaced(cst.ensure_type(node, cst.Call), found)
+            yield from found
     yield from _ours(node)
+
+
+def _not_misplaced(call: cst.Call, changed: list[cst.CSTNode]) -> list[cst.CSTNode]:
+    """Without those where a dropped argument moves the later ones: each falls at the first call."""
+    named = [n for n, arg in enumerate(call.args) if arg.keyword is not None or arg.star]
+    movable = {*named, len(call.args) - 1}
+    dropped = len(call.args) if len(call.args) > 1 else 0
+    kept = len(changed) - dropped
+    return [c for n, c in enumerate(changed) if n < kept or n - kept in movable]
 
 
 def _ours(node: cst.CSTNode) -> Iterator[cst.CSTNode]:

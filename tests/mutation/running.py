@@ -19,7 +19,7 @@ import sys
 import threading
 import time
 import traceback
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
@@ -38,6 +38,7 @@ KILLED, SURVIVED, TIMED_OUT, UNREACHED, BROKEN = (
     "could not be applied",
 )
 _EXITS = {0: SURVIVED, 1: KILLED, 3: BROKEN}
+_BROAD = 12
 _MEMORY = 3 * 2**30
 _CACHED = type(functools.lru_cache(lambda: None))
 
@@ -55,13 +56,18 @@ class Verdict(NamedTuple):
 class Campaign:
     """`told` hears each verdict. `red` names the tests that failed with nothing changed."""
 
-    def __init__(self, mutants: list[Mutant], jobs: int, told: Callable[[Verdict], None]) -> None:
+    def __init__(
+        self, mutants: list[Mutant], jobs: int, most: int, told: Callable[[Verdict], None]
+    ) -> None:
         self.red: list[str] = []
         self._mutants = mutants
         self._jobs = jobs
+        self._most = most
         self._told = told
         self._reaching: dict[str, dict[int, list[int]]] = {}
         self._seconds: list[float] = []
+        self._reached: Counter[int] = Counter()
+        self._lines: dict[tuple[str, int], frozenset[int]] = {}
         self._noticed: dict[tuple[str, str], list[int]] = defaultdict(list)
 
     @pytest.hookimpl(tryfirst=True)
@@ -90,10 +96,18 @@ class Campaign:
         cover.stop()
         data = cover.get_data()
         for path in data.measured_files():
+            file = os.path.relpath(path, ROOT)
             by_line = data.contexts_by_lineno(path).items()
-            self._reaching[os.path.relpath(path, ROOT)] = {
+            self._reaching[file] = {
                 line: [int(test) for test in tests if test] for line, tests in by_line
             }
+            lines: dict[int, set[int]] = defaultdict(set)
+            for line, tests in self._reaching[file].items():
+                for test in tests:
+                    lines[test].add(line)
+            for test, reached in lines.items():
+                self._lines[file, test] = frozenset(reached)
+                self._reached[test] += len(reached)
 
     def _run_mutants(self, items: list[pytest.Item]) -> None:
         gc.collect()
@@ -124,9 +138,23 @@ class Campaign:
             inside = sorted({n for line in mutant.lines for n in reaching.get(line, ())})
         if not inside:
             inside = sorted({n for tests in reaching.values() for n in tests})
-        first = [n for n in self._noticed[mutant.file, mutant.name] if n in set(inside)]
-        rest = sorted(set(inside) - set(first), key=lambda n: self._seconds[n])
-        return [*dict.fromkeys(reversed(first)), *rest]
+        candidates = set(inside)
+        noticed = [n for n in reversed(self._noticed[mutant.file, mutant.name]) if n in candidates]
+        narrow = sorted(inside, key=lambda n: (self._reached[n], n))
+        broad = narrow[: -_BROAD - 1 : -1]
+        return list(dict.fromkeys([*noticed, *broad, *self._varied(mutant.file, narrow)]))[
+            : self._most
+        ]
+
+    def _varied(self, file: str, tests: list[int]) -> list[int]:
+        """The same tests so that each way through the file comes early, the rare ways first."""
+        ways: dict[frozenset[int], list[int]] = defaultdict(list)
+        for test in tests:
+            ways[self._lines[file, test]].append(test)
+        ranked = [
+            (turn, len(same), test) for same in ways.values() for turn, test in enumerate(same)
+        ]
+        return [test for _, _, test in sorted(ranked)]
 
     def _allowed(self, tests: Iterable[int]) -> float:
         return 10 + 10 * sum(self._seconds[n] for n in tests)
