@@ -312,7 +312,10 @@ LAB_ORDERS = {
     "lab_calcium": ("17861-6", "Calcium [Mass/volume] in Serum or Plasma"),
 }
 ALTERNATIVES = {
-    "2711541": ("magnesium glycinate 100 MG Oral Capsule", "only if the label says"),
+    "2711541": (
+        "magnesium glycinate 100 MG Oral Capsule",
+        "200 mg = 2 capsules only if the label says 100 mg elemental",
+    ),
     "849497": ("magnesium glycinate 100 MG Oral Tablet", ""),
     "2534481": ("magnesium glycinate 120 MG Oral Capsule", ""),
     "52356": ("magnesium citrate", "best trial evidence"),
@@ -414,7 +417,15 @@ RESTS_ON = {
 HONESTY = {
     "H1": ("Less than 1 %", "serum", "brain", "does not rule out low stores"),
     "H2": ("citrate, pidolate or aspartate, not glycinate", "better tolerated"),
-    "H3": ("AAN/AHS 2012", "Level B", "probably effective", "retired", "VA/DoD 2023", "weak for"),
+    "H3": (
+        "AAN/AHS 2012",
+        "Level B",
+        "probably effective",
+        "retired",
+        "VA/DoD 2023",
+        "weak for",
+        "Canada 2012 recommends it on low-quality evidence",
+    ),
     "H4": ("41.6 % against 15.8 %", "18.6 %", "28.6 % and 29.4 %", "ten oral", "789", "placebo"),
     "H5": ("No trial studied only people with these risk factors", "plausible, not proven"),
     "H6": ("AHS statements of 2021 and 2024", "no grade"),
