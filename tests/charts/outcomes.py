@@ -1,6 +1,7 @@
 """The real charts through the service, as the command line puts them through: one outcome a chart.
 
-`python -m tests.charts.outcomes` writes the table of docs/real-charts.md anew.
+`python -m tests.charts.outcomes` writes the table of docs/real-charts.md anew, and leaves what
+follows it.
 """
 
 from __future__ import annotations
@@ -139,10 +140,20 @@ of the chart cannot be read, and the answer names it.
 """
 
 
+READ = "\n## Twenty charts, read line by line\n"
+
+
 def document() -> Iterator[str]:
     yield HEAD
     for source in sources():
         yield line_of(source, map(outcome, rows_of(source))) + "\n"
+    yield read_by_people()
+
+
+def read_by_people() -> str:
+    """What follows the table is written by hand, and stays."""
+    _, heading, text = DOCUMENT.read_text(encoding="utf-8").partition(READ)
+    return heading + text
 
 
 if __name__ == "__main__":

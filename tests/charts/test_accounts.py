@@ -229,10 +229,17 @@ def test_an_order_for_which_nothing_is_chosen_yet_lacks_nothing(order: Resource)
 def test_beside_an_order_of_an_unknown_medication_no_draft_is_recommended() -> None:
     """The unknown one could be magnesium, or a drug to be kept apart from it."""
     orders = [fhir.draft_order(TOPIRAMATE, id="chosen"), ELSEWHERE]
-    chart = {"conditions": [MIGRAINE, DIABETES], "kidneyLabs": [egfr(92, 20)]}
     only = ["MedicationRequest/chosen"]
-    [plain] = account(ORDER_SELECT, orders[:1], selections=only, **chart)["cards"]
-    [card] = account(ORDER_SELECT, orders, selections=only, **chart)["cards"]
+    [plain], [card] = (
+        account(
+            ORDER_SELECT,
+            drafts,
+            selections=only,
+            conditions=[MIGRAINE, DIABETES],
+            kidneyLabs=[egfr(92, 20)],
+        )["cards"]
+        for drafts in (orders[:1], orders)
+    )
     assert recommended(plain)
     assert recommended(card) == []
     assert [gap["key"] for gap in decision(card)["unknown"]] == ["draftOrders"]
