@@ -6,15 +6,15 @@
 `python app.py` serves it on the loopback address (PORT, default 8000), as `make run` does.
 """
 
+from __future__ import annotations
+
+import gc
 import os
 import sys
+from typing import TYPE_CHECKING
 
-from flask import Flask
-
-from cds_service import create_app, create_front
-from cds_service.knowledge.loader import KnowledgeError
-from cds_service.settings import SettingsError, read_settings
-from cds_service.web.binding import addresses_served, require_closed
+if TYPE_CHECKING:
+    from flask import Flask
 
 # gunicorn gives up on a worker that ends with 3, and starts any other anew, for ever.
 FAILED_TO_BOOT = 3
@@ -22,6 +22,13 @@ FAILED_TO_BOOT = 3
 
 def built() -> Flask:
     """The application, or the end of the process with one line that says what to mend."""
+    # What is made here is here to stay: nobody need look through it for garbage, now or later.
+    gc.disable()
+    from cds_service import create_app
+    from cds_service.knowledge.loader import KnowledgeError
+    from cds_service.settings import SettingsError, read_settings
+    from cds_service.web.binding import addresses_served, require_closed
+
     try:
         settings = read_settings()
         require_closed(settings, addresses_served())
@@ -29,6 +36,9 @@ def built() -> Flask:
     except (SettingsError, KnowledgeError) as error:
         print(error, file=sys.stderr)
         raise SystemExit(FAILED_TO_BOOT) from None
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 if __name__ == "__main__":
@@ -47,5 +57,7 @@ if __name__ != "__mp_main__":
 def __getattr__(name: str) -> object:
     """`front`, made when asked for: other servers need no event loop."""
     if name == "front":
+        from cds_service import create_front
+
         return create_front(app)
     raise AttributeError(name)

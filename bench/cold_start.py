@@ -1,0 +1,85 @@
+"""From the start of the production server's process to its first answers."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import msgspec
+
+from bench.bodies import cases
+from bench.load import HOST, free_port
+
+ROUNDS = 5
+_PATIENCE_SECONDS = 60.0
+
+
+class Start(msgspec.Struct, frozen=True):
+    """Medians in seconds. The floor is an interpreter that imports Flask, and ends."""
+
+    first_answer: float
+    ready: float
+    floor: float
+
+
+def measure(rounds: int = ROUNDS) -> Start:
+    """Start it again and again, with a store that is there: once to each of the two answers."""
+    hook, body = cases(100, datetime.now(UTC).date())["patient-view, card"]
+    call = ("POST", f"/cds-services/magnesium-migraine-{hook}", body)
+    ready = ("GET", "/ready", None)
+    with tempfile.TemporaryDirectory() as directory:
+        _start(directory, *ready)
+        found = [
+            (_start(directory, *call), _start(directory, *ready), _bare()) for _ in range(rounds)
+        ]
+    return Start(*(statistics.median(times) for times in zip(*found, strict=True)))
+
+
+def _bare() -> float:
+    began = time.perf_counter()
+    subprocess.run([sys.executable, "-c", "import flask"], check=True)
+    return time.perf_counter() - began
+
+
+def _start(directory: str, method: str, path: str, body: bytes | None) -> float:
+    port = free_port()
+    command = [sys.executable, "-m", "tools.serve", "--port", str(port), "--workers", "1"]
+    environment = {**os.environ, "CDS_DATA_DIR": directory, "CDS_LOG_LEVEL": "ERROR"}
+    began = time.perf_counter()
+    with subprocess.Popen(  # noqa: S603
+        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        try:
+            return _until(lambda: _status(port, method, path, body), began)
+        finally:
+            process.terminate()
+            process.wait(60)
+
+
+def _until(status: Callable[[], int], began: float) -> float:
+    while time.perf_counter() - began < _PATIENCE_SECONDS:
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            if status() == 200:
+                return time.perf_counter() - began
+        time.sleep(0.005)
+    raise SystemExit("bench: the server did not start")
+
+
+def _status(port: int, method: str, path: str, body: bytes | None) -> int:
+    with contextlib.closing(http.client.HTTPConnection(HOST, port, timeout=10)) as connection:
+        connection.request(method, path, body, {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        answer.read()
+        return answer.status
+
+
+if __name__ == "__main__":
+    print(measure())
