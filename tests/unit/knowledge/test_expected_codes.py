@@ -76,6 +76,7 @@ def test_a_code_that_begins_so_belongs_to_the_set(row: Row) -> None:
     url = BY_TITLE[row["system"]]
     found = hit(row["set"], url, _longer(row["begins"]))
     assert (found.matched, found.entry.code) == ("prefix", row["begins"])
+    assert found.entry.display == row["name"]
     assert attributes(found.entry) == row["attributes"]
 
 
@@ -108,6 +109,8 @@ def drug(found: Drug | None) -> Drug:
 
 @pytest.mark.parametrize("row", beginnings(drugs=True), ids=named("set", "begins"))
 def test_an_atc_code_that_begins_so(row: Row) -> None:
+    groups = {p.prefix: p.display for p in knowledge().sets[row["set"]].prefixes}
+    assert groups[row["begins"]].lower() == row["name"].lower()
     found = drug(knowledge().drugs.by_atc(f"{row['begins']}ZZ"))
     assert row["set"].removeprefix("med_") in found.classes
 
