@@ -313,6 +313,11 @@ def test_problems_that_count_are_not_set_aside() -> None:
     assert aside(account(conditions=[MIGRAINE, DIABETES, pregnant, injured])) == {}
 
 
+def test_a_problem_that_is_over_is_set_aside_once() -> None:
+    found = account(conditions=[fhir.condition("G43.009", clinical="resolved", today=TODAY)])
+    assert [row["why"] for row in found["setAside"]] == ["is resolved"]
+
+
 def test_a_heart_block_with_a_pacemaker_is_accounted_for() -> None:
     block = fhir.condition("I44.2", id="block", today=TODAY)
     facts = account(conditions=[block, fhir.condition("Z95.0", today=TODAY)])["facts"]
