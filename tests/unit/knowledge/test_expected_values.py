@@ -518,6 +518,17 @@ def test_another_name_of_a_drug(alias: str) -> None:
     assert ALIASES[alias] in drug(knowledge().drugs.by_text(alias)).ingredients
 
 
+WITHOUT_CODE = ("bendroflumethiazide", "hydroflumethiazide", "polythiazide", "trichlormethiazide")
+
+
+def test_drugs_whose_ingredient_code_nobody_could_verify() -> None:
+    """SPEC 7.3: they are known by their products and their names."""
+    sets = knowledge().sets
+    assert {
+        s: sets[s].ingredients_without_code for s in sets if sets[s].ingredients_without_code
+    } == {"med_diuretic_thiazide": WITHOUT_CODE}
+
+
 NOT_MAGNESIUM = (
     "esomeprazole magnesium",
     "omeprazole magnesium",
