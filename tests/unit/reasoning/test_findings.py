@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from cds_service.chart.evidence import Fact, FactState
 from cds_service.reasoning.findings import Findings
@@ -18,7 +19,7 @@ MILK_OF_MAGNESIA, MULTIVITAMIN, INJECTION = "253017", "1116179", "1658244"
 FUROSEMIDE, TRIAMTERENE, SPIRONOLACTONE = "313988", "310812", "313096"
 OMEPRAZOLE, CISPLATIN, GENTAMICIN = "198051", "309311", "313996"
 TACROLIMUS, PATIROMER, POLYSTYRENE, DIGOXIN = "198377", "1716217", "313072", "197604"
-ACETAZOLAMIDE = "197304"
+ACETAZOLAMIDE, SALICYLATE, TACROLIMUS_INJECTION = "197304", "197907", "198379"
 
 
 def has(code: str, system: str = "icd-10-cm", **more: Any) -> Resource:
@@ -31,6 +32,18 @@ def takes(code: str, **more: Any) -> Resource:
 
 def level(value: float, days: int = 10) -> Resource:
     return fhir.observation(fhir.MAGNESIUM, value, "mg/dL", days, today=TODAY)
+
+
+def both(code: str, other: str, system: str = "icd-10-cm") -> Resource:
+    """One problem that is coded twice."""
+    resource = has(code)
+    resource["code"]["coding"].append(fhir.coding(other, system))
+    return resource
+
+
+def resolved() -> Resource:
+    url = "http://terminology.hl7.org/CodeSystem/condition-clinical"
+    return fhir.concept("resolved", url)
 
 
 def findings(
@@ -113,13 +126,6 @@ def test_a_migraine(conditions: list[Resource], migraine: FactState, menstrual: 
     found = findings(*conditions)
     assert (found.migraine.id, found.migraine.state) == ("migraine", migraine)
     assert (found.menstrual.id, found.menstrual.state) == ("menstrual_migraine", menstrual)
-
-
-def both(code: str, other: str, system: str = "icd-10-cm") -> Resource:
-    """One problem that is coded twice."""
-    resource = has(code)
-    resource["code"]["coding"].append(fhir.coding(other, system))
-    return resource
 
 
 def test_a_problem_also_coded_as_another_headache_is_no_migraine() -> None:
@@ -205,6 +211,7 @@ def test_what_was_not_sent_is_not_known(key: str, names: set[str]) -> None:
         (has("I21.9"), "RF3", PRESENT),
         (has("I21.9", clinical="resolved"), "RF3", PRESENT),  # it was, and still counts
         (has("I21.9", clinical="inactive"), "RF3", PRESENT),
+        ({**both("I21.9", "I25.10"), "clinicalStatus": resolved()}, "RF3", PRESENT),
         (has("I21.9", verification="refuted"), "RF3", ABSENT),
         (has("I50.9", clinical="resolved"), "RF3", ABSENT),
         (has("I10"), "RF3", ABSENT),
@@ -212,6 +219,8 @@ def test_what_was_not_sent_is_not_known(key: str, names: set[str]) -> None:
         (has("E83.42", clinical="resolved"), "RF6", ABSENT),
         (has("K50.90"), "RF7", PRESENT),
         (has("K90.0"), "RF7", PRESENT),
+        (both("K90.0", "Z90.3"), "RF7", PRESENT),  # the second code alone is no risk
+        (has("Z90.3"), "RF7", ABSENT),
         (has("Z98.84"), "RF7", PRESENT),
         (has("Z98.84", clinical="resolved"), "RF7", PRESENT),  # an operation stays
         (has("K50.90", clinical="resolved"), "RF7", ABSENT),
@@ -300,6 +309,37 @@ def test_the_label_is_that_of_the_problem_that_counts() -> None:
     assert found.risk_label(risk(found, "RF7")) == "bariatric surgery"
 
 
+def set_otherwise(*conditions: Resource, **groups: dict[str, bool]) -> Findings:
+    """Findings where a site has set parameters of these groups otherwise."""
+    on = chart({"conditions": [*conditions]})
+    parameters = on.knowledge.parameters
+    changed = {
+        name: structs.replace(getattr(parameters, name), **values)
+        for name, values in groups.items()
+    }
+    on.knowledge = structs.replace(on.knowledge, parameters=structs.replace(parameters, **changed))
+    return Findings(on)
+
+
+def test_a_site_may_set_alcohol_abuse_aside() -> None:
+    assert not set_otherwise(has("F10.10"), alcohol={"abuse_counts": False}).indicated
+    assert set_otherwise(has("F10.20"), alcohol={"abuse_counts": False}).indicated
+    assert set_otherwise(has("E11.9"), alcohol={"abuse_counts": False}).indicated
+
+
+def test_a_site_may_do_without_the_further_factors() -> None:
+    found = set_otherwise(has("K50.90"), risk={"extended_factors": False})
+    assert [r.id for r in found.risks] == ["RF1", "RF2", "RF3", "RF4"]
+    assert not found.indicated
+    assert [r.id for r in findings().risks] == [f"RF{n}" for n in range(1, 9)]
+
+
+def test_a_site_may_ask_for_a_risk_with_a_menstrual_pattern_too() -> None:
+    rule = {"menstrual_qualifies_alone": False}
+    assert not set_otherwise(has("G43.829"), migraine=rule).indicated
+    assert set_otherwise(has("G43.829"), has("E11.9"), migraine=rule).indicated
+
+
 def test_no_risk_and_a_menstrual_pattern() -> None:
     assert not findings(has("G43.009")).indicated
     assert findings(has("G43.829")).indicated
@@ -340,6 +380,7 @@ def test_a_diagnosis_that_is_a_renal_risk(condition: Resource, name: str, state:
         (takes(ACETAZOLAMIDE), "diuretic", PRESENT),
         (takes(TACROLIMUS), "calcineurin inhibitor", PRESENT),
         (takes("313189"), "calcineurin inhibitor", ABSENT),  # an ointment
+        (takes(TACROLIMUS_INJECTION), "calcineurin inhibitor", PRESENT),
         (takes("42316"), "calcineurin inhibitor", PRESENT),  # no form is said
         (takes(TACROLIMUS, route="intravenous"), "calcineurin inhibitor", PRESENT),
     ],
@@ -363,6 +404,7 @@ def test_a_medicine_that_is_a_renal_risk(medicine: Resource, name: str, state: F
         (takes(SALT_LAXATIVE), True, False),
         (takes(BOWEL_PREP), True, False),
         (takes(MULTIVITAMIN), True, False),
+        (takes(SALICYLATE), True, False),
         (takes(INJECTION), False, False),
         (takes(OXIDE, status="stopped"), False, False),
     ],
@@ -406,11 +448,6 @@ def test_a_diagnosis_that_blocks(condition: Resource, name: str, verification: s
     assert not any(b.present for b in findings({**condition, "clinicalStatus": resolved()}).blocks)
 
 
-def resolved() -> Resource:
-    url = "http://terminology.hl7.org/CodeSystem/condition-clinical"
-    return fhir.concept("resolved", url)
-
-
 def test_the_blocks_are_asked_in_this_order() -> None:
     found = findings()
     assert [b.id for b in found.blocks] == [
@@ -448,6 +485,12 @@ def test_slow_conduction_is_a_block_or_a_caution(code: str, high: bool, slow: bo
     found = findings(has(code))
     assert (found.heart_block.present, found.slow_conduction.present) == (high, slow)
     assert found.slow_conduction.id == "bradycardia"
+
+
+def test_a_problem_with_two_grades_is_a_block_and_a_caution() -> None:
+    found = findings(both("I44.0", "I44.1"))
+    assert found.heart_block.present
+    assert found.slow_conduction.present
 
 
 def test_hypermagnesaemia_by_result_by_diagnosis_and_by_both() -> None:
