@@ -18,7 +18,8 @@ DOCUMENTS = sorted(
     )
 )
 
-_FENCE = re.compile(r"^(```+)(\w*)\n(.*?)^\1$", re.MULTILINE | re.DOTALL)
+_FENCE = re.compile(r"^ *(```+)(\w*)\n(.*?)^ *\1$", re.MULTILINE | re.DOTALL)
+_COMMAND = re.compile(r"^ {4}((?:make|python) .*)$", re.MULTILINE)
 _CODE = re.compile(r"`([^`\n]+)`")
 _LINK = re.compile(r"\[(?:[^\[\]]|\[[^\]]*\])*\]\(([^()\s]+)\)")
 _HEADING = re.compile(r"^#{1,6} (.+)$", re.MULTILINE)
@@ -61,9 +62,9 @@ def links_of(name: str) -> list[str]:
 
 
 def code_of(name: str) -> list[str]:
-    """The words and lines that it sets in code, inside blocks too."""
+    """The words and lines that it sets in code, inside blocks and as indented commands too."""
     in_blocks = [line for found in _FENCE.finditer(text_of(name)) for line in found[3].splitlines()]
-    return [*_CODE.findall(prose_of(name)), *in_blocks]
+    return [*_CODE.findall(prose_of(name)), *_COMMAND.findall(prose_of(name)), *in_blocks]
 
 
 def anchors_of(name: str) -> set[str]:
