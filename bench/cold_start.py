@@ -10,28 +10,25 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-
-import msgspec
 
 from bench.bodies import cases
 from bench.load import HOST, free_port
+from bench.rows import Budget, Row, spread
 
 ROUNDS = 5
 _PATIENCE_SECONDS = 60.0
 
 
-class Start(msgspec.Struct, frozen=True):
-    """Medians in seconds. The floor is an interpreter that imports Flask, and ends."""
-
-    first_answer: float
-    ready: float
-    floor: float
+BUDGET = Budget(0.8, held=1.5)
 
 
-def measure(rounds: int = ROUNDS) -> Start:
-    """Start it again and again, with a store that is there: once to each of the two answers."""
+def measure(rounds: int = ROUNDS) -> list[Row]:
+    """Start it again and again, with a store that is there: once to each of the two answers.
+
+    The floor is an interpreter that imports Flask, and ends.
+    """
     hook, body = cases(100, datetime.now(UTC).date())["patient-view, card"]
     call = ("POST", f"/cds-services/magnesium-migraine-{hook}", body)
     ready = ("GET", "/ready", None)
@@ -40,7 +37,20 @@ def measure(rounds: int = ROUNDS) -> Start:
         found = [
             (_start(directory, *call), _start(directory, *ready), _bare()) for _ in range(rounds)
         ]
-    return Start(*(statistics.median(times) for times in zip(*found, strict=True)))
+    first, usable, floor = zip(*found, strict=True)
+    return [_row("first card", first, floor, None), _row("ready", usable, floor, BUDGET)]
+
+
+def _row(until: str, times: Sequence[float], floor: Sequence[float], budget: Budget | None) -> Row:
+    return Row(
+        what=f"cold start of the server: {until}",
+        size="one worker",
+        measured=f"{statistics.median(times):.2f} s",
+        floor=f"{statistics.median(floor):.2f} s",
+        figure=statistics.median(times),
+        spread=spread(times),
+        budget=budget,
+    )
 
 
 def _bare() -> float:
@@ -79,7 +89,3 @@ def _status(port: int, method: str, path: str, body: bytes | None) -> int:
         answer = connection.getresponse()
         answer.read()
         return answer.status
-
-
-if __name__ == "__main__":
-    print(measure())
