@@ -244,6 +244,8 @@ class Judge:
     def noticed_by(self, change: Change, knowledge: Knowledge, short: bool = False) -> str | None:
         """The first test that fails with this knowledge. `short`: only tests that read the code."""
         order = self._order(change, short)
+        if not order:
+            return None
         told: str | None = self._forked(lambda: self._changed_run(knowledge, order, short))
         found = told and told.partition("\n")[0]
         if found:

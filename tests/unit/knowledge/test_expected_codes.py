@@ -134,7 +134,9 @@ def test_a_product_with_its_class_and_route(row: Row) -> None:
 
 @pytest.mark.parametrize("row", rows("drugs"), ids=named("class", "name"))
 def test_a_drug_is_known_by_its_name_and_as_an_ingredient(row: Row) -> None:
-    assert row["class"] in drug(knowledge().drugs.by_text(f"{row['name']} 1 unit")).classes
+    in_words = drug(knowledge().drugs.by_text(f"{row['name']} 1 unit"))
+    assert row["class"] in in_words.classes
+    assert row["name"] in in_words.ingredients
     if row["rxcui"]:
         found = drug(knowledge().drugs.by_rxnorm(row["rxcui"]))
         assert (found.matched, found.name) == ("ingredient", row["name"])
