@@ -24,7 +24,8 @@ def plain(text: str, limit: int = LONGEST_TEXT) -> str:
     """One line of printable text: no control, format or bidirectional characters, no tags."""
     if not text.isprintable():
         text = "".join(c if c.isprintable() else " " for c in text)
-    return shorten(_TAG_OPENING.sub("", " ".join(text.split())), limit)
+    line = " ".join(text.split())
+    return shorten(_TAG_OPENING.sub("", line) if "<" in line else line, limit)
 
 
 def shorten(text: str, limit: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 
 from cds_service.knowledge.loader import Knowledge
 
@@ -16,9 +17,17 @@ def unchanged(value: str) -> str:
     return value
 
 
+@lru_cache(maxsize=1024)
+def places(template: str) -> tuple[str, ...]:
+    """The names of the places of a template. Templates are the knowledge's own, so they are few."""
+    return tuple(_PLACE.findall(template))
+
+
 def filled(template: str, values: Values, make_safe: Callable[[str], str] = unchanged) -> str:
     """The template with its places filled, or "" where a place has no value."""
-    names = _PLACE.findall(template)
+    names = places(template)
+    if not names:
+        return template
     if not all(values.get(name) for name in names):
         return ""
     return _PLACE.sub(lambda place: make_safe(values[place[1]]), template)

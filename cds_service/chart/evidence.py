@@ -77,5 +77,8 @@ def fact(
 
 def in_order(evidence: Iterable[Evidence]) -> tuple[Evidence, ...]:
     """Evidence newest first, each piece once; what has no date comes last."""
-    by_name = sorted(dict.fromkeys(evidence), key=lambda e: (e.resource, e.code or ""))
+    once = dict.fromkeys(evidence)
+    if len(once) < 2:
+        return tuple(once)
+    by_name = sorted(once, key=lambda e: (e.resource, e.code or ""))
     return tuple(sorted(by_name, key=lambda e: e.date or "", reverse=True))
