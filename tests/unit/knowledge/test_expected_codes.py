@@ -62,7 +62,7 @@ def hit(set_id: str, url: str, code: str) -> Hit:
 @pytest.mark.parametrize("row", rows("codes"), ids=named("set", "code"))
 def test_a_code_is_in_its_set_and_is_what_it_is(row: Row) -> None:
     found = hit(row["set"], BY_TITLE[row["system"]], row["code"])
-    assert found.matched == "code"
+    assert (found.matched, found.entry.system) == ("code", BY_TITLE[row["system"]])
     assert attributes(found.entry) == row["attributes"]
 
 
