@@ -26,7 +26,10 @@ _NEVER_CHANGED = {"cast", "len", "isinstance"}
 
 
 class Mutant(NamedTuple):
-    """`code` takes the place of the function or table `name`, which stands at `lines`."""
+    """`code` takes the place of the function or table `name`, which stands at `lines`.
+
+    `at` are the lines of what was changed.
+    """
 
     file: str
     name: str
@@ -34,7 +37,7 @@ class Mutant(NamedTuple):
     lines: range
     was: str
     now: str
-    at: int
+    at: range
 
     @property
     def key(self) -> tuple[str, str, str, str]:
@@ -42,7 +45,7 @@ class Mutant(NamedTuple):
         return self.file, self.name, self.was, self.now
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.at} {self.name}\n    - {self.was}\n    + {self.now}"
+        return f"{self.file}:{self.at.start} {self.name}\n    - {self.was}\n    + {self.now}"
 
 
 def files() -> list[str]:
@@ -96,8 +99,9 @@ def _mutants(file: str, name: str, node: Any, wrapper: MetadataWrapper) -> Itera
         code = wrapper.module.code_for_node(bare.deep_replace(changed, instead))
         was, now = _difference(before, code)
         if was != now:
-            line = positions[changed].start.line if changed in positions else at.start.line
-            yield Mutant(file, name, code, lines, was, now, line)
+            span = positions.get(changed, at)
+            reach = range(span.start.line, span.end.line + 1)
+            yield Mutant(file, name, code, lines, was, now, reach)
 
 
 class _Finder(cst.CSTVisitor):

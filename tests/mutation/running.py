@@ -133,9 +133,9 @@ class Campaign:
     def _tests_for(self, mutant: Mutant) -> list[int]:
         """Those that reach the changed line, or for a table its room; the likeliest first."""
         reaching = self._reaching.get(mutant.file, {})
-        inside = reaching.get(mutant.at)
-        if inside is None:  # the middle of a statement, or what is done on import
-            inside = sorted({n for line in mutant.lines for n in reaching.get(line, ())})
+        inside = _tests_at(mutant.at, reaching)
+        if not inside:  # what is done on import, like the default of an argument
+            inside = _tests_at(mutant.lines, reaching)
         if not inside:
             inside = sorted({n for tests in reaching.values() for n in tests})
         candidates = set(inside)
@@ -177,6 +177,10 @@ class Campaign:
         if noticed is not None:
             self._noticed[mutant.file, mutant.name].append(noticed)
         self._told(Verdict(mutant, outcome, items[noticed].nodeid if noticed is not None else ""))
+
+
+def _tests_at(lines: range, reaching: dict[int, list[int]]) -> list[int]:
+    return sorted({test for line in lines for test in reaching.get(line, ())})
 
 
 def _child(

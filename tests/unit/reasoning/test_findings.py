@@ -182,6 +182,7 @@ def test_what_of_the_medicines_cannot_be_read_is_not_known(key: str) -> None:
     [
         ("magnesiumLabs", {"RF6", "hypermagnesaemia"}),
         ("allergies", {"allergy_magnesium"}),
+        ("dialysisProcedures", set()),  # the kidney class may rest on it
         ("pregnancyStatus", {"pregnancy"}),
         ("medicationStatements", {"RF4", "RF5", "RF8", "current_magnesium"}),
     ],
@@ -549,6 +550,32 @@ def test_an_allergy_to_magnesium() -> None:
 def test_who_is_prone_to_diarrhoea(code: str, prone: bool) -> None:
     found = findings(has(code)).diarrhoea
     assert (found.id, found.present) == ("diarrhoea", prone)
+
+
+def test_an_inflamed_bowel_is_prone_also_if_it_absorbs_badly_too() -> None:
+    assert findings(both("K50.90", "K90.0")).diarrhoea.present
+
+
+@pytest.mark.parametrize(
+    ("mild", "grave"), [(2.0, 1.5), (1.5, 1.1), (1.1, 3.0), (2.0, 3.0), (3.0, 5.5), (1.5, 3.0)]
+)
+def test_of_two_levels_of_one_moment_the_graver_decides(mild: float, grave: float) -> None:
+    for first, second in ((mild, grave), (grave, mild)):
+        pair = ({**level(first), "id": "a"}, {**level(second), "id": "b"})
+        assert (
+            findings(levels=pair).magnesium
+            == findings(
+                levels=tuple(r for r in pair if r["valueQuantity"]["value"] == grave)
+            ).magnesium
+        )
+
+
+def test_a_laboratory_may_set_its_own_limit_up_to_the_critical_one() -> None:
+    for limit, high in ((4.9, False), (5.0, True), (2.9, True)):
+        result = fhir.observation(
+            fhir.MAGNESIUM, 3.0, "mg/dL", 10, today=TODAY, reference_high=limit
+        )
+        assert findings(levels=(result,)).magnesium_high is high
 
 
 def test_drugs_that_spare_potassium_and_digoxin() -> None:
