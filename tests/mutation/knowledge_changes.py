@@ -337,8 +337,21 @@ def _without(kind: str, name: str, where: str, codes: list[Any]) -> Change:
 
     def edit(content: Content) -> None:
         content["codes"] = [c for c in content["codes"] if (c["system"], c["code"]) not in keys]
+        _tidied(content)
 
     return Change(kind, name, where, edit, tuple(("code", *key) for key in sorted(keys)))
+
+
+def _tidied(content: Content) -> None:
+    """Without the sources on which nothing rests any more, as one would leave it who meant it."""
+    if content["id"].startswith("med_"):
+        return
+    kept = sorted({place for code in content["codes"] for place in code["sources"]})
+    content["sources"] = [content["sources"][place] for place in kept]
+    content["codes"] = [
+        {**code, "sources": [kept.index(place) for place in code["sources"]]}
+        for code in content["codes"]
+    ]
 
 
 def _changed(kind: str, name: str, where: str, codes: list[Any], member: str, to: Any) -> Change:
