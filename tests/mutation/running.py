@@ -40,6 +40,7 @@ KILLED, SURVIVED, TIMED_OUT, UNREACHED, BROKEN = (
 _EXITS = {0: SURVIVED, 1: KILLED, 3: BROKEN}
 _BROAD = 12
 _MEMORY = 3 * 2**30
+_ROOMS = tuple(f"{room.replace('/', '.')}." for room in ROOMS)
 _CACHED = type(functools.lru_cache(lambda: None))
 
 
@@ -88,6 +89,7 @@ class Campaign:
         cover.start()
         for number, item in enumerate(items):
             cover.switch_context(str(number))
+            forget()
             before = time.perf_counter()
             following = items[number + 1] if number + 1 < len(items) else items[0]
             reports = runtestprotocol(item, log=False, nextitem=following)
@@ -222,8 +224,13 @@ def apply(mutant: Mutant) -> None:
         _change_function(module, mutant)
     else:
         _change_table(module, mutant)
+    forget()
+
+
+def forget() -> None:
+    """Empties what is cached, so that changed code runs, and is seen to run."""
     for name, loaded in list(sys.modules.items()):
-        if name.startswith(("cds_service.", "cards.")):
+        if name.startswith(_ROOMS):
             for value in list(vars(loaded).values()):
                 if isinstance(value, _CACHED):
                     value.cache_clear()
