@@ -34,7 +34,8 @@ _WORDS: Mapping[str, bytes] = {
     "order-sign": b"agnes",
 }
 """What a body most likely speaks of where the whole chart is read: migraine in the conditions, or
-magnesium in the draft orders. Whether it does makes a difference in time alone."""
+magnesium in the draft orders. Whether it does makes a difference in time alone; a hook that is not
+here is read in the usual way."""
 
 
 class Cut(msgspec.Struct, frozen=True):
@@ -63,7 +64,9 @@ def cut(body: bytes, hook: str) -> Cut | None:
 
 
 def _speaks(body: bytes, start: int, hook: str) -> bool:
-    word = _WORDS[hook]
+    word = _WORDS.get(hook)
+    if word is None:
+        return False
     if hook != "patient-view":
         return word in memoryview(body)[:start].tobytes().lower()
     first = body.find(_QUOTED["conditions"], start)

@@ -82,6 +82,10 @@ def test_a_chart_without_migraine_is_left_alone() -> None:
     assert cut(text_of(body(conditions=asthma)), HOOK) is None
 
 
+def test_a_hook_of_which_nothing_is_known_is_read_in_the_usual_way() -> None:
+    assert cut(text_of(body()), "appointment-book") is None
+
+
 @pytest.mark.parametrize("hook", ["order-select", "order-sign"])
 def test_an_order_is_cut_where_it_speaks_of_magnesium(hook: str) -> None:
     def ordering(name: str) -> bytes:
