@@ -407,6 +407,8 @@ def test_a_medicine_that_is_a_renal_risk(medicine: Resource, name: str, state: F
         (takes(MULTIVITAMIN), True, False),
         (takes(SALICYLATE), True, False),
         (takes(INJECTION), False, False),
+        (takes("35351"), False, False),  # an irrigation of the bladder
+        (takes("806393"), False, False),  # an irrigation of the eye
         (takes(OXIDE, status="stopped"), False, False),
     ],
 )

@@ -135,6 +135,17 @@ def test_a_block_names_all_that_it_rests_on() -> None:
     assert (blocked.outcome, blocked.why) == ("blocked", "Condition/b, Condition/a")
 
 
+def test_a_toxin_is_a_preventive_by_injection_and_nothing_by_inhalation() -> None:
+    found = {"conditions": [has("G43.009"), has("E11.9")], "kidneyLabs": [egfr(92)]}
+    for route, shown in (
+        (None, ["mg-with-preventive"]),
+        ("intramuscular", ["mg-with-preventive"]),
+        ("inhaled", []),
+    ):
+        draft = fhir.draft_order("203279", id="toxin", route=route)
+        assert [c.card for c in told(found, "order-select", (draft,)).cards] == shown
+
+
 def test_the_same_offer_is_made_to_either_sex() -> None:
     for sex in ("female", "male"):
         who = fhir.patient(TODAY, age=45, sex=sex)
