@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from flask import Flask, Response
@@ -37,6 +37,14 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
+class _App(Flask):
+    """Flask, told that no view or handler here is a coroutine: it asks each of them at each call."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """The function itself."""
+        return func
+
+
 def build(
     settings: Settings,
     services: Mapping[str, Service],
@@ -48,7 +56,7 @@ def build(
     logs.configure(settings.log_level)
     for name in unknown_variables():
         _log.warning("%s is not a setting and is ignored", name)
-    app = Flask(__name__, static_folder=None)
+    app = _App(__name__, static_folder=None)
     # A redirect would be an HTML page, and few clients repeat a POST after one.
     app.url_map.merge_slashes = False
     app.url_map.redirect_defaults = False
