@@ -477,8 +477,8 @@ def _of_strengths(name: str, code: str, row: Mapping[str, Any]) -> Iterator[Chan
     if row["subtype"] != "supplement":
         kind = "strength nudged, of what is never counted"
     for member in (*_STRENGTHS, *_LIQUID_STRENGTHS):
-        if row.get(member) is None:
-            continue
+        if not row.get(member):
+            continue  # nothing, and less than a hundredth of a milligram
         for tenths, way in _TENTHS:
             edit = replaced(("products", code, member), row[member] * tenths / 10)
             place = f"{code} {row['name']}: {member} {way}"
