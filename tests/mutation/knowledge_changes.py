@@ -287,6 +287,7 @@ def nudged(value: float) -> list[int | float]:
 
 _PLAIN = frozenset({"system", "code", "display", "sources"})
 _ORDINAL = frozenset({"preference"})
+_BY_THEMSELVES = {"LOINC": "laboratory code removed", "ATC": "ATC code removed"}
 
 
 def _of_codes(name: str, content: Content) -> Iterator[Change]:
@@ -294,8 +295,6 @@ def _of_codes(name: str, content: Content) -> Iterator[Change]:
     for system in dict.fromkeys(c["system"] for c in codes):
         mine = [c for c in codes if c["system"] == system]
         yield _without("codes of a system removed", name, SYSTEMS[system], mine)
-        if SYSTEMS[system] == "RxNorm":
-            yield from _of_ingredient_codes(name, mine)
         classes = _classes(mine)
         for said, members in classes.items():
             where = f"{SYSTEMS[system]} {said}"
@@ -306,16 +305,10 @@ def _of_codes(name: str, content: Content) -> Iterator[Change]:
         if SYSTEMS[system] == "LOINC":
             for code in mine:
                 yield from _attributes(name, f"LOINC {code['code']}", [code], codes, ordinal=True)
-                yield _without("laboratory code removed", name, f"LOINC {code['code']}", [code])
     for code in codes:
-        if SYSTEMS[code["system"]] != "LOINC":
-            where = f"{SYSTEMS[code['system']]} {code['code']}"
-            yield _without(SINGLE_CODE, name, where, [code])
-
-
-def _of_ingredient_codes(name: str, codes: list[Any]) -> Iterator[Change]:
-    for code in codes:
-        yield _without("ingredient code removed", name, f"RxNorm {code['code']}", [code])
+        system = SYSTEMS[code["system"]]
+        kind = _BY_THEMSELVES.get(system, SINGLE_CODE)
+        yield _without(kind, name, f"{system} {code['code']}", [code])
 
 
 def _classes(codes: list[Any]) -> dict[str, list[Any]]:
