@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cds_service.reasoning.decide import decide
+from cds_service.reasoning.decide import concerns_nobody, decide
 from cds_service.reasoning.decision import Offer, OfferKind
 from cds_service.reasoning.orders import ordered_labs, read_drafts
 from cds_service.reasoning.suggest import _one_recommended
@@ -150,3 +150,31 @@ def test_the_same_offer_is_made_to_either_sex() -> None:
     for sex in ("female", "male"):
         who = fhir.patient(TODAY, age=45, sex=sex)
         assert list(cards(order(amount=400), gfr=52, who=who)) == ["rx-mg-renal-caution"]
+
+
+def test_at_order_sign_every_order_may_concern_us_at_order_select_those_selected() -> None:
+    drafts = {"draftOrders": fhir.bundle([order(id="a")]), "selections": ["MedicationRequest/x"]}
+    assert not concerns_nobody("order-sign", chart(), drafts)
+    assert concerns_nobody("order-select", chart(), drafts)
+
+
+def test_a_pacemaker_is_the_reason_why_a_heart_block_is_none() -> None:
+    found = told({"conditions": [has("I44.2", id="block"), has("Z95.0", id="paced")]})
+    fact = next(f for f in found.facts if f.id == "heart_block")
+    assert fact.why == "Condition/block is met by a pacemaker"
+
+
+@pytest.mark.parametrize(
+    ("levels", "why"),
+    [
+        ([(2.0, "g/L", 5)], "no result can be used"),
+        ([(2.0, "mg/dL", 9), (2.0, "g/L", 5)], "a newer result has no usable value or unit"),
+        ([(2.0, "mg/dL", 181)], "the results are more than 180 days old"),
+        ([(2.0, "mg/dL", 180)], ""),
+    ],
+)
+def test_why_there_is_no_level(levels: list[tuple[float, str, int]], why: str) -> None:
+    results = [fhir.observation(fhir.MAGNESIUM, v, u, d, today=TODAY) for v, u, d in levels]
+    found = told({"magnesiumLabs": results}).magnesium
+    assert found is not None
+    assert found.why == why
