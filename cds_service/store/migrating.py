@@ -7,11 +7,10 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, inspect, text
 
+from cds_service.store.steps import HEAD, STEPS
+
 _log = logging.getLogger(__name__)
 
-STEPS: tuple[str, ...] = ("0001", "0002")
-"""The revisions, oldest first. Kept here so that a usual start need not import Alembic."""
-HEAD = STEPS[-1]
 SCRIPTS = Path(__file__).parent / "migrations"
 
 # Any number, as long as nothing else on the database takes the same lock.

@@ -10,7 +10,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import inspect
 
 from cds_service.store.database import Database
-from cds_service.store.migrating import SCRIPTS, STEPS
+from cds_service.store.migrating import SCRIPTS
+from cds_service.store.steps import STEPS
 from cds_service.store.tables import metadata
 
 

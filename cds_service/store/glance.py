@@ -1,0 +1,34 @@
+"""A look at the file of a SQLite store, without the library that works with it.
+
+Importing that library takes as long as the rest of the start, and "ready?" is asked first of all.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from cds_service.store.steps import HEAD
+
+_SQLITE = "sqlite:///"
+_LOCKED_SECONDS = 0.2
+
+
+def is_in_order(url: str) -> bool:
+    """Whether the file is there, may be written, and has the tables of this version.
+
+    False says nothing about the store: then it has to be opened in earnest.
+    """
+    if not url.startswith(_SQLITE) or "?" in url:
+        return False
+    path = Path(url.removeprefix(_SQLITE))
+    if not (path.is_file() and os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
+        return False
+    try:
+        with closing(sqlite3.connect(path, timeout=_LOCKED_SECONDS)) as connection:
+            found = connection.execute("SELECT version_num FROM alembic_version").fetchall()
+    except sqlite3.Error:
+        return False
+    return found == [(HEAD,)]
