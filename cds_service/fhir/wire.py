@@ -2,7 +2,7 @@
 
 One lean struct a resource type: each element is optional, everything else in the JSON is skipped
 and never built. Elements that only the few resources of interest need stay `msgspec.Raw` until
-somebody asks (see `docs/performance.md`: this halves the time of a chart full of laboratory results).
+somebody asks (see `docs/performance.md`).
 
 FHIR numbers are `Decimal`: 59.9999999999999999 is not 60.
 """
