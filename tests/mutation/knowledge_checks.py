@@ -253,6 +253,10 @@ class Judge:
             recent[:] = [found, *(r for r in recent if r != found)][:12]
         return found
 
+    def reads(self, change: Change) -> bool:
+        """Whether any test looks up the code that changes."""
+        return any(key in self._readers for key in change.touches)
+
     def _order(self, change: Change, short: bool) -> list[int]:
         """Tests that read what changed, then those that noticed a change of this file lately."""
         reading = [n for key in change.touches for n in self._readers.get(key, ())]
