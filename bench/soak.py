@@ -16,17 +16,15 @@ import socket
 import statistics
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 
 from bench.bodies import cases
+from bench.load import HOST, family, free_port, resident_mb, running
 
-HOST = "127.0.0.1"
 PATIENCE_SECONDS = 15.0
 CALLERS = 4
 SLOW = 20
@@ -92,46 +90,19 @@ class Soak:
                 self.seen["bodies aborted"] += 1
 
 
-def children(pid: int) -> list[int]:
-    """The workers."""
-    tasks = Path(f"/proc/{pid}/task").glob("*/children")
-    return [int(child) for task in tasks for child in task.read_text().split()]
-
-
-def memory(pid: int) -> float:
-    """Resident megabytes."""
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
-
-
-@contextlib.contextmanager
-def server(port: int, directory: str) -> Iterator[subprocess.Popen[bytes]]:
-    """The production form."""
-    command = [sys.executable, "-m", "tools.serve", "--port", str(port), "--workers", "2"]
-    environment = {**os.environ, "CDS_DATA_DIR": directory, "CDS_LOG_LEVEL": "ERROR"}
-    with subprocess.Popen(  # noqa: S603
-        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(60)
-
-
 def watch(process: subprocess.Popen[bytes], seconds: float, kill: bool) -> dict[int, list[float]]:
     """Sample the memory of the workers, and kill one of them now and then, but the first."""
     samples: dict[int, list[float]] = {}
     started = last_kill = time.monotonic()
-    spared = children(process.pid)[0]
+    spared = family(process.pid)[1:][0]
     while time.monotonic() - started < seconds:
         time.sleep(0.5)
-        for worker in children(process.pid):
+        for worker in family(process.pid)[1:]:
             with contextlib.suppress(OSError):
-                samples.setdefault(worker, []).append(memory(worker))
+                samples.setdefault(worker, []).append(resident_mb(worker))
         if kill and time.monotonic() - last_kill > KILL_EVERY_SECONDS:
             last_kill = time.monotonic()
-            for worker in children(process.pid):
+            for worker in family(process.pid)[1:]:
                 if worker != spared:
                     os.kill(worker, signal.SIGKILL)
                     break
@@ -151,12 +122,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=60.0)
     options = parser.parse_args()
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     hook, body = cases(100, datetime.now(UTC).date())["patient-view, card"]
     soak = Soak(port, body, f"/cds-services/magnesium-migraine-{hook}")
-    with tempfile.TemporaryDirectory() as directory, server(port, directory) as process:
+    with running("tools.serve", "--port", str(port), "--workers", "2", port=port) as process:
         give_up = time.monotonic() + 30
         while time.monotonic() < give_up:
             with contextlib.suppress(OSError):
