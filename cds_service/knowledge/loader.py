@@ -98,7 +98,7 @@ def load(folder: Traversable | None = None) -> Knowledge:
         parameter_rows=parameter_rows,
         systems=systems,
         sets=sets,
-        terminology=Terminology(systems, [s for s in sets.values() if not _is_drug_set(s)]),
+        terminology=_terminology(systems, sets),
         drugs=drug_index.Drugs(
             reader.read("rxnorm/products.json", _Products).products,
             reader.read("rxnorm/ingredients.json", dict[str, tuple[str, tuple[str, ...]]]),
@@ -126,6 +126,13 @@ def load(folder: Traversable | None = None) -> Knowledge:
 
 def _is_drug_set(value_set: ValueSet) -> bool:
     return value_set.id.startswith("med_")
+
+
+def _terminology(systems: tuple[CodeSystem, ...], sets: dict[str, ValueSet]) -> Terminology:
+    try:
+        return Terminology(systems, [s for s in sets.values() if not _is_drug_set(s)])
+    except ValueError as error:
+        raise KnowledgeError(f"knowledge file code_systems.json: {error}") from None
 
 
 def _parameters(rows: tuple[Parameter, ...]) -> Parameters:

@@ -84,7 +84,10 @@ _DOT_AFTER = {"icd10": 3, "icd9": 3}
 
 
 class Terminology:
-    """The index over all value sets of codes (drug products are in `drugs`)."""
+    """The index over all value sets of codes (drug products are in `drugs`).
+
+    Raises `ValueError` where a code system that has rules of its own is not among them.
+    """
 
     def __init__(self, systems: Sequence[CodeSystem], sets: Iterable[ValueSet]) -> None:
         self._systems = {s.url: s for s in systems}
@@ -185,7 +188,10 @@ class Terminology:
 
 
 def _url_with_id(systems: Sequence[CodeSystem], system_id: str) -> str:
-    return next(s.url for s in systems if s.id == system_id)
+    for system in systems:
+        if system.id == system_id:
+            return system.url
+    raise ValueError(f"the code system {system_id} is missing")
 
 
 def _dotted(code: str, style: str) -> str:

@@ -182,3 +182,14 @@ def test_the_numbers_of_the_specification() -> None:
     assert (p.ppi.min_days, p.risk.oncology_days, p.risk.antiinfective_days) == (90, 180, 30)
     assert (p.pregnancy.lookback_days, p.medication.authored_within_days) == (300, 730)
     assert (p.condition.recorded_within_days, p.cards.max) == (730, 3)
+
+
+@pytest.mark.parametrize("missing", ["icd10", "icd10cm"])
+def test_a_code_system_with_rules_of_its_own_is_missed_by_name(folder: Path, missing: str) -> None:
+    def without(content: Any) -> None:
+        content["systems"] = [s for s in content["systems"] if s["id"] != missing]
+
+    edit(folder, "code_systems.json", without)
+    said = error_of(folder)
+    assert "code_systems.json" in said
+    assert f"the code system {missing} is missing" in said
