@@ -21,7 +21,7 @@ ROUNDS = 5
 _PATIENCE_SECONDS = 60.0
 
 
-BUDGET = Budget(0.8, held=1.5)
+BUDGET = Budget(0.8, held=1.2)
 
 
 def measure(rounds: int = ROUNDS) -> list[Row]:
