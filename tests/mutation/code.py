@@ -36,6 +36,7 @@ TESTS = (
     *sorted(p.relative_to(ROOT).as_posix() for p in (ROOT / "tests/unit").glob("test_cards_*.py")),
     "tests/scenarios",
     "tests/table/test_boundaries.py",
+    "tests/charts/test_accounts.py",
 )
 Key = tuple[str, str, str, str]
 
