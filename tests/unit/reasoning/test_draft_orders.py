@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cds_service.chart.chart import Chart
+from cds_service.chart.chart import NOT_SENT, UNNAMED, Chart
 from cds_service.reasoning.orders import (
     Drafts,
     ordered_labs,
@@ -214,6 +214,7 @@ def trigger(resource: Resource, on: Chart | None = None) -> str:
         (order("313096"), ""),  # spironolactone
         (order("1923428"), ""),  # timolol eye drops
         (order("856443"), ""),  # propranolol injection
+        (order("1152399"), ""),  # ergotamine suppository: a local route
         (order("723"), ""),  # amoxicillin
         (order(GLYCINATE), ""),
         # A drug that is both: preventive, unless as needed.
@@ -328,3 +329,36 @@ def lab(loinc: str, **changes: Any) -> Resource:
 def test_the_tests_that_are_being_ordered(resource: Resource, found: set[str]) -> None:
     on = chart()
     assert ordered_labs(read(entries(resource), sign=True, on=on), on) == found
+
+
+# ------------------------------------------------------------------------ what nobody can look up
+
+
+def test_why_drafts_cannot_be_identified_is_said_once_for_each_reason() -> None:
+    unsent = {
+        "medicationCodeableConcept": None,
+        "medicationReference": {"reference": "Medication/9"},
+    }
+    house = {"medicationCodeableConcept": {"coding": [{"system": "urn:house", "code": "77"}]}}
+    drafts = read(entries(order(id="a", **unsent), order(id="b", **house), order(id="c", **house)))
+    assert [(g.key, g.why) for g in drafts.gaps] == [
+        (
+            "draftOrders",
+            f"{NOT_SENT}; {UNNAMED}",
+        )
+    ]
+
+
+def test_a_drug_known_by_its_words_is_identified_though_its_code_is_said_to_be_absent() -> None:
+    absent = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
+    words = {
+        "coding": [{"system": absent, "code": "unknown"}],
+        "text": "topiramate 25 mg tablet",
+    }
+    drafts = read(entries(order(medicationCodeableConcept=words)))
+    assert [d.use is not None for d in drafts.orders] == [True]
+    assert drafts.gaps == ()
+
+
+def test_an_order_that_is_no_medicine_leaves_nothing_unidentified() -> None:
+    assert read(entries(fhir.service_request_draft("2160-0"))).gaps == ()

@@ -280,3 +280,17 @@ def test_dialysis_by_procedure_is_told_from_dialysis_by_diagnosis() -> None:
 def test_a_stage_three_with_a_good_result(days: int, flag: str) -> None:
     for value in (60, 92):
         assert kidney(egfr(value, days), conditions=(has(CKD["3"]),)).flags == (flag,)
+
+
+@pytest.mark.parametrize(
+    ("days", "kidney_class", "why"),
+    [
+        (-1, KidneyClass.NORMAL, ""),  # tomorrow where the laboratory is
+        (-2, KidneyClass.UNKNOWN, "eGFR 92 is dated after the day of the call"),
+    ],
+)
+def test_a_result_may_be_dated_tomorrow_but_no_later(
+    days: int, kidney_class: KidneyClass, why: str
+) -> None:
+    found = kidney(egfr(92, days))
+    assert (found.kidney_class, found.why) == (kidney_class, why)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
 from cds_service.reasoning.decide import decide
@@ -16,6 +17,7 @@ from tests.unit.reasoning.test_account import egfr, takes, told
 
 GLYCINATE, OXIDE, CITRATE, ANTACID = "476818", "198741", "1313985", "307747"
 LAXATIVE, BOWEL_PREP, MILK_OF_MAGNESIA, MULTIVITAMIN = "1052760", "1994540", "253017", "1116179"
+THYROID_HORMONES, DOLUTEGRAVIR_RILPIVIRINE = "903283", "1989500"
 CIPROFLOXACIN, ALENDRONATE, GABAPENTIN = "309309", "904419", "310431"
 SPIRONOLACTONE, TRIAMTERENE, ITRACONAZOLE = "313096", "310812", "311204"
 TABLET = fhir.dosage(1, "tablet")  # one oxide tablet has 241 mg
@@ -206,6 +208,16 @@ def test_an_offer_names_the_order_that_it_changes() -> None:
     assert lower.daily_mg == Decimal(200)
 
 
+def test_where_whole_tablets_do_not_make_the_limit_the_salt_is_offered_for_the_same_order() -> None:
+    two_tablets = order(OXIDE, dosage=fhir.dosage(2, "tablet"))
+    lower = cards(two_tablets, gfr=52)["rx-mg-renal-caution"].offers[-1]
+    assert (lower.kind, lower.daily_mg) == (OfferKind.UPDATE, Decimal(200))
+    assert lower.salt is not None
+    assert lower.salt[1] == "magnesium oxide"
+    assert lower.order is not None
+    assert lower.order.reference == f"MedicationRequest/d-{OXIDE}"
+
+
 @pytest.mark.parametrize(("age", "offered"), [(17, False), (18, True), (64, True), (None, True)])
 def test_the_limit_of_adults_is_not_set_for_a_child(age: int | None, offered: bool) -> None:
     who = fhir.patient(TODAY, age=age, sex="female")
@@ -356,3 +368,23 @@ def test_the_most_serious_interaction_gives_the_card_its_colour() -> None:
         assert shown.indicator == worst.indicator
         assert len(shown.cautions) == len(several)
         assert shown.cautions[0].values["drug"] == shown.values["drug"]
+
+
+def test_a_medicine_of_several_hormones_is_called_what_the_chart_calls_it() -> None:
+    taken = (takes(THYROID_HORMONES, text="thyroid tablet"),)
+    assert cards(order(), taken=taken)["rx-mg-interaction"].values["drug"] == "thyroid tablet"
+
+
+def test_of_the_advice_on_two_products_the_most_serious_comes_first() -> None:
+    """One product may be met by a mild advice and the next by a grave one."""
+    on = chart({"kidneyLabs": [egfr(92)], "medicationRequests": [takes(GLYCINATE), takes(OXIDE)]})
+    rated = {"ix_insti": "info", "ix_antacid_ph": "warning"}
+    rows = tuple(
+        msgspec.structs.replace(r, indicator=rated.get(r.id, r.indicator))
+        for r in on.knowledge.interactions.interactions
+    )
+    table = msgspec.structs.replace(on.knowledge.interactions, interactions=rows)
+    on.knowledge = msgspec.structs.replace(on.knowledge, interactions=table)
+    drafts = {"draftOrders": [order(DOLUTEGRAVIR_RILPIVIRINE, None)]}
+    (card,) = decide("order-sign", on, drafts).cards
+    assert (card.card, card.indicator) == ("rx-mg-interaction", "warning")

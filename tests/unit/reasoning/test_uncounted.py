@@ -1,0 +1,38 @@
+"""What a reader of the account might expect to count, but does not: each by its name, in order."""
+
+from __future__ import annotations
+
+from tests.support import fhir
+from tests.support.fhir import Resource
+from tests.unit.chart.reading import TODAY
+from tests.unit.reasoning.test_account import takes, told
+
+FUROSEMIDE_INJECTION, COMBINED_SPARING, PANTOPRAZOLE = "252484", "310812", "314200"
+
+
+def aside(found: dict[str, list[Resource] | None]) -> list[tuple[str, str, str]]:
+    return [(s.resource, s.what, s.why) for s in told(found).set_aside]
+
+
+def test_medicines_that_do_not_count_are_named_in_the_order_of_the_chart() -> None:
+    found = aside(
+        {
+            "medicationRequests": [
+                takes(PANTOPRAZOLE, text="pantoprazole", authored_days=5),
+                takes(COMBINED_SPARING, text="with triamterene", authored_days=9),
+                takes(FUROSEMIDE_INJECTION, text="furosemide injection", authored_days=20),
+            ]
+        }
+    )
+    assert [(resource, what) for resource, what, _ in found] == [
+        (f"MedicationRequest/m-{PANTOPRAZOLE}", "pantoprazole"),
+        (f"MedicationRequest/m-{COMBINED_SPARING}", "with triamterene"),
+        (f"MedicationRequest/m-{FUROSEMIDE_INJECTION}", "furosemide injection"),
+    ]
+
+
+def test_a_diagnosis_that_is_only_for_information_is_named_with_the_risk_that_it_is_not() -> None:
+    without_stomach = fhir.condition("Z90.3", id="s", text="Stomach removed", today=TODAY)
+    assert aside({"conditions": [without_stomach]}) == [
+        ("Condition/s", "Stomach removed", "does not count as RF7")
+    ]
