@@ -128,3 +128,38 @@ def test_the_evidence(members: dict[str, Any], date: str | None) -> None:
         date,
     )
     assert evidence.display == "magnesium oxide"
+
+
+OTHERS = {"reference": "Patient/other"}
+
+
+def test_what_does_not_count_hides_nothing_that_stands_behind_it() -> None:
+    found = allergies(
+        allergy(PENICILLIN),
+        allergy(patient=OTHERS),
+        allergy(patient=OTHERS),
+        allergy(clinicalStatus=status("resolved")),
+        allergy(),
+    )
+    assert (len(found.magnesium), found.foreign) == (1, 2)
+    assert [(s.resource, s.what) for s in found.set_aside] == [
+        ("AllergyIntolerance/a", "magnesium oxide")
+    ]
+
+
+def test_a_record_without_an_id_is_named_by_its_place() -> None:
+    entries = [{"resource": allergy(PENICILLIN)}, {"resource": allergy(id=None)}]
+    found = content("allergies", [], entry=entries)
+    (evidence,) = read_allergies(
+        found, knowledge().drugs, knowledge().terminology, SUBJECT
+    ).magnesium
+    assert evidence.resource == "AllergyIntolerance (entry 1, without id)"
+
+
+@pytest.mark.parametrize(
+    ("display", "shown"), [("Mag-Ox 400", "Mag-Ox 400"), (None, "Tablets from abroad")]
+)
+def test_it_is_called_by_its_display_else_by_its_text(display: str | None, shown: str) -> None:
+    code = fhir.concept(OXIDE, "rxnorm", text="Tablets from abroad", display=display)
+    (evidence,) = allergies(allergy(code)).magnesium
+    assert evidence.display == shown

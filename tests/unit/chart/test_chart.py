@@ -297,3 +297,86 @@ def test_each_part_is_read_for_this_patient_on_this_day() -> None:
     assert found.person.sex == "female"
     assert found.subject.is_meant(None)
     assert day(0) == "2026-11-22"
+
+
+def test_the_gaps_met_are_those_of_what_was_asked_for() -> None:
+    found = chart(without=["allergies", "kidneyLabs"])
+    assert found.gaps_met() == ()
+    found.gaps("conditions", "allergies")
+    assert found.gaps_met() == (Gap("allergies", "was not sent"),)
+
+
+# A code of the house, without a name, says nothing to anybody else.
+NAMELESS = {"coding": [{"system": "urn:local", "code": "77"}]}
+NOT_SENT = "names a medication that was not sent along"
+UNNAMED = "names a medication by nothing that can be looked up"
+
+
+def test_an_order_that_nobody_can_read_is_a_gap() -> None:
+    order = fhir.medication_request("1", today=TODAY)
+    order["medicationCodeableConcept"] = NAMELESS
+    found = chart({"medicationRequests": [order]})
+    assert found.gaps("medicationRequests") == (Gap("medicationRequests", UNNAMED),)
+
+
+@pytest.mark.parametrize("who", [{"resourceType": "Patient"}, None])
+def test_a_patient_without_an_id_is_the_one_of_the_call(who: Resource | None) -> None:
+    own = fhir.condition("G43.009", today=TODAY)
+    others = fhir.condition("I10", patient_id=OTHER, today=TODAY)
+    others["code"] = own["code"]
+    found = chart({"conditions": [others, own]}, patient=who)
+    assert (len(found.problems.found), found.problems.foreign) == (1, 1)
+
+
+@pytest.mark.parametrize(("days", "active"), [(0, True), (730, True), (731, False)])
+def test_without_a_status_a_condition_counts_while_it_is_recent(days: int, active: bool) -> None:
+    own = fhir.condition("G43.009", clinical=None, category=None, recorded_days=days, today=TODAY)
+    (problem,) = chart({"conditions": [own]}).problems.found
+    assert problem.active is active
+
+
+@pytest.mark.parametrize(
+    ("medication", "why"),
+    [
+        ({"medicationCodeableConcept": fhir.concept(GLYCINATE, "rxnorm")}, ""),
+        ({"medicationCodeableConcept": {"text": "water"}}, ""),
+        (
+            {"medicationCodeableConcept": {"coding": [{**NAMELESS["coding"][0], "display": "x"}]}},
+            "",
+        ),
+        ({"medicationCodeableConcept": NAMELESS}, UNNAMED),
+        ({"medicationReference": {"reference": "Medication/nowhere"}}, NOT_SENT),
+        ({"medicationReference": {"reference": "Medication/nowhere", "display": ""}}, NOT_SENT),
+        ({"medicationReference": {"reference": "Medication/nowhere", "display": "water"}}, ""),
+        # Nothing is chosen yet.
+        ({"medicationReference": {"reference": "", "display": ""}}, ""),
+        ({"medicationReference": {}}, ""),
+        ({"medicationCodeableConcept": {}}, ""),
+        ({}, ""),
+    ],
+)
+def test_why_nobody_can_tell_what_a_draft_orders(medication: Resource, why: str) -> None:
+    assert chart().unidentified({"resourceType": "MedicationRequest", **medication}) == why
+
+
+@pytest.mark.parametrize(
+    "medication",
+    [
+        {"medicationCodeableConcept": {"text": "magnesium glycinate"}},
+        {
+            "medicationCodeableConcept": {
+                "coding": [{**NAMELESS["coding"][0], "display": "magnesium glycinate"}]
+            }
+        },
+        {"medicationReference": {"reference": "Medication/m"}},
+        {"medicationReference": {"reference": "Medication/m", "display": 5}},
+        {"medicationReference": {"display": "magnesium glycinate"}},
+    ],
+)
+def test_a_malformed_draft_keeps_whatever_names_its_drug(medication: Resource) -> None:
+    found = chart()
+    found.add_medications([{"resourceType": "Medication", "id": "m", "code": CONCEPT}])
+    order = {"resourceType": "MedicationRequest", "status": {"no": "text"}, **medication}
+    use = found.draft(order, "d")
+    assert use is not None
+    assert use.of("magnesium")

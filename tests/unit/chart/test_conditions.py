@@ -263,3 +263,96 @@ def test_what_it_is_called(code: Resource, label: str) -> None:
 def test_a_code_without_any_words_has_those_of_the_value_set() -> None:
     problem = one(migraine(code={"coding": [{"system": ICD, "code": "G43.009"}]}))
     assert "migraine" in problem.label.lower()
+
+
+# ------------------------------------------------------------------------------- in a list
+
+
+@pytest.mark.parametrize("clinical", ["active", "recurrence", "relapse"])
+def test_active_is_enough_however_old_and_wherever_it_stands(clinical: str) -> None:
+    old = migraine(clinicalStatus=status(clinical), category=None, recordedDate=day(5000))
+    assert one(old).active
+
+
+def test_what_does_not_count_hides_no_condition_behind_it() -> None:
+    others = migraine(subject={"reference": "Patient/other"})
+    found = problems(
+        migraine(code=None),
+        migraine(code={"text": "migraine"}, id="t"),
+        migraine(code=fhir.concept("Z00.0", "icd-10-cm")),
+        others,
+        others,
+        migraine(clinicalStatus=status("resolved"), id="r"),
+        migraine(),
+    )
+    assert [p.active for p in found.found].count(True) == 1
+    assert found.foreign == 2
+    assert next((s.resource, s.what, s.why) for s in found.set_aside) == (
+        "Condition/t",
+        "migraine",
+        "has no code: text never counts",
+    )
+
+
+def test_conditions_without_an_id_are_named_by_their_place() -> None:
+    entries = [
+        {"resource": migraine(id=None, code={"text": "migraine"})},
+        {"resource": migraine(id=None, clinicalStatus=status("resolved"))},
+    ]
+    found = read_problems(
+        content("conditions", [], entry=entries),
+        knowledge().terminology,
+        SUBJECT,
+        TODAY,
+        RECORDED_DAYS,
+    )
+    names = [f"Condition (entry {n}, without id)" for n in (0, 1)]
+    assert [s.resource for s in found.set_aside] == names
+    (problem,) = found.found
+    assert {e.resource for e in problem.evidence.values()} == {names[1]}
+
+
+def test_the_newest_condition_stands_first_and_one_without_a_date_last() -> None:
+    dated = [
+        migraine(id=name, recordedDate=written)
+        for name, written in (("b", day(20)), ("c", None), ("a", day(90)), ("d", day(10)))
+    ]
+    found = problems(*dated).found
+    assert [next(iter(p.evidence.values())).resource for p in found] == [
+        f"Condition/{name}" for name in "dbac"
+    ]
+
+
+def test_a_condition_is_called_by_the_display_of_its_code() -> None:
+    code = fhir.concept("G43.009", "icd-10-cm", text="Kopfweh", display="Migraine without aura")
+    problem = one(migraine(code=code))
+    assert problem.label == "Migraine without aura"
+    assert {e.display for e in problem.evidence.values()} == {"Migraine without aura"}
+
+
+def test_a_condition_knows_when_it_was_recorded() -> None:
+    problem = one(migraine(recordedDate=day(10), onsetDateTime=day(900)))
+    assert problem.recorded is not None
+    assert problem.recorded.written == day(10)
+
+
+def test_why_a_condition_without_a_status_does_not_count() -> None:
+    old = migraine(clinicalStatus=None, category=None, recordedDate=day(5000))
+    assert one(old).reason == (
+        "has no clinicalStatus and is neither on the problem list nor recently recorded"
+    )
+
+
+@pytest.mark.parametrize("ended", ["abatementDateTime", "abatementPeriod"])
+@pytest.mark.parametrize(("days_ago", "active"), [(1, False), (0, False), (-1, True)])
+def test_what_ends_today_has_abated(ended: str, days_ago: int, active: bool) -> None:
+    written = day(days_ago)
+    value = {"end": written} if ended == "abatementPeriod" else written
+    assert one(migraine(**{ended: value})).active is active
+
+
+@pytest.mark.parametrize(
+    "code", ["resolved", "active", "refuted", "unconfirmed", "differential", "confirmed"]
+)
+def test_a_status_is_found_behind_a_code_of_the_house(code: str) -> None:
+    assert code_of(CodeableConcept(coding=[Coding(code="X1"), Coding(code=code)])) == code

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cds_service.chart.dosage import DailyDose, daily_elemental
+from cds_service.chart.dosage import DailyDose, daily_elemental, in_whole_units
 from tests.support import fhir
 from tests.support.decisions import knowledge
 from tests.support.fhir import Resource
@@ -361,3 +361,82 @@ def test_the_dosage_comes_before_the_supply() -> None:
 
 def test_without_dosage_and_supply_nothing_is_known() -> None:
     assert dose(OXIDE_400) == DailyDose(None, NOT_SAID)
+
+
+# ------------------------------------------------------------------ in whole tablets
+
+
+def whole(code: str | None, daily: str, text: str | None = None) -> bool:
+    use = chart().draft(fhir.draft_order(code, text=text, id="d"), "MedicationRequest/d")
+    assert use is not None
+    return in_whole_units(use, Decimal(daily), knowledge().drugs)
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "daily", "possible"),
+    [
+        (LACTATE_84, None, "84", True),
+        (LACTATE_84, None, "168", True),
+        (LACTATE_84, None, "85", False),
+        (LACTATE_84, None, "100", False),
+        (OXIDE_400, None, "241", True),
+        (OXIDE_400, None, "400", False),
+        # A liquid can be measured, whatever the amount.
+        (MILK_OF_MAGNESIA, None, "350", True),
+        # The ingredient alone leaves the strength open; its wording may name one.
+        (GLYCINATE, None, "350", True),
+        (GLYCINATE, "Magnesium 100 MG elemental tablet", "300", True),
+        (GLYCINATE, "Magnesium 100 MG elemental tablet", "350", False),
+        (GLYCINATE, "Magnesium 0 mg elemental", "350", False),
+        (GLYCINATE, "Magnesium 0.5 mg elemental", "350", True),
+        (GLYCINATE, "Magnesium 100 mg or 120 mg elemental", "350", False),
+        ("6582", "magnesium oxide 400 mg", "241", True),
+        ("6582", "magnesium oxide 400 mg", "400", False),
+    ],
+)
+def test_whether_whole_tablets_make_a_daily_dose(
+    code: str, text: str | None, daily: str, possible: bool
+) -> None:
+    assert whole(code, daily, text) is possible
+
+
+# ------------------------------------------------------------------ what stands beside
+
+
+def test_of_several_doses_the_largest_counts() -> None:
+    doses = [{"doseQuantity": MG_400}, {"doseQuantity": MG_200}]
+    assert dose(LACTATE_84, {"doseAndRate": doses, "timing": ONCE}).mg == (
+        dose(LACTATE_84, amount(400, "mg")).mg
+    )
+
+
+def test_an_amount_in_milliequivalents_may_stand_in_the_text() -> None:
+    assert dose(GLYCINATE, {"text": "20 meq daily"}).mg == dose(GLYCINATE, amount(20, "meq")).mg
+    assert dose(GLYCINATE, {"text": "20 meq daily"}).mg is not None
+
+
+def test_the_strength_in_the_name_counts_for_the_text_and_for_the_supply() -> None:
+    named = {"text": "Magnesium 100 MG Elemental Tablet"}
+    supplied = {"quantity": {"value": 60, "unit": "tablet"}, "expectedSupplyDuration": MONTH}
+    assert dose(GLYCINATE, {"text": "2 tablets daily"}, **named) == mg("200")
+    assert dose(GLYCINATE, **named, dispenseRequest=supplied) == mg("200")
+    oxide = {"text": "magnesium oxide 400 MG"}
+    assert dose("6582", **oxide, dispenseRequest=supplied) == mg("482")
+
+
+def test_a_supply_for_half_a_day_is_computed_too() -> None:
+    half = {"quantity": {"value": 1, "unit": "tablet"}}
+    half["expectedSupplyDuration"] = {"value": 0.5, "unit": "d"}
+    assert dose(LACTATE_84, dispenseRequest=half) == mg("168")
+
+
+def test_a_supply_that_says_nothing_gives_no_dose() -> None:
+    unclear = amount(1, "spoons")
+    assert dose(GLYCINATE, unclear, dispenseRequest={"quantity": SPOONS}) == (
+        DailyDose(None, NOT_SAID)
+    )
+
+
+@pytest.mark.parametrize("text", ["bid", "BID", " bid "])
+def test_the_code_of_how_often_may_stand_in_a_text(text: str) -> None:
+    assert dose(LACTATE_84, amount(1, "tablet", {"code": {"text": text}})) == mg("168")

@@ -427,3 +427,81 @@ def test_the_laboratorys_upper_limit(ranges: Any, value: Decimal | None) -> None
 
 def test_without_a_range_there_is_no_limit() -> None:
     assert one(egfr()).high() is None
+
+
+# ------------------------------------------------------------------------------- in a list
+
+
+def test_what_does_not_count_hides_no_result_behind_it() -> None:
+    others = egfr(subject={"reference": "Patient/other"})
+    found = labs(
+        egfr(code=None),
+        egfr(code=fhir.concept("718-7", "loinc")),
+        egfr(code={"coding": [{"code": "718-7"}, {"code": "4548-4"}]}),
+        others,
+        others,
+        egfr(status="cancelled", code=fhir.concept(fhir.EGFR, "loinc", text="eGFR")),
+        egfr(),
+    )
+    assert (len(found.results), found.foreign) == (1, 2)
+    assert found.set_aside == [("Observation/o", "eGFR", "status is cancelled")]
+
+
+def test_results_without_an_id_are_named_by_their_place() -> None:
+    part = {"code": fhir.concept(fhir.EGFR, "loinc"), "valueQuantity": {"value": 60}}
+    panel = egfr(id=None, code={"text": "panel"}, valueQuantity=None, component=[part])
+    entries = [{"resource": egfr(code=None)}, {"resource": egfr(id=None)}, {"resource": panel}]
+    names = [f"Observation (entry {n}, without id)" for n in (1, 2)]
+    found = labs(entry=entries).results
+    assert [r.name for r in found] == names
+    assert [r.read().evidence.resource for r in found] == names
+
+
+@pytest.mark.parametrize("display", ["eGFR (CKD-EPI 2021)", None])
+def test_a_result_is_called_by_its_display_else_by_its_text(display: str | None) -> None:
+    code = fhir.concept(fhir.EGFR, "loinc", text="Kidney function", display=display)
+    assert one(egfr(code=code)).read().evidence.display == (display or "Kidney function")
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"valueQuantity": {"unit": "mL/min"}}, "has no number that can be read"),
+        ({"valueQuantity": None, "valueString": "low"}, "is a text that is not just a number"),
+        ({"valueQuantity": None, "valueString": "60"}, ""),
+        ({"status": None}, "has no status, or one that FHIR does not define as a result"),
+        (
+            {"modifierExtension": [{"url": "http://example.org/odd"}]},
+            "carries a modifierExtension that this service does not know",
+        ),
+    ],
+)
+def test_why_a_result_cannot_be_used(changes: dict[str, Any], why: str) -> None:
+    assert one(egfr(**changes)).read().why == why
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"modifierExtension": NOT_DONE}, "was not done"),
+        ({"valueQuantity": None, "dataAbsentReason": ABSENT}, "has no value (dataAbsentReason)"),
+    ],
+)
+def test_why_an_observation_is_no_result(changes: dict[str, Any], why: str) -> None:
+    assert [row[2] for row in labs(egfr(**changes)).set_aside] == [why]
+
+
+def test_a_unit_that_was_not_given_is_told() -> None:
+    evidence = one(egfr(valueQuantity={"value": 60})).read().evidence
+    assert evidence.note == "no unit was given: that of the LOINC code"
+
+
+def test_the_lowest_upper_limit_counts_and_those_without_a_number_hide_none() -> None:
+    ranges = [
+        {"low": {"value": 1}},
+        {"high": {"value": 3}},
+        {"high": {"value": 2, "unit": "mg/dL"}},
+    ]
+    high = one(egfr(referenceRange=ranges)).high()
+    assert high is not None
+    assert high.value == 2

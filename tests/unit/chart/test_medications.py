@@ -478,3 +478,94 @@ def test_what_is_taken_stands_newest_first() -> None:
     undated = order(id="undated", authoredOn=None)
     found = ordered(undated, old, new).medications
     assert [u.reference.split("/")[1] for u in found] == ["new", "old", "undated"]
+
+
+# ------------------------------------------------------------------------------- in a list
+
+OTHERS = {"reference": "Patient/other"}
+WATER = fhir.concept(None, text="water")
+NAMELESS = {"coding": [{"system": "urn:local", "code": "77"}]}
+
+
+def test_what_does_not_count_hides_no_order_behind_it() -> None:
+    found = ordered(
+        fhir.medication("1"),
+        order(medicationCodeableConcept=WATER),
+        order(subject=OTHERS),
+        order(subject=OTHERS),
+        order(medicationCodeableConcept=NAMELESS, id="n"),
+        order(status="stopped"),
+        order(),
+    ).requests
+    assert (len(found.uses), found.foreign, found.unnamed) == (1, 2, ["MedicationRequest/n"])
+    assert [(s.resource, s.what) for s in found.set_aside] == [
+        ("MedicationRequest/r", "Furosemide")
+    ]
+
+
+def test_orders_without_an_id_are_named_by_their_place() -> None:
+    entries = [
+        {"fullUrl": ""},
+        {"resource": order(id=None)},
+        {"resource": order(id=None, medicationCodeableConcept=NAMELESS)},
+    ]
+    bundle = {"resourceType": "Bundle", "entry": entries}
+    found = chart(medicationRequests=bundle).requests
+    assert [u.reference for u in found.uses] == ["MedicationRequest (entry 1, without id)"]
+    assert found.unnamed == ["MedicationRequest (entry 2, without id)"]
+
+
+def test_an_entry_without_a_resource_does_not_hide_the_medication_referred_to() -> None:
+    refers = order(
+        medicationCodeableConcept=None, medicationReference={"reference": "Medication/m"}
+    )
+    entries = [{"fullUrl": "urn:uuid:1"}, {"resource": refers}]
+    entries.append({"resource": fhir.medication(FUROSEMIDE, id="m")})
+    found = chart(medicationRequests={"resourceType": "Bundle", "entry": entries}).requests
+    assert [u.evidence.code for u in found.uses] == [FUROSEMIDE]
+
+
+def test_a_medication_that_no_rule_knows_is_no_gap_for_being_referred_to() -> None:
+    water = {"resourceType": "Medication", "id": "m", "code": WATER}
+    refers = order(
+        medicationCodeableConcept=None,
+        medicationReference={"reference": "#m"},
+        contained=[water],
+    )
+    found = ordered(refers)
+    assert found.requests.unresolved == []
+    assert found.gaps("medicationRequests") == ()
+
+
+def test_only_a_medication_is_taken_for_one() -> None:
+    refers = order(
+        medicationCodeableConcept=None, medicationReference={"reference": "Medication/m"}
+    )
+    task = {**fhir.medication(FUROSEMIDE, id="m"), "resourceType": "MedicationDispense"}
+    assert ordered(refers, task).requests.unresolved == ["MedicationRequest/r"]
+
+
+def test_the_code_that_names_the_drug_is_the_evidence() -> None:
+    codings = [
+        {"system": "urn:local", "code": "77"},
+        {"system": RXNORM, "code": FUROSEMIDE},
+    ]
+    use = one(order(medicationCodeableConcept={"coding": codings}))
+    assert use.evidence.code == FUROSEMIDE
+
+
+@pytest.mark.parametrize(("days_ago", "counts"), [(1, True), (0, True), (-1, False)])
+def test_a_statement_without_a_status_counts_from_the_day_it_starts(
+    days_ago: int, counts: bool
+) -> None:
+    taken = statement(status="unknown", effectivePeriod={"start": day(days_ago)})
+    found = chart({"medicationStatements": [taken]}).medications
+    assert bool(found) is counts
+
+
+def test_an_earlier_instruction_says_the_route_though_a_later_one_does_not() -> None:
+    magnesium = fhir.concept(None, text="Magnesium")
+    steps = [{"text": "IV infusion over one hour"}, {"text": "daily"}]
+    assert one(order(medicationCodeableConcept=magnesium, dosageInstruction=steps)).route == (
+        "injectable"
+    )

@@ -111,3 +111,29 @@ def test_the_evidence() -> None:
     assert evidence is not None
     assert evidence.resource == f"Observation/s-{day(10)}"
     assert (evidence.code, evidence.value, evidence.date) == ("82810-3", "pregnant", day(10))
+
+
+def test_what_does_not_count_hides_no_status_behind_it() -> None:
+    found = read(
+        status(status="preliminary"),
+        status(subject={"reference": "Patient/other"}),
+        status(code=None),
+        status(),
+    )
+    assert found == Evidence(
+        resource=f"Observation/s-{day(10)}",
+        system="http://loinc.org",
+        code=fhir.PREGNANCY_STATUS,
+        display="Pregnancy status",
+        date=day(10),
+        value="pregnant",
+        matched="value",
+    )
+
+
+def test_a_status_without_an_id_is_named_by_its_place() -> None:
+    entries = [{"resource": status(NOT, day(20))}, {"resource": status(id=None)}]
+    found = content("pregnancyStatus", [], entry=entries)
+    evidence = read_pregnancy_status(found, SUBJECT, TODAY, DAYS)
+    assert evidence is not None
+    assert evidence.resource == "Observation (entry 1, without id)"

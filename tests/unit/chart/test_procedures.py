@@ -102,3 +102,38 @@ def test_the_evidence() -> None:
     (evidence,) = dialysis(procedure()).procedures
     assert (evidence.resource, evidence.code) == ("Procedure/p", RENAL_DIALYSIS)
     assert evidence.date == fhir.moment(10, TODAY)
+
+
+def test_what_does_not_count_hides_no_dialysis_behind_it() -> None:
+    others = procedure(subject={"reference": "Patient/other"})
+    code = fhir.concept(RENAL_DIALYSIS, text="HD", display="Renal dialysis")
+    found = dialysis(
+        procedure(code=None),
+        procedure(code=fhir.concept("80146002")),
+        others,
+        others,
+        procedure(status="not-done", code=code),
+        procedure(code=code),
+    )
+    assert found.foreign == 2
+    assert [(s.resource, s.what) for s in found.set_aside] == [("Procedure/p", "Renal dialysis")]
+    assert [e.display for e in found.procedures] == ["Renal dialysis"]
+
+
+def test_a_dialysis_without_a_display_is_called_by_its_text() -> None:
+    code = fhir.concept(RENAL_DIALYSIS, text="HD")
+    found = dialysis(procedure(code=code), procedure(code=code, status="not-done"))
+    assert [e.display for e in found.procedures] == ["HD"]
+    assert [s.what for s in found.set_aside] == ["HD"]
+
+
+def test_a_dialysis_without_an_id_is_named_by_its_place() -> None:
+    entries = [{"resource": procedure(code=None)}, {"resource": procedure(id=None)}]
+    found = content("dialysisProcedures", [], entry=entries)
+    (evidence,) = read_dialysis(found, knowledge().terminology, SUBJECT, TODAY, DAYS).procedures
+    assert evidence.resource == "Procedure (entry 1, without id)"
+
+
+def test_a_dialysis_of_which_only_the_beginning_is_known_is_as_old_as_that() -> None:
+    begun = procedure(performedDateTime=None, performedPeriod={"start": day(400)})
+    assert [s.why for s in dialysis(begun).set_aside] == ["was more than 90 days ago"]
