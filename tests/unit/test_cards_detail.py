@@ -246,8 +246,31 @@ def test_a_normal_magnesium_is_not_said_where_it_does_not_matter() -> None:
     healthy = kidney("92")
 
     text = said(safety_card("rx-mg-bowel", magnesium=normal, kidney=healthy))
-    assert "Serum magnesium" not in text
+    assert text == said(safety_card("rx-mg-bowel", kidney=healthy))
     assert "Serum magnesium" in said(safety_card("rx-mg-bowel", magnesium=low, kidney=healthy))
+
+
+def test_a_diagnosis_stays_where_the_result_beside_it_is_said_with_its_meaning() -> None:
+    low = magnesium(MagnesiumState.LOW, "1.5 mg/dL")
+    diagnosis = Evidence("Condition/h", ICD, "E83.42", "Hypomagnesemia", "2026-02-01")
+    fact = Fact("RF6", FactState.PRESENT, (diagnosis, low.evidence))
+    text = said(suggestion_card(because=(MIGRAINE, fact), magnesium=low))
+
+    assert "Hypomagnesemia" in text
+    assert text.count("1.5 mg/dL") == 1
+
+
+def test_the_kidney_as_a_reason_hides_no_other() -> None:
+    fact = Fact("kidney", FactState.PRESENT, (egfr("25"),))
+    card = safety_card("rx-mg-renal-critical", because=(fact, DIABETES), kidney=kidney("25"))
+    assert "Type 2 diabetes mellitus" in said(card)
+
+
+def test_a_caution_names_all_that_it_rests_on() -> None:
+    first = Evidence("Condition/1", ICD, "K50.90", "Crohn disease", "2026-02-01")
+    second = Evidence("Condition/2", ICD, "K90.0", "Celiac disease", "2026-03-01")
+    text = said(suggestion_card(cautions=(caution("C6", first, second, finding="Bowel disease"),)))
+    assert "2026-02-01; Celiac" in text
 
 
 def test_a_magnesium_without_unit_says_so() -> None:

@@ -223,6 +223,34 @@ def test_what_does_not_speak_of_the_dose_stays() -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("asNeededCodeableConcept", {"text": "for headache"}),
+        ("site", {"text": "mouth"}),
+        ("route", {"text": "by tube"}),
+        ("method", {"text": "swallow"}),
+    ],
+)
+def test_how_and_when_it_is_taken_stays(name: str, value: dict[str, str]) -> None:
+    (dosage,) = updated([{name: value}])["dosageInstruction"]
+    assert dosage[name] == value
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("boundsDuration", {"value": 30, "code": "d"}),
+        ("boundsRange", {"low": {"value": 2}, "high": {"value": 4}}),
+    ],
+)
+def test_for_how_long_it_is_taken_stays(name: str, value: dict[str, Any]) -> None:
+    (dosage,) = updated([{"timing": {"repeat": {name: value, "frequency": 2}}}])[
+        "dosageInstruction"
+    ]
+    assert dosage["timing"]["repeat"][name] == value
+
+
+@pytest.mark.parametrize(
     ("steps", "route"),
     [
         ([{"route": {"text": "oral"}}, {"route": {"text": "oral"}, "text": "b"}], {"text": "oral"}),
