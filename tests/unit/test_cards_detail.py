@@ -8,7 +8,7 @@ from markdown_it import MarkdownIt
 
 from cards.detail import detail
 from cards.naming import evidence_text
-from cards.phrases import Phrases
+from cards.phrases import Phrases, capital
 from cds_service.chart.evidence import Evidence, Fact, FactState
 from cds_service.reasoning.decision import (
     CardDecision,
@@ -550,3 +550,8 @@ def test_advice_is_never_cut() -> None:
         for advice in (interaction.advice, *(d.advice for d in interaction.per_drug)):
             text = said(suggestion_card(cautions=(caution("C5", drug="x", advice=advice),)))
             assert advice in text
+
+
+def test_a_line_begins_with_a_capital_but_egfr_keeps_its_own() -> None:
+    assert capital("dialysis") == "Dialysis"
+    assert capital("eGFR 48") == "eGFR 48"
