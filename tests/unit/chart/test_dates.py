@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, date, datetime
 
 import pytest
@@ -191,3 +192,17 @@ def test_days_ago_of_a_span(written: str, at_least: int, at_most: int) -> None:
 )
 def test_completed_years(born: date, on: date, years: int) -> None:
     assert dates.years_between(born, on) == years
+
+
+def test_a_moment_without_an_offset_is_utc_wherever_the_service_stands(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    try:
+        moment = dates.parse("2026-11-22T01:00:00")
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert moment is not None
+    assert moment.earliest == utc(2026, 11, 22, 1)

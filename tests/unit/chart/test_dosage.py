@@ -440,3 +440,23 @@ def test_a_supply_that_says_nothing_gives_no_dose() -> None:
 @pytest.mark.parametrize("text", ["bid", "BID", " bid "])
 def test_the_code_of_how_often_may_stand_in_a_text(text: str) -> None:
     assert dose(LACTATE_84, amount(1, "tablet", {"code": {"text": text}})) == mg("168")
+
+
+def test_a_product_called_otherwise_keeps_its_strength() -> None:
+    """The label names no strength; the higher figure counts where the product's is in doubt."""
+    one_a_day = amount(1, "tablet")
+    assert dose(OXIDE_400, one_a_day, text="Mag-Ox") == mg("241")
+    assert dose(OXIDE_250, one_a_day, text="Mag tablets") == mg("250")
+    assert not whole(OXIDE_400, "400", "Mag-Ox")
+
+
+def test_a_salt_in_the_label_counts_for_the_supply_of_an_unclear_dose() -> None:
+    supplied = {"quantity": {"value": 60, "unit": "tablet"}, "expectedSupplyDuration": MONTH}
+    unclear = amount(1, "spoons")
+    named = "magnesium oxide 400 MG"
+    assert dose("6582", unclear, text=named, dispenseRequest=supplied) == mg("482")
+
+
+@pytest.mark.parametrize(("text", "daily"), [("q2h", "1008"), ("AM", "84"), ("twice a day", "168")])
+def test_a_timing_code_written_as_text_is_known(text: str, daily: str) -> None:
+    assert dose(LACTATE_84, amount(1, "tablet", {"code": {"text": text}})) == mg(daily)

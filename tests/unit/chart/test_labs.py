@@ -505,3 +505,22 @@ def test_the_lowest_upper_limit_counts_and_those_without_a_number_hide_none() ->
     high = one(egfr(referenceRange=ranges)).high()
     assert high is not None
     assert high.value == 2
+
+
+def test_a_code_of_another_system_says_no_unit() -> None:
+    local = {"value": 60, "code": "mg/dL", "system": "urn:local"}
+    measured = one(egfr(valueQuantity=local)).read().measured
+    assert measured is not None
+    assert measured.unit == ""
+
+
+def test_two_equal_upper_limits_in_different_units_are_read() -> None:
+    ranges = [{"high": {"value": 2, "unit": unit}} for unit in ("odd", "mg/dL")]
+    high = one(egfr(referenceRange=ranges)).high()
+    assert high is not None
+    assert high.value == 2
+
+
+def test_why_a_creatinine_before_dialysis_cannot_be_used() -> None:
+    before = egfr(code=fhir.concept("11042-9", "loinc"))
+    assert one(before).read().why == "was taken in a way that does not show kidney function"

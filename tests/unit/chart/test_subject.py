@@ -71,3 +71,7 @@ def test_either_id_is_enough() -> None:
 )
 def test_the_logical_id_in_a_reference(reference: str, id: str) -> None:
     assert bare_id(reference) == id
+
+
+def test_a_version_of_a_patient_known_by_a_urn_is_the_patient() -> None:
+    assert Subject("pat-1").is_meant(Reference(reference="urn:uuid:pat-1/_history/2"))
