@@ -120,7 +120,7 @@ def _why_unknown(chart: Chart, latest: Gfr | None, unusable: Evidence | None) ->
             return "there is only creatinine, which does not count under 18"
         return "there is no eGFR and no creatinine by a known code"
     days = chart.knowledge.parameters.egfr.normal_valid_days
-    if latest.when.days_ago_at_least(chart.today) < -1:
+    if latest.when.days_ago_at_most(chart.today) < -1:
         return f"eGFR {latest.text} is dated after the day of the call"
     return f"eGFR {latest.text} is not surely from the last {days} days"
 

@@ -75,6 +75,14 @@ def without(resource: Resource, name: str, **instead: Any) -> Resource:
         ([egfr(92, 400)], "eGFR 92 is not surely from the last 365 days"),
         ([egfr(92, -5)], "eGFR 92 is dated after the day of the call"),
         (
+            [egfr(92, 0) | {"effectiveDateTime": f"{TODAY:%Y-%m}"}],
+            "eGFR 92 is not surely from the last 365 days",
+        ),
+        (
+            [without(egfr(92, 20), "effectiveDateTime")],
+            "eGFR 92 is not surely from the last 365 days",
+        ),
+        (
             [without(egfr(92, 20), "valueQuantity", valueBoolean=True)],
             "the newest result cannot be used: has no number",
         ),
