@@ -17,7 +17,6 @@ import json
 import logging
 import multiprocessing
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -33,7 +32,8 @@ from multiprocessing.synchronize import Event
 from queue import Full, SimpleQueue
 from urllib.request import urlopen
 
-HOST = "127.0.0.1"
+from bench.load import HOST, free_port
+
 SERVICE = "magnesium-migraine-patient-view"
 PATIENT = "marigold-fenwick"
 HOOK_CONNECTIONS = 6
@@ -72,9 +72,7 @@ def main() -> int:
 @contextmanager
 def serving(directory: str) -> Iterator[tuple[int, Callable[[], None]]]:
     """The service in its production form; its port, and how to stop it gracefully."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     command = (
         *(sys.executable, "-m", "granian", "--interface", "wsgi", "--no-ws", "--workers", "2"),
         *("--blocking-threads", "4", "--respawn-failed-workers", "--port", str(port), "app:app"),

@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -51,7 +52,10 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
-    """One hook call, as far as fetching goes. `client` is who calls, where that is known."""
+    """One hook call, as far as fetching goes. `client` is who calls, where that is known.
+
+    `read` is what the prefetch values hold, where they were read already.
+    """
 
     prefetch: Mapping[str, Raw]
     context: Mapping[str, Any]
@@ -59,6 +63,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     fhir_server: str | None = None
     token: Token | None = None
     client: str = ""
+    read: Mapping[str, Content[Any]] = MappingProxyType({})
 
 
 class _Page(msgspec.Struct):
@@ -238,7 +243,10 @@ def _not_asked(question: Question, why: Why) -> Contents:
 
 
 def _completed(question: Question, server: Server, asking: _Asking, max_pages: int) -> Contents:
-    sent = {key: kind.read(question.prefetch.get(key)) for key, kind in KINDS.items()}
+    sent = {
+        key: question.read[key] if key in question.read else kind.read(question.prefetch.get(key))
+        for key, kind in KINDS.items()
+    }
     searches = {
         key: _Search(KINDS[key], server.target(template, question.context), _wanted(template))
         for key, template in question.templates.items()

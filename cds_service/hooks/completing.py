@@ -25,6 +25,7 @@ def completing(fetching: Fetching, services: Mapping[str, Service]) -> Completin
             fhir_server=call.fhir_server,
             token=call.token,
             client=call.client,
+            read=call.contents,
         )
         return fetching.complete(question)
 

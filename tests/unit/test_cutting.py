@@ -212,3 +212,21 @@ def test_cutting_changes_no_answer() -> None:
     assert call.contents
     url = "https://cds.example.org"
     assert answering.explain(call, url) == answering.explain(usual, url)
+
+
+def test_what_was_read_when_cutting_is_not_read_again_to_see_what_to_fetch() -> None:
+    """The value sent is spoilt after the cut: whoever read it once more would find nothing."""
+    from cds_service.fhir.fetching import Question, _completed
+
+    call = envelope.read_call(text_of(body()), HOOK)
+    spoilt = dict.fromkeys(call.prefetch, msgspec.Raw(b"null"))
+    question = Question(prefetch=spoilt, context=call.context, templates={}, read=call.contents)
+    contents = _completed(question, None, _NobodyAsked(), 1)  # type: ignore[arg-type]
+    assert contents == dict(call.contents)
+
+
+class _NobodyAsked:
+    """Asks no server: every key was sent."""
+
+    def ask(self, searches: Any, _: int) -> None:
+        assert not list(searches)
