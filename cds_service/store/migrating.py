@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from threading import Lock
 
 from sqlalchemy import Connection, Engine, inspect, text
 
@@ -15,6 +16,8 @@ SCRIPTS = Path(__file__).parent / "migrations"
 
 # Any number, as long as nothing else on the database takes the same lock.
 _LOCK = 4_867_204_613
+# alembic keeps what it is doing in variables of its module: one database at a time in a process.
+_ONE_AT_A_TIME = Lock()
 
 
 class MigrationError(Exception):
@@ -56,6 +59,7 @@ def _upgrade(connection: Connection) -> None:
     config.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))
     config.attributes["connection"] = connection
     try:
-        command.upgrade(config, "head")
+        with _ONE_AT_A_TIME:
+            command.upgrade(config, "head")
     except CommandError:
         raise MigrationError from None

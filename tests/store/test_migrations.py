@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Barrier
+
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
@@ -43,3 +47,20 @@ def test_the_scripts_can_be_taken_back(url: str) -> None:
     with database.reading() as connection:
         assert inspect(connection).get_table_names() == ["alembic_version"]
     database.close()
+
+
+def test_several_databases_may_be_brought_up_to_date_at_once(tmp_path: Path) -> None:
+    databases = [Database(f"sqlite:///{tmp_path / str(n)}.sqlite3") for n in range(8)]
+    together = Barrier(len(databases))
+
+    def opened(database: Database) -> list[str]:
+        together.wait()
+        with database.reading() as connection:
+            return inspect(connection).get_table_names()
+
+    with ThreadPoolExecutor(len(databases)) as threads:
+        tables = list(threads.map(opened, databases))
+    assert all(found == tables[0] for found in tables)
+    assert set(metadata.tables) <= set(tables[0])
+    for database in databases:
+        database.close()
