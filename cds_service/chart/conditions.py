@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 
 import msgspec
@@ -47,11 +48,16 @@ class SetAside(msgspec.Struct, frozen=True):
 
 
 class Problems(msgspec.Struct):
-    """All problems of the chart that any rule knows."""
+    """All problems of the chart that any rule knows, newest first; `by_set` those of each value set."""
 
     found: list[Problem] = []
+    by_set: dict[str, list[Problem]] = {}
     set_aside: list[SetAside] = []
     foreign: int = 0
+
+    def of(self, set_id: str) -> Sequence[Problem]:
+        """The problems of a value set, newest first."""
+        return self.by_set.get(set_id, ())
 
 
 _STATUS_TEXT = msgspec.json.Decoder(list[CodeableConcept] | CodeableConcept | None)
@@ -90,6 +96,9 @@ def read_problems(
             name = reference_of(entry, position)
             problems.set_aside.append(SetAside(name, problem.label, problem.reason))
     problems.found = _newest_first(problems.found)
+    for problem in problems.found:
+        for set_id in problem.hits:
+            problems.by_set.setdefault(set_id, []).append(problem)
     return problems
 
 

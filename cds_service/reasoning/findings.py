@@ -117,9 +117,9 @@ class Findings:
     def risk_label(self, risk: Fact) -> str:
         """What a risk factor is called in a summary."""
         row = next(r for r in self._policy.risk_factors if r.id == risk.id)
-        for problem in self.chart.problems.found:
-            entries = problem.hits.get(row.valueset, ())
-            if row.labels and any(problem.evidence[row.valueset] in risk.evidence for _ in entries):
+        for problem in self.chart.problems.of(row.valueset):
+            entries = problem.hits[row.valueset]
+            if row.labels and problem.evidence[row.valueset] in risk.evidence:
                 return row.labels.get(entries[0].tier, row.label)
         if row.kind in ("diuretic", "wasting-drug"):
             named = next(u for u in self.chart.medications if u.evidence == risk.evidence[0])
@@ -208,9 +208,9 @@ class Findings:
 
         With `past_events`, what is over still counts where the set says so (an old infarction).
         """
-        for problem in self.chart.problems.found:
-            entries = problem.hits.get(set_id)
-            if not entries or not problem.confirmed or (exclude and exclude in problem.hits):
+        for problem in self.chart.problems.of(set_id):
+            entries = problem.hits[set_id]
+            if not problem.confirmed or (exclude and exclude in problem.hits):
                 continue
             past = (
                 past_events
@@ -261,9 +261,9 @@ class Findings:
         ]
         history = [
             p.evidence[s]
-            for p in self.chart.problems.found
             for s in ("renal_ckd", "renal_aki")
-            if s in p.hits and p.past_event
+            for p in self.chart.problems.of(s)
+            if p.past_event
         ]
         age = list(self.adult.evidence) if self._old_enough_for_renal_risk else []
         conditions, medications = self.chart.gaps("conditions"), self.chart.gaps(*MEDICATION_KEYS)

@@ -326,7 +326,7 @@ def _fresh(result: Gfr, days: int, today: date) -> bool:
 def safety_problems(chart: Chart, set_id: str) -> list[Problem]:
     """Active problems of a set, newest first, confirmed or not: safety conditions accept
     provisional ones."""
-    found = {p.evidence[set_id]: p for p in chart.problems.found if set_id in p.hits and p.active}
+    found = {p.evidence[set_id]: p for p in chart.problems.of(set_id) if p.active}
     return [found[evidence] for evidence in in_order(found)]
 
 

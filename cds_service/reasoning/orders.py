@@ -207,6 +207,9 @@ def _reference_is_migraine(
 
 def ordered_labs(drafts: Drafts, chart: Chart) -> frozenset[str]:
     """The tests among the drafts: a card does not offer them again."""
+    requests = [draft for draft in drafts.new if draft.kind == "ServiceRequest"]
+    if not requests:
+        return frozenset()
     sets = chart.knowledge.sets
     own = {
         "lab_creatinine": {c.code for s in ("lab_creatinine", "lab_egfr") for c in sets[s].codes},
@@ -214,9 +217,7 @@ def ordered_labs(drafts: Drafts, chart: Chart) -> frozenset[str]:
     }
     singles = {lab.id: lab.code for lab in chart.knowledge.plans.labs}
     found: set[str] = set()
-    for draft in drafts.new:
-        if draft.kind != "ServiceRequest":
-            continue
+    for draft in requests:
         codes, text = _lab_codes(draft.ref.resource)
         for lab, code in singles.items():
             in_panel = lab != "lab_magnesium" and bool(codes & PANELS)
