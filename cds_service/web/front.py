@@ -24,8 +24,9 @@ from cds_service.web.refusals import REFUSAL, Turned
 
 _log = logging.getLogger(__name__)
 
-# A body up to this size is read in one step; there is nothing to gain from counting it meanwhile.
-_SMALL_BYTES = 64 * 1024
+# A body up to this size is read in one step. It is not counted meanwhile: as many as may be read at
+# the same time (`max_uploads`) take no more, by default, than what is allowed for all bodies.
+_SMALL_BYTES = 256 * 1024
 _MOST_BUFFERED_BYTES = 256 * 1024 * 1024
 """Of all bodies that are being read, or wait, in one worker."""
 
