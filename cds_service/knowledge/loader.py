@@ -36,8 +36,8 @@ class Wording(msgspec.Struct, frozen=True):
     texts: dict[str, str]
 
 
-class Knowledge(msgspec.Struct, frozen=True):
-    """All that the service knows."""
+class Knowledge(msgspec.Struct, frozen=True, eq=False):
+    """All that the service knows. There is one in a process, so none is compared with another."""
 
     version: str
     parameters: Parameters

@@ -47,9 +47,7 @@ def configure(level: str) -> None:
 
 def note(**fields: Any) -> None:
     """Add to the line of this request. Never a value that came with the request."""
-    if "record" not in g:
-        g.record = {}
-    g.record.update(fields)
+    g.setdefault("record", {}).update(fields)
 
 
 def register(app: Flask, knowledge_version: str) -> None:
