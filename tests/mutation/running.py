@@ -229,7 +229,7 @@ def apply(mutant: Mutant) -> None:
 
 def forget() -> None:
     """Empties what is cached, so that changed code runs, and is seen to run."""
-    for name, loaded in list(sys.modules.items()):
+    for name, loaded in sys.modules.copy().items():
         if name.startswith(_ROOMS):
             for value in list(vars(loaded).values()):
                 if isinstance(value, _CACHED):
@@ -275,7 +275,7 @@ def _change_table(module: ModuleType, mutant: Mutant) -> None:
             mutant.code if this else ast.unparse(statement), f"{module.__file__}", vars(module)
         )
     renewed = {name: value for name, value in vars(module).items() if before.get(name) is not value}
-    for name, loaded in list(sys.modules.items()):
+    for name, loaded in sys.modules.copy().items():
         if name.startswith(("cds_service.", "cards.")) and loaded is not module:
             for key, value in list(vars(loaded).items()):
                 if key in renewed and value is before.get(key):
