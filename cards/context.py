@@ -24,7 +24,7 @@ class CardContext:
     @property
     def evidence_url(self) -> str:
         """The page that shows rules, sources and limits."""
-        return self.base_url.rstrip("/") + "/evidence"
+        return self.base_url.removesuffix("/") + "/evidence"
 
     @property
     def authored_on(self) -> str:

@@ -176,7 +176,7 @@ def _dose_lines(plans: list[Plan], phrases: Phrases) -> Iterator[str]:
         steps = "; ".join(step.text for step in plan.steps)
         if number:
             alternative = phrases.say("plan.other", steps=steps)
-            yield ". ".join(present([alternative, plan.note_specific.rstrip(".")]))
+            yield ". ".join(present([alternative, plan.note_specific.removesuffix(".")]))
         else:
             yield phrases.say("plan.first", steps=steps)
 
@@ -241,7 +241,8 @@ def _missing(card: CardDecision, phrases: Phrases) -> list[str]:
 
 def _honesty(knowledge: Knowledge) -> list[str]:
     return [
-        f"{line.text.rstrip('.')} ({', '.join(line.references)})" for line in knowledge.evidence
+        f"{line.text.removesuffix('.')} ({', '.join(line.references)})"
+        for line in knowledge.evidence
     ]
 
 

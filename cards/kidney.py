@@ -71,4 +71,4 @@ def _others(kidney: Kidney, phrases: Phrases) -> str:
         if kidney.basis == "none":
             on_file.insert(0, basis)
     others = dict.fromkeys(evidence_text(e, phrases) for e in on_file)
-    return phrases.say("kidney.others", others=" / ".join(others)) if others else ""
+    return phrases.say("kidney.others", others=" / ".join(others))

@@ -11,7 +11,7 @@ from cds_service.chart.evidence import Evidence, Fact
 from cds_service.knowledge.loader import Knowledge
 
 MOST_EVIDENCE = 3
-_MANY_DECIMALS = re.compile(r"(\.\d{3})\d+\Z", re.ASCII)
+_MANY_DECIMALS = re.compile(r"(\.\d{3})\d+\Z")
 _DATE_LENGTH = len("2026-01-31")
 _UNIT_TEXT = {"mL/min/{1.73_m2}": "mL/min/1.73 m²", "a": "years"}
 
@@ -74,8 +74,8 @@ def quantity(evidence: Evidence) -> str:
     """The value with its unit, as it was compared."""
     if evidence.value is None:
         return ""
-    unit = _UNIT_TEXT.get(evidence.unit or "") or escape(evidence.unit or "")
-    return f"{escape(short(evidence.value))} {unit}".rstrip()
+    unit = evidence.unit or ""
+    return f"{escape(short(evidence.value))} {_UNIT_TEXT.get(unit) or escape(unit)}".rstrip()
 
 
 def short(value: str) -> str:

@@ -76,16 +76,17 @@ def _daily(step: PlanStep) -> str:
 def _labs(offer: Offer, card: CardDecision, call: CardContext, knowledge: Knowledge) -> _Made:
     phrases = Phrases(knowledge)
     by_id = {lab.id: lab for lab in knowledge.plans.labs}
-    tests = [phrases.named("lab", lab) for lab in offer.labs]
+    tests = [(by_id[lab], phrases.named("lab", lab)) for lab in offer.labs]
     actions = [
         {
             "type": "create",
             "description": phrases.say("action.lab", test=test),
-            "resource": lab_draft(by_id[lab], card, call, knowledge),
+            "resource": lab_draft(lab, card, call, knowledge),
         }
-        for lab, test in zip(offer.labs, tests, strict=True)
+        for lab, test in tests
     ]
-    return phrases.say("suggestion.labs", tests=phrases.listed(tests)), actions
+    named = phrases.listed([test for _, test in tests])
+    return phrases.say("suggestion.labs", tests=named), actions
 
 
 def _delete(offer: Offer, card: CardDecision, _: CardContext, knowledge: Knowledge) -> _Made:

@@ -10,10 +10,9 @@ from cds_service.fhir.wire import CodeableConcept, Coding, Entry
 def reference_of(entry: Entry[Any], position: int) -> str:
     """`Condition/12`; where the EHR gave no id, the full URL or the position of the entry."""
     resource: Any = entry.resource
-    kind = resource.resourceType or "Resource"
     if resource.id:
-        return f"{kind}/{resource.id}"
-    return entry.full_url or f"{kind} (entry {position}, without id)"
+        return f"{resource.resourceType}/{resource.id}"
+    return entry.full_url or f"{resource.resourceType} (entry {position}, without id)"
 
 
 def label_of(concept: CodeableConcept | None, coding: Coding | None = None) -> str:
