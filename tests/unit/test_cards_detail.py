@@ -143,8 +143,9 @@ def test_facts_come_with_name_code_and_date() -> None:
 def test_only_what_the_chart_shows_is_a_reason() -> None:
     absent = Fact("RF3", FactState.ABSENT)
     unknown = Fact("pregnancy", FactState.UNKNOWN, why="was not sent")
-    text = said(suggestion_card(because=(MIGRAINE, absent, unknown)))
+    text = said(suggestion_card(because=(absent, MIGRAINE, unknown)))
 
+    assert "- Migraine: Migraine without aura" in text
     assert "Heart disease" not in text
     assert "Pregnancy" not in text
 
@@ -152,7 +153,7 @@ def test_only_what_the_chart_shows_is_a_reason() -> None:
 def test_a_fact_without_evidence_is_named() -> None:
     text = said(safety_card("rx-mg-age", because=(Fact("some_new_fact", FactState.PRESENT),)))
 
-    assert "- Some new fact" in text
+    assert "- Some new fact\n" in text
 
 
 def test_evidence_of_two_facts_is_said_once() -> None:
@@ -173,13 +174,15 @@ def test_the_kidney_is_said_once() -> None:
     assert "- Kidney: eGFR, 48 mL/min/1.73 m²" in shown
 
 
-def test_many_findings_of_one_kind_are_counted() -> None:
-    many = tuple(Evidence(f"Condition/{n}", ICD, "E11.9", f"Diabetes {n}") for n in range(5))
+@pytest.mark.parametrize(("findings", "more"), [(3, 0), (4, 1), (5, 2)])
+def test_many_findings_of_one_kind_are_counted(findings: int, more: int) -> None:
+    many = tuple(Evidence(f"Condition/{n}", ICD, "E11.9", f"Diabetes {n}") for n in range(findings))
     text = said(suggestion_card(because=(Fact("RF1", FactState.PRESENT, many),)))
 
     assert "Diabetes 2 (E11.9)" in text
     assert "Diabetes 3" not in text
-    assert "- Diabetes: and 2 more" in text
+    assert text.count("more\n") == (1 if more else 0)
+    assert (f"- Diabetes: and {more} more" in text) == bool(more)
 
 
 @pytest.mark.parametrize(
@@ -341,6 +344,12 @@ def test_the_reduced_plan_names_its_own_limit() -> None:
     assert "Not above 200 mg/day here; in general more than 350 mg/day" in said(card)
 
 
+def test_before_the_tests_are_back_the_dose_that_may_start_is_named() -> None:
+    card = suggestion_card("mg-check-renal", offers=(labs(), plan("mg_200_reduced")))
+
+    assert "so 200 mg/day can start after or with the tests" in said(card)
+
+
 @pytest.mark.parametrize("card", ["mg-suggest-reduced", "mg-check-renal", "mg-with-diuretic"])
 def test_tests_alone_come_without_a_dose(card: str) -> None:
     text = said(suggestion_card(card, offers=(labs(),), values={"drug": "furosemide"}))
@@ -475,6 +484,27 @@ def test_results_that_cannot_be_used_are_not_called_none() -> None:
     assert kidney_said(known) == (
         "**Kidney:** not known; the newest kidney result is missing or cannot be used: look at it; "
         "also on file: Creatinine, 70 mg/dL, 2026-10-23, cannot be used"
+    )
+    beside = msgspec.structs.replace(known, others=(egfr("85"),))
+    assert "also on file: Creatinine, 70 mg/dL, 2026-10-23, cannot be used / eGFR, 85 mL" in (
+        kidney_said(beside)
+    )
+
+
+def test_a_result_that_is_named_is_not_called_none() -> None:
+    assert kidney_said(kidney("92", kidney_class=KidneyClass.UNKNOWN)) == (
+        "**Kidney:** not known; eGFR 92 mL/min/1.73 m², 2026-10-23"
+    )
+
+
+def test_what_was_recognised_by_its_name_says_so_in_the_line_on_the_kidney_too() -> None:
+    by_name = Evidence("Procedure/1", display="Haemodialysis", matched="text")
+    other = Evidence("Condition/1", display="Renal failure", matched="text")
+    known = Kidney(KidneyClass.SEVERE, "dialysis", "procedure", evidence=by_name, others=(other,))
+
+    assert kidney_said(known) == (
+        "**Kidney:** severely reduced; Haemodialysis, recognised by its name, not by a code; "
+        "also on file: Renal failure, recognised by its name, not by a code"
     )
 
 

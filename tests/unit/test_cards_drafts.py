@@ -11,6 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from cards.drafts import check_all, lab_draft, medication_draft, with_daily_dose
+from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.model import LabOrder, Plan
 from cds_service.reasoning.decision import KidneyClass
 from tests.support.cards import assert_no_empty, assert_r4, daily_doses
@@ -94,8 +95,8 @@ def test_the_note_on_reduced_function_is_left_out_where_function_is_unknown() ->
 
     assert "Reduced kidney function" in note(kidney("48", kidney_class=KidneyClass.MODERATE))
     assert "Reduced kidney function" in note(None)
-    assert "Reduced kidney function" not in note(NO_KIDNEY_DATA)
-    assert "Elemental magnesium." in note(NO_KIDNEY_DATA)
+    assert note(NO_KIDNEY_DATA) == plan.note
+    assert "Reduced kidney function" not in plan.note
 
 
 @pytest.mark.parametrize(
@@ -140,14 +141,37 @@ def test_each_draft_is_a_copy_of_its_own() -> None:
     assert len(drafted()["dosageInstruction"]) == 2
 
 
+def known_with(**plans: Any) -> Knowledge:
+    return msgspec.structs.replace(
+        knowledge(), plans=msgspec.structs.replace(knowledge().plans, **plans)
+    )
+
+
 def test_a_plan_that_is_no_valid_resource_is_refused() -> None:
     plan = plan_named("mg_200_400")
     wrong = msgspec.structs.replace(plan, steps=(msgspec.structs.replace(plan.steps[0], text=""),))
-    plans = msgspec.structs.replace(knowledge().plans, plans=(wrong,))
 
     check_all(knowledge())
     with pytest.raises(ValidationError):
-        check_all(msgspec.structs.replace(knowledge(), plans=plans))
+        check_all(known_with(plans=(wrong,)))
+
+
+def test_whoever_gets_the_first_card_does_not_wait_for_its_drafts_to_be_checked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    new = known_with(
+        plans=tuple(msgspec.structs.replace(plan, note=f"{plan.note} New.") for plan in PLANS),
+        labs=tuple(msgspec.structs.replace(lab, display=f"{lab.display}, new") for lab in LABS),
+    )
+    check_all(new)
+    monkeypatch.setattr("fhir.resources.R4B.get_fhir_model_class", None)
+
+    for known in (kidney("48"), NO_KIDNEY_DATA):
+        card = suggestion_card(kidney=known)
+        for plan in new.plans.plans:
+            assert "New." in str(medication_draft(plan, card, call(), new)["note"])
+        for lab in new.plans.labs:
+            assert "new" in str(lab_draft(lab, card, call(), new)["code"])
 
 
 # --------------------------------------------------------------- updating
@@ -268,9 +292,14 @@ def test_several_steps_become_one_and_keep_a_shared_route(
     assert dosage["text"] == "200 mg elemental magnesium once daily"
 
 
-@pytest.mark.parametrize("dosage", ["one daily", {"text": "one daily"}, ["one daily"]])
+@pytest.mark.parametrize("dosage", ["one daily", {"text": "one daily"}, ["one daily"], 1])
 def test_a_malformed_dosage_is_replaced(dosage: Any) -> None:
     assert daily_doses(updated(dosage)) == [200]
+
+
+def test_an_order_without_a_dosage_gets_one() -> None:
+    resource = {name: v for name, v in MAGNESIUM_ORDER.items() if name != "dosageInstruction"}
+    assert daily_doses(with_daily_dose(order(resource), Decimal(200), knowledge())) == [200]
 
 
 @pytest.mark.parametrize("timing", ["daily", {"code": {"text": "bid"}}, {"repeat": "daily"}])

@@ -72,6 +72,13 @@ def test_addresses_do_not_become_links_by_themselves(text: str) -> None:
     assert "\\" in escape(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "said"), [("eGFR <30", "eGFR &lt;30"), ("&lt;30 &", "&amp;lt;30 &")]
+)
+def test_a_client_that_reads_html_alone_shows_the_text_too(text: str, said: str) -> None:
+    assert escape(text) == said
+
+
 @given(st.text())
 @example("a\u202eb\x00c\u2028d\ud800e\nf")
 def test_plain_is_one_printable_line(text: str) -> None:
@@ -97,6 +104,7 @@ def test_text_is_cut_at_a_word() -> None:
     assert shorten("one two three", 8) == "one two…"
     assert shorten("one two, three", 10) == "one two…"
     assert shorten("onetwothree", 6) == "onetw…"
+    assert shorten("factor X deficiency", 12) == "factor X…"
 
 
 def test_a_link_keeps_its_address() -> None:

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from markdown_it import MarkdownIt
 
-from cards.markdown import LONGEST_TEXT, bullets, escape, link, plain, shorten
+from cards import markdown
+from cards.markdown import bullets, escape, link, plain, shorten
 from cards.reason import floored
 from cds_service.reasoning.decision import Offer, OfferKind
 from tests.support.decisions import MAGNESIUM_ORDER, order, rendered, safety_card
@@ -55,8 +56,8 @@ def test_control_characters_become_spaces_and_tags_lose_their_opening() -> None:
 
 
 def test_the_longest_text_is_told_from_one_that_is_too_long() -> None:
-    fits = "a" * LONGEST_TEXT
-    assert LONGEST_TEXT == 240
+    fits = "a" * 240
+    assert len(fits) == markdown.LONGEST_TEXT
     assert plain(fits) == fits
     assert plain(f"{fits}b").endswith("…")
     for trailing in (",", ";", ":", "-", " "):

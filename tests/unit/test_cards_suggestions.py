@@ -137,6 +137,24 @@ def test_the_name_of_an_order_is_one_short_safe_line() -> None:
     assert unnamed["label"] == "Remove the order: magnesium"
 
 
+def test_the_dose_of_an_order_without_a_name_is_changed_too() -> None:
+    unnamed = Offer(OfferKind.UPDATE, order=order(label=""), daily_mg=Decimal(200))
+    (suggestion,) = suggestions(unnamed)
+
+    assert suggestion["actions"][0]["description"] == (
+        "Set the dose of magnesium to 200 mg elemental magnesium once daily"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"), [("m" * 60, "m" * 60), ("m" * 61, "m" * 59 + "…")], ids=["60", "61"]
+)
+def test_the_name_of_an_order_has_sixty_characters_at_most(name: str, shown: str) -> None:
+    (suggestion,) = suggestions(Offer(OfferKind.DELETE, order=order(label=name)))
+
+    assert suggestion["label"] == f"Remove the order: {shown}"
+
+
 # ------------------------------------------------------- how they are chosen
 
 
