@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec import Raw
 
 from cds_service.chart.allergies import Allergies, read_allergies
+from cds_service.fhir.prefetch import Content, State
 from tests.support import fhir
 from tests.support.decisions import knowledge
 from tests.support.fhir import Resource
@@ -77,6 +79,15 @@ def test_the_substance_of_a_reaction_counts_too() -> None:
 @pytest.mark.parametrize("reaction", ["rash", {"substance": {}}, [{"substance": "magnesium"}], []])
 def test_a_malformed_reaction_does_not_hide_the_record(reaction: Any) -> None:
     assert len(allergies(allergy(reaction=reaction)).magnesium) == 1
+
+
+def test_a_reaction_nested_beyond_all_measure_does_not_hide_the_record() -> None:
+    (entry,) = content("allergies", [allergy()]).entries
+    assert entry.resource is not None
+    entry.resource.reaction = Raw(b'[{"note":' + b"[" * 100_000 + b"]" * 100_000 + b"}]")
+    found = Content(State.DATA, entries=[entry])
+    read = read_allergies(found, knowledge().drugs, knowledge().terminology, SUBJECT)
+    assert len(read.magnesium) == 1
 
 
 @pytest.mark.parametrize(

@@ -185,6 +185,11 @@ def test_each_coding_brings_its_sets() -> None:
     assert problem.evidence["risk_diabetes"].code == "E11.9"
 
 
+@pytest.mark.parametrize(("code", "matched"), [("G43.009", "code"), ("G43.000", "prefix")])
+def test_the_evidence_tells_a_code_of_the_set_from_one_below_it(code: str, matched: str) -> None:
+    assert one(coded(("icd-10-cm", code))).evidence["migraine"].matched == matched
+
+
 def test_the_evidence_is_the_coding_that_qualifies() -> None:
     problem = one(coded(("icd-10-cm", "G43.A0"), ("snomed", "37796009")))
     assert problem.evidence["migraine"].code == "37796009"

@@ -5,9 +5,11 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
 from cds_service.chart.dosage import DailyDose, daily_elemental, in_whole_units
+from cds_service.knowledge.drugs import MagnesiumProduct
 from tests.support import fhir
 from tests.support.decisions import knowledge
 from tests.support.fhir import Resource
@@ -81,6 +83,7 @@ def test_another_drug_has_no_magnesium() -> None:
         (GLYCINATE, amount(1, "tablet"), None),  # of what strength?
         (GLYCINATE, amount(1, "tablet", text="1 tablet of 120 mg daily"), "120"),
         (GLYCINATE, amount(1, "tablet", text="100 mg or 120 mg tablets"), None),
+        (GLYCINATE, amount(1, "tablet", text="1 tablet of １２０ mg daily"), None),
         # RxNorm has a single-salt product of this strength.
         ("6582", amount(400, "mg"), "241.0"),
         ("6582", amount(333, "mg"), "333"),
@@ -88,6 +91,7 @@ def test_another_drug_has_no_magnesium() -> None:
         (GLYCINATE, amount(20, "mEq"), "243.050"),
         (GLYCINATE, amount("200", "mg"), "200"),
         (GLYCINATE, amount(0, "mg"), "0"),
+        (GLYCINATE, amount(100000, "mg"), "100000"),
         # What cannot be computed is not guessed.
         (GLYCINATE, amount(200, "units"), None),
         (GLYCINATE, amount(-200, "mg"), None),
@@ -166,6 +170,7 @@ def coded(code: str | None = None, **members: Any) -> Resource:
         (repeat(frequency=1, period=0, periodUnit="d"), None),
         (repeat(frequency=1, period=-1, periodUnit="d"), None),
         (repeat(frequency=1, period="NaN", periodUnit="d"), None),
+        (repeat(frequency=1, period=100000, periodUnit="d"), "0.00001"),
         (repeat(frequency=1, period=1e9, periodUnit="d"), None),
         (repeat(frequency=1, period=1, periodUnit="fortnight"), None),
         (repeat(), None),
@@ -250,6 +255,7 @@ def test_every_eight_hours_is_three_times_a_day() -> None:
         (GLYCINATE, "200 mg daily for 14 days, then 400 mg daily", None),
         (OXIDE_400, "1 tablet in the morning, 2 tablets at night", None),
         (GLYCINATE, "0,5 g daily", None),
+        (GLYCINATE, "２００ mg daily", None),
         (GLYCINATE, "1/0 mg daily", None),
         (GLYCINATE, "200 mg", None),
         (GLYCINATE, "daily", None),
@@ -336,6 +342,7 @@ def supply(value: Any, days: Any, unit: str = "d", of: str | None = "tablet") ->
         (supply(60, 30), "482.0"),
         (supply(60, 30, of=None), "482.0"),
         (supply(28, 4, "wk"), "241.0"),
+        (supply(100000, 100000), "241.0"),
         ({"quantity": {"value": 30, "unit": "tablet"}, "expectedSupplyDuration": MONTH}, "241.0"),
         (supply(60, 0), None),
         (supply(60, -30), None),
@@ -455,6 +462,15 @@ def test_a_salt_in_the_label_counts_for_the_supply_of_an_unclear_dose() -> None:
     unclear = amount(1, "spoons")
     named = "magnesium oxide 400 MG"
     assert dose("6582", unclear, text=named, dispenseRequest=supplied) == mg("482")
+
+
+def test_a_strength_of_which_nobody_knows_the_magnesium_counts_as_magnesium() -> None:
+    order = fhir.draft_order(GLYCINATE, id="d") | {"dosageInstruction": [amount(400, "mg")]}
+    use = chart().draft(order, "MedicationRequest/d")
+    assert use is not None
+    drug = msgspec.structs.replace(use.drug, magnesium=MagnesiumProduct(strength_mg=400.0))
+    found = msgspec.structs.replace(use, drug=drug)
+    assert daily_elemental(found, knowledge().drugs, knowledge().dosage) == mg("400")
 
 
 @pytest.mark.parametrize(("text", "daily"), [("q2h", "1008"), ("AM", "84"), ("twice a day", "168")])

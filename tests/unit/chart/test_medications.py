@@ -18,6 +18,7 @@ SNOMED = fhir.SYSTEMS["snomed"]
 V3_ROUTE = "http://terminology.hl7.org/CodeSystem/v3-RouteOfAdministration"
 FUROSEMIDE = "4603"
 TABLET = "313988"
+OMEPRAZOLE_GRANULES = "1855327"
 
 
 def order(code: str | None = FUROSEMIDE, **changes: Any) -> Resource:
@@ -213,6 +214,12 @@ def test_a_drug_is_found(medication: Resource, drug_class: str, matched: str) ->
     assert (use.evidence.code is None) is (matched == "text")
 
 
+def test_what_is_combined_may_stand_half_in_the_display_and_half_in_the_text() -> None:
+    coding = {"system": ATC, "code": "C03AA03", "display": "Hydrochlorothiazide"}
+    use = one(order(medicationCodeableConcept=concept(coding, text="amiloride 5 mg")))
+    assert use.of("diuretic_combo_ksparing")
+
+
 @pytest.mark.parametrize(
     "medication",
     [
@@ -361,6 +368,17 @@ def test_a_medication_without_code_is_not_found_either() -> None:
     assert found.requests.unresolved == ["MedicationRequest/r"]
 
 
+def test_a_medication_that_came_twice_is_known_by_the_one_with_a_code() -> None:
+    summary = {"resourceType": "Medication", "id": "med"}
+    assert one(referring({"reference": "Medication/med"}), MEDICATION, summary).of(LOOP)
+
+
+def test_an_entry_without_a_resource_is_no_medication() -> None:
+    entries = [{"fullUrl": "urn:uuid:1"}, {"resource": referring({"reference": "Medication/med"})}]
+    found = chart(medicationRequests={"resourceType": "Bundle", "entry": entries}).requests
+    assert found.unresolved == ["MedicationRequest/r"]
+
+
 def test_an_order_that_does_not_count_leaves_no_gap() -> None:
     found = ordered(referring({"reference": "Medication/elsewhere"}, status="stopped"))
     assert found.requests.unresolved == []
@@ -436,12 +454,15 @@ def coded_route(code: str, system: str = SNOMED) -> Resource:
         (FUROSEMIDE, coded_route("1"), "any"),
         (FUROSEMIDE, {**coded_route("1"), "text": "po"}, "oral"),
         (FUROSEMIDE, {}, "any"),
+        # A product of which nobody knows how it is given has the route of the order too.
+        (OMEPRAZOLE_GRANULES, {"text": "by mouth"}, "oral"),
+        (OMEPRAZOLE_GRANULES, {}, "unknown"),
     ],
 )
 def test_the_route(code: str, dosage: Resource, route: str) -> None:
     use = one(order(code, dosageInstruction=[dosage]))
     assert use.route == route
-    assert use.oral is (route in ("oral", "any"))
+    assert use.oral is (route in ("oral", "any", "unknown"))
 
 
 def test_the_first_instruction_that_says_a_route_decides() -> None:
