@@ -218,7 +218,7 @@ def pins() -> dict[str, str]:
     return dict(line.split("==") for line in lines if "==" in line)
 
 
-@pytest.mark.parametrize("name", ["docs/adr/0001-libraries.md", "docs/adr/0006-store.md"])
+@pytest.mark.parametrize("name", ["docs/adr/0001-libraries.md", "docs/adr/0003-store.md"])
 def test_versions_are_those_that_run(name: str) -> None:
     told = {row.cells[0]: row.cells[1] for row in rows_of(name) if row.cells[0] in pins()}
     assert told
