@@ -44,7 +44,8 @@ def test_evidence_of_one_day_stands_by_name_and_code() -> None:
     first = Evidence("Condition/a", code="1", date="2026")
     second = Evidence("Condition/a", code="2", date="2026")
     third = Evidence("Condition/b", date="2026")
-    assert in_order([third, second, first]) == (first, second, third)
+    without_code = Evidence("Condition/a", date="2026")
+    assert in_order([third, second, first, without_code]) == (without_code, first, second, third)
 
 
 @pytest.mark.parametrize(
