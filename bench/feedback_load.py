@@ -73,10 +73,7 @@ def main() -> int:
 def serving(directory: str) -> Iterator[tuple[int, Callable[[], None]]]:
     """The service in its production form; its port, and how to stop it gracefully."""
     port = free_port()
-    command = (
-        *(sys.executable, "-m", "granian", "--interface", "wsgi", "--no-ws", "--workers", "2"),
-        *("--blocking-threads", "4", "--respawn-failed-workers", "--port", str(port), "app:app"),
-    )
+    command = (sys.executable, "-m", "tools.serve", "--port", str(port), "--workers", "2")
     environ = {**os.environ, "CDS_DATA_DIR": directory, "CDS_LOG_LEVEL": "ERROR"}
     with subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL) as process:  # noqa: S603
 

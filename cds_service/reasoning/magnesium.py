@@ -31,7 +31,6 @@ class _Level(msgspec.Struct, frozen=True):
     """A usable result in mg/dL or mmol/L."""
 
     value: Decimal
-    unit: str
     high: Decimal
     limits: _Limits
     result: LabResult
@@ -112,7 +111,7 @@ def _level(result: LabResult, limits: Magnesium) -> _Level | None:
     value_as_said = _as_said(value, measured.comparator, scale.low, high)
     if value_as_said is None:
         return None
-    return _Level(value_as_said, own, high, scale, result, measured, evidence)
+    return _Level(value_as_said, high, scale, result, measured, evidence)
 
 
 def _in_own_unit(value: Decimal, unit: str, limits: Magnesium) -> Decimal | None:
