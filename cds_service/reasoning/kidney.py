@@ -24,6 +24,12 @@ from cds_service.reasoning.decision import Kidney, KidneyClass
 SEVERE_STAGES = ("5D", "5", "4")
 MODERATE_STAGES = ("3b", "3", "3a")
 _STAGE_ORDER = (*SEVERE_STAGES, *MODERATE_STAGES, "2", "1", "unspecified")
+_STAGE_WORDS = {
+    "5D": "end-stage renal disease",
+    **{stage: f"CKD stage {stage}" for stage in ("5", "4", *MODERATE_STAGES)},
+    "unspecified": "CKD of unknown stage",
+}
+"""What a stage is called in a summary: problem lists say it in a dozen ways, some a line long."""
 
 
 class Gfr(msgspec.Struct, frozen=True):
@@ -417,13 +423,14 @@ def _basis(rule: str, shown: Gfr | None, by_gfr: bool, decisive: Evidence | None
 
 
 def _reason(rule: str, shown: Gfr | None, decisive: Evidence | None, chart: Chart) -> str:
+    """The finding in a few words; the chart's own words for it stand in the evidence."""
     if rule == "dialysis" and not (decisive is not None and _is_ckd(decisive, chart)):
         return "dialysis"
     if rule == "aki":
         return "acute kidney injury"
     if rule.startswith("egfr") and shown is not None:
         return f"eGFR {shown.text}"
-    return (decisive.display or "chronic kidney disease") if decisive is not None else ""
+    return _STAGE_WORDS[worst_ckd(chart)[0]] if rule.startswith(("ckd", "dialysis")) else ""
 
 
 def _is_ckd(evidence: Evidence, chart: Chart) -> bool:

@@ -140,6 +140,14 @@ def test_a_recent_dialysis_procedure() -> None:
         ([creatinine(2.4)], [], "creatinine", "eGFR 24.7", "24.7"),
         ([], [DIALYSIS], "diagnosis", "dialysis", ""),
         ([], [AKI], "diagnosis", "acute kidney injury", ""),
+        ([], ["N18.6"], "diagnosis", "end-stage renal disease", ""),
+        ([], ["N18.5"], "diagnosis", "CKD stage 5", ""),
+        ([], [CKD["4"]], "diagnosis", "CKD stage 4", ""),
+        ([], [CKD["3b"]], "diagnosis", "CKD stage 3b", ""),
+        ([], [CKD["3a"]], "diagnosis", "CKD stage 3a", ""),
+        ([], [CKD["3"]], "diagnosis", "CKD stage 3", ""),
+        ([], [CKD_ANY], "diagnosis", "CKD of unknown stage", ""),
+        ([egfr(92, 20), egfr("?", 1)], [CKD_ANY], "eGFR", "", "92"),  # UNKNOWN: the newer result
         ([], [], "none", "", ""),
     ],
 )
@@ -151,10 +159,13 @@ def test_what_the_class_rests_on(
     assert (found.basis, found.reason, found.egfr_text) == (basis, reason, text)
 
 
-def test_a_stage_is_said_as_it_was_coded_or_else_in_plain_words() -> None:
+def test_a_stage_is_said_in_a_few_words_whatever_the_problem_list_calls_it() -> None:
     named = has(CKD["4"])
-    named["code"]["coding"][0]["display"] = "CKD stage 4"
-    assert kidney(conditions=(named,)).reason == "CKD stage 4"
+    named["code"]["coding"][0]["display"] = "Chronic kidney disease stage 4 (disorder)"
+    found = kidney(conditions=(named,))
+    assert found.reason == "CKD stage 4"
+    assert found.evidence is not None
+    assert found.evidence.display == "Chronic kidney disease stage 4 (disorder)"
 
 
 def test_what_disagrees_is_shown_beside() -> None:
