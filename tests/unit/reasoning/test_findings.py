@@ -133,6 +133,13 @@ def test_a_problem_also_coded_as_another_headache_is_no_migraine() -> None:
     assert (found.migraine.state, found.menstrual.state) == (ABSENT, ABSENT)
 
 
+def test_a_newer_problem_that_does_not_count_hides_no_older_one() -> None:
+    doubted = has("G43.829", verification="provisional", recorded_days=1)
+    excluded = both("G43.109", "G44.009") | {"recordedDate": fhir.day(2, TODAY)}
+    found = findings(doubted, excluded, has("G43.009", recorded_days=400))
+    assert references(found.migraine) == ["Condition/c-G43.009"]
+
+
 def test_one_code_that_qualifies_is_enough() -> None:
     assert findings(both("G43.D0", "G43.009")).migraine.present
     assert findings(both("G43.009", "G43.829")).menstrual.present
