@@ -23,7 +23,8 @@ _MG_PER_MMOL = Decimal("24.305")
 _AMBIGUOUS = frozenset({"ambiguous", "salt-or-elemental"})
 _LARGEST = Decimal(100000)
 _NUMBER = r"(?:\d{1,2}\s+)?\d/[1-9]|\d{1,3}(?:,\d{3})+|\d{1,5}(?:\.\d{1,3})?"
-_NOT_WITHIN_A_NUMBER = r"(?<![\d.,/])"
+# "1 000 mg" is a thousand, and "2 200 mg tablets" are two: a number behind a number is not read.
+_NOT_WITHIN_A_NUMBER = r"(?<![\d.,/])(?<!\b\d )(?<!\b\d\d )(?<!\b\d\d\d )"
 _AMOUNT = re.compile(
     rf"{_NOT_WITHIN_A_NUMBER}(?P<value>{_NUMBER}|\b(?:half|one|two|three|four|a)\b)"
     rf"(?:\s*(?:-|to|or)\s*(?P<upper>{_NUMBER}))?\s*(?P<unit>[a-z]+)",
@@ -93,6 +94,11 @@ def daily_elemental(use: MedicationUse, drugs: Drugs, tables: DosageTables) -> D
     return DailyDose(_largest_step([(s, d) for s, d in doses if d is not None]))
 
 
+def _plain(text: str) -> str:
+    """In lower case, with plain blanks: EHRs put a blank that does not break between number and unit."""
+    return " ".join(text.lower().split())
+
+
 def in_whole_units(use: MedicationUse, daily_mg: Decimal, drugs: Drugs) -> bool:
     """Whether whole tablets or capsules of an order make a daily dose of elemental magnesium.
 
@@ -101,7 +107,7 @@ def in_whole_units(use: MedicationUse, daily_mg: Decimal, drugs: Drugs) -> bool:
     product = use.drug.magnesium or MagnesiumProduct()
     per_unit = _per_unit(product)
     if per_unit is None and not product.elemental_mg_per_ml:
-        label = use.label.lower()
+        label = _plain(use.label)
         strength = _strength_in(label)
         if strength is None:
             return _STRENGTH.search(label) is None
@@ -122,7 +128,7 @@ def _largest_step(doses: list[tuple[int | None, Decimal]]) -> Decimal:
 def _of_instruction(
     dosage: Dosage, use: MedicationUse, drugs: Drugs, tables: DosageTables
 ) -> tuple[int | None, Decimal | None]:
-    text = " ".join(filter(None, (dosage.text, dosage.patientInstruction))).lower()
+    text = _plain(" ".join(filter(None, (dosage.text, dosage.patientInstruction))))
     times = _times_a_day(dosage, text, tables)
     amount = _structured_amount(dosage, use, drugs, tables, text)
     if amount is None:
@@ -144,7 +150,7 @@ def _structured_amount(
         quantities += [q for q in (dose.doseQuantity, upper) if q is not None]
     quantities += [q for q in (_decode(_QUANTITY, dosage.doseQuantity),) if q is not None]
     amounts = [
-        _elemental(q, use.drug, drugs, tables, f"{text} {use.label.lower()}") for q in quantities
+        _elemental(q, use.drug, drugs, tables, f"{text} {_plain(use.label)}") for q in quantities
     ]
     known = [a for a in amounts if a is not None]
     return max(known) if known and len(known) == len(amounts) else None
@@ -222,7 +228,7 @@ def _amount_in(
             found.setdefault(unit, set()).add(
                 _number(match["upper"] or match["value"], tables.number_words)
             )
-    label = f"{text} {use.label.lower()}"
+    label = f"{text} {_plain(use.label)}"
     for unit in ("unit", "mg", "g", "ml", "mmol", "meq"):
         if unit in found:
             single = _single(found[unit], times)
@@ -314,7 +320,7 @@ def _of_supply(use: MedicationUse, drugs: Drugs, tables: DosageTables) -> DailyD
     days = tables.days_per_unit.get(
         (duration.code or duration.unit or "").lower().removesuffix("ays")
     )
-    amount = _elemental(quantity, use.drug, drugs, tables, use.label.lower())
+    amount = _elemental(quantity, use.drug, drugs, tables, _plain(use.label))
     span = duration.value * days if days is not None and duration.value.is_finite() else Decimal(0)
     if amount is None or not 0 < span <= _LARGEST:
         return DailyDose(None, "its dosage does not say it")

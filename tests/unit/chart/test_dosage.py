@@ -221,6 +221,8 @@ def test_every_eight_hours_is_three_times_a_day() -> None:
     ("code", "text", "daily"),
     [
         (GLYCINATE, "200 mg daily", "200"),
+        (GLYCINATE, "200\u00a0mg daily", "200"),  # blanks that do not break, and narrow ones
+        (GLYCINATE, "200\u202fmg  daily", "200"),
         (GLYCINATE, "200mg twice daily", "400"),
         (GLYCINATE, "200 mg by mouth TID", "600"),
         (GLYCINATE, "take 200 mg every 8 hours", "600"),
@@ -255,6 +257,12 @@ def test_every_eight_hours_is_three_times_a_day() -> None:
         (GLYCINATE, "200 mg daily for 14 days, then 400 mg daily", None),
         (OXIDE_400, "1 tablet in the morning, 2 tablets at night", None),
         (GLYCINATE, "0,5 g daily", None),
+        (GLYCINATE, "1 000 mg daily", None),  # a thousand, which must not be read as nothing
+        (GLYCINATE, "1\u00a0000 mg daily", None),
+        (GLYCINATE, "10 000 mg daily", None),
+        (GLYCINATE, "100 000 mg daily", None),
+        (GLYCINATE, "take 2 200 mg tablets daily", None),
+        (GLYCINATE, "with vitamin b6 100 mg daily", "100"),
         (GLYCINATE, "２００ mg daily", None),
         (GLYCINATE, "1/0 mg daily", None),
         (GLYCINATE, "200 mg", None),
