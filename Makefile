@@ -73,7 +73,7 @@ fhir-server: $(DEV) ## a real FHIR server with the synthetic patients (FHIR_PORT
 test-fhir-server: $(DEV) ## the tests against that server (needs Java 17 and Maven)
 	@$(BIN)/python -m tests.fhir_server.server --test
 
-mutate: $(DEV) ## break code and knowledge in every way known here: a test must notice (half an hour)
+mutate: $(DEV) ## break code and knowledge in every way known here: a test must notice (forty minutes)
 	$(BIN)/python -m tests.mutation.code
 	$(BIN)/python -m tests.mutation.knowledge
 
