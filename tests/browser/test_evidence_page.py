@@ -26,7 +26,7 @@ def test_without_scripts_the_search_is_a_page(opens: Callable[..., Page], site: 
     page.goto(site + "/evidence")
     page.get_by_label("Find a code or a name").fill("crohn")
     page.get_by_role("button", name="Find").click()
-    assert "34000006" in page.content()
+    page.get_by_text("34000006").first.wait_for()
 
 
 def test_it_prints_without_what_only_a_screen_needs(sandbox: Sandbox) -> None:
