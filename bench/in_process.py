@@ -21,13 +21,13 @@ SIZES = (100, 1_000, 5_000)
 CARD, SILENT = "patient-view, card", "patient-view, silent"
 SELECT, SIGN = "order-select, silent", "order-sign, critical"
 BUDGETS = {
-    (CARD, 1_000): Budget(0.6, held=1.0),
+    (CARD, 1_000): Budget(0.6, held=0.95),
     (CARD, 5_000): Budget(0.6),
     (SILENT, 1_000): Budget(0.3, held=0.45),
     (SILENT, 5_000): Budget(0.3),
     (SELECT, 1_000): Budget(0.3, held=0.36),
     (SELECT, 5_000): Budget(0.3),
-    (SIGN, 1_000): Budget(0.6, held=1.0),
+    (SIGN, 1_000): Budget(0.6, held=0.95),
     (SIGN, 5_000): Budget(0.6),
 }
 """Of the ratio to the floor, once the fixed work of a call no longer counts for much."""

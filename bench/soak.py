@@ -94,7 +94,7 @@ def watch(process: subprocess.Popen[bytes], seconds: float, kill: bool) -> dict[
     """Sample the memory of the workers, and kill one of them now and then, but the first."""
     samples: dict[int, list[float]] = {}
     started = last_kill = time.monotonic()
-    spared = family(process.pid)[1:][0]
+    _, spared, *_ = family(process.pid)
     while time.monotonic() - started < seconds:
         time.sleep(0.5)
         for worker in family(process.pid)[1:]:

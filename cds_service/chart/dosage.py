@@ -32,6 +32,9 @@ _AMOUNT = re.compile(
 )
 _STRENGTH = re.compile(rf"{_NOT_WITHIN_A_NUMBER}(?P<value>{_NUMBER})\s*mg\b", re.ASCII)
 
+_SOME_STRENGTH = re.compile(r"\d\s*mg\b", re.ASCII)
+"""A strength, whether it can be read or not: "1 000 mg"."""
+
 
 class DailyDose(msgspec.Struct, frozen=True):
     """Elemental magnesium in mg a day, or `None` with the reason."""
@@ -110,7 +113,7 @@ def in_whole_units(use: MedicationUse, daily_mg: Decimal, drugs: Drugs) -> bool:
         label = _plain(use.label)
         strength = _strength_in(label)
         if strength is None:
-            return _STRENGTH.search(label) is None
+            return _SOME_STRENGTH.search(label) is None
         per_unit = _of_mass(strength, product, drugs, label)
     return per_unit is None or (per_unit > 0 and daily_mg % per_unit == 0)
 
@@ -149,9 +152,8 @@ def _structured_amount(
         upper = dose.doseRange.high if dose.doseRange else None
         quantities += [q for q in (dose.doseQuantity, upper) if q is not None]
     quantities += [q for q in (_decode(_QUANTITY, dosage.doseQuantity),) if q is not None]
-    amounts = [
-        _elemental(q, use.drug, drugs, tables, f"{text} {_plain(use.label)}") for q in quantities
-    ]
+    label = f"{text} {_plain(use.label)}"
+    amounts = [_elemental(q, use.drug, drugs, tables, label) for q in quantities]
     known = [a for a in amounts if a is not None]
     return max(known) if known and len(known) == len(amounts) else None
 

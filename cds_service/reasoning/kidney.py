@@ -424,7 +424,7 @@ def _basis(rule: str, shown: Gfr | None, by_gfr: bool, decisive: Evidence | None
 
 def _reason(rule: str, shown: Gfr | None, decisive: Evidence | None, chart: Chart) -> str:
     """The finding in a few words; the chart's own words for it stand in the evidence."""
-    if rule == "dialysis" and not (decisive is not None and _is_ckd(decisive, chart)):
+    if rule == "dialysis" and decisive is not None and _names_dialysis(decisive, chart):
         return "dialysis"
     if rule == "aki":
         return "acute kidney injury"
@@ -433,6 +433,9 @@ def _reason(rule: str, shown: Gfr | None, decisive: Evidence | None, chart: Char
     return _STAGE_WORDS[worst_ckd(chart)[0]] if rule.startswith(("ckd", "dialysis")) else ""
 
 
-def _is_ckd(evidence: Evidence, chart: Chart) -> bool:
+def _names_dialysis(evidence: Evidence, chart: Chart) -> bool:
+    """Whether dialysis is what is coded. End-stage disease (N18.6) may be without it."""
     hits = chart.knowledge.terminology.hits(evidence.system, evidence.code)
-    return any(hit.set_id == "renal_ckd" for hit in hits)
+    return not any(
+        hit.set_id == "renal_ckd" and "dialysis" not in hit.entry.display.lower() for hit in hits
+    )

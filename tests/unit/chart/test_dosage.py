@@ -407,6 +407,7 @@ def whole(code: str | None, daily: str, text: str | None = None) -> bool:
         (GLYCINATE, "Magnesium 100 mg or 120 mg elemental", "350", False),
         ("6582", "magnesium oxide 400 mg", "241", True),
         ("6582", "magnesium oxide 400 mg", "400", False),
+        ("6582", "magnesium oxide 1 000 mg", "241", False),  # a strength, though it cannot be read
     ],
 )
 def test_whether_whole_tablets_make_a_daily_dose(

@@ -125,8 +125,9 @@ def test_a_row(
     assert (found.rule, found.kidney_class, found.flags) == (row, kidney_class, flags)
 
 
-def test_a_recent_dialysis_procedure() -> None:
-    found = kidney(egfr(92), procedures=(fhir.procedure("265764009", 90, today=TODAY),))
+@pytest.mark.parametrize("code", ["265764009", "233581009"])  # dialysis; hemofiltration
+def test_a_recent_dialysis_procedure(code: str) -> None:
+    found = kidney(egfr(92), procedures=(fhir.procedure(code, 90, today=TODAY),))
     assert (found.rule, found.basis, found.reason) == ("dialysis", "procedure", "dialysis")
 
 
@@ -157,6 +158,20 @@ def test_what_the_class_rests_on(
     problems = tuple(has(c, onset_days=5, recorded_days=5) for c in conditions)
     found = kidney(*labs, conditions=problems)
     assert (found.basis, found.reason, found.egfr_text) == (basis, reason, text)
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("236435004", "dialysis"),  # End stage renal failure on dialysis
+        ("428982002", "dialysis"),  # Dependence on hemodialysis due to end stage renal disease
+        ("433144002", "CKD stage 3"),
+    ],
+)
+def test_kidney_disease_on_dialysis_is_said_as_dialysis(code: str, reason: str) -> None:
+    coded = has(CKD["4"])
+    coded["code"] = {"coding": [{"system": fhir.system_url("snomed"), "code": code}]}
+    assert kidney(conditions=(coded,)).reason == reason
 
 
 def test_a_stage_is_said_in_a_few_words_whatever_the_problem_list_calls_it() -> None:
