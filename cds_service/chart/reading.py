@@ -1,0 +1,71 @@
+"""Reading the elements of one prefetch key, and the record of what could not be read.
+
+This is the only place in `chart` and `reasoning` where bytes become values: whatever fails to
+decode is recorded here with key, resource and element, and a fact that could depend on it is
+Unknown (SPEC 12.1).
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import msgspec
+from msgspec import Raw
+
+from cds_service.chart import dates
+from cds_service.fhir.reading import Shape
+
+T = TypeVar("T")
+
+
+class NotReadable(msgspec.Struct, frozen=True, gc=False):
+    """An element of the call that could not be read: prefetch key, resource, element and reason.
+
+    `resource` is named as in evidence; `element` is a path inside it, "" for the whole resource.
+    """
+
+    key: str
+    resource: str
+    element: str
+    why: str
+
+
+class Reader:
+    """Reads elements of the resources of one prefetch key (or "draftOrders")."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        self._found: dict[NotReadable, None] = {}
+
+    @property
+    def not_readable(self) -> tuple[NotReadable, ...]:
+        """Everything that could not be read so far, each once, in the order it was met."""
+        return tuple(self._found)
+
+    def read(self, shape: Shape[T], raw: Raw, resource: str, element: str) -> T | None:
+        """The value of an element; `None` where it is absent, or recorded as not readable."""
+        if not memoryview(raw):
+            return None
+        value, unread = shape.read(raw)
+        for part in unread:
+            inner = part.element
+            joined = f"{element}{'' if not inner or inner.startswith('[') else '.'}{inner}"
+            self.note(resource, joined, part.why)
+        return value
+
+    def date(self, text: str | None, resource: str, element: str) -> dates.When | None:
+        """A date of any FHIR precision; `None` where there is none, or where it is no FHIR date.
+
+        The second case is recorded: an element that holds no date leaves its resource undated,
+        which must never make it harmless (SPEC 12.1 U-4).
+        """
+        if text is None:
+            return None
+        when = dates.parse(text)
+        if when is None:
+            self.note(resource, element, "is not a FHIR date")
+        return when
+
+    def note(self, resource: str, element: str, why: str) -> None:
+        """Record that an element cannot be read."""
+        self._found[NotReadable(self.key, resource, element, why)] = None
