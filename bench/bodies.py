@@ -247,7 +247,7 @@ def request(
             "kidneyLabs": searchset(kidney),
             "magnesiumLabs": searchset(magnesium),
             "pregnancyStatus": empty,
-            "dialysisProcedures": empty,
+            "kidneyProcedures": empty,
         },
     }
     return json.dumps(body, separators=(",", ":")).encode()

@@ -28,7 +28,7 @@ _HEAD = (
     + str(len(_ANSWER)).encode()
     + b"\r\n\r\n"
 )
-LEFT_OUT = ("allergies", "kidneyLabs", "magnesiumLabs", "pregnancyStatus", "dialysisProcedures")
+LEFT_OUT = ("allergies", "kidneyLabs", "magnesiumLabs", "pregnancyStatus", "kidneyProcedures")
 
 
 async def _serve(said: Connection) -> None:

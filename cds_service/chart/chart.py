@@ -131,7 +131,7 @@ class Chart:
             return self.kidney_labs.complete
         if key == "magnesiumLabs":
             return self.magnesium_labs.complete
-        return key in ("pregnancyStatus", "dialysisProcedures")
+        return key in ("pregnancyStatus", "kidneyProcedures")
 
     def _is_another_patient(self) -> bool:
         patient = self._patient
@@ -229,7 +229,7 @@ class Chart:
     def dialysis(self) -> Dialysis:
         """Dialysis procedures that count."""
         return read_dialysis(
-            self.content("dialysisProcedures"),
+            self.content("kidneyProcedures"),
             self.knowledge.terminology,
             self._subject,
             self.today,
@@ -292,7 +292,7 @@ class Chart:
             "kidneyLabs": self.kidney_labs.foreign,
             "magnesiumLabs": self.magnesium_labs.foreign,
             "allergies": self.allergies.foreign,
-            "dialysisProcedures": self.dialysis.foreign,
+            "kidneyProcedures": self.dialysis.foreign,
         }
         return [
             SetAside(key, f"{count} resources", "belong to another patient")

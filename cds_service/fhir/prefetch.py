@@ -202,7 +202,7 @@ KINDS: Mapping[str, Kind[Any]] = {
     "kidneyLabs": Kind(wire.Observation, "Observation"),
     "magnesiumLabs": Kind(wire.Observation, "Observation"),
     "pregnancyStatus": Kind(wire.Observation, "Observation"),
-    "dialysisProcedures": Kind(wire.Procedure, "Procedure"),
+    "kidneyProcedures": Kind(wire.Procedure, "Procedure"),
 }
 """How each prefetch key is read. The keys are those of the discovery document."""
 

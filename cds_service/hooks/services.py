@@ -130,7 +130,7 @@ def _codes(knowledge: Knowledge) -> Mapping[str, tuple[Token, ...]]:
             "kidneyLabs": tokens(LOINC, "lab_egfr", "lab_creatinine"),
             "magnesiumLabs": tokens(LOINC, "lab_magnesium"),
             "pregnancyStatus": ((LOINC, LOINC_STATUS),),
-            "dialysisProcedures": tokens(SNOMED, "renal_dialysis", resource="Procedure"),
+            "kidneyProcedures": tokens(SNOMED, "renal_dialysis", resource="Procedure"),
         }
     )
 
@@ -154,5 +154,5 @@ def _templates(codes: Mapping[str, tuple[Token, ...]]) -> dict[str, str]:
         "kidneyLabs": newest("Observation", "kidneyLabs", 100),
         "magnesiumLabs": newest("Observation", "magnesiumLabs", 20),
         "pregnancyStatus": newest("Observation", "pregnancyStatus", 5),
-        "dialysisProcedures": newest("Procedure", "dialysisProcedures", 50),
+        "kidneyProcedures": newest("Procedure", "kidneyProcedures", 50),
     }

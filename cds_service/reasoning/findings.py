@@ -439,7 +439,7 @@ class Findings:
             "kidneyLabs",
             "magnesiumLabs",
             "pregnancyStatus",
-            "dialysisProcedures",
+            "kidneyProcedures",
         )
         return (*missing, *self._beside)
 

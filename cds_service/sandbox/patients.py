@@ -118,7 +118,7 @@ _SEARCHES: Final[Mapping[str, _Search]] = MappingProxyType(
         "kidneyLabs": _Search("Observation", count=100),
         "magnesiumLabs": _Search("Observation", count=20),
         "pregnancyStatus": _Search("Observation", count=5),
-        "dialysisProcedures": _Search("Procedure", count=50),
+        "kidneyProcedures": _Search("Procedure", count=50),
     }
 )
 

@@ -170,7 +170,7 @@ def test_the_same_request_with_the_keys_of_this_service(name: str) -> None:
         "kidneyLabs": observations,
         "magnesiumLabs": observations,
         "pregnancyStatus": observations,
-        "dialysisProcedures": None,
+        "kidneyProcedures": None,
     }
     call = read_call(msgspec.json.encode(request), "patient-view")
     found = outcomes.answering(outcomes.UNDATED).explain(call, outcomes.URL)

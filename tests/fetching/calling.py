@@ -16,7 +16,7 @@ _TYPES = {
     "MedicationRequest": "medicationRequests",
     "MedicationStatement": "medicationStatements",
     "AllergyIntolerance": "allergies",
-    "Procedure": "dialysisProcedures",
+    "Procedure": "kidneyProcedures",
 }
 _LABS = {"82810-3": "pregnancyStatus", "19123-9": "magnesiumLabs"}
 

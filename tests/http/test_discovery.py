@@ -24,7 +24,7 @@ EXACT_TEMPLATES = {
     "medicationStatements": "MedicationStatement?patient={{context.patientId}}",
     "allergies": "AllergyIntolerance?patient={{context.patientId}}",
 }
-CODED_TEMPLATES = {"kidneyLabs", "magnesiumLabs", "pregnancyStatus", "dialysisProcedures"}
+CODED_TEMPLATES = {"kidneyLabs", "magnesiumLabs", "pregnancyStatus", "kidneyProcedures"}
 ALLOWED_PARAMETERS = {"patient", "status", "code", "_sort", "_count", "_include"}
 
 
@@ -145,7 +145,7 @@ def test_the_dialysis_template_has_every_procedure_code(
 ) -> None:
     content = json.loads((shared_dir / "clinical/valuesets/renal_dialysis.json").read_text())
     known = {code["code"] for code in content["codes"] if code.get("resource") == "Procedure"}
-    asked = {token.partition("|")[2] for token in _codes(service["prefetch"]["dialysisProcedures"])}
+    asked = {token.partition("|")[2] for token in _codes(service["prefetch"]["kidneyProcedures"])}
     assert known <= asked
 
 

@@ -243,7 +243,7 @@ def test_another_patient_under_the_patient_key_is_not_this_patient(
 NEXT_PAGE = {"relation": "next", "url": "https://ehr.invalid/fhir?page=2"}
 
 
-NEWEST_FIRST = ("kidneyLabs", "magnesiumLabs", "pregnancyStatus", "dialysisProcedures")
+NEWEST_FIRST = ("kidneyLabs", "magnesiumLabs", "pregnancyStatus", "kidneyProcedures")
 
 
 @pytest.mark.parametrize("key", [key for key in OPTIONAL_KEYS if key not in NEWEST_FIRST])

@@ -53,7 +53,7 @@ class Case:
             "allergies": list(self.allergies),
             "kidneyLabs": list(self.kidney),
             "magnesiumLabs": list(self.magnesium),
-            "dialysisProcedures": list(self.procedures),
+            "kidneyProcedures": list(self.procedures),
         }
 
     def body(self, service: str) -> Resource:
@@ -174,9 +174,9 @@ VOID_OTHERS: tuple[tuple[str, Resource], ...] = (
     ("allergies", fhir.allergy("6582", verification="refuted", id="refuted-allergy")),
     ("allergies", fhir.allergy("6582", verification="entered-in-error", id="error-allergy")),
     ("allergies", fhir.allergy("6582", patient_id="somebody-else", id="others-allergy")),
-    ("dialysisProcedures", fhir.procedure("265764009", 5, status="entered-in-error")),
+    ("kidneyProcedures", fhir.procedure("265764009", 5, status="entered-in-error")),
     (
-        "dialysisProcedures",
+        "kidneyProcedures",
         fhir.procedure("265764009", 6, patient_id="somebody-else", id="others-dialysis"),
     ),
 )

@@ -61,7 +61,7 @@ def _chart(scenario: Scenario, today: date) -> dict[str, list[Resource] | None]:
         "kidneyLabs": [_observation(result, today) for result in kidney],
         "magnesiumLabs": [_observation(result, today) for result in other],
         "pregnancyStatus": _pregnancy(scenario, today),
-        "dialysisProcedures": [
+        "kidneyProcedures": [
             fhir.procedure(p.code.code, p.days_ago, p.code.system, status=p.status, today=today)
             for p in scenario.procedures
         ],

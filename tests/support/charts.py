@@ -35,7 +35,7 @@ def chart(today: date, **changes: list[Resource] | None) -> dict[str, list[Resou
         "kidneyLabs": [fhir.observation(fhir.EGFR, 92, fhir.EGFR_UNIT, 30, today=today)],
         "magnesiumLabs": [fhir.observation(fhir.MAGNESIUM, 2, "mg/dL", 30, today=today)],
         "pregnancyStatus": [],
-        "dialysisProcedures": [],
+        "kidneyProcedures": [],
     }
     return {**usual, **changes}
 

@@ -49,7 +49,7 @@ PREFETCH_SEARCHES = {
     "kidneyLabs": "Observation",
     "magnesiumLabs": "Observation",
     "pregnancyStatus": "Observation",
-    "dialysisProcedures": "Procedure",
+    "kidneyProcedures": "Procedure",
 }
 PREFETCH_KEYS = ("patient", *PREFETCH_SEARCHES)
 REQUIRED_KEYS = ("patient", "conditions", "medicationRequests")

@@ -179,7 +179,7 @@ OPTIONAL_KEYS = (
     "kidneyLabs",
     "magnesiumLabs",
     "pregnancyStatus",
-    "dialysisProcedures",
+    "kidneyProcedures",
 )
 MISSING_SETS: list[Change] = [
     {"missing": frozenset(chosen)}

@@ -405,7 +405,7 @@ def chart(case: Case) -> dict[str, list[Resource]]:
         "pregnancyStatus": [
             pregnancy_status(name) for name in sorted(case.blocks) if name in PREGNANCY_ANSWERS
         ],
-        "dialysisProcedures": procedures,
+        "kidneyProcedures": procedures,
     }
 
 

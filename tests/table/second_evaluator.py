@@ -636,7 +636,7 @@ OPTIONAL_KEYS = {
     "kidneyLabs",
     "magnesiumLabs",
     "pregnancyStatus",
-    "dialysisProcedures",
+    "kidneyProcedures",
 }
 
 
@@ -836,7 +836,7 @@ def magnesium_order(case: Case, kidney: Kidney, draft: Draft) -> list[Card]:
 def not_checked(case: Case, draft: Draft) -> list[Card]:
     """docs/clinical-decisions.md U9: no silence about an order whose checks lacked data."""
     if draft.subtype in ANTACID_LIKE:
-        needed = {"kidneyLabs", "magnesiumLabs", "allergies", "dialysisProcedures"}
+        needed = {"kidneyLabs", "magnesiumLabs", "allergies", "kidneyProcedures"}
     else:
         needed = set(OPTIONAL_KEYS) if draft.subtype == "supplement" else set()
     return [Card("rx-mg-not-checked", "info")] if case.missing & needed else []

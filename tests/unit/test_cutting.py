@@ -146,9 +146,7 @@ SHAPES: dict[str, Callable[[Json], bytes]] = {
     "prefetch first": lambda call: text_of(dict(reversed(call.items()))),
     "a key twice": _replaced(b'"allergies":', b'"allergies":null,"allergies":'),
     "a later key twice": _replaced(b'"pregnancyStatus":', b'"magnesiumLabs":{},"pregnancyStatus":'),
-    "the last key twice": _replaced(
-        b'"dialysisProcedures":', b'"patient":{},"dialysisProcedures":'
-    ),
+    "the last key twice": _replaced(b'"kidneyProcedures":', b'"patient":{},"kidneyProcedures":'),
     "context twice": _replaced(b'"context":', b'"context":{},"context":'),
     "prefetch twice": _replaced(b'"prefetch":', b'"prefetch":{},"prefetch":'),
     "two commas": _replaced(b',"allergies"', b',,"allergies"'),

@@ -246,7 +246,7 @@ class TestPrefetch:
             "kidneyLabs": "Bundle",
             "magnesiumLabs": "Bundle",
             "pregnancyStatus": "Bundle",
-            "dialysisProcedures": "Bundle",
+            "kidneyProcedures": "Bundle",
         }
 
     def test_only_active_orders_come_with_the_medications_they_name(self) -> None:
@@ -350,7 +350,7 @@ def test_every_search_that_is_narrowed_by_code_names_codes(
     client: FlaskClient, service: str
 ) -> None:
     codes = published_codes(client, service)
-    assert set(codes) == {"kidneyLabs", "magnesiumLabs", "pregnancyStatus", "dialysisProcedures"}
+    assert set(codes) == {"kidneyLabs", "magnesiumLabs", "pregnancyStatus", "kidneyProcedures"}
     assert {key for key, asked in codes.items() if not asked} == set()
 
 

@@ -122,7 +122,7 @@ def test_a_part_is_a_gap(key: str) -> None:
     assert chart(**{key: page()}).gaps(key) == (Gap(key, "holds only a part of the data"),)
 
 
-@pytest.mark.parametrize("key", ["pregnancyStatus", "dialysisProcedures"])
+@pytest.mark.parametrize("key", ["pregnancyStatus", "kidneyProcedures"])
 def test_the_newest_page_is_enough(key: str) -> None:
     assert chart(**{key: page()}).gaps(key) == ()
 
@@ -182,7 +182,7 @@ def test_what_was_set_aside_is_told_and_others_resources_are_counted() -> None:
         "allergies": fhir.allergy("6582", clinical="resolved"),
         "kidneyLabs": fhir.observation(fhir.EGFR, 60, None, status="preliminary", today=TODAY),
         "magnesiumLabs": fhir.observation(fhir.MAGNESIUM, 2, None, status="cancelled", today=TODAY),
-        "dialysisProcedures": fhir.procedure("265764009", 400, today=TODAY),
+        "kidneyProcedures": fhir.procedure("265764009", 400, today=TODAY),
     }
     found = chart({key: [one, of_other(one)] for key, one in own.items()}).set_aside()
     named = {s.resource for s in found}
@@ -286,7 +286,7 @@ def test_each_part_is_read_for_this_patient_on_this_day() -> None:
                     today=TODAY,
                 )
             ],
-            "dialysisProcedures": [fhir.procedure("265764009", 90, today=TODAY)],
+            "kidneyProcedures": [fhir.procedure("265764009", 90, today=TODAY)],
             "allergies": [fhir.allergy("6582")],
         }
     )

@@ -18,7 +18,7 @@ DAYS = 90
 
 
 def dialysis(*procedures: Resource) -> Dialysis:
-    found = content("dialysisProcedures", procedures)
+    found = content("kidneyProcedures", procedures)
     return read_dialysis(found, knowledge().terminology, SUBJECT, TODAY, DAYS)
 
 
@@ -129,7 +129,7 @@ def test_a_dialysis_without_a_display_is_called_by_its_text() -> None:
 
 def test_a_dialysis_without_an_id_is_named_by_its_place() -> None:
     entries = [{"resource": procedure(code=None)}, {"resource": procedure(id=None)}]
-    found = content("dialysisProcedures", [], entry=entries)
+    found = content("kidneyProcedures", [], entry=entries)
     (evidence,) = read_dialysis(found, knowledge().terminology, SUBJECT, TODAY, DAYS).procedures
     assert evidence.resource == "Procedure (entry 1, without id)"
 

@@ -259,7 +259,7 @@ def test_the_checks_of_an_order() -> None:
     assert found == ORDER_SAFETY
     assert policy.unchecked.card == "rx-mg-not-checked"
     assert set(policy.unchecked.critical_keys) == {
-        *("kidneyLabs", "magnesiumLabs", "allergies", "dialysisProcedures"),
+        *("kidneyLabs", "magnesiumLabs", "allergies", "kidneyProcedures"),
     }
 
 

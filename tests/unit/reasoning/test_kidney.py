@@ -54,7 +54,7 @@ def kidney(
     found = {
         "kidneyLabs": list(labs),
         "conditions": list(conditions),
-        "dialysisProcedures": list(procedures),
+        "kidneyProcedures": list(procedures),
     }
     return assess(chart(found, who, without, **values))
 
