@@ -173,6 +173,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             ),
         ),
     ] = 30.0
+    stall_seconds: Annotated[
+        float,
+        Meta(
+            ge=2,
+            le=600,
+            **_meaning(
+                "How long the event loop of a worker process may stand still before the process is "
+                "replaced. Only `make serve` and `make run` read it.",
+                "a number of seconds from 2 to 600",
+            ),
+        ),
+    ] = 8.0
     operator_address: Annotated[
         str,
         Meta(

@@ -1,39 +1,43 @@
 """Start the service: `make run` for a person at a terminal, `make serve` for production.
 
-Granian does the serving. This adds what is needed around it: a plain word when a setting is wrong,
+Granian does the serving. This adds what is needed around it: a clear message when a setting is wrong,
 the port is taken or the service would be open to others, the addresses once the port is bound, a
-Ctrl-C that counts as success, and what the workers have in common (figures, salt, operators' port).
+Ctrl-C that counts as success, the supervision of the workers, and what they have in common (metrics,
+salt, heartbeats, operators' port).
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import multiprocessing
 import os
+import resource
 import secrets
 import signal
 import socket
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from contextlib import contextmanager, nullcontext
+from multiprocessing.connection import Connection
+from pathlib import Path
 
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
-from granian.server import Server
-from granian.server.common import AbstractServer
 
 from cds_service.settings import Settings, SettingsError, read_settings
+from cds_service.web.heartbeat import HEARTBEATS
+from tools.supervising import SupervisedServer
 
 HOST = "127.0.0.1"
 DISCOVERY = "/cds-services"
 SANDBOX = "/"
 UNUSABLE_SETTING = 2
 METRICS = "PROMETHEUS_MULTIPROC_DIR"
-MOST_OPEN_REQUESTS = 4096
+MOST_OPEN_CONNECTIONS = 16_384
+"""Of one worker. Idle connections cost little memory; too low a bound lets them shut others out."""
 HEADER_READ_MS = 10_000
-RESPAWN_SECONDS = 1.0
 STOP_SECONDS = 35
 
 
@@ -93,11 +97,11 @@ def shared_by_workers(settings: Settings) -> Iterator[None]:
     """What all workers must have in common, in the environment that they inherit."""
     if not settings.log_salt:
         os.environ["CDS_LOG_SALT"] = secrets.token_hex(16)
-    if METRICS in os.environ:
-        yield
-        return
-    with tempfile.TemporaryDirectory(prefix="cds-metrics-") as directory:
-        os.environ[METRICS] = directory
+    with tempfile.TemporaryDirectory(prefix="cds-workers-") as directory:
+        for variable, name in ((HEARTBEATS, "heartbeats"), (METRICS, "metrics")):
+            if variable not in os.environ:
+                os.environ[variable] = str(Path(directory, name))
+                Path(directory, name).mkdir()
         yield
 
 
@@ -110,37 +114,72 @@ def check(settings: Settings, host: str) -> None:
     verifier_of(settings)
 
 
-def start_operators(settings: Settings, host: str, port: int) -> None:
-    """Serve the operators' port from this process."""
+def allow_many_connections() -> None:
+    """Raise the bound on open files to what the system allows: each connection is one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = hard if hard != resource.RLIM_INFINITY else max(soft, 4 * MOST_OPEN_CONNECTIONS)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def start_operators(settings: Settings, host: str, port: int) -> Connection:
+    """Serve the operators' port from a process of its own, for as long as the result is kept open.
+
+    Not from a thread of this process: workers are forked from it, also later, and a fork while
+    another thread holds a lock can hang.
+    """
+    reached = {"0.0.0.0": HOST, "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(
+        target=operate, args=(settings, (reached, port), theirs), name="operators", daemon=True
+    )
+    process.start()
+    theirs.close()
+    try:
+        bound = ours.recv()
+    except EOFError:
+        bound = False
+    if not bound:
+        text = "CDS_OPERATOR_ADDRESS must be an address of this machine with a port that is free."
+        raise SettingsError(text)
+    return ours
+
+
+def operate(settings: Settings, service: tuple[str, int], parent: Connection) -> None:
+    """The operators' process: serves until the parent is gone."""
     from cds_service import create_app
     from cds_service.web.operators import serve_operators
 
-    # A thread here, and workers that are forked, do not go together.
-    multiprocessing.set_start_method("spawn")
-    reached = {"0.0.0.0": HOST, "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        serve_operators(create_app(settings), settings.operator_address, (reached, port))
+        serve_operators(create_app(settings), settings.operator_address, service)
     except OSError:
-        text = "CDS_OPERATOR_ADDRESS must be an address of this machine with a port that is free."
-        raise SettingsError(text) from None
+        parent.send(False)
+        return
+    parent.send(True)
+    with contextlib.suppress(EOFError, OSError):
+        parent.recv()
 
 
-def server_for(host: str, port: int, workers: int) -> AbstractServer[Any]:
+def server_for(settings: Settings, host: str, port: int, workers: int) -> SupervisedServer:
     """Granian as this service needs it."""
-    return Server(
+    return SupervisedServer(
         "app:front",
         address=host,
         port=port,
         interface=Interfaces.RSGI,
+        # HTTP/2 in clear text would be read as a call without a body, and never be closed.
+        http=HTTPModes.http1,
         websockets=False,
         workers=workers,
-        # Each worker takes in more than it works on: the front sheds load, with an answer.
         backlog=2048,
-        backpressure=MOST_OPEN_REQUESTS,
+        backpressure=MOST_OPEN_CONNECTIONS,
         http1_settings=HTTP1Settings(header_read_timeout=HEADER_READ_MS),
         respawn_failed_workers=True,
-        respawn_interval=RESPAWN_SECONDS,
         workers_kill_timeout=STOP_SECONDS,
+        heartbeats=Path(os.environ[HEARTBEATS]),
+        stall_seconds=settings.stall_seconds,
     )
 
 
@@ -156,12 +195,14 @@ def heed_a_stop() -> None:
 
 def serve(settings: Settings, host: str, port: int, workers: int) -> None:
     """Serve until told to stop."""
-    if settings.operator_address:
-        start_operators(settings, host, port)
+    allow_many_connections()
+    operators = start_operators(settings, host, port) if settings.operator_address else None
+    # The workers inherit the listening socket.
+    multiprocessing.set_start_method("fork", force=True)
     os.register_at_fork(after_in_child=heed_a_stop)
-    server = server_for(host, port, workers)
+    server = server_for(settings, host, port, workers)
     server.on_startup(lambda: print(addresses(host, port, settings), flush=True))
-    with own_foreground_group():
+    with own_foreground_group(), contextlib.closing(operators) if operators else nullcontext():
         server.serve()
 
 

@@ -20,6 +20,7 @@ from typing import Any, Protocol
 import msgspec
 
 from cds_service.settings import Settings
+from cds_service.web import heartbeat
 from cds_service.web.refusals import REFUSAL, Turned
 
 _log = logging.getLogger(__name__)
@@ -88,6 +89,10 @@ class Front:
         self._calls = 0
         self._counting = Lock()
         self._buffered = 0
+
+    def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """A worker begins: show the supervisor that its event loop turns."""
+        self._heartbeat = heartbeat.start(loop)
 
     async def __rsgi__(self, scope: Scope, proto: Http) -> None:
         """Answer one request. Nothing is raised: the server would print it, with what it holds."""

@@ -63,13 +63,14 @@ class Running:
         body: Any = None,
         headers: Mapping[str, str] | None = None,
         port: int | None = None,
+        patience: float = PATIENCE_SECONDS,
     ) -> Reply:
         """One request on a connection of its own. A body that is no bytes is sent as JSON."""
         sent = dict(headers or {})
         if body is not None and not isinstance(body, bytes):
             body = json.dumps(body).encode()
             sent.setdefault("Content-Type", "application/json")
-        connection = http.client.HTTPConnection(HOST, port or self.port, timeout=PATIENCE_SECONDS)
+        connection = http.client.HTTPConnection(HOST, port or self.port, timeout=patience)
         try:
             connection.request(method, path, body, sent)
             return Reply(connection.getresponse())

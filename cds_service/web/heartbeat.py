@@ -1,0 +1,45 @@
+"""Signs of life of a worker's event loop, for the process that supervises the workers.
+
+A file for each worker holds the monotonic time of its last turn of the event loop. It is mapped into
+memory: a full or slow disk must not make a healthy worker look dead. On Linux the monotonic clock is
+one for all processes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import mmap
+import os
+import struct
+import time
+from pathlib import Path
+
+HEARTBEATS = "WORKER_HEARTBEATS"
+"""The environment variable that names the directory of the files. Without it none are written."""
+BEAT_SECONDS = 0.25
+_BEAT = struct.Struct("<d")
+
+
+def start(loop: asyncio.AbstractEventLoop) -> asyncio.Task[None] | None:
+    """Give signs of life from this event loop, where a supervisor asks for them."""
+    directory = os.environ.get(HEARTBEATS)
+    return loop.create_task(_beat(Path(directory))) if directory else None
+
+
+async def _beat(directory: Path) -> None:
+    path = directory / str(os.getpid())
+    path.write_bytes(bytes(_BEAT.size))
+    with path.open("r+b") as file, mmap.mmap(file.fileno(), _BEAT.size) as memory:
+        while True:
+            _BEAT.pack_into(memory, 0, time.monotonic())
+            await asyncio.sleep(BEAT_SECONDS)
+
+
+def last_beat(directory: Path, pid: int | None) -> float | None:
+    """The monotonic time of a worker's last sign of life; `None` before its first."""
+    try:
+        written = (directory / str(pid)).read_bytes()
+    except OSError:
+        return None
+    beat = float(_BEAT.unpack(written)[0]) if len(written) == _BEAT.size else 0.0
+    return beat or None

@@ -1,0 +1,140 @@
+"""Keep the workers alive, each on its own: replace one that died, and one whose event loop hangs.
+
+Granian ends the whole service when one worker dies twice within 5.5 seconds, the healthy workers
+included. Here a worker that had started is replaced at once. A worker that dies while it starts is
+started again after a pause that doubles. A worker whose event loop stands still is killed from this
+process, and so replaced: one slow match holds the interpreter's lock, so no thread of the worker
+itself could help.
+
+All workers accept from one listening socket. A call that arrives while one worker is replaced is
+answered by another, or waits until the new one accepts.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from granian.net import SocketSpec  # type: ignore[attr-defined]
+from granian.server import Server
+
+from cds_service.web.heartbeat import last_beat
+
+LOOK_SECONDS = 0.25
+FIRST_PAUSE_SECONDS = 0.5
+LONGEST_PAUSE_SECONDS = 30.0
+START_SECONDS = 60.0
+"""A worker that gives no sign of life for so long after its start hangs in its start."""
+
+
+class Restarts:
+    """When each worker is started again: at once after it had started, else after a growing pause."""
+
+    def __init__(self) -> None:
+        self._pauses: dict[int, float] = {}
+        self._due: dict[int, float] = {}
+
+    def died(self, worker: int, had_started: bool, now: float) -> None:
+        """Plan the replacement of a worker."""
+        if had_started:
+            self._pauses.pop(worker, None)
+        pause = 0.0 if had_started else self._pauses.get(worker, FIRST_PAUSE_SECONDS)
+        if not had_started:
+            self._pauses[worker] = min(pause * 2, LONGEST_PAUSE_SECONDS)
+        self._due[worker] = now + pause
+
+    def take_due(self, now: float) -> list[int]:
+        """The workers whose time has come."""
+        due = sorted(worker for worker, at in self._due.items() if at <= now)
+        for worker in due:
+            del self._due[worker]
+        return due
+
+    @property
+    def waiting(self) -> frozenset[int]:
+        """The workers that are not running at the moment."""
+        return frozenset(self._due)
+
+
+class SupervisedServer(Server):  # type: ignore[misc, valid-type]
+    """Granian, with its supervision of workers replaced by the one described above."""
+
+    def __init__(self, *given: Any, heartbeats: Path, stall_seconds: float, **more: Any) -> None:
+        super().__init__(*given, **more)
+        self._heartbeats = heartbeats
+        self._stall_seconds = stall_seconds
+        self._restarts = Restarts()
+        self._any_started = False
+
+    def _init_shared_socket(self) -> None:
+        """One socket for all workers, inherited by fork. Granian opens one in each worker on Linux."""
+        self._ssp = None
+        self._shd = SocketSpec(self.bind_addr, self.bind_port, self.backlog).build()
+        self._sfd = self._shd.get_fd()
+        self._sso = socket.socket(fileno=self._sfd)
+        self._sso.set_inheritable(True)
+
+    def _serve_loop(self, spawn_target: Any, target_loader: Any) -> None:
+        looked = time.monotonic()
+        while not self.interrupt_signal:
+            self.main_loop_interrupt.wait(LOOK_SECONDS)
+            self.main_loop_interrupt.clear()
+            now = time.monotonic()
+            # Where this process itself stood still (a suspended machine), so did the workers.
+            was_late, looked = now - looked > self._stall_seconds / 2, now
+            if self.interrupt_signal or not self._goes_on(now):
+                return
+            for worker in self._restarts.take_due(now):
+                self._respawn_workers([worker], spawn_target, target_loader)
+            if self.reload_signal:
+                self._reload(spawn_target, target_loader)
+            if not was_late:
+                self._end_hanging(now)
+
+    def _goes_on(self, now: float) -> bool:
+        """Note the workers that died; false where the service could not start at all."""
+        while self.interrupt_children:
+            index = self.interrupt_children.pop(0)
+            had_started = self._beat(self.wrks[index]) is not None
+            self._any_started = self._any_started or had_started
+            if not self._any_started and not self._another_lives(index):
+                return self._give_up(index)
+            _log("a worker died and is replaced", worker=index + 1, started=had_started)
+            self._restarts.died(index, had_started, now)
+        return True
+
+    def _give_up(self, index: int) -> bool:
+        """No worker ever started, so the configuration is at fault, and it was said by the worker."""
+        self.interrupt_children.append(index)  # so that granian ends with an exit code
+        return False
+
+    def _another_lives(self, index: int) -> bool:
+        return any(w.idx != index and w.is_alive() for w in self.wrks)
+
+    def _end_hanging(self, now: float) -> None:
+        for worker in self.wrks:
+            if worker.idx in self._restarts.waiting or not worker.is_alive():
+                continue
+            beat = self._beat(worker)
+            self._any_started = self._any_started or beat is not None
+            silent = now - (beat if beat is not None else worker.birth)
+            if silent > (self._stall_seconds if beat is not None else START_SECONDS):
+                _log("a worker hangs and is replaced", worker=worker.idx + 1, seconds=round(silent))
+                os.kill(worker.inner.pid, signal.SIGKILL)
+
+    def _beat(self, worker: Any) -> float | None:
+        return last_beat(self._heartbeats, worker.inner.pid)
+
+
+def _log(event: str, **fields: Any) -> None:
+    """One line of JSON, as the workers write them."""
+    moment = datetime.now(UTC).isoformat(timespec="milliseconds")
+    line = {"time": moment, "level": "warning", "event": event, **fields}
+    print(json.dumps(line), file=sys.stderr, flush=True)
