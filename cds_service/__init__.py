@@ -54,4 +54,4 @@ def create_front(app: Flask) -> Front:
     """The application behind a reader of bodies, for granian's interface RSGI."""
     from cds_service.web.front import Front
 
-    return Front(app, app.extensions["settings"])
+    return Front(app, app.extensions["settings"], app.extensions["guard"])

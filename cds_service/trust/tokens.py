@@ -84,6 +84,14 @@ class RefusedError(Exception):
         self.refusal = refusal
 
 
+class Checked(msgspec.Struct, frozen=True):
+    """A token that is good so far: whose it is, and what is needed to use it up."""
+
+    client: Client
+    jti: str
+    expires: float
+
+
 class Verifier(msgspec.Struct, frozen=True):
     """Checks tokens against the trusted clients."""
 
@@ -94,6 +102,16 @@ class Verifier(msgspec.Struct, frozen=True):
 
     def verify(self, token: str | None, url: str) -> Client:
         """The client that calls this URL; raises `RefusedError`, or `LedgerError`."""
+        checked = self.check(token, url)
+        self.use_up(checked)
+        return checked.client
+
+    def check(self, token: str | None, url: str) -> Checked:
+        """Check all that the head of a call allows: form, signature and claims.
+
+        The token can still be used afterwards. Raises `RefusedError`, or `LedgerError` where the
+        client's keys are kept in the ledger and it cannot be read.
+        """
         if token is None:
             raise RefusedError(Refusal.MISSING)
         header, claims = _parts(token)
@@ -103,10 +121,13 @@ class Verifier(msgspec.Struct, frozen=True):
         now = self.now()
         for refusal in _faults(client, claims, url, now):
             raise RefusedError(refusal)
-        # Last, so that only tokens that were good for something are used up.
-        if not self.ledger.first_use(client.iss, claims["jti"], claims["exp"], now):
+        return Checked(client, claims["jti"], claims["exp"])
+
+    def use_up(self, checked: Checked) -> None:
+        """Use up a token, when its whole call is there; raises `RefusedError` for a second use."""
+        first = self.ledger.first_use(checked.client.iss, checked.jti, checked.expires, self.now())
+        if not first:
             raise RefusedError(Refusal.REPLAYED)
-        return client
 
     def _issuer(self, claims: Mapping[str, Any]) -> Client:
         issuer = claims.get("iss")

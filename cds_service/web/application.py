@@ -65,7 +65,8 @@ def build(
     logs.register(app, knowledge.version)
     outcomes.register(app)
     refusals.register(app)
-    auth.register(app, settings, verifier)
+    guard = auth.Guard(settings, verifier)
+    auth.register(app, guard)
     cors.register(app, cors.allowed_by(settings, verifier))
     audit.register(app, store, answering.now, knowledge.version)
     warming.register(app, store)
@@ -83,5 +84,5 @@ def build(
         response.headers["X-Content-Type-Options"] = "nosniff"
         return response
 
-    app.extensions |= {"store": store, "settings": settings}
+    app.extensions |= {"store": store, "settings": settings, "guard": guard}
     return app

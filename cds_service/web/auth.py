@@ -10,7 +10,7 @@ from __future__ import annotations
 import ipaddress
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,10 +25,12 @@ from cds_service.web.outcomes import json_answer, outcome
 
 if TYPE_CHECKING:
     from cds_service.trust.clients import Client
-    from cds_service.trust.tokens import Verifier
+    from cds_service.trust.tokens import Checked, Refusal, Verifier
 
 _log = logging.getLogger(__name__)
 
+ADMISSION = "cds.admission"
+"""Set in the WSGI environment by the front, which asks the guard before it reads a body."""
 OPERATOR = "cds.operator"
 """Set in the WSGI environment by whoever serves the operators' port."""
 
@@ -99,24 +101,90 @@ def _server(entry: Mapping[str, Any], name: str) -> Server:
         raise SettingsError(text) from None
 
 
-def register(app: Flask, settings: Settings, verifier: Verifier | None) -> None:
-    """Guard the addresses."""
-    check = _check(settings, verifier)
-    _log.log(*_said_at_start(settings, verifier))
+class Refused(msgspec.Struct, frozen=True):
+    """A call is not let in: what it is answered, and the reason for our log."""
+
+    status: int
+    issue: Issue
+    reason: str
+    headers: Mapping[str, str] = {}
+
+
+_LEDGER_AWAY = Refused(503, _NO_LEDGER, "ledger", {"Retry-After": "5"})
+
+
+class Guard:
+    """Decides from the head of a call, its path and headers alone, whether it may come in.
+
+    `settings` and `verifier` as configured; without a `verifier` there are no trusted clients.
+    """
+
+    def __init__(self, settings: Settings, verifier: Verifier | None) -> None:
+        self._settings = settings
+        self._verifier = verifier
+        _log.log(*_said_at_start(settings, verifier))
+
+    @property
+    def has_clients(self) -> bool:
+        """Whether calls need a token."""
+        return self._verifier is not None
+
+    def admission(self, environ: Mapping[str, Any]) -> Refused | Checked | None:
+        """Whether a call with this WSGI environment may come in. Reads no body, and never raises."""
+        if OPERATOR in environ:
+            return None
+        path = environ["PATH_INFO"]
+        if path.startswith(OPERATOR_PATHS):
+            return None if is_local(environ) else Refused(403, _OPERATORS_ONLY, "operators")
+        if self._verifier is None:
+            local = self._settings.open or is_local(environ)
+            return None if local else Refused(403, _NOT_LOCAL, "not local")
+        # A preflight carries no token; it is answered, and nothing is done.
+        if path.startswith(_PUBLIC) or environ["REQUEST_METHOD"] == "OPTIONS":
+            return None
+        return self._of_token(environ, self._verifier)
+
+    def _of_token(self, environ: Mapping[str, Any], verifier: Verifier) -> Refused | Checked:
+        from cds_service.trust.ledger import LedgerError
+        from cds_service.trust.tokens import RefusedError
+
+        url = self._settings.public_url + environ["PATH_INFO"]
+        try:
+            return verifier.check(_token(environ.get("HTTP_AUTHORIZATION", "")), url)
+        except RefusedError as error:
+            return _unauthorized(error.refusal)
+        except LedgerError:
+            return _LEDGER_AWAY
+
+    def use_up(self, checked: Checked) -> Refused | None:
+        """Use up the token of a call that is there whole; why it is refused, if it is."""
+        from cds_service.trust.ledger import LedgerError
+        from cds_service.trust.tokens import RefusedError
+
+        assert self._verifier is not None  # noqa: S101 - who has a checked token has clients
+        try:
+            self._verifier.use_up(checked)
+        except RefusedError as error:
+            return _unauthorized(error.refusal)
+        except LedgerError:
+            return _LEDGER_AWAY
+        return None
+
+
+def register(app: Flask, guard: Guard) -> None:
+    """Guard the addresses. The front may have asked the guard already, before it read the body."""
 
     @app.before_request
-    def guard() -> Response | None:
-        rule = request.url_rule.rule if request.url_rule else ""
-        if OPERATOR in request.environ:
-            return None
-        if rule.startswith(OPERATOR_PATHS):
-            return None if _is_local() else _refused(403, _OPERATORS_ONLY, "operators")
-        if verifier is not None and rule.startswith(_PUBLIC):
-            return None
-        # A preflight carries no token; it is answered, and nothing is done.
-        if request.method == "OPTIONS" and verifier is not None:
-            return None
-        return check() if rule or verifier is None else None
+    def admit() -> Response | None:
+        rule = request.url_rule
+        if rule is None and guard.has_clients:
+            return None  # there is nothing here, which anybody may know
+        environ = request.environ
+        known = environ[ADMISSION] if ADMISSION in environ else guard.admission(environ)
+        if known is not None and not isinstance(known, Refused):
+            _remember(known.client)
+            known = guard.use_up(known)
+        return None if known is None else _refusal(known)
 
 
 def _said_at_start(settings: Settings, verifier: Verifier | None) -> tuple[int, str]:
@@ -127,68 +195,36 @@ def _said_at_start(settings: Settings, verifier: Verifier | None) -> tuple[int, 
     return logging.INFO, "no trusted clients are configured: only this machine is served"
 
 
-def _check(settings: Settings, verifier: Verifier | None) -> Callable[[], Response | None]:
-    """What every guarded call must pass. Opening the service never lifts the need for a token."""
-    if verifier is not None:
-        return _with_token(verifier, settings)
-    return _open if settings.open else _local_only
-
-
-def _open() -> Response | None:
-    return None
-
-
-def _local_only() -> Response | None:
-    return None if _is_local() else _refused(403, _NOT_LOCAL, "not local")
-
-
-def _with_token(verifier: Verifier, settings: Settings) -> Callable[[], Response | None]:
-    from cds_service.trust.ledger import LedgerError
-    from cds_service.trust.tokens import TEXTS, RefusedError
-
-    def check() -> Response | None:
-        try:
-            known = verifier.verify(_token(), settings.public_url + request.path)
-        except RefusedError as error:
-            return _unauthorized(error.refusal, TEXTS[error.refusal])
-        except LedgerError:
-            answer = _refused(503, _NO_LEDGER, "ledger")
-            answer.headers["Retry-After"] = "5"
-            return answer
-        _remember(known)
-        return None
-
-    return check
-
-
 def _remember(known: Client) -> None:
     g.client = known.iss
     g.trusted = known
     note(client=known.name)
 
 
-def _token() -> str | None:
+def _token(authorization: str) -> str | None:
     """What stands after "Bearer", in whatever case that is written."""
-    value = request.headers.get("Authorization", "")
-    return value[len(_SCHEME) :].strip() if value[: len(_SCHEME)].lower() == _SCHEME else None
+    scheme, rest = authorization[: len(_SCHEME)], authorization[len(_SCHEME) :]
+    return rest.strip() if scheme.lower() == _SCHEME else None
 
 
-def _unauthorized(refusal: str, text: str) -> Response:
-    answer = _refused(401, Issue("login", text), refusal)
+def _unauthorized(refusal: Refusal) -> Refused:
+    from cds_service.trust.tokens import TEXTS
+
+    text = TEXTS[refusal]
     # RFC 6750: who sent no token is not told of an error.
     error = f', error="invalid_token", error_description="{text}"'
-    answer.headers["WWW-Authenticate"] = _REALM + ("" if refusal == "missing" else error)
-    return answer
+    challenge = _REALM + ("" if refusal == "missing" else error)
+    return Refused(401, Issue("login", text), str(refusal), {"WWW-Authenticate": challenge})
 
 
-def _refused(status: int, issue: Issue, reason: str) -> Response:
-    note(refused=str(reason))
-    return json_answer(outcome([issue]), status, {"Cache-Control": "no-store"})
+def _refusal(refused: Refused) -> Response:
+    note(refused=refused.reason)
+    headers = {"Cache-Control": "no-store", **refused.headers}
+    return json_answer(outcome([refused.issue]), refused.status, headers)
 
 
-def _is_local() -> bool:
+def is_local(environ: Mapping[str, Any]) -> bool:
     """Whether the caller is on this machine, and not somebody for whom a proxy here calls."""
-    environ = request.environ
     if any(name in environ for name in _FORWARDED):
         return False
     return _is_loopback(environ.get("REMOTE_ADDR") or "")

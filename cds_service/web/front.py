@@ -1,26 +1,34 @@
 """In front of the application: bodies are read here, without holding a thread, and load is bounded.
 
 A WSGI server hands a call to a thread before its body is there, so a few stalled uploads stop a
-worker. This is an RSGI application for granian: one event loop reads all bodies as they come, each
-with a limit in size and time; a call gets a thread only when it is complete. Where too many wait,
-further ones are turned away at once.
+worker. This is an RSGI application for granian. One event loop looks at the head of each call first:
+a caller who is not let in never takes a place. Then it reads the body as it comes, with a limit in
+size and time. A call gets a thread only when it is complete. Where too many wait, in all or of one
+client, further ones are turned away at once.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import logging
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 from typing import Any, Protocol
 
 import msgspec
+from granian.rsgi import (  # type: ignore[attr-defined]
+    ProtocolClosed,
+    ProtocolError,
+)
 
 from cds_service.settings import Settings
 from cds_service.web import heartbeat
+from cds_service.web.auth import ADMISSION, Guard, Refused
 from cds_service.web.refusals import REFUSAL, Turned
 
 _log = logging.getLogger(__name__)
@@ -30,6 +38,13 @@ _log = logging.getLogger(__name__)
 _SMALL_BYTES = 256 * 1024
 _MOST_BUFFERED_BYTES = 256 * 1024 * 1024
 """Of all bodies that are being read, or wait, in one worker."""
+
+_ADMITTING_THREADS = 4
+_DRAIN_SECONDS = 1.0
+_DRAINED_BYTES = 32 * 1024 * 1024
+
+_CUT_OFF = (ProtocolClosed, ProtocolError, ConnectionError)
+"""What reading a body raises where the caller ended it early."""
 
 Environ = dict[str, Any]
 
@@ -78,17 +93,46 @@ class TurnedAwayError(Exception):
         self.why = why
 
 
+class Places:
+    """A bounded number of places, of which one client can have only its share."""
+
+    def __init__(self, total: int, share: int) -> None:
+        self._total = total
+        self._share = share
+        self._taken: Counter[str] = Counter()
+        self._lock = Lock()
+
+    def take(self, client: str) -> None:
+        """Take a place; raises `TurnedAwayError` where there is none for this client."""
+        with self._lock:
+            if self._taken.total() >= self._total or self._taken[client] >= self._share:
+                raise TurnedAwayError(Turned.BUSY)
+            self._taken[client] += 1
+
+    def give_back(self, client: str) -> None:
+        """Give a place back."""
+        with self._lock:
+            self._taken[client] -= 1
+            if not self._taken[client]:
+                del self._taken[client]
+
+
 class Front:
     """The application as granian calls it (`--interface rsgi app:front`)."""
 
-    def __init__(self, app: Any, settings: Settings) -> None:
+    def __init__(self, app: Any, settings: Settings, guard: Guard) -> None:
         self._app = app
         self._settings = settings
+        self._guard = guard
         self._pool = ThreadPoolExecutor(settings.threads, thread_name_prefix="call")
-        self._uploads = 0
-        self._calls = 0
-        self._counting = Lock()
+        self._admitting = ThreadPoolExecutor(_ADMITTING_THREADS, thread_name_prefix="admit")
+        self._uploads = self._places(settings.max_uploads)
+        self._calls = self._places(settings.threads + settings.max_waiting)
         self._buffered = 0
+
+    def _places(self, total: int) -> Places:
+        """With clients, half of the places stay free for the others, whatever one of them does."""
+        return Places(total, max(1, total // 2) if self._guard.has_clients else total)
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         """A worker begins: show the supervisor that its event loop turns."""
@@ -103,39 +147,58 @@ class Front:
         try:
             answer = await self._answer(environ, proto)
         except TurnedAwayError as turned:
-            environ[REFUSAL] = turned.why
-            answer = self._call(environ, b"")
-            if turned.why.closes:
-                answer.headers.append(("Connection", "close"))
+            answer = await self._turned_away(turned.why, environ, proto)
         except ConnectionError:
             return  # nobody is there to be answered
         proto.response_bytes(answer.status, answer.headers, answer.body)
 
     async def _answer(self, environ: Environ, proto: Http) -> Answer:
-        body = await self._body(environ, proto)
+        client = await self._admit(environ)
+        if client is None:
+            raise TurnedAwayError(Turned.NOT_ADMITTED)
+        body = await self._body(environ, proto, client)
         self._buffered += len(body)
         try:
-            return await self._in_a_thread(environ, body)
+            return await self._in_a_thread(environ, body, client)
         finally:
             self._buffered -= len(body)
 
-    async def _in_a_thread(self, environ: Environ, body: bytes) -> Answer:
-        with self._counting:
-            if self._calls >= self._settings.threads + self._settings.max_waiting:
-                raise TurnedAwayError(Turned.BUSY)
-            self._calls += 1
+    async def _turned_away(self, why: Turned, environ: Environ, proto: Http) -> Answer:
+        """The answer to a call that does not get in."""
+        if why.closes:
+            await _drain(proto)
+        # The guard's refusal is in the environment already; the application knows what to answer.
+        if why is not Turned.NOT_ADMITTED:
+            environ[REFUSAL] = why
+        answer = self._call(environ, b"")
+        if why.closes:
+            answer.headers.append(("Connection", "close"))
+        return answer
+
+    async def _admit(self, environ: Environ) -> str | None:
+        """The client whose call may come in ("" for any caller), or `None` where it may not.
+
+        Looks at the head alone, and keeps what the guard said for the application. Keys may have to
+        be fetched, so this has threads of its own.
+        """
+        if _declared(environ) == 0:
+            return ""  # the guard is asked by the application: there is no body that takes a place
+        asked = self._admitting.submit(self._guard.admission, environ)
+        known = environ[ADMISSION] = await asyncio.wrap_future(asked)
+        if isinstance(known, Refused):
+            return None
+        return "" if known is None else known.client.iss
+
+    async def _in_a_thread(self, environ: Environ, body: bytes, client: str) -> Answer:
+        self._calls.take(client)
         task = self._pool.submit(self._call, dict(environ), body)
         # The place is taken until the thread is done with it, also where nobody waits any more.
-        task.add_done_callback(self._done)
+        task.add_done_callback(lambda _: self._calls.give_back(client))
         try:
             async with asyncio.timeout(self._settings.request_seconds):
                 return await asyncio.wrap_future(task)
         except TimeoutError:
             raise TurnedAwayError(Turned.SLOW_ANSWER) from None
-
-    def _done(self, _: Future[Answer]) -> None:
-        with self._counting:
-            self._calls -= 1
 
     def _call(self, environ: Environ, body: bytes) -> Answer:
         answer = Answer()
@@ -156,26 +219,26 @@ class Front:
             return Answer()
         return answer
 
-    async def _body(self, environ: Environ, proto: Http) -> bytes:
+    async def _body(self, environ: Environ, proto: Http, client: str) -> bytes:
         """The body, complete; raises `TurnedAwayError`, or `ConnectionError` if the caller went."""
         declared = _declared(environ)
         if declared == 0:
             return b""
         if (declared or 0) > self._settings.max_body_bytes:
             raise TurnedAwayError(Turned.LARGE)
-        if self._uploads >= self._settings.max_uploads:
-            raise TurnedAwayError(Turned.BUSY)
-        self._uploads += 1
+        self._uploads.take(client)
         try:
             async with asyncio.timeout(self._settings.upload_seconds):
                 small = declared is not None and declared <= _SMALL_BYTES
                 body = await proto() if small else await self._pieces(proto)
         except TimeoutError:
             raise TurnedAwayError(Turned.SLOW_BODY) from None
+        except _CUT_OFF:
+            raise TurnedAwayError(Turned.SHORT_BODY) from None
         finally:
-            self._uploads -= 1
+            self._uploads.give_back(client)
         if declared is not None and len(body) != declared:
-            raise ConnectionAbortedError
+            raise TurnedAwayError(Turned.SHORT_BODY)
         environ["CONTENT_LENGTH"] = str(len(body))
         return body
 
@@ -192,6 +255,21 @@ class Front:
         finally:
             self._buffered -= len(body)
         return bytes(body)
+
+
+async def _drain(proto: Http) -> None:
+    """Take in a little more of a body that nobody reads.
+
+    A connection that is closed with bytes unread is reset, and then many clients never see the
+    answer. Callers get a moment to have sent what they had begun, and no place.
+    """
+    left = _DRAINED_BYTES
+    with contextlib.suppress(TimeoutError, *_CUT_OFF):
+        async with asyncio.timeout(_DRAIN_SECONDS):
+            async for piece in proto:
+                left -= len(piece)
+                if left < 0:
+                    return
 
 
 def _declared(environ: Mapping[str, Any]) -> int | None:

@@ -23,6 +23,13 @@ class Turned(Enum):
 
     LARGE = (413, Issue("too-long", "The body is too large."), False, True)
     SLOW_BODY = (408, Issue("timeout", "The body took too long to arrive."), False, True)
+    SHORT_BODY = (
+        400,
+        Issue("incomplete", "The body ended before all of it had arrived."),
+        False,
+        True,
+    )
+    NOT_ADMITTED = (401, Issue("login", "The call is not let in."), False, True)
     SLOW_ANSWER = (
         503,
         Issue("timeout", "The answer took too long, and was given up; no card is implied."),

@@ -81,7 +81,7 @@ class Running:
         """The processes that answer."""
         tasks = Path(f"/proc/{self.process.pid}/task").glob("*/children")
         children = [child for task in tasks for child in task.read_text().split()]
-        return [int(child) for child in children if "resource_tracker" not in _command(child)]
+        return [int(child) for child in children if "multiprocessing" not in _command(child)]
 
     def stop(self) -> str:
         """Ask it to stop; all that it has written."""
