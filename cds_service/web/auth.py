@@ -13,6 +13,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import msgspec
 from flask import Flask, Response, g, request
@@ -20,6 +21,7 @@ from flask import Flask, Response, g, request
 from cds_service.fhir.servers import Server, entries
 from cds_service.hooks.errors import Issue
 from cds_service.settings import Settings, SettingsError
+from cds_service.web.cors import allowed_by
 from cds_service.web.logs import note
 from cds_service.web.outcomes import json_answer, outcome
 
@@ -36,19 +38,29 @@ OPERATOR = "cds.operator"
 
 # What a load balancer asks, and what people open in a browser from a card.
 _PUBLIC = ("/health", "/ready", "/evidence", "/static/", "/sandbox")
-# Figures about the service: for callers on this machine, or on the operators' port.
+# Metrics and reports: on the operators' port; without clients for callers on this machine too.
 OPERATOR_PATHS = ("/metrics", "/feedback/report")
+# What a probe asks, by whatever name it knows this machine.
+_PROBED = ("/health", "/ready")
 _FORWARDED = ("HTTP_FORWARDED", "HTTP_X_FORWARDED_FOR", "HTTP_X_REAL_IP", "HTTP_VIA")
 _REALM = 'Bearer realm="cds-hooks"'
 _SCHEME = "bearer "
 
 _NOT_LOCAL = Issue(
     "forbidden",
-    "No trusted clients are configured, so only callers on the same machine are served.",
+    "No trusted clients are configured, so only callers on the same machine are served."
+    " Set CDS_CLIENTS_FILE to serve others; or CDS_OPEN=true, for trials and in a container.",
 )
-_OPERATORS_ONLY = Issue(
-    "forbidden", "This address is for operators: on the same machine, or on their own port."
+_OTHER_HOST = Issue(
+    "forbidden",
+    "The Host header names another machine. Without trusted clients only a loopback name and the"
+    " host of CDS_PUBLIC_URL are served. Set CDS_PUBLIC_URL; or CDS_OPEN=true, for a container.",
 )
+_OTHER_ORIGIN = Issue(
+    "forbidden",
+    "Pages of this origin may not call the service. Add the origin to CDS_ORIGINS.",
+)
+_NOTHING_HERE = Issue("not-found", "There is nothing at this address.")
 _NO_LEDGER = Issue(
     "transient", "Tokens cannot be checked at the moment. Send the call again later."
 )
@@ -110,6 +122,7 @@ class Refused(msgspec.Struct, frozen=True):
     headers: Mapping[str, str] = {}
 
 
+_OPERATORS_ONLY = Refused(404, _NOTHING_HERE, "operators")
 _LEDGER_AWAY = Refused(503, _NO_LEDGER, "ledger", {"Retry-After": "5"})
 
 
@@ -122,6 +135,8 @@ class Guard:
     def __init__(self, settings: Settings, verifier: Verifier | None) -> None:
         self._settings = settings
         self._verifier = verifier
+        self._public_host = urlsplit(settings.public_url).hostname or None
+        self._allowed = allowed_by(settings, verifier)
         _log.log(*_said_at_start(settings, verifier))
 
     @property
@@ -134,15 +149,46 @@ class Guard:
         if OPERATOR in environ:
             return None
         path = environ["PATH_INFO"]
-        if path.startswith(OPERATOR_PATHS):
-            return None if is_local(environ) else Refused(403, _OPERATORS_ONLY, "operators")
+        operators = path.startswith(OPERATOR_PATHS)
         if self._verifier is None:
-            local = self._settings.open or is_local(environ)
-            return None if local else Refused(403, _NOT_LOCAL, "not local")
+            refused = self._without_clients(environ, operators)
+            return _OPERATORS_ONLY if refused is not None and operators else refused
+        if operators:
+            return _OPERATORS_ONLY
         # A preflight carries no token; it is answered, and nothing is done.
         if path.startswith(_PUBLIC) or environ["REQUEST_METHOD"] == "OPTIONS":
             return None
         return self._of_token(environ, self._verifier)
+
+    def _without_clients(self, environ: Mapping[str, Any], operators: bool) -> Refused | None:
+        """Only this machine, unless opened; and no page that a browser was led to by a trick.
+
+        A page of another origin can make a browser call this machine. Where its host name is made
+        to point here (DNS rebinding) it could even read the answer: so the names are checked too.
+        """
+        opened = self._settings.open and not operators
+        if not opened and not is_local(environ):
+            return Refused(403, _NOT_LOCAL, "not local")
+        if environ["PATH_INFO"] in _PROBED:
+            return None
+        if not opened and not self._is_own_host(environ.get("HTTP_HOST")):
+            return Refused(403, _OTHER_HOST, "host")
+        origin = environ.get("HTTP_ORIGIN")
+        if environ["REQUEST_METHOD"] == "POST" and origin is not None:
+            own = origin == f"{environ['wsgi.url_scheme']}://{environ.get('HTTP_HOST')}"
+            if not own and not self._allowed(origin):
+                return Refused(403, _OTHER_ORIGIN, "origin")
+        return None
+
+    def _is_own_host(self, host: str | None) -> bool:
+        """Whether a Host header names this machine; without one no browser is at work."""
+        if host is None:
+            return True
+        try:
+            name = urlsplit(f"//{host}").hostname or ""
+        except ValueError:
+            return False
+        return name == "localhost" or _is_loopback(name) or name == self._public_host
 
     def _of_token(self, environ: Mapping[str, Any], verifier: Verifier) -> Refused | Checked:
         from cds_service.trust.ledger import LedgerError
