@@ -156,10 +156,15 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def running(*command: str, port: int) -> Iterator[subprocess.Popen[bytes]]:
-    """A server that listens on a port, stopped at the end."""
+def running(*command: str, port: int, **settings: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A server that listens on a port, stopped at the end. `settings` are environment variables."""
     with tempfile.TemporaryDirectory() as directory:
-        environment = {**os.environ, "CDS_DATA_DIR": directory, "CDS_LOG_LEVEL": "ERROR"}
+        environment = {
+            **os.environ,
+            "CDS_DATA_DIR": directory,
+            "CDS_LOG_LEVEL": "ERROR",
+            **settings,
+        }
         with subprocess.Popen(  # noqa: S603 - this project's own servers
             [sys.executable, "-m", *command],
             env=environment,

@@ -1,7 +1,8 @@
 """`python -m bench.soak`: a minute at full load, with slow clients, aborted bodies and killed workers.
 
 Every call is repeated by its client until it is answered; exits 1 where one was answered wrongly, or
-not within the patience of a client, or where the memory of a worker grew.
+not within the patience of a client, or where the memory of a worker grew. Then `bench.disturbed`:
+the databases behind feedback and tokens hang, are locked, or are away.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from bench import disturbed
 from bench.bodies import cases
 from bench.load import HOST, family, free_port, resident_mb, running
 
@@ -121,6 +123,7 @@ def main() -> int:
     """Soak, print, and say whether it held."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--phase", type=float, default=8.0, help="seconds of each disturbance")
     options = parser.parse_args()
     port = free_port()
     hook, body = cases(100, datetime.now(UTC).date())["patient-view, card"]
@@ -149,8 +152,14 @@ def main() -> int:
         at = min(int(share * len(ordered)), len(ordered) - 1)
         print(f"{ordered[at] * 1000:>8.1f} ms at {share:.0%}")
     print(f"{before:>8.1f} MB in the first third, {after:.1f} MB in the last")
-    bad = soak.seen["LOST"] + soak.seen["WRONG"]
-    return 1 if bad or after > before * GROWTH else 0
+    broken = [f"{name}: {soak.seen[name]} calls" for name in ("LOST", "WRONG") if soak.seen[name]]
+    if after > before * GROWTH:
+        broken.append(f"a worker grew from {before:.1f} to {after:.1f} MB")
+    print()
+    broken += disturbed.main(options.phase)
+    for bound in broken:
+        print(f"BROKEN  {bound}")
+    return 1 if broken else 0
 
 
 if __name__ == "__main__":

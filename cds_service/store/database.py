@@ -31,11 +31,11 @@ from cds_service.store.migrating import MigrationError, migrate
 _log = logging.getLogger(__name__)
 
 # How long a writer waits for another one. Far longer than any of our transactions takes.
-_PATIENCE_SECONDS = 10
+_PATIENCE_SECONDS = 2
 _ASK_AGAIN_SECONDS = 0.005
 # How long SQLite itself asks for a lock, before we do. Its pauses grow to 20 ms in this time.
 _LOCKED_SECONDS = 0.05
-_CONNECT_SECONDS = 3
+_CONNECT_SECONDS = 2
 _CONNECTIONS = 5
 # After a failure, callers are told at once for so long. Else each would wait, and with it the calls
 # for cards that are served by the same threads.

@@ -14,12 +14,16 @@ from cds_service.store.errors import StoreUnavailableError
 from cds_service.store.glance import is_in_order
 from cds_service.store.grouping import Grouping
 from cds_service.store.records import Feedback, Record
+from cds_service.waiting import Bounded, TooSlowError
 
 if TYPE_CHECKING:
     from cds_service.store.database import Database
     from cds_service.store.history import Comment, History
 
 _PURGE_EVERY_SECONDS = 3600.0
+_CHECK_SECONDS = 1.5
+# A report reads a long span of time.
+_REPORT_SECONDS = 20.0
 
 
 class Store:
@@ -40,6 +44,8 @@ class Store:
         self._opened: Database | None = None
         self._next_purge = 0.0
         self._feedback = Grouping(self._write_feedback)
+        self._checking = Bounded(_CHECK_SECONDS, "store-check")
+        self._reporting = Bounded(_REPORT_SECONDS, "store-report", most=2)
         self._background: Background[Record] = Background(
             self._write_records, self.counting, self._purge_when_due
         )
@@ -80,14 +86,23 @@ class Store:
         """Raises `StoreUnavailableError` if the store cannot be reached."""
         if self._opened is None and is_in_order(self._url):
             return
-        self._database.check()
+        try:
+            self._checking.run(self._database.check)
+        except TooSlowError as error:
+            raise StoreUnavailableError(str(error)) from None
 
     def history(self, since: datetime, until: datetime) -> History:
         """What was issued in a span of time, and what became of it."""
         from cds_service.store.querying import read_history
 
-        with self._database.reading() as connection:
-            return read_history(connection, since, until)
+        def read() -> History:
+            with self._database.reading() as connection:
+                return read_history(connection, since, until)
+
+        try:
+            return self._reporting.run(read)
+        except TooSlowError as error:
+            raise StoreUnavailableError(str(error)) from None
 
     def comments(self, since: datetime) -> Sequence[Comment]:
         """The comments received since then. They may hold patient data."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +16,9 @@ from threading import Lock
 
 import msgspec
 
-_PATIENCE_SECONDS = 2.0
+_PATIENCE_SECONDS = 0.4
+# After a failure, callers are refused at once for so long. Else each would wait in its turn.
+_REST_SECONDS = 1.0
 _PURGE_EVERY_SECONDS = 60.0
 _OWNER_ONLY = 0o700
 _TABLES = """
@@ -51,6 +54,7 @@ class Ledger:
         self._lock = Lock()
         self._connection: sqlite3.Connection | None = None
         self._next_purge = 0.0
+        self._down_until = 0.0
         os.register_at_fork(after_in_child=self._forget)
 
     def first_use(self, issuer: str, jti: str, expires: float, now: float) -> bool:
@@ -106,13 +110,20 @@ class Ledger:
 
     @contextmanager
     def _using(self) -> Iterator[sqlite3.Connection]:
-        with self._lock:
-            try:
-                if self._connection is None:
-                    self._connection = self._opened()
-                yield self._connection
-            except (sqlite3.Error, OSError) as error:
-                raise LedgerError(type(error).__name__) from None
+        """The connection, for one caller at a time. Nobody waits for it longer than a moment."""
+        if time.monotonic() < self._down_until:
+            raise LedgerError("it failed a moment ago")
+        if not self._lock.acquire(timeout=_PATIENCE_SECONDS):
+            raise LedgerError("it is busy")
+        try:
+            if self._connection is None:
+                self._connection = self._opened()
+            yield self._connection
+        except (sqlite3.Error, OSError) as error:
+            self._down_until = time.monotonic() + _REST_SECONDS
+            raise LedgerError(type(error).__name__) from None
+        finally:
+            self._lock.release()
 
     def _opened(self) -> sqlite3.Connection:
         self._path.parent.mkdir(mode=_OWNER_ONLY, parents=True, exist_ok=True)

@@ -123,7 +123,7 @@ class Refused(msgspec.Struct, frozen=True):
 
 
 _OPERATORS_ONLY = Refused(404, _NOTHING_HERE, "operators")
-_LEDGER_AWAY = Refused(503, _NO_LEDGER, "ledger", {"Retry-After": "5"})
+_LEDGER_AWAY = Refused(503, _NO_LEDGER, "ledger", {"Retry-After": "2"})
 
 
 class Guard:

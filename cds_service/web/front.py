@@ -40,6 +40,8 @@ _MOST_BUFFERED_BYTES = 256 * 1024 * 1024
 """Of all bodies that are being read, or wait, in one worker."""
 
 _ADMITTING_THREADS = 4
+_STORE_THREADS = 4
+_STORE_WAITING = 32
 _DRAIN_SECONDS = 1.0
 _DRAINED_BYTES = 32 * 1024 * 1024
 
@@ -125,6 +127,10 @@ class Front:
         self._settings = settings
         self._guard = guard
         self._pool = ThreadPoolExecutor(settings.threads, thread_name_prefix="call")
+        # Feedback and reports may wait for a database. They have threads and places of their own,
+        # so that hook calls never wait behind them.
+        self._store_pool = ThreadPoolExecutor(_STORE_THREADS, thread_name_prefix="store-call")
+        self._store_calls = self._places(_STORE_THREADS + _STORE_WAITING)
         self._admitting = ThreadPoolExecutor(_ADMITTING_THREADS, thread_name_prefix="admit")
         self._uploads = self._places(settings.max_uploads)
         self._calls = self._places(settings.threads + settings.max_waiting)
@@ -190,10 +196,14 @@ class Front:
         return "" if known is None else known.client.iss
 
     async def _in_a_thread(self, environ: Environ, body: bytes, client: str) -> Answer:
-        self._calls.take(client)
-        task = self._pool.submit(self._call, dict(environ), body)
+        of_store = _waits_for_the_store(environ["PATH_INFO"])
+        pool, places = (
+            (self._store_pool, self._store_calls) if of_store else (self._pool, self._calls)
+        )
+        places.take(client)
+        task = pool.submit(self._call, dict(environ), body)
         # The place is taken until the thread is done with it, also where nobody waits any more.
-        task.add_done_callback(lambda _: self._calls.give_back(client))
+        task.add_done_callback(lambda _: places.give_back(client))
         try:
             async with asyncio.timeout(self._settings.request_seconds):
                 return await asyncio.wrap_future(task)
@@ -255,6 +265,11 @@ class Front:
         finally:
             self._buffered -= len(body)
         return bytes(body)
+
+
+def _waits_for_the_store(path: str) -> bool:
+    """Whether a call may have to wait for the database: feedback, the report on it, readiness."""
+    return path.rstrip("/").endswith(("/feedback", "/feedback/report", "/ready"))
 
 
 async def _drain(proto: Http) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy import create_engine, text
 
 from cds_service.store.store import Store
 
-from . import postgres
+from ..support import postgres
 
 NOW = datetime(2026, 11, 18, 12, tzinfo=UTC)
 RETENTION_DAYS = 100

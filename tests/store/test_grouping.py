@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -79,9 +80,46 @@ def test_nobody_is_left_waiting_by_a_mistake() -> None:
         raise ZeroDivisionError
 
     grouping: Grouping[str] = Grouping(broken)
-    with pytest.raises(ZeroDivisionError):
-        grouping.commit(["a"])
+    for _ in range(2):
+        with pytest.raises(StoreUnavailableError):
+            grouping.commit(["a"])
     assert not grouping._waiting
+
+
+def test_a_commit_that_hangs_holds_no_caller_for_long() -> None:
+    writer = Writer()
+    grouping: Grouping[str] = Grouping(writer, seconds=0.3)
+    started = time.monotonic()
+    with pytest.raises(StoreUnavailableError, match="took too long"):
+        grouping.commit(["a"])
+    assert time.monotonic() - started < 1
+    started = time.monotonic()
+    with pytest.raises(StoreUnavailableError, match="hangs"):
+        grouping.commit(["b"])
+    assert time.monotonic() - started < 0.2, "who comes later is refused at once"
+    writer.go_on.set()
+    give_up = time.monotonic() + 5
+    while grouping._busy_since is not None and time.monotonic() < give_up:
+        time.sleep(0.01)
+    assert grouping.commit(["c"]) == 1
+
+
+def test_what_nobody_waits_for_any_more_is_not_written() -> None:
+    writer = Writer()
+    grouping: Grouping[str] = Grouping(writer, seconds=0.3)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(grouping.commit, ["a"])
+        assert writer.began.wait(5)
+        second = pool.submit(grouping.commit, ["b"])
+        for call in (first, second):
+            with pytest.raises(StoreUnavailableError):
+                call.result(5)
+    writer.go_on.set()
+    give_up = time.monotonic() + 5
+    while (grouping._busy_since is not None or grouping._waiting) and time.monotonic() < give_up:
+        time.sleep(0.01)
+    assert grouping.commit(["c"]) == 1
+    assert writer.groups == [[["a"]], [["c"]]]
 
 
 def test_nothing_is_dropped_between_one_turn_and_the_next() -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,9 +22,55 @@ class MissingError(Exception):
     """There is no PostgreSQL here; the text says what is missing."""
 
 
+class Server:
+    """A running server, which a test can freeze, stop and start again. Its data stay."""
+
+    def __init__(self, url: str, start: Callable[[], subprocess.Popen[bytes]]) -> None:
+        self.url = url
+        self._start = start
+        self._process = start()
+
+    def freeze(self) -> None:
+        """Stop all of its processes where they are: it accepts bytes and answers nothing."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let them go on."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        """To the server and to each process that serves a connection: these are no process group."""
+        pid = self._process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        for process in (pid, *map(int, children)):
+            os.kill(process, number)
+
+    def stop(self) -> None:
+        """Shut down, ending the connections."""
+        self.thaw()
+        self._process.send_signal(signal.SIGINT)
+        self._process.wait(_PATIENCE_SECONDS)
+
+    def start(self) -> None:
+        """Start again."""
+        self._process = self._start()
+
+    @property
+    def runs(self) -> bool:
+        """Whether it was not stopped."""
+        return self._process.poll() is None
+
+
 @contextmanager
 def server() -> Iterator[str]:
     """The URL of a fresh server that listens on a local socket only."""
+    with controlled("fsync=off") as running:
+        yield running.url
+
+
+@contextmanager
+def controlled(*options: str) -> Iterator[Server]:
+    """A fresh server that listens on a local socket only. `options` are further settings of it."""
     programs = _programs()
     account = _account()
     home = Path(tempfile.mkdtemp(prefix="cds-pg-"))
@@ -32,22 +79,27 @@ def server() -> Iterator[str]:
             os.chown(home, account.pw_uid, account.pw_gid)
         user = account.pw_uid if account is not None else None
         _run([programs / "initdb", "-D", home / "data", "-U", "cds", "-A", "trust", "-N"], user)
-        with subprocess.Popen(  # noqa: S603
-            [
-                *(programs / "postgres", "-D", home / "data", "-k", home),
-                *("-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=50"),
-            ],
-            user=user,
-            cwd=home,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        ) as process:
-            try:
-                _wait(programs, home, process, user)
-                yield f"postgresql://cds@/postgres?host={home}"
-            finally:
-                process.terminate()
+        settings = [f"-c{o}" for o in ("listen_addresses=", "max_connections=50", *options)]
+
+        def start() -> subprocess.Popen[bytes]:
+            process = subprocess.Popen(  # noqa: S603
+                [programs / "postgres", "-D", home / "data", "-k", home, *settings],
+                user=user,
+                cwd=home,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+            _wait(programs, home, process, user)
+            return process
+
+        running = Server(f"postgresql://cds@/postgres?host={home}", start)
+        try:
+            yield running
+        finally:
+            if running.runs:
+                running.stop()
     finally:
         shutil.rmtree(home, ignore_errors=True)
 

@@ -1,0 +1,73 @@
+"""A bound on waiting for what may hang: a file, a database, another machine.
+
+The operating system, a driver or a library may offer no time limit of its own: a stopped database
+server still acknowledges what it is sent. So the work runs in a thread, and its caller waits for a
+limited time only.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+Result = TypeVar("Result")
+
+
+class TooSlowError(Exception):
+    """The work took longer than its caller may wait; or an earlier piece of work still hangs."""
+
+
+class _Work(Generic[Result]):
+    """One piece of work, and how it ended."""
+
+    def __init__(self, work: Callable[[], Result]) -> None:
+        self._work = work
+        self._done = threading.Event()
+        self._result: list[Result] = []
+        self._error: BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            self._result.append(self._work())
+        except BaseException as error:  # noqa: BLE001 - raised again, in the caller's thread
+            self._error = error
+        finally:
+            self._done.set()
+
+    def wait(self, seconds: float) -> Result:
+        if not self._done.wait(seconds):
+            raise TooSlowError("it took too long")
+        if self._error is not None:
+            raise self._error
+        return self._result[0]
+
+    @property
+    def hangs(self) -> bool:
+        return not self._done.is_set()
+
+
+class Bounded:
+    """Runs work in threads of its own, at most `most` at a time, each waited for so many seconds.
+
+    While as much work hangs as may run, further callers are refused at once and do not wait. A
+    thread that hangs is left alone: it ends with whatever it waits for, or with the process.
+    """
+
+    def __init__(self, seconds: float, name: str, most: int = 1) -> None:
+        self._seconds = seconds
+        self._name = name
+        self._most = most
+        self._lock = threading.Lock()
+        self._running: list[_Work[object]] = []
+
+    def run(self, work: Callable[[], Result]) -> Result:
+        """The result of the work, or its error. Raises `TooSlowError`."""
+        task = _Work(work)
+        with self._lock:
+            self._running = [other for other in self._running if other.hangs]
+            if len(self._running) >= self._most:
+                raise TooSlowError("earlier work still hangs")
+            self._running.append(task)  # type: ignore[arg-type]
+        threading.Thread(target=task.run, name=self._name, daemon=True).start()
+        return task.wait(self._seconds)
