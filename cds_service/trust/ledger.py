@@ -1,6 +1,8 @@
-"""What all workers of a host must agree on: which tokens were seen, and the key sets last fetched.
+"""What all workers must agree on: which tokens were seen, and the key sets last fetched.
 
-A SQLite file. One statement decides each question, so no two workers can both be first.
+A SQLite file for the workers of one machine; a PostgreSQL database for those of several. One
+statement decides each question, so no two workers can both be first. Nobody waits long: where the
+ledger cannot be asked within a moment, nobody is let in.
 """
 
 from __future__ import annotations
@@ -9,32 +11,43 @@ import hashlib
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
+
+from cds_service.waiting import Bounded, TooSlowError
+
+if TYPE_CHECKING:
+    import psycopg
 
 _PATIENCE_SECONDS = 0.4
 # After a failure, callers are refused at once for so long. Else each would wait in its turn.
 _REST_SECONDS = 1.0
+_DATABASE_SECONDS = 0.8
+_CONNECT_SECONDS = 2
 _PURGE_EVERY_SECONDS = 60.0
 _OWNER_ONLY = 0o700
-_TABLES = """
-CREATE TABLE IF NOT EXISTS seen (
-    token BLOB PRIMARY KEY, expires REAL NOT NULL
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS seen_by_expiry ON seen (expires);
-CREATE TABLE IF NOT EXISTS key_set (
-    url TEXT PRIMARY KEY, tried REAL NOT NULL DEFAULT 0, ended REAL NOT NULL DEFAULT 0,
-    fetched REAL NOT NULL DEFAULT 0, body BLOB NOT NULL DEFAULT x''
-) WITHOUT ROWID;
-"""
+_TABLES = (
+    """CREATE TABLE IF NOT EXISTS trust_seen (
+    token {bytes} PRIMARY KEY, expires {float} NOT NULL
+)""",
+    "CREATE INDEX IF NOT EXISTS trust_seen_by_expiry ON trust_seen (expires)",
+    """CREATE TABLE IF NOT EXISTS trust_key_set (
+    url TEXT PRIMARY KEY, tried {float} NOT NULL DEFAULT 0, ended {float} NOT NULL DEFAULT 0,
+    fetched {float} NOT NULL DEFAULT 0, body {bytes}
+)""",
+)
+_SQLITE_TYPES = {"bytes": "BLOB", "float": "REAL"}
+_POSTGRESQL_TYPES = {"bytes": "BYTEA", "float": "DOUBLE PRECISION"}
 
 
 class LedgerError(Exception):
-    """The file cannot be used. Then nobody can be let in: a token might have been seen before."""
+    """The ledger cannot be used. Then nobody can be let in: a token might have been seen before."""
 
 
 class KeySetRow(msgspec.Struct, frozen=True):
@@ -46,60 +59,88 @@ class KeySetRow(msgspec.Struct, frozen=True):
     body: bytes = b""
 
 
-class Ledger:
-    """The file, opened once in each process."""
+class _Done(NamedTuple):
+    """What a statement found, and how many rows it changed."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._lock = Lock()
-        self._connection: sqlite3.Connection | None = None
+    row: Sequence[Any] | None
+    changed: int
+
+
+class Ledger(ABC):
+    """Questions to the ledger. Each raises `LedgerError` where it cannot be asked."""
+
+    def __init__(self) -> None:
         self._next_purge = 0.0
         self._down_until = 0.0
-        os.register_at_fork(after_in_child=self._forget)
 
     def first_use(self, issuer: str, jti: str, expires: float, now: float) -> bool:
         """Whether a token was not seen before; from now on it was, until it expires."""
         token = hashlib.sha256(f"{len(issuer)}:{issuer}{jti}".encode()).digest()
-        with self._using() as connection:
-            if now >= self._next_purge:
-                connection.execute("DELETE FROM seen WHERE expires < ?", (now,))
-                self._next_purge = now + _PURGE_EVERY_SECONDS
-            done = connection.execute("INSERT OR IGNORE INTO seen VALUES (?, ?)", (token, expires))
-            return done.rowcount == 1
+        if now >= self._next_purge:
+            self._do("DELETE FROM trust_seen WHERE expires < ?", now)
+            self._next_purge = now + _PURGE_EVERY_SECONDS
+        statement = "INSERT INTO trust_seen VALUES (?, ?) ON CONFLICT DO NOTHING"
+        return self._do(statement, token, float(expires)).changed == 1
 
     def key_set(self, url: str) -> KeySetRow:
         """A key set as last fetched by any worker."""
-        with self._using() as connection:
-            row = connection.execute(
-                "SELECT tried, ended, fetched, body FROM key_set WHERE url = ?", (url,)
-            ).fetchone()
-        return KeySetRow(*row) if row else KeySetRow()
+        statement = "SELECT tried, ended, fetched, body FROM trust_key_set WHERE url = ?"
+        row = self._do(statement, url).row
+        if row is None:
+            return KeySetRow()
+        tried, ended, fetched, body = row
+        return KeySetRow(tried, ended, fetched, bytes(body or b""))
 
     def claim_fetch(self, url: str, now: float, pause: float) -> bool:
         """Whether the caller may fetch a key set: nobody has tried for so many seconds."""
-        with self._using() as connection:
-            connection.execute("INSERT OR IGNORE INTO key_set (url) VALUES (?)", (url,))
-            done = connection.execute(
-                "UPDATE key_set SET tried = ? WHERE url = ? AND tried NOT BETWEEN ? AND ?",
-                (now, url, now - pause, now),
-            )
-            return done.rowcount == 1
+        self._do("INSERT INTO trust_key_set (url) VALUES (?) ON CONFLICT DO NOTHING", url)
+        statement = "UPDATE trust_key_set SET tried = ? WHERE url = ? AND tried NOT BETWEEN ? AND ?"
+        return self._do(statement, now, url, now - pause, now).changed == 1
 
     def end_fetch(self, url: str, now: float, body: bytes | None) -> None:
         """Keep what was fetched; `None` leaves the key set as it was."""
-        with self._using() as connection:
-            if body is None:
-                connection.execute("UPDATE key_set SET ended = ? WHERE url = ?", (now, url))
-            else:
-                connection.execute(
-                    "UPDATE key_set SET ended = ?, fetched = ?, body = ? WHERE url = ?",
-                    (now, now, body, url),
-                )
+        if body is None:
+            self._do("UPDATE trust_key_set SET ended = ? WHERE url = ?", now, url)
+        else:
+            statement = "UPDATE trust_key_set SET ended = ?, fetched = ?, body = ? WHERE url = ?"
+            self._do(statement, now, now, body, url)
 
     def check(self) -> None:
-        """Raises `LedgerError` if the file cannot be written."""
+        """Raises `LedgerError` if the ledger cannot be written."""
+        self._do("DELETE FROM trust_seen WHERE expires < 0")
+
+    def _do(self, statement: str, *values: object) -> _Done:
+        if time.monotonic() < self._down_until:
+            raise LedgerError("it failed a moment ago")
+        try:
+            return self._execute(statement, values)
+        except LedgerError:
+            self._down_until = time.monotonic() + _REST_SECONDS
+            raise
+
+    @abstractmethod
+    def _execute(self, statement: str, values: Sequence[object]) -> _Done:
+        """One statement, in a transaction of its own; raises `LedgerError`."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Give file or connection back."""
+
+
+class FileLedger(Ledger):
+    """A SQLite file, opened once in each process."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = path
+        self._lock = Lock()
+        self._connection: sqlite3.Connection | None = None
+        os.register_at_fork(after_in_child=self._forget)
+
+    def _execute(self, statement: str, values: Sequence[object]) -> _Done:
         with self._using() as connection:
-            connection.execute("DELETE FROM seen WHERE expires < 0")
+            done = connection.execute(statement, values)
+            return _Done(done.fetchone() if done.description else None, done.rowcount)
 
     def close(self) -> None:
         """Give the file back."""
@@ -111,8 +152,6 @@ class Ledger:
     @contextmanager
     def _using(self) -> Iterator[sqlite3.Connection]:
         """The connection, for one caller at a time. Nobody waits for it longer than a moment."""
-        if time.monotonic() < self._down_until:
-            raise LedgerError("it failed a moment ago")
         if not self._lock.acquire(timeout=_PATIENCE_SECONDS):
             raise LedgerError("it is busy")
         try:
@@ -120,7 +159,6 @@ class Ledger:
                 self._connection = self._opened()
             yield self._connection
         except (sqlite3.Error, OSError) as error:
-            self._down_until = time.monotonic() + _REST_SECONDS
             raise LedgerError(type(error).__name__) from None
         finally:
             self._lock.release()
@@ -134,10 +172,89 @@ class Ledger:
         # Without a sync for each token: after a power failure, tokens of the last moments may be
         # taken once more, for the few minutes until they expire.
         connection.execute("PRAGMA synchronous=NORMAL").close()
-        connection.executescript(_TABLES)
+        for table in _TABLES:
+            connection.execute(table.format(**_SQLITE_TYPES)).close()
         return connection
 
     def _forget(self) -> None:
         """In a forked child: the connection is the parent's, and so may be the lock."""
         self._lock = Lock()
         self._connection = None
+
+
+class DatabaseLedger(Ledger):
+    """Tables in PostgreSQL, shared by all machines that serve."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__()
+        self._url = url
+        self._lock = Lock()
+        self._connection: psycopg.Connection[Any] | None = None
+        self._bounded = Bounded(_DATABASE_SECONDS, "ledger")
+        os.register_at_fork(after_in_child=self._forget)
+
+    def _execute(self, statement: str, values: Sequence[object]) -> _Done:
+        if not self._lock.acquire(timeout=_DATABASE_SECONDS):
+            raise LedgerError("it is busy")
+        try:
+            return self._bounded.run(lambda: self._ask(statement.replace("?", "%s"), values))
+        except TooSlowError as error:
+            # The connection is left to the thread that hangs with it.
+            self._connection = None
+            raise LedgerError(str(error)) from None
+        finally:
+            self._lock.release()
+
+    def _ask(self, statement: str, values: Sequence[object]) -> _Done:
+        import psycopg  # only where there is PostgreSQL
+
+        try:
+            if self._connection is None:
+                self._connection = self._opened()
+            connection = self._connection
+            done = connection.execute(statement.encode(), values)
+            found = _Done(done.fetchone() if done.description else None, done.rowcount)
+            if self._connection is not connection:
+                connection.close()  # given up by the caller meanwhile
+            return found
+        except (psycopg.Error, OSError) as error:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+            raise LedgerError(type(error).__name__) from None
+
+    def _opened(self) -> psycopg.Connection[Any]:
+        import psycopg
+
+        connection = psycopg.connect(
+            self._url,
+            autocommit=True,
+            connect_timeout=_CONNECT_SECONDS,
+            application_name="cds-service trust",
+        )
+        # Two instances that start together must not both make the tables.
+        with connection.transaction():
+            connection.execute("SELECT pg_advisory_xact_lock(7034571)")
+            for table in _TABLES:
+                connection.execute(table.format(**_POSTGRESQL_TYPES).encode())
+        return connection
+
+    def close(self) -> None:
+        """Give the connection back."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+
+    def _forget(self) -> None:
+        """In a forked child: the connection is the parent's, and so may be the lock."""
+        self._lock = Lock()
+        self._connection = None
+
+
+def ledger_of(database_url: str, data_dir: str) -> Ledger:
+    """The ledger that the settings ask for: PostgreSQL where the store is there, else a file."""
+    if database_url.startswith("postgres"):
+        plain = database_url.replace("postgresql+psycopg:", "postgresql:", 1)
+        return DatabaseLedger(plain.replace("postgres:", "postgresql:", 1))
+    return FileLedger(Path(data_dir) / "trust.sqlite3")

@@ -66,6 +66,12 @@ _NO_LEDGER = Issue(
 )
 
 
+_NO_PLACE_FOR_TOKENS = {
+    False: "CDS_DATA_DIR must be a directory that can be written to: used tokens are noted there.",
+    True: "CDS_DATABASE_URL must name a database that can be written to: used tokens are noted there.",
+}
+
+
 def verifier_of(settings: Settings) -> Verifier | None:
     """What checks tokens; `None` where no clients are configured. Raises `SettingsError`."""
     if not settings.clients_file:
@@ -73,22 +79,21 @@ def verifier_of(settings: Settings) -> Verifier | None:
     # PyJWT and cryptography: only where there are clients.
     from cds_service.trust.clients import ClientsError, read_clients
     from cds_service.trust.key_sets import KeySets
-    from cds_service.trust.ledger import Ledger, LedgerError
+    from cds_service.trust.ledger import LedgerError, ledger_of
     from cds_service.trust.tokens import Verifier
 
     if not settings.public_url:
         raise SettingsError("CDS_PUBLIC_URL must be set: the tokens of trusted clients name it.")
-    ledger = Ledger(Path(settings.data_dir) / "trust.sqlite3")
+    ledger = ledger_of(settings.database_url, settings.data_dir)
     try:
         clients = read_clients(Path(settings.clients_file))
         ledger.check()
     except ClientsError as error:
         raise SettingsError(f"CDS_CLIENTS_FILE: {error}") from None
     except LedgerError:
-        text = (
-            "CDS_DATA_DIR must be a directory that can be written to: used tokens are noted there."
-        )
-        raise SettingsError(text) from None
+        raise SettingsError(
+            _NO_PLACE_FOR_TOKENS[settings.database_url.startswith("postgres")]
+        ) from None
     finally:
         ledger.close()
     return Verifier(clients, KeySets(ledger), ledger, time.time)

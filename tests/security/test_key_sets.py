@@ -19,7 +19,7 @@ from cds_service.trust.key_sets import (
     fetch_key_set,
 )
 from cds_service.trust.key_sets import FetchError as KeySetError
-from cds_service.trust.ledger import Ledger, LedgerError
+from cds_service.trust.ledger import FileLedger, LedgerError
 
 from ..support import issuing
 from ..support.issuing import KeyServer
@@ -59,13 +59,13 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def key_sets(file: Path, clock: Clock) -> Iterator[KeySets]:
-    ledger = Ledger(file)
+    ledger = FileLedger(file)
     yield KeySets(ledger, now=clock)
     ledger.close()
 
 
 def another_worker(file: Path, clock: Clock) -> KeySets:
-    return KeySets(Ledger(file), now=clock)
+    return KeySets(FileLedger(file), now=clock)
 
 
 def wait_for(condition: object) -> None:
@@ -211,13 +211,13 @@ def test_keys_of_the_wrong_kind_are_not_used(key_sets: KeySets, issuer: KeyServe
 
 def test_a_ledger_that_cannot_be_written_lets_nobody_in(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    ledger = Ledger(tmp_path / "file" / "trust.sqlite3")
+    ledger = FileLedger(tmp_path / "file" / "trust.sqlite3")
     with pytest.raises(LedgerError):
         ledger.first_use("iss", "jti", time.time() + 60, time.time())
 
 
 def test_expired_tokens_are_forgotten(file: Path) -> None:
-    ledger = Ledger(file)
+    ledger = FileLedger(file)
     now = time.time()
     assert ledger.first_use("iss", "one", now + 1, now)
     assert not ledger.first_use("iss", "one", now + 1, now)
