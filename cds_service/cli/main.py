@@ -68,6 +68,23 @@ def _parser() -> argparse.ArgumentParser:
     comments.set_defaults(run=_feedback_comments)
     purge = tasks.add_parser("purge", help="delete what is older than CDS_RETENTION_DAYS now")
     purge.set_defaults(run=_feedback_purge)
+
+    token = commands.add_parser("token", help="make a test client, and sign calls for it")
+    tasks = token.add_subparsers(required=True, metavar="task")
+    new = tasks.add_parser("new", help="make a key pair and a file of clients that trusts it")
+    new.add_argument("folder", metavar="FOLDER", help="where they are written")
+    new.add_argument("--iss", required=True, metavar="URL", help="the issuer that tokens name")
+    new.add_argument(
+        "--name", default="test-client", help="how logs call it (default: test-client)"
+    )
+    new.set_defaults(run=_token_new)
+    sign = tasks.add_parser("sign", help="print a token, or a whole call, that is good once")
+    sign.add_argument("folder", metavar="FOLDER", help="what `token new` made")
+    sign.add_argument("--url", required=True, metavar="URL", help="what is called (its aud)")
+    sign.add_argument("--body", default="", metavar="FILE", help="print a curl command with it")
+    sign.add_argument("--tenant", default="", help="the tenant that the token names")
+    sign.add_argument("--lifetime", type=int, default=300, help="seconds (default: 300)")
+    sign.set_defaults(run=_token_sign)
     return parser
 
 
@@ -121,3 +138,15 @@ def _knowledge(_: argparse.Namespace) -> None:
     from cds_service.cli.inventory import show_knowledge
 
     show_knowledge()
+
+
+def _token_new(chosen: argparse.Namespace) -> None:
+    from cds_service.cli.token import new_client
+
+    new_client(chosen.folder, chosen.iss, chosen.name)
+
+
+def _token_sign(chosen: argparse.Namespace) -> None:
+    from cds_service.cli.token import sign
+
+    sign(chosen.folder, chosen.url, chosen.body, chosen.lifetime, chosen.tenant)

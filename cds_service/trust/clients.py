@@ -31,6 +31,7 @@ class Client(msgspec.Struct, frozen=True, rename="camel"):
     tenants: tuple[str, ...] = ()
     fhir_servers: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
+    audiences: tuple[str, ...] = ()
     max_lifetime_seconds: int = 300
     clock_skew_seconds: int = 30
 

@@ -214,14 +214,14 @@ class DatabaseLedger(Ledger):
             connection = self._connection
             done = connection.execute(statement.encode(), values)
             found = _Done(done.fetchone() if done.description else None, done.rowcount)
-            if self._connection is not connection:
-                connection.close()  # given up by the caller meanwhile
-            return found
         except (psycopg.Error, OSError) as error:
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None
             raise LedgerError(type(error).__name__) from None
+        if self._connection is not connection:
+            connection.close()  # given up by the caller meanwhile
+        return found
 
     def _opened(self) -> psycopg.Connection[Any]:
         import psycopg

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from base64 import urlsafe_b64decode
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -64,7 +64,7 @@ TEXTS: Mapping[Refusal, str] = {
     Refusal.KEY_ADDRESS: _UNVERIFIED,
     Refusal.KEY: _UNVERIFIED,
     Refusal.SIGNATURE: _UNVERIFIED,
-    Refusal.AUDIENCE: "aud is not the URL that was called.",
+    Refusal.AUDIENCE: "aud is not the one that is expected here.",
     Refusal.EXPIRED: "exp is missing, no number, or past.",
     Refusal.ISSUED: "iat is missing, no number, or in the future.",
     Refusal.NOT_YET: "nbf is no number, or in the future.",
@@ -77,11 +77,18 @@ TEXTS: Mapping[Refusal, str] = {
 
 
 class RefusedError(Exception):
-    """A token is not accepted."""
+    """A token is not accepted. `expected` is what a claim should have been, where that may be said."""
 
-    def __init__(self, refusal: Refusal) -> None:
+    def __init__(self, refusal: Refusal, expected: str = "") -> None:
         super().__init__(refusal)
         self.refusal = refusal
+        self.expected = expected
+
+    @property
+    def text(self) -> str:
+        """What the caller is told."""
+        told = TEXTS[self.refusal]
+        return f"{told} Expected: {self.expected}" if self.expected else told
 
 
 class Checked(msgspec.Struct, frozen=True):
@@ -119,8 +126,11 @@ class Verifier(msgspec.Struct, frozen=True):
         key = self._key(client, header)
         claims = _signed_claims(token, key, header["alg"])
         now = self.now()
-        for refusal in _faults(client, claims, url, now):
-            raise RefusedError(refusal)
+        accepted = client.audiences or (url,)
+        for refusal in _faults(client, claims, accepted, now):
+            # The signature is good, so the caller may learn how its client is configured.
+            expected = " or ".join(accepted) if refusal is Refusal.AUDIENCE else ""
+            raise RefusedError(refusal, expected)
         return Checked(client, claims["jti"], claims["exp"])
 
     def use_up(self, checked: Checked) -> None:
@@ -190,9 +200,11 @@ def _signed_claims(token: str, key: PyJWK, algorithm: str) -> dict[str, Any]:
         raise RefusedError(Refusal.SIGNATURE) from None
 
 
-def _faults(client: Client, claims: Mapping[str, Any], url: str, now: float) -> Iterator[Refusal]:
+def _faults(
+    client: Client, claims: Mapping[str, Any], accepted: Sequence[str], now: float
+) -> Iterator[Refusal]:
     """What is wrong with the claims of a token with a good signature."""
-    if not _names(claims.get("aud"), url):
+    if not _names(claims.get("aud"), accepted):
         yield Refusal.AUDIENCE
     ahead = now + client.clock_skew_seconds
     expires, issued = _moment(claims.get("exp")), _moment(claims.get("iat"))
@@ -212,8 +224,9 @@ def _faults(client: Client, claims: Mapping[str, Any], url: str, now: float) -> 
         yield Refusal.TENANT
 
 
-def _names(audience: Any, url: str) -> bool:
-    return audience == url or (isinstance(audience, list) and url in audience)
+def _names(audience: Any, accepted: Sequence[str]) -> bool:
+    named = audience if isinstance(audience, list) else [audience]
+    return any(url in named for url in accepted)
 
 
 def _moment(value: Any) -> float | None:

@@ -27,7 +27,7 @@ from cds_service.web.outcomes import json_answer, outcome
 
 if TYPE_CHECKING:
     from cds_service.trust.clients import Client
-    from cds_service.trust.tokens import Checked, Refusal, Verifier
+    from cds_service.trust.tokens import Checked, RefusedError, Verifier
 
 _log = logging.getLogger(__name__)
 
@@ -203,7 +203,7 @@ class Guard:
         try:
             return verifier.check(_token(environ.get("HTTP_AUTHORIZATION", "")), url)
         except RefusedError as error:
-            return _unauthorized(error.refusal)
+            return _unauthorized(error)
         except LedgerError:
             return _LEDGER_AWAY
 
@@ -216,7 +216,7 @@ class Guard:
         try:
             self._verifier.use_up(checked)
         except RefusedError as error:
-            return _unauthorized(error.refusal)
+            return _unauthorized(error)
         except LedgerError:
             return _LEDGER_AWAY
         return None
@@ -258,10 +258,8 @@ def _token(authorization: str) -> str | None:
     return rest.strip() if scheme.lower() == _SCHEME else None
 
 
-def _unauthorized(refusal: Refusal) -> Refused:
-    from cds_service.trust.tokens import TEXTS
-
-    text = TEXTS[refusal]
+def _unauthorized(refused: RefusedError) -> Refused:
+    refusal, text = refused.refusal, refused.text
     # RFC 6750: who sent no token is not told of an error.
     error = f', error="invalid_token", error_description="{text}"'
     challenge = _REALM + ("" if refusal == "missing" else error)
