@@ -111,7 +111,19 @@ def check(settings: Settings, host: str) -> None:
     from cds_service.web.binding import require_closed
 
     require_closed(settings, [host])
+    require_store(settings)
     verifier_of(settings)
+
+
+def require_store(settings: Settings) -> None:
+    """Raises `SettingsError` where records could not be kept: they would be lost without a word."""
+    from cds_service.store.location import database_url
+    from cds_service.store.starting import why_unusable
+
+    why = why_unusable(database_url(settings.database_url, settings.data_dir))
+    if why:
+        setting = "CDS_DATABASE_URL" if settings.database_url else "CDS_DATA_DIR"
+        raise SettingsError(f"{setting}: the database cannot be used, because {why}.")
 
 
 def allow_many_connections() -> None:

@@ -25,6 +25,7 @@ from sqlalchemy.exc import (
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from cds_service.private_files import make_private
 from cds_service.store.errors import StoreRefusedError, StoreUnavailableError
 from cds_service.store.migrating import MigrationError, migrate
 
@@ -40,7 +41,6 @@ _CONNECTIONS = 5
 # After a failure, callers are told at once for so long. Else each would wait, and with it the calls
 # for cards that are served by the same threads.
 _REST_SECONDS = 2.0
-_OWNER_ONLY = 0o700
 
 
 class Database:
@@ -112,9 +112,7 @@ class Database:
             raise StoreUnavailableError(type(error).__name__) from None
 
     def _made(self) -> Engine:
-        engine = _engine_for(self._url)
-        migrate(engine)
-        return engine
+        return new_engine(self._url)
 
     def _forget(self) -> None:
         """In a forked child: the connections are the parent's."""
@@ -131,6 +129,17 @@ _LOCKED = (OperationalError, SqliteError)
 _UNAVAILABLE = (*_LOCKED, InterfaceError, InternalError, PoolTimeoutError, OSError)
 
 
+def new_engine(url: str) -> Engine:
+    """The connections to a database, with its tables made. Raises what the drivers raise."""
+    engine = _engine_for(url)
+    try:
+        migrate(engine)
+    except BaseException:
+        engine.dispose()
+        raise
+    return engine
+
+
 def _engine_for(url: str) -> Engine:
     parsed = make_url(url)
     return _KINDS[parsed.get_backend_name()](parsed)
@@ -139,7 +148,7 @@ def _engine_for(url: str) -> Engine:
 def _sqlite(url: URL) -> Engine:
     if url.database is None:
         raise ArgumentError
-    Path(url.database).parent.mkdir(mode=_OWNER_ONLY, parents=True, exist_ok=True)
+    make_private(Path(url.database))
     engine = create_engine(
         url,
         pool_size=_CONNECTIONS,

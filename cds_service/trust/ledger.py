@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
+from cds_service.private_files import make_private
 from cds_service.waiting import Bounded, TooSlowError
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ _REST_SECONDS = 1.0
 _DATABASE_SECONDS = 0.8
 _CONNECT_SECONDS = 2
 _PURGE_EVERY_SECONDS = 60.0
-_OWNER_ONLY = 0o700
 _TABLES = (
     """CREATE TABLE IF NOT EXISTS trust_seen (
     token {bytes} PRIMARY KEY, expires {float} NOT NULL
@@ -164,7 +164,7 @@ class FileLedger(Ledger):
             self._lock.release()
 
     def _opened(self) -> sqlite3.Connection:
-        self._path.parent.mkdir(mode=_OWNER_ONLY, parents=True, exist_ok=True)
+        make_private(self._path)
         connection = sqlite3.connect(
             self._path, timeout=_PATIENCE_SECONDS, isolation_level=None, check_same_thread=False
         )
