@@ -44,8 +44,10 @@ def tracked() -> list[Path]:
 
 
 def pins(name: str) -> list[str]:
+    """The lines of a requirements file that name a package, without its hashes."""
     lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
-    return [line for line in lines if line and not line.startswith(("#", "-r "))]
+    named = [line for line in lines if line and not line.startswith(("#", "-r ", "    --hash="))]
+    return [line.removesuffix("\\").strip() for line in named]
 
 
 def installed_as(name: str) -> set[str]:
