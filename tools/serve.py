@@ -134,6 +134,11 @@ def allow_many_connections() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
+def allow_no_core_files() -> None:
+    """The memory of a process that dies may hold patient data; it must not be left in a file."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
 def start_operators(settings: Settings, host: str, port: int) -> Connection:
     """Serve the operators' port from a process of its own, for as long as the result is kept open.
 
@@ -208,6 +213,7 @@ def heed_a_stop() -> None:
 def serve(settings: Settings, host: str, port: int, workers: int) -> None:
     """Serve until told to stop."""
     allow_many_connections()
+    allow_no_core_files()
     operators = start_operators(settings, host, port) if settings.operator_address else None
     # The workers inherit the listening socket.
     multiprocessing.set_start_method("fork", force=True)

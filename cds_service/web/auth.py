@@ -268,8 +268,7 @@ def _unauthorized(refused: RefusedError) -> Refused:
 
 def _refusal(refused: Refused) -> Response:
     note(refused=refused.reason)
-    headers = {"Cache-Control": "no-store", **refused.headers}
-    return json_answer(outcome([refused.issue]), refused.status, headers)
+    return json_answer(outcome([refused.issue]), refused.status, refused.headers)
 
 
 def is_local(environ: Mapping[str, Any]) -> bool:

@@ -27,8 +27,11 @@ _log = logging.getLogger(__name__)
 def json_answer(
     value: Any, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """A JSON response."""
-    return Response(_ENCODER.encode(value), status, headers, content_type=JSON)
+    """A JSON response. An error is about one call, so nobody may keep it."""
+    response = Response(_ENCODER.encode(value), status, headers, content_type=JSON)
+    if status >= HTTPStatus.BAD_REQUEST:
+        response.headers["Cache-Control"] = "no-store"
+    return response
 
 
 def outcome(issues: Iterable[Issue]) -> dict[str, Any]:

@@ -7,6 +7,8 @@ leaves behind is searched: its output, its figures, its files, its errors.
 from __future__ import annotations
 
 import json
+import logging
+import re
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -15,8 +17,12 @@ from typing import Any
 
 import msgspec
 import pytest
+from sqlalchemy import create_engine, inspect, text
 
-from ..support import charts, issuing
+from cds_service import create_app
+from cds_service.settings import Settings
+
+from ..support import charts, issuing, postgres
 from ..support.fhir import PATIENT_VIEW, SERVICES
 from ..support.issuing import PrivateKey
 from ..support.serving import HOST, Reply, Running, free_port, serving
@@ -34,6 +40,7 @@ class Watched(msgspec.Struct):
     operators: int
     directory: Path
     key: PrivateKey
+    database: str = ""
 
     def send(self, path: str, body: Any, **claims: Any) -> Reply:
         usual = {"jti": f"{CANARY}-{time.time_ns()}", "sub": CANARY, "tenant": CANARY}
@@ -46,8 +53,25 @@ class Watched(msgspec.Struct):
         return self.server.ask(method, f"{path}?{CANARY}={CANARY}", body, headers)
 
 
+# A FHIR server that may be asked, and does not answer: its path may name a tenant or a person.
+FHIR_SERVER = f"http://127.0.0.1:9/{CANARY}/fhir"
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The URL of the database; "" for the files in the data directory."""
+    if request.param == "sqlite":
+        yield ""
+        return
+    try:
+        with postgres.server() as url:
+            yield url
+    except postgres.MissingError as missing:
+        pytest.skip(str(missing))
+
+
 @pytest.fixture(scope="module")
-def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
+def watched(tmp_path_factory: pytest.TempPathFactory, database: str) -> Iterator[Watched]:
     directory = tmp_path_factory.mktemp("canary")
     key = issuing.new_key("ES384")
     jwks = {"keys": [issuing.public_jwk(key, "k")]}
@@ -62,9 +86,11 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
         CDS_OPERATOR_ADDRESS=f"{HOST}:{port}",
         CDS_UPLOAD_SECONDS="1",
         CDS_MAX_BODY_BYTES="300000",
+        CDS_DATABASE_URL=database,
+        CDS_FHIR_SERVERS=f"{FHIR_SERVER} open",
         PYTHONDEVMODE="1",
     ) as server:
-        yield Watched(server, port, directory, key)
+        yield Watched(server, port, directory, key, database)
 
 
 def planted(value: Any) -> Any:
@@ -85,6 +111,14 @@ KEPT = frozenset(
     | {"effectiveDateTime", "recordedDate", "authoredOn", "onsetDateTime", "deceasedDateTime"}
     | {"reference", "patientId", "id"}
 )
+_IDS = re.compile(r'"id": "([A-Za-z0-9.-]+)"')
+
+
+def with_planted_ids(text: str) -> str:
+    """The request with the canary in each id of a resource, and in what refers to it."""
+    for name in sorted(set(_IDS.findall(text)), key=len, reverse=True):
+        text = re.sub(rf"(?<=[/\"]){re.escape(name)}(?=\")", f"{CANARY}-{name}"[:64], text)
+    return text
 
 
 def call(service: str) -> dict[str, Any]:
@@ -98,7 +132,7 @@ def call(service: str) -> dict[str, Any]:
         "subject": CANARY,
     }
     body["prefetch"]["patient"]["name"] = [{"family": CANARY, "given": [CANARY]}]
-    text = json.dumps(body).replace("pat-1", f"{CANARY}-1")
+    text = with_planted_ids(json.dumps(body).replace("pat-1", f"{CANARY}-1"))
     found: dict[str, Any] = planted(json.loads(text))
     found["fhirAuthorization"] |= {"token_type": "Bearer"}
     return found
@@ -153,6 +187,9 @@ def drive(watched: Watched) -> list[Reply]:
     path = f"/cds-services/{PATIENT_VIEW}"
     also(watched.send("/cds-services", None))
     also(watched.send(f"/cds-services/{CANARY}", call(PATIENT_VIEW)))
+    unanswered = call(PATIENT_VIEW) | {"fhirServer": FHIR_SERVER}
+    del unanswered["prefetch"]["kidneyLabs"]
+    also(watched.send(path, unanswered))
     also(watched.send(f"/{CANARY}", None))
     also(watched.send(path, None))
     for wrong in (
@@ -182,14 +219,61 @@ def test_nothing_of_a_patient_is_left_behind(watched: Watched) -> None:
     assert (figures.status, report.status) == (200, 200)
     assert CANARY not in figures.body.decode()
     assert CANARY not in report.body.decode()
-    time.sleep(2.5)  # what is written behind the back of the calls
+    assert_not_among_the_processes(watched)
+    time.sleep(2.5)  # what is written in the background
     output = watched.server.stop()
     assert output.count('"event":"request"') > 40
     assert CANARY not in output
     assert "Traceback" not in output
     files = [path for path in watched.directory.rglob("*") if path.is_file()]
-    assert any(path.suffix.startswith(".sqlite") for path in files)
+    names = {path.name for path in files}
+    assert watched.database or {"cds.sqlite3", "trust.sqlite3"} <= names
     for path in files:
         content = path.read_bytes()
         assert CANARY.encode() not in content, path.name
         assert CANARY.lower().encode() not in content.lower(), path.name
+    if watched.database:
+        assert_not_in_the_database(watched.database)
+
+
+def assert_not_among_the_processes(watched: Watched) -> None:
+    """Command lines and environments are for other users of the machine to read, or for a crash report."""
+    processes = [watched.server.process.pid, *watched.server.workers()]
+    assert len(processes) >= 2
+    for process in processes:
+        for name in ("cmdline", "comm"):
+            assert CANARY not in Path(f"/proc/{process}/{name}").read_text()
+        limits = Path(f"/proc/{process}/limits").read_text()
+        (core,) = [line for line in limits.splitlines() if line.startswith("Max core file size")]
+        assert core.split()[4:6] == ["0", "0"], "a core file would hold what is in memory"
+
+
+def assert_not_in_the_database(url: str) -> None:
+    engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
+    with engine.connect() as connection:
+        tables = inspect(connection).get_table_names()
+        assert {"feedback", "issued_card", "answered_call", "trust_seen"} <= set(tables)
+        for table in tables:
+            rows = connection.execute(text(f"SELECT * FROM {table}")).fetchall()  # noqa: S608
+            assert CANARY.lower() not in str(rows).lower(), table
+    engine.dispose()
+
+
+def test_a_failure_tells_nothing_of_its_cause(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An exception of our own code, with what it was working on in its text."""
+
+    def failing(*_: Any, **__: Any) -> Any:
+        raise ZeroDivisionError(CANARY)
+
+    caplog.set_level(logging.DEBUG)
+    client = create_app(Settings(data_dir=str(tmp_path))).test_client()
+    monkeypatch.setattr("cds_service.hooks.answering.decide", failing)
+    reply = client.post(
+        f"/cds-services/{PATIENT_VIEW}", json=charts.CALLS[PATIENT_VIEW](datetime.now(UTC).date())
+    )
+    assert reply.status_code == 500
+    said = reply.get_data(as_text=True) + caplog.text + str([vars(r) for r in caplog.records])
+    assert CANARY not in said
+    assert "ZeroDivisionError" in said

@@ -16,6 +16,7 @@ def assert_outcome(response: Response, status: int) -> str:
     body = response.get_data(as_text=True)
     assert response.status_code == status, f"{response.status_code}: {body[:300]}"
     assert response.mimetype in {"application/json", "application/fhir+json"}, response.mimetype
+    assert response.headers["Cache-Control"] == "no-store", "an error is about one call"
     outcome = response.get_json()
     assert outcome["resourceType"] == "OperationOutcome"
     assert_no_empty(outcome, "OperationOutcome")
