@@ -167,7 +167,7 @@ def test_settings_reach_the_service() -> None:
 
 
 def test_the_public_address_stands_in_the_links() -> None:
-    client = create_app(Settings(public_url="https://cds.example/mg")).test_client()
+    client = create_app(Settings(public_url="https://cds.example/mg", open=True)).test_client()
     service = "magnesium-migraine-patient-view"
     body = client.get(f"/sandbox/requests/marigold-fenwick/{service}").get_json()
     for host in ("localhost", "<odd>"):
@@ -179,7 +179,7 @@ def test_the_public_address_stands_in_the_links() -> None:
 
 @pytest.mark.parametrize("host", ["", "a b", 'a"b', "<odd>", "a/b", "[::1"])
 def test_without_it_a_malformed_host_is_refused(host: str) -> None:
-    client = create_app(Settings()).test_client()
+    client = create_app(Settings(open=True)).test_client()
     service = "magnesium-migraine-patient-view"
     body = client.get(f"/sandbox/requests/marigold-fenwick/{service}").get_json()
     answer = client.post(f"/cds-services/{service}", json=body, headers={"Host": host})
