@@ -9,6 +9,7 @@ import msgspec
 from cds_service.chart.conditions import SetAside, code_of
 from cds_service.chart.evidence import Evidence
 from cds_service.chart.naming import label_of, reference_of
+from cds_service.chart.reading import Reader
 from cds_service.chart.subject import Subject
 from cds_service.fhir.prefetch import Content
 from cds_service.fhir.wire import AllergyIntolerance, CodeableConcept
@@ -39,6 +40,8 @@ def read_allergies(
     drugs: Drugs,
     terminology: Terminology,
     subject: Subject,
+    *,
+    reader: Reader,
 ) -> Allergies:
     """Active, not refuted records whose code, text or reaction substance is magnesium."""
     allergies = Allergies()

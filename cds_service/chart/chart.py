@@ -27,6 +27,7 @@ from cds_service.chart.medications import (
 from cds_service.chart.patient import Person, read_person
 from cds_service.chart.pregnancy import read_pregnancy_status
 from cds_service.chart.procedures import Dialysis, read_dialysis
+from cds_service.chart.reading import NotReadable, Reader
 from cds_service.chart.subject import Subject, bare_id
 from cds_service.fhir import wire
 from cds_service.fhir.prefetch import KINDS, REQUIRED, Content, State
@@ -76,10 +77,21 @@ class Chart:
         self._patient_id = bare_id(patient_id)
         self._contents = _Contents(prefetch, contents)
         self._gaps: dict[str, Gap | None] = {}
+        self._readers: dict[str, Reader] = {}
 
     def content(self, key: str) -> Content[Any]:
         """What one prefetch key holds."""
         return self._contents[key]
+
+    def reader(self, key: str) -> Reader:
+        """Reads the elements of one prefetch key, or of "draftOrders"."""
+        if key not in self._readers:
+            self._readers[key] = Reader(key)
+        return self._readers[key]
+
+    def not_readable(self) -> tuple[NotReadable, ...]:
+        """Everything that could not be read so far, by key, in the order it was met."""
+        return tuple(n for reader in self._readers.values() for n in reader.not_readable)
 
     def gaps(self, *keys: str) -> tuple[Gap, ...]:
         """What could not be had or read of these keys."""
@@ -160,6 +172,7 @@ class Chart:
             self._subject,
             self.today,
             self.knowledge.parameters.condition.recorded_within_days,
+            reader=self.reader("conditions"),
         )
 
     @cached_property
@@ -177,13 +190,18 @@ class Chart:
             self._subject,
             self.today,
             self.knowledge.parameters.medication.authored_within_days,
+            reader=self.reader("medicationRequests"),
         )
 
     @cached_property
     def statements(self) -> Medications:
         """MedicationStatements that count."""
         return read_statements(
-            self.content("medicationStatements"), self._finder, self._subject, self.today
+            self.content("medicationStatements"),
+            self._finder,
+            self._subject,
+            self.today,
+            reader=self.reader("medicationStatements"),
         )
 
     @cached_property
@@ -203,7 +221,13 @@ class Chart:
         return self._labs("magnesiumLabs", MAGNESIUM_SETS)
 
     def _labs(self, key: str, sets: frozenset[str]) -> Labs:
-        return read_labs(self.content(key), self.knowledge.terminology, sets, self._subject)
+        return read_labs(
+            self.content(key),
+            self.knowledge.terminology,
+            sets,
+            self._subject,
+            reader=self.reader(key),
+        )
 
     @cached_property
     def pregnancy_status(self) -> Evidence | None:
@@ -213,6 +237,7 @@ class Chart:
             self._subject,
             self.today,
             self.knowledge.parameters.pregnancy.lookback_days,
+            reader=self.reader("pregnancyStatus"),
         )
 
     @cached_property
@@ -223,6 +248,7 @@ class Chart:
             self.knowledge.drugs,
             self.knowledge.terminology,
             self._subject,
+            reader=self.reader("allergies"),
         )
 
     @cached_property
@@ -234,6 +260,7 @@ class Chart:
             self._subject,
             self.today,
             self.knowledge.parameters.renal.dialysis_procedure_days,
+            reader=self.reader("kidneyProcedures"),
         )
 
     @property

@@ -10,6 +10,7 @@ import msgspec
 from cds_service.chart import dates
 from cds_service.chart.evidence import Evidence
 from cds_service.chart.naming import label_of, reference_of
+from cds_service.chart.reading import Reader
 from cds_service.chart.subject import Subject
 from cds_service.fhir.prefetch import Content
 from cds_service.fhir.wire import NOTHING, CodeableConcept, Coding, Condition, Entry
@@ -70,6 +71,8 @@ def read_problems(
     subject: Subject,
     today: date,
     recorded_days: int,
+    *,
+    reader: Reader,
 ) -> Problems:
     """Every Condition of this patient that belongs to a value set.
 

@@ -16,6 +16,7 @@ from cds_service.chart import dates, quantities
 from cds_service.chart.evidence import Evidence
 from cds_service.chart.naming import label_of, reference_of
 from cds_service.chart.quantities import Measured
+from cds_service.chart.reading import Reader
 from cds_service.chart.subject import Subject
 from cds_service.fhir.prefetch import Content
 from cds_service.fhir.wire import (
@@ -137,6 +138,8 @@ def read_labs(
     terminology: Terminology,
     set_ids: frozenset[str],
     subject: Subject,
+    *,
+    reader: Reader,
 ) -> Labs:
     """Every result of this patient whose code, or that of a component, stands in the value sets."""
     labs = Labs()

@@ -13,6 +13,7 @@ from cds_service.chart import dates
 from cds_service.chart.conditions import SetAside
 from cds_service.chart.evidence import Evidence
 from cds_service.chart.naming import label_of, reference_of
+from cds_service.chart.reading import Reader
 from cds_service.chart.subject import Subject, bare_id
 from cds_service.fhir.prefetch import Content
 from cds_service.fhir.wire import CodeableConcept, Coding, Entry, Medication, Period, Reference
@@ -239,6 +240,8 @@ def read_requests(
     subject: Subject,
     today: date,
     authored_days: int,
+    *,
+    reader: Reader,
 ) -> Medications:
     """The active MedicationRequests (SPEC 2, medication test)."""
 
@@ -249,7 +252,12 @@ def read_requests(
 
 
 def read_statements(
-    content: Content[Medication], finder: DrugFinder, subject: Subject, today: date
+    content: Content[Medication],
+    finder: DrugFinder,
+    subject: Subject,
+    today: date,
+    *,
+    reader: Reader,
 ) -> Medications:
     """The MedicationStatements of what is taken now (SPEC 2, 11.11)."""
 

@@ -10,6 +10,7 @@ from cds_service.chart import dates
 from cds_service.chart.evidence import Evidence, in_order
 from cds_service.chart.labs import FINAL, observed
 from cds_service.chart.naming import reference_of
+from cds_service.chart.reading import Reader
 from cds_service.chart.subject import Subject
 from cds_service.fhir.prefetch import Content
 from cds_service.fhir.wire import CodeableConcept, Observation
@@ -21,7 +22,12 @@ _CONCEPT = msgspec.json.Decoder(CodeableConcept)
 
 
 def read_pregnancy_status(
-    content: Content[Observation], subject: Subject, today: date, lookback_days: int
+    content: Content[Observation],
+    subject: Subject,
+    today: date,
+    lookback_days: int,
+    *,
+    reader: Reader,
 ) -> Evidence | None:
     """Evidence that the latest status within `lookback_days` says pregnant; else `None`."""
     statuses: list[tuple[dates.When, bool, Evidence]] = []

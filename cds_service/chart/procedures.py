@@ -10,6 +10,7 @@ from cds_service.chart import dates
 from cds_service.chart.conditions import SetAside
 from cds_service.chart.evidence import Evidence
 from cds_service.chart.naming import label_of, reference_of
+from cds_service.chart.reading import Reader
 from cds_service.chart.subject import Subject
 from cds_service.fhir.prefetch import Content
 from cds_service.fhir.wire import Procedure
@@ -33,6 +34,8 @@ def read_dialysis(
     subject: Subject,
     today: date,
     lookback_days: int,
+    *,
+    reader: Reader,
 ) -> Dialysis:
     """Dialysis procedures of this patient within `lookback_days`, or in progress."""
     dialysis = Dialysis()

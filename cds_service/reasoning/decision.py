@@ -14,6 +14,7 @@ import msgspec
 
 from cds_service.chart.conditions import SetAside
 from cds_service.chart.evidence import Evidence, Fact, Gap
+from cds_service.chart.reading import NotReadable
 
 
 class KidneyClass(StrEnum):
@@ -143,7 +144,10 @@ class RuleOutcome(msgspec.Struct, frozen=True):
 
 
 class Decision(msgspec.Struct):
-    """All that was found, considered and concluded for one call."""
+    """All that was found, considered and concluded for one call.
+
+    `not_readable` is every resource or element that could not be read and could have mattered.
+    """
 
     service: str
     day: date
@@ -154,3 +158,4 @@ class Decision(msgspec.Struct):
     rules: tuple[RuleOutcome, ...] = ()
     gaps: tuple[Gap, ...] = ()
     set_aside: tuple[SetAside, ...] = ()
+    not_readable: tuple[NotReadable, ...] = ()

@@ -8,6 +8,7 @@ import pytest
 from msgspec import Raw
 
 from cds_service.chart.allergies import Allergies, read_allergies
+from cds_service.chart.reading import Reader
 from cds_service.fhir.prefetch import Content, State
 from tests.support import fhir
 from tests.support.decisions import knowledge
@@ -22,7 +23,9 @@ PENICILLIN = "7980"
 def allergies(*records: Resource) -> Allergies:
     found = content("allergies", records)
     known = knowledge()
-    return read_allergies(found, known.drugs, known.terminology, SUBJECT)
+    return read_allergies(
+        found, known.drugs, known.terminology, SUBJECT, reader=Reader("allergies")
+    )
 
 
 def allergy(code: Any = OXIDE, **changes: Any) -> Resource:
@@ -86,7 +89,9 @@ def test_a_reaction_nested_beyond_all_measure_does_not_hide_the_record() -> None
     assert entry.resource is not None
     entry.resource.reaction = Raw(b'[{"note":' + b"[" * 100_000 + b"]" * 100_000 + b"}]")
     found = Content(State.DATA, entries=[entry])
-    read = read_allergies(found, knowledge().drugs, knowledge().terminology, SUBJECT)
+    read = read_allergies(
+        found, knowledge().drugs, knowledge().terminology, SUBJECT, reader=Reader("allergies")
+    )
     assert len(read.magnesium) == 1
 
 
@@ -119,7 +124,9 @@ def test_another_patients_allergy_is_counted_but_not_read() -> None:
 def test_an_entry_without_a_resource_is_passed_over() -> None:
     entries = [{"fullUrl": "urn:uuid:1"}, {"resource": allergy()}]
     found = content("allergies", [], entry=entries)
-    read = read_allergies(found, knowledge().drugs, knowledge().terminology, SUBJECT)
+    read = read_allergies(
+        found, knowledge().drugs, knowledge().terminology, SUBJECT, reader=Reader("allergies")
+    )
     assert len(read.magnesium) == 1
 
 
@@ -162,7 +169,7 @@ def test_a_record_without_an_id_is_named_by_its_place() -> None:
     entries = [{"resource": allergy(PENICILLIN)}, {"resource": allergy(id=None)}]
     found = content("allergies", [], entry=entries)
     (evidence,) = read_allergies(
-        found, knowledge().drugs, knowledge().terminology, SUBJECT
+        found, knowledge().drugs, knowledge().terminology, SUBJECT, reader=Reader("allergies")
     ).magnesium
     assert evidence.resource == "AllergyIntolerance (entry 1, without id)"
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from cds_service.chart.conditions import Problem, Problems, code_of, read_problems
+from cds_service.chart.reading import Reader
 from cds_service.fhir.wire import CodeableConcept, Coding
 from tests.support import fhir
 from tests.support.decisions import knowledge
@@ -19,7 +20,9 @@ ICD = fhir.SYSTEMS["icd-10-cm"]
 
 def problems(*conditions: Resource) -> Problems:
     found = content("conditions", conditions)
-    return read_problems(found, knowledge().terminology, SUBJECT, TODAY, RECORDED_DAYS)
+    return read_problems(
+        found, knowledge().terminology, SUBJECT, TODAY, RECORDED_DAYS, reader=Reader("conditions")
+    )
 
 
 def migraine(**changes: Any) -> Resource:
@@ -310,6 +313,7 @@ def test_conditions_without_an_id_are_named_by_their_place() -> None:
         SUBJECT,
         TODAY,
         RECORDED_DAYS,
+        reader=Reader("conditions"),
     )
     names = [f"Condition (entry {n}, without id)" for n in (0, 1)]
     assert [s.resource for s in found.set_aside] == names

@@ -9,6 +9,7 @@ import pytest
 
 from cds_service.chart.labs import LabResult, Labs, newest_first, observed, read_labs
 from cds_service.chart.quantities import EGFR, MG_DL, Measured
+from cds_service.chart.reading import Reader
 from cds_service.fhir.prefetch import KINDS
 from tests.support import fhir
 from tests.support.decisions import knowledge
@@ -23,7 +24,7 @@ NOT_DONE = [{"url": "http://example.org/qicore-notDone", "valueBoolean": True}]
 
 def labs(*observations: Resource, sets: frozenset[str] = KIDNEY, **of_bundle: Any) -> Labs:
     found = content("kidneyLabs", observations, **of_bundle)
-    return read_labs(found, knowledge().terminology, sets, SUBJECT)
+    return read_labs(found, knowledge().terminology, sets, SUBJECT, reader=Reader("kidneyLabs"))
 
 
 def egfr(**changes: Any) -> Resource:
@@ -165,7 +166,11 @@ def test_an_entry_without_a_resource_is_passed_over() -> None:
     bundle = fhir.bundle([egfr()])
     bundle["entry"].insert(0, {"fullUrl": "urn:uuid:1"})
     read = read_labs(
-        KINDS["kidneyLabs"].read(raw(bundle)), knowledge().terminology, KIDNEY, SUBJECT
+        KINDS["kidneyLabs"].read(raw(bundle)),
+        knowledge().terminology,
+        KIDNEY,
+        SUBJECT,
+        reader=Reader("kidneyLabs"),
     )
     assert len(read.results) == 1
 
@@ -199,7 +204,9 @@ def test_a_decimal_is_read_digit_by_digit() -> None:
     exact = bytes(body).replace(b'"value": 0', b'"value": ' + written)
     assert exact != bytes(body)
     read = KINDS["kidneyLabs"].read(type(body)(exact))
-    (result,) = read_labs(read, knowledge().terminology, KIDNEY, SUBJECT).results
+    (result,) = read_labs(
+        read, knowledge().terminology, KIDNEY, SUBJECT, reader=Reader("kidneyLabs")
+    ).results
     measured = result.read().measured
     assert measured is not None
     assert measured.value == Decimal("59.99999999999999999999")
@@ -230,7 +237,9 @@ def test_a_decimal_is_read_digit_by_digit() -> None:
 def test_a_quantity_that_holds_no_number(quantity: bytes) -> None:
     body = bytes(raw(fhir.bundle([egfr(valueQuantity="HERE")]))).replace(b'"HERE"', quantity)
     read = KINDS["kidneyLabs"].read(type(raw(0))(body))
-    (result,) = read_labs(read, knowledge().terminology, KIDNEY, SUBJECT).results
+    (result,) = read_labs(
+        read, knowledge().terminology, KIDNEY, SUBJECT, reader=Reader("kidneyLabs")
+    ).results
     reading = result.read()
     assert reading.measured is None
     assert reading.why

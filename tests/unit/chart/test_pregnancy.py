@@ -8,6 +8,7 @@ import pytest
 
 from cds_service.chart.evidence import Evidence
 from cds_service.chart.pregnancy import read_pregnancy_status
+from cds_service.chart.reading import Reader
 from tests.support import fhir
 from tests.support.fhir import Resource
 from tests.unit.chart.reading import SUBJECT, TODAY, content, day
@@ -27,7 +28,9 @@ def status(answer: Any = PREGNANT, written: str | None = day(10), **changes: Any
 
 
 def read(*statuses: Resource) -> Evidence | None:
-    return read_pregnancy_status(content("pregnancyStatus", statuses), SUBJECT, TODAY, DAYS)
+    return read_pregnancy_status(
+        content("pregnancyStatus", statuses), SUBJECT, TODAY, DAYS, reader=Reader("pregnancyStatus")
+    )
 
 
 @pytest.mark.parametrize(
@@ -134,6 +137,6 @@ def test_what_does_not_count_hides_no_status_behind_it() -> None:
 def test_a_status_without_an_id_is_named_by_its_place() -> None:
     entries = [{"resource": status(NOT, day(20))}, {"resource": status(id=None)}]
     found = content("pregnancyStatus", [], entry=entries)
-    evidence = read_pregnancy_status(found, SUBJECT, TODAY, DAYS)
+    evidence = read_pregnancy_status(found, SUBJECT, TODAY, DAYS, reader=Reader("pregnancyStatus"))
     assert evidence is not None
     assert evidence.resource == "Observation (entry 1, without id)"

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from cds_service.chart.procedures import Dialysis, read_dialysis
+from cds_service.chart.reading import Reader
 from tests.support import fhir
 from tests.support.decisions import knowledge
 from tests.support.fhir import Resource
@@ -19,7 +20,9 @@ DAYS = 90
 
 def dialysis(*procedures: Resource) -> Dialysis:
     found = content("kidneyProcedures", procedures)
-    return read_dialysis(found, knowledge().terminology, SUBJECT, TODAY, DAYS)
+    return read_dialysis(
+        found, knowledge().terminology, SUBJECT, TODAY, DAYS, reader=Reader("kidneyProcedures")
+    )
 
 
 def procedure(**changes: Any) -> Resource:
@@ -130,7 +133,9 @@ def test_a_dialysis_without_a_display_is_called_by_its_text() -> None:
 def test_a_dialysis_without_an_id_is_named_by_its_place() -> None:
     entries = [{"resource": procedure(code=None)}, {"resource": procedure(id=None)}]
     found = content("kidneyProcedures", [], entry=entries)
-    (evidence,) = read_dialysis(found, knowledge().terminology, SUBJECT, TODAY, DAYS).procedures
+    (evidence,) = read_dialysis(
+        found, knowledge().terminology, SUBJECT, TODAY, DAYS, reader=Reader("kidneyProcedures")
+    ).procedures
     assert evidence.resource == "Procedure (entry 1, without id)"
 
 
