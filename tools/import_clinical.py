@@ -38,7 +38,15 @@ SYSTEM_ORDER = (
     "http://loinc.org",
     RXNORM,
     ATC,
+    "http://www.cms.gov/Medicare/Coding/ICD10",
+    "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets",
+    "http://www.ama-assn.org/go/cpt",
+    "https://fhir.hl7.org.uk/Id/opcs-4",
 )
+# The source spells a few systems otherwise than `code_systems.json` does.
+SYSTEM_NAMES = {
+    "http://www.nlm.nih.gov/research/umls/hcpcs": "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets",
+}
 # What a rule may ask of a code; everything else in the source is commentary.
 EXTRAS = (
     "qualifies",
@@ -52,8 +60,9 @@ EXTRAS = (
     "use",
     "secondary",
     "resource",
+    "past_counts",
 )
-PREFIX_ATTRIBUTES = ("qualifies", "subtype", "tier", "stage", "grade")
+PREFIX_ATTRIBUTES = ("qualifies", "subtype", "tier", "stage", "grade", "past_counts")
 ATC_FULL_LENGTH = 7
 UNVERIFIED = "unverified: only the check digit was confirmed"
 
@@ -91,6 +100,8 @@ def read_source(folder: Path) -> Source:
 
     paths = sorted(folder.glob("valuesets/*.json"))
     valuesets = {path.stem: read(f"valuesets/{path.name}") for path in paths}
+    for row in (row for valueset in valuesets.values() for row in valueset["codes"]):
+        row["system"] = SYSTEM_NAMES.get(row["system"], row["system"])
     return Source(
         valuesets=valuesets,
         products=read("rxnorm/products.json"),
@@ -206,9 +217,13 @@ def derived_subtypes(valueset_id: str, row: Row, rules: Iterable[Row]) -> list[s
 
 def with_extras(valueset_id: str, row: Row, rules: Iterable[Row]) -> Row:
     found: Row = {name: row[name] for name in EXTRAS if row.get(name) not in (None, "", [])}
+    if not found.get("past_counts"):
+        found.pop("past_counts", None)
     if row.get("tier") == "informational":
         found["qualifies"] = False
-    subtypes = {*row.get("subtype", []), *derived_subtypes(valueset_id, row, rules)}
+    stated = row.get("subtype", [])
+    subtypes = {stated} if isinstance(stated, str) else {*stated}
+    subtypes |= {*derived_subtypes(valueset_id, row, rules)}
     if subtypes:
         found["subtype"] = sorted(subtypes)
     return {name: found[name] for name in EXTRAS if name in found}
@@ -311,7 +326,7 @@ def build_valueset(valueset_id: str, source: Source, tables: Row, oddities: list
         "title": valueset["title"],
         "version": VERSION,
         "status": STATUS,
-        "purpose": tables["purposes"][valueset_id],
+        "purpose": tables["purposes"].get(valueset_id) or tables["coindication_purpose"],
         "sources": sources,
         "prefixes": prefixes,
         "text": sorted(

@@ -41,6 +41,7 @@ class SetCode(msgspec.Struct, frozen=True, gc=False):
     secondary: bool = False
     resource: str = "Condition"
     match: str = "code"
+    past_counts: bool = False
 
 
 class Prefix(msgspec.Struct, frozen=True, gc=False):
@@ -55,6 +56,7 @@ class Prefix(msgspec.Struct, frozen=True, gc=False):
     tier: str = ""
     stage: str = ""
     grade: str = ""
+    past_counts: bool = False
 
 
 class ValueSet(msgspec.Struct, frozen=True, gc=False):
@@ -181,6 +183,7 @@ class Terminology:
                 tier=p.tier,
                 stage=p.stage,
                 grade=p.grade,
+                past_counts=p.past_counts,
             )
             key = (p.system, p.prefix)
             hit = Hit(value_set.id, entry, "prefix")
