@@ -82,6 +82,7 @@ class Source:
     cards: Row
     templates: Row
     interactions: Row
+    coindications: Row
     override_reasons: Row
     references: list[Row]
 
@@ -111,6 +112,7 @@ def read_source(folder: Path) -> Source:
         cards=read("rules/cards.json"),
         templates=read("rules/suggestion_templates.json"),
         interactions=read("rules/interactions.json"),
+        coindications=read("rules/coindications.json"),
         override_reasons=read("rules/override_reasons.json"),
         references=read("rules/references.json"),
     )
@@ -577,14 +579,54 @@ def import_plans(source: Source, tables: Row, result: Import) -> None:
     )
 
 
+def hours_of(drug: str, class_hours: Row) -> Row:
+    """Hours the drug is taken before, and after, magnesium: what the advice says in words."""
+    before, after = class_hours.get(drug, (None, None))
+    stated = {"hours_before": before, "hours_after": after}
+    return {name: hours for name, hours in stated.items() if hours is not None}
+
+
+def drug_advice(name: str, item: Row, tables: Row) -> Row:
+    class_hours = tables["interaction_hours"].get(item["class"], {})
+    row: Row = {
+        "ingredient": name,
+        "advice": item["per_drug"][name],
+        **item["per_drug_checked"][name],
+        **hours_of(name, class_hours),
+    }
+    if name in item.get("no_interaction", []):
+        row["interacts"] = False
+    for target, member in (
+        ("indicator", "per_drug_indicator"),
+        ("salts", "per_drug_salts"),
+        ("subtypes", "per_drug_subtypes"),
+    ):
+        if name in item.get(member, {}):
+            row[target] = item[member][name]
+    return row | tables["interaction_strong_salts"].get(name, {})
+
+
+def combination_advice(name: str, item: Row, tables: Row) -> Row:
+    class_hours = tables["interaction_hours"].get(item["class"], {})
+    return {
+        "ingredients": sorted(part.strip() for part in name.split("+")),
+        **item["per_combination"][name],
+        **hours_of(name, class_hours),
+    }
+
+
 def import_interactions(source: Source, tables: Row, result: Import) -> None:
-    names = {row["name"] for row in source.ingredients["ingredients"]}
+    ingredients = source.ingredients["ingredients"]
     rows = []
     for item in source.interactions["items"]:
-        hours = tables["interaction_hours"][item["class"]]
-        stated = item["per_drug"] | hours.get("advice", {})
-        for name in sorted({*stated, *hours.get("drugs", {})} - names):
-            result.oddities.append(f"interactions: {name} is no known ingredient")
+        members = {row["name"] for row in ingredients if item["class"] in row["classes"]}
+        for name in sorted(members ^ set(item["per_drug"])):
+            result.oddities.append(f"interactions: {name} has no advice or is not in the class")
+        timed = {*item["per_drug"], *item.get("per_combination", {})}
+        for name in sorted(set(tables["interaction_hours"].get(item["class"], {})) - timed):
+            result.oddities.append(f"interactions: hours, but no advice, for {name}")
+        combinations = item.get("per_combination", {})
+        condition = item.get("condition", {})
         rows.append(
             {
                 "id": item["class"],
@@ -592,13 +634,18 @@ def import_interactions(source: Source, tables: Row, result: Import) -> None:
                 "salts": item["applies_to_salts"],
                 "indicator": item["indicator"],
                 "advice": item["advice"],
-                **hours.get("class", {}),
-                "per_drug": [
-                    {"ingredient": name, "advice": stated[name], **hours["drugs"].get(name, {})}
-                    for name in sorted(stated)
-                ],
+                "per_drug": [drug_advice(name, item, tables) for name in sorted(item["per_drug"])],
+            }
+            | (
+                {"per_combination": [combination_advice(n, item, tables) for n in combinations]}
+                if combinations
+                else {}
+            )
+            | ({"kidney_classes": [condition["renal_class"]]} if condition else {})
+            | ({"note": item["note"]} if "note" in item else {})
+            | {
                 "routes": item["routes"],
-                "source": "SPEC 4.4",
+                "source": "SPEC 12.4",
                 "version": VERSION,
                 "status": STATUS,
             }
@@ -609,7 +656,27 @@ def import_interactions(source: Source, tables: Row, result: Import) -> None:
             "version": VERSION,
             "status": STATUS,
             "neutralising_salts": sorted(source.interactions["neutralising_salts"]),
+            "neutralising_words": tables["interaction_words"],
             "interactions": rows,
+        }
+    )
+
+
+def import_coindications(source: Source, _tables: Row, result: Import) -> None:
+    drugs = source.coindications["ingredients"]
+    names = {row["rxcui"]: row["name"] for row in source.ingredients["ingredients"]}
+    for row in drugs:
+        if names.get(row["rxcui"]) != row["ingredient"]:
+            result.oddities.append(f"coindications: {row['ingredient']} is no known ingredient")
+    result.files["coindications.json"] = as_tree(
+        {
+            "version": VERSION,
+            "status": STATUS,
+            "source": "SPEC 12.5",
+            "drugs": [
+                {name: row[name] for name in ("rxcui", "ingredient", "coindications")}
+                for row in sorted(drugs, key=lambda row: str(row["ingredient"]))
+            ],
         }
     )
 
@@ -669,6 +736,7 @@ STEPS: tuple[Callable[[Source, Row, Import], None], ...] = (
     import_cards,
     import_plans,
     import_interactions,
+    import_coindications,
     import_override_reasons,
     import_references,
     import_evidence,

@@ -50,6 +50,7 @@ class Knowledge(msgspec.Struct, frozen=True, eq=False):
     cards: dict[str, model.CardText]
     plans: model.Plans
     interactions: model.Interactions
+    coindications: model.Coindications
     override_reasons: model.OverrideReasons
     references: dict[str, model.Citation]
     evidence: tuple[model.EvidenceLine, ...]
@@ -110,6 +111,7 @@ def load(folder: Traversable | None = None) -> Knowledge:
         cards={c.id: c for c in reader.read("cards.json", _Cards).cards},
         plans=reader.read("plans.json", model.Plans),
         interactions=reader.read("interactions.json", model.Interactions),
+        coindications=reader.read("coindications.json", model.Coindications),
         override_reasons=reader.read("override_reasons.json", model.OverrideReasons),
         references={r.id: r for r in reader.read("references.json", _References).references},
         evidence=reader.read("evidence.json", _Evidence).evidence,

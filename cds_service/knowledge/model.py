@@ -50,16 +50,46 @@ class Plan(_Row, frozen=True):
 
 
 class DrugAdvice(_Row, frozen=True):
-    """Spacing advice for one drug of an interaction class."""
+    """Spacing advice for one drug of an interaction class.
+
+    `hours_before` is how long before magnesium the drug is to be taken at the latest,
+    `hours_after` how long after magnesium at the earliest; absent where the advice has no figure.
+    `interacts` false: a drug of the class that needs no spacing. `indicator` replaces that of the
+    class. `salts` and `subtypes`, where given, are the only ones with which the drug interacts.
+    `strong_salts`: with any other salt the indicator is `otherwise`. `checked` says whether the
+    figure was seen in `where` or stands from knowledge.
+    """
 
     ingredient: str
     advice: str
+    checked: str
+    where: str = ""
+    hours_before: float | None = None
+    hours_after: float | None = None
+    interacts: bool = True
+    indicator: str = ""
+    salts: tuple[str, ...] = ()
+    subtypes: tuple[str, ...] = ()
+    strong_salts: tuple[str, ...] = ()
+    otherwise: str = ""
+
+
+class CombinationAdvice(_Row, frozen=True):
+    """Spacing advice for a product of several drugs: it comes before that of any one of them."""
+
+    ingredients: tuple[str, ...]
+    advice: str
+    checked: str
+    where: str = ""
     hours_before: float | None = None
     hours_after: float | None = None
 
 
 class Interaction(_Row, frozen=True):
-    """A class of drugs to be spaced from magnesium."""
+    """A class of drugs to be spaced from magnesium.
+
+    `kidney_classes`, where given, are the only ones in which it holds.
+    """
 
     id: str
     valueset: str
@@ -71,8 +101,43 @@ class Interaction(_Row, frozen=True):
     source: str
     version: str
     status: str
-    hours_before: float | None = None
-    hours_after: float | None = None
+    per_combination: tuple[CombinationAdvice, ...] = ()
+    kidney_classes: tuple[str, ...] = ()
+    note: str = ""
+
+
+class Coindication(_Row, frozen=True):
+    """A disease for which a preventive is used too, and on what that rests.
+
+    `basis` is "labelled", "guideline" or "off-label"; all three count alike (SPEC 12.5).
+    """
+
+    valueset: str
+    basis: str
+    checked: str
+
+
+class CoindicatedDrug(_Row, frozen=True):
+    """The other diseases of one preventive."""
+
+    rxcui: str
+    ingredient: str
+    coindications: tuple[Coindication, ...]
+
+
+class Coindications(_Row, frozen=True):
+    """What explains a preventive that is ordered without a reason."""
+
+    version: str
+    status: str
+    source: str
+    drugs: tuple[CoindicatedDrug, ...]
+
+    def of(self, ingredients: tuple[str, ...]) -> tuple[str, ...]:
+        """The value sets of conditions that explain an order of these ingredients."""
+        return tuple(
+            c.valueset for d in self.drugs if d.ingredient in ingredients for c in d.coindications
+        )
 
 
 class OverrideReason(_Row, frozen=True):
@@ -288,11 +353,16 @@ class Plans(_Row, frozen=True):
 
 
 class Interactions(_Row, frozen=True):
-    """Spacing advice by drug class."""
+    """Spacing advice by drug class.
+
+    A product neutralises acid if one of its salts is a neutralising one or its name holds one of
+    the neutralising words.
+    """
 
     version: str
     status: str
     neutralising_salts: tuple[str, ...]
+    neutralising_words: tuple[str, ...]
     interactions: tuple[Interaction, ...]
 
 
