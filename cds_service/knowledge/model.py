@@ -10,7 +10,10 @@ class _Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CardText(_Row, frozen=True):
-    """A card: its severity and the template of its summary."""
+    """A card: its severity and the template of its summary.
+
+    `variants` are the summaries of special cases, by name ("tests_only", "gut" ...).
+    """
 
     id: str
     indicator: str
@@ -18,10 +21,16 @@ class CardText(_Row, frozen=True):
     source: str
     version: str
     status: str
+    variants: dict[str, str] = {}
 
 
 class PlanStep(_Row, frozen=True):
-    """One step of a dose plan; doses are elemental magnesium."""
+    """One instruction of a dose plan; doses are elemental magnesium.
+
+    Instructions with one `sequence` are one step: they are taken together, and `max_mg_per_day` is
+    the maximum of the whole step. `when` holds FHIR EventTiming codes. `timing` is a timing in
+    words, in place of a frequency that would run on without an end.
+    """
 
     sequence: int
     text: str
@@ -31,10 +40,17 @@ class PlanStep(_Row, frozen=True):
     period_unit: str
     max_mg_per_day: int
     duration_days: int | None = None
+    when: tuple[str, ...] = ()
+    timing: str = ""
 
 
 class Plan(_Row, frozen=True):
-    """A dose plan that a card can offer as a draft order."""
+    """A dose plan that a card can offer as a draft order.
+
+    `in_words` is the whole plan in one sentence, as the card says it. `unit_mg` is the elemental
+    magnesium of one capsule or tablet, in which quantities are counted. `supply_days` is the length
+    of the plan, or of one cycle of a plan that `repeats` every `repeat_after_days`.
+    """
 
     id: str
     title: str
@@ -47,6 +63,10 @@ class Plan(_Row, frozen=True):
     source: str
     version: str
     status: str
+    in_words: str = ""
+    unit_mg: int = 100
+    repeats: int = 0
+    repeat_after_days: int | None = None
 
 
 class DrugAdvice(_Row, frozen=True):
@@ -162,7 +182,10 @@ class Citation(_Row, frozen=True):
 
 
 class EvidenceLine(_Row, frozen=True):
-    """An honesty line that every suggestion card carries."""
+    """What is known of the benefit: `text` stands on the evidence page, `card` on suggestion cards.
+
+    A line without `card` stands on the evidence page only.
+    """
 
     id: str
     text: str
@@ -170,6 +193,7 @@ class EvidenceLine(_Row, frozen=True):
     source: str
     version: str
     status: str
+    card: str = ""
 
 
 class KidneyRow(_Row, frozen=True, rename={"kidney_class": "class"}):
