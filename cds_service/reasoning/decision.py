@@ -94,7 +94,8 @@ class Offer(msgspec.Struct, frozen=True):
     """One suggestion. `plan` names a dose plan, `labs` the tests, `order` the draft acted upon.
 
     `daily_mg` is the elemental dose an update sets; `salt` (RxCUI and name) what it orders instead
-    of a product whose strength does not fit that dose.
+    of a product whose strength does not fit that dose. `due_weeks` is the window in which tests are
+    to be done, where that is not now.
     """
 
     kind: OfferKind
@@ -104,6 +105,7 @@ class Offer(msgspec.Struct, frozen=True):
     order: OrderRef | None = None
     daily_mg: Decimal | None = None
     salt: tuple[str, str] | None = None
+    due_weeks: tuple[int, int] | None = None
 
 
 class Caution(msgspec.Struct, frozen=True):
