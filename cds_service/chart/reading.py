@@ -7,13 +7,14 @@ Unknown (SPEC 12.1).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TypeVar
 
 import msgspec
 from msgspec import Raw
 
 from cds_service.chart import dates
-from cds_service.fhir.reading import Shape
+from cds_service.fhir.reading import Shape, Unread
 
 T = TypeVar("T")
 
@@ -36,6 +37,7 @@ class Reader:
     def __init__(self, key: str) -> None:
         self.key = key
         self._found: dict[NotReadable, None] = {}
+        self.is_partial = False
 
     @property
     def not_readable(self) -> tuple[NotReadable, ...]:
@@ -47,11 +49,24 @@ class Reader:
         if not memoryview(raw):
             return None
         value, unread = shape.read(raw)
+        self._note_parts(unread, resource, element)
+        return value
+
+    def whole(self, shape: Shape[T], raw: Raw, resource: str, element: str) -> T | None:
+        """The value of an element of which every part can be read; otherwise `None`, recorded.
+
+        For values that mean something else without the part that is lost: a quantity without its
+        unit or comparator.
+        """
+        value, unread = shape.read(raw) if memoryview(raw) else (None, ())
+        self._note_parts(unread, resource, element)
+        return None if unread else value
+
+    def _note_parts(self, unread: Iterable[Unread], resource: str, element: str) -> None:
         for part in unread:
             inner = part.element
             joined = f"{element}{'' if not inner or inner.startswith('[') else '.'}{inner}"
             self.note(resource, joined, part.why)
-        return value
 
     def date(self, text: str | None, resource: str, element: str) -> dates.When | None:
         """A date of any FHIR precision; `None` where there is none, or where it is no FHIR date.
@@ -67,5 +82,10 @@ class Reader:
         return when
 
     def note(self, resource: str, element: str, why: str) -> None:
-        """Record that an element cannot be read."""
+        """Record that an element cannot be read: the key is then known only in part."""
+        self.is_partial = True
+        self.mention(resource, element, why)
+
+    def mention(self, resource: str, element: str, why: str) -> None:
+        """Record what cannot be read but leaves the key known, as a code of another system does."""
         self._found[NotReadable(self.key, resource, element, why)] = None

@@ -32,9 +32,13 @@ class Kidney(msgspec.Struct, frozen=True):
     `rule` is the row of the kidney table that matched. `basis` is "eGFR", "creatinine" (computed),
     "diagnosis", "procedure" or "none"; `value` is in mL/min/{1.73_m2} where there is one, not
     rounded, and `egfr_text` is how it is said (">60", "48", "29.2"). `reason` says the finding in a
-    few words ("eGFR 25", "dialysis", "CKD stage 4"), "" for NORMAL and UNKNOWN. `flags` are among
-    "stale", "needs_labs", "discordant", "disagrees" (problem list and lab), "unusable_newer".
-    `why` says for UNKNOWN what is lacking.
+    few words ("eGFR 25", "dialysis", "CKD stage 4"), "" for NORMAL and UNKNOWN. `why` says for
+    UNKNOWN what is lacking.
+
+    `flags` are among "stale", "needs_labs", "discordant", "conflicting" (two results of one day),
+    "unusable_newer", "partly_known" (results or kidney conditions known only in part): all of these
+    mean tests only; and "disagrees" (problem list and lab). With "conflicting" the first of `others`
+    is the other result. `gaps` are data that could not be used, of keys that were readable.
     """
 
     kidney_class: KidneyClass
@@ -47,15 +51,20 @@ class Kidney(msgspec.Struct, frozen=True):
     others: tuple[Evidence, ...] = ()
     flags: tuple[str, ...] = ()
     why: str = ""
+    gaps: tuple[Gap, ...] = ()
 
 
 class MagnesiumState(StrEnum):
-    """Where the serum magnesium lies (SPEC 4.1). NONE: no usable result in the window."""
+    """Where the serum magnesium lies (SPEC 4.1). NONE: no usable result in the window.
+
+    SLIGHTLY_HIGH is above the limit and surely not far above it (SPEC 12.4 M-11).
+    """
 
     NONE = "none"
     SEVERE_LOW = "severe_low"
     LOW = "low"
     NORMAL = "normal"
+    SLIGHTLY_HIGH = "slightly_high"
     HIGH = "high"
     CRITICAL_HIGH = "critical_high"
 
@@ -63,7 +72,8 @@ class MagnesiumState(StrEnum):
 class SerumMagnesium(msgspec.Struct, frozen=True):
     """The latest usable serum magnesium: `text` is value with unit as reported.
 
-    `why` says why there is none although there are results, or what is not known of them.
+    `why` says why there is none although there are results, or what is not known of them. `gaps` is
+    not empty where a result that may be the newest cannot be used.
     """
 
     state: MagnesiumState
@@ -71,6 +81,7 @@ class SerumMagnesium(msgspec.Struct, frozen=True):
     evidence: Evidence | None = None
     unknown: bool = False
     why: str = ""
+    gaps: tuple[Gap, ...] = ()
 
 
 class OrderRef(msgspec.Struct, frozen=True):

@@ -32,6 +32,9 @@ ORAL_MAGNESIUM = frozenset(
     }
 )
 ADDITIVE = frozenset({"antacid", "laxative", "laxative-antacid", "bowel-prep", "multivitamin"})
+HIGH_STATES = frozenset(
+    {MagnesiumState.SLIGHTLY_HIGH, MagnesiumState.HIGH, MagnesiumState.CRITICAL_HIGH}
+)
 MEDICATION_KEYS = ("medicationRequests", "medicationStatements")
 NEUTRAL_DIURETIC = "diuretic_other_neutral"
 DIURETICS = (*sorted(WASTING), SPARING, COMBINATION, NEUTRAL_DIURETIC)
@@ -235,7 +238,7 @@ class Findings:
     @property
     def magnesium_high(self) -> bool:
         """Whether the latest serum magnesium is above its limit."""
-        return self.magnesium.state in (MagnesiumState.HIGH, MagnesiumState.CRITICAL_HIGH)
+        return self.magnesium.state in HIGH_STATES
 
     @cached_property
     def renal_risks(self) -> tuple[Fact, ...]:
