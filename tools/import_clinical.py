@@ -1,9 +1,10 @@
 """Bring the clinical specification's facts into the project's knowledge files.
 
-Codes, numbers, card texts and citations come from the specification's folder; what it says in
-prose only (titles, units, citation keys, evidence lines) stands in ``clinical_tables.json`` beside
-this file. The output depends on these two inputs alone, so that running the import again changes
-nothing and ``--check`` can tell whether the knowledge files still agree with their source.
+Codes, numbers, drug names and citations come from the specification's folder; what it says in
+prose only (titles, units, hours of spacing) stands in ``clinical_tables.json`` beside this file.
+The output depends on these two inputs alone, so that running the import again changes nothing and
+``--check`` can tell whether the knowledge files still agree with their source. Cards and plans are
+kept by hand: of them ``--check`` compares ids, severities and doses.
 
     python tools/import_clinical.py --from ../shared/clinical [--check]
 """
@@ -497,86 +498,47 @@ def import_parameters(source: Source, tables: Row, result: Import) -> None:
 # --- cards, plans, advice ----------------------------------------------------------------------
 
 
-def import_cards(source: Source, tables: Row, result: Import) -> None:
-    cards = [
-        {
-            "id": card_id,
-            "indicator": card["indicator"],
-            "summary": card["summary"],
-            "source": tables["card_sources"][card_id],
-            "version": VERSION,
-            "status": STATUS,
-        }
-        for card_id, card in source.cards.items()
+def other_cards(source: Source, data: Path) -> list[str]:
+    """Card texts are finished by hand; their ids and severities are the specification's."""
+    stated = {card_id: card["indicator"] for card_id, card in source.cards.items()}
+    found = {row["id"]: row["indicator"] for row in _read(data / "cards.json")["cards"]}
+    return [
+        f"cards: {card_id} is {stated.get(card_id)} in the source, {found.get(card_id)} here"
+        for card_id in sorted(stated.keys() | found.keys())
+        if stated.get(card_id) != found.get(card_id)
     ]
-    cards += [{**card, "version": VERSION, "status": STATUS} for card in tables["own_cards"]]
-    result.files["cards.json"] = as_tree({"cards": cards})
 
 
-def plan_step(instruction: Row) -> Row:
-    repeat = instruction["timing"]["repeat"]
-    dose = instruction["doseAndRate"][0]["doseQuantity"]
-    limit = instruction["maxDosePerPeriod"]["numerator"]
-    step: Row = {
-        "sequence": instruction["sequence"],
-        "text": instruction["text"],
-        "dose_mg": dose["value"],
-        "frequency": repeat["frequency"],
-        "period": repeat["period"],
-        "period_unit": repeat["periodUnit"],
-        "max_mg_per_day": limit["value"],
+def other_plans(source: Source, data: Path) -> list[str]:
+    """Plans are finished by hand; their ids, first steps and daily amounts are the specification's."""
+    stated = {
+        plan_id: (_mg_per_day(steps[-1]), steps[0].get("days") if len(steps) > 1 else None)
+        for plan_id, given in source.templates["revision_2"].items()
+        if plan_id != "note"
+        for steps in [given if isinstance(given, list) else [given]]
     }
-    if "boundsDuration" in repeat:
-        step["duration_days"] = repeat["boundsDuration"]["value"]
-    return step
-
-
-def import_plans(source: Source, tables: Row, result: Import) -> None:
-    templates = source.templates
-    general: str = tables["plan_note"]
-    plans = []
-    for plan_id, facts in tables["plans"].items():
-        template = templates[plan_id]
-        note: str = template["note"][0]["text"]
-        if not note.startswith(general):
-            result.oddities.append(f"plans: {plan_id} has a note of its own")
-        steps = [plan_step(instruction) for instruction in template["dosageInstruction"]]
-        plans.append(
-            {
-                "id": plan_id,
-                "title": facts["title"],
-                "steps": steps,
-                "target_mg_per_day": steps[-1]["dose_mg"] * steps[-1]["frequency"],
-                "max_mg_per_day": max(step["max_mg_per_day"] for step in steps),
-                "supply_days": template["dispenseRequest"]["expectedSupplyDuration"]["value"],
-                "note": general,
-                "note_specific": note.removeprefix(general).strip(),
-                "source": facts["source"],
-                "version": VERSION,
-                "status": STATUS,
-            }
+    found = {
+        row["id"]: (
+            row["target_mg_per_day"],
+            row["steps"][0].get("duration_days") if len(row["steps"]) > 1 else None,
         )
-    first = templates["mg_200_400"]
-    product = first["medicationCodeableConcept"]
-    labs = [
-        {"id": lab_id, **templates[lab_id]["code"]["coding"][0], "source": "SPEC 3.3"}
-        for lab_id in tables["labs"]
+        for row in _read(data / "plans.json")["plans"]
+    }
+    return [
+        f"plans: {plan_id} is {stated.get(plan_id)} in the source, {found.get(plan_id)} here"
+        for plan_id in sorted(stated.keys() | found.keys())
+        if stated.get(plan_id) != found.get(plan_id)
     ]
-    result.files["plans.json"] = as_tree(
-        {
-            "version": VERSION,
-            "status": STATUS,
-            "product": {**product["coding"][0], "text": product["text"]},
-            "route": first["dosageInstruction"][0]["route"]["coding"][0],
-            "plans": plans,
-            "labs": labs,
-            "alternatives": [
-                {"rxcui": row["rxcui"], "display": row["display"]}
-                | ({"use": row["use"]} if "use" in row else {})
-                for row in templates["alternatives"]
-            ],
-        }
-    )
+
+
+def _mg_per_day(step: Row) -> int:
+    if "morning_mg" in step:
+        return int(step["morning_mg"] + step["evening_mg"])
+    return int(step["dose_mg"] * step["times_per_day"])
+
+
+def _read(path: Path) -> Json:
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def hours_of(drug: str, class_hours: Row) -> Row:
@@ -698,6 +660,9 @@ def import_override_reasons(source: Source, tables: Row, result: Import) -> None
     )
 
 
+CITATION_EXTRAS = ("doi", "pmid", "pmcid", "url", "erratum")
+
+
 def import_references(source: Source, tables: Row, result: Import) -> None:
     own: Row = tables["references"]
     rows = []
@@ -708,23 +673,12 @@ def import_references(source: Source, tables: Row, result: Import) -> None:
             "title": facts["title"],
             "citation": facts.get("citation", stated.get("cite")),
         }
-        row |= {name: stated[name] for name in ("doi", "pmid") if name in stated}
+        row |= {name: stated[name] for name in CITATION_EXTRAS if name in stated}
         rows.append(row | {"checked": facts["checked"], "version": VERSION, "status": STATUS})
     for stated in source.references:
-        if stated["id"] not in own:
+        if stated["id"] not in {*own, *tables["references_left_out"]}:
             result.oddities.append(f"references: {stated['id']} is not imported")
     result.files["references.json"] = as_tree({"references": rows})
-
-
-def import_evidence(_source: Source, tables: Row, result: Import) -> None:
-    result.files["evidence.json"] = as_tree(
-        {
-            "evidence": [
-                {**row, "source": "SPEC 5.5", "version": VERSION, "status": STATUS}
-                for row in tables["evidence"]
-            ]
-        }
-    )
 
 
 # --- the whole ---------------------------------------------------------------------------------
@@ -733,13 +687,10 @@ STEPS: tuple[Callable[[Source, Row, Import], None], ...] = (
     import_valuesets,
     import_rxnorm,
     import_parameters,
-    import_cards,
-    import_plans,
     import_interactions,
     import_coindications,
     import_override_reasons,
     import_references,
-    import_evidence,
 )
 
 
@@ -770,6 +721,18 @@ def differences(files: Mapping[str, str], data: Path) -> list[str]:
     return found
 
 
+def contradictions(folder: Path, data: Path) -> list[str]:
+    """Where a file that is kept by hand says other than the source."""
+    source = read_source(folder)
+    kept = {"cards.json": other_cards, "plans.json": other_plans}
+    return [
+        line
+        for name, check in kept.items()
+        if (data / name).is_file()
+        for line in check(source, data)
+    ]
+
+
 def write(files: Mapping[str, str], data: Path) -> None:
     for name, text in sorted(files.items()):
         path = data / name
@@ -786,12 +749,13 @@ def main(arguments: list[str] | None = None) -> int:
     if not options.folder.is_dir():
         parser.error(f"{options.folder} is not a folder")
     result = build(options.folder)
-    for oddity in result.oddities:
+    others = contradictions(options.folder, options.data)
+    for oddity in (*result.oddities, *others):
         print(f"note: {oddity}", file=sys.stderr)
     if not options.check:
         write(result.files, options.data)
         return 0
-    found = differences(result.files, options.data)
+    found = [*differences(result.files, options.data), *others]
     print("\n".join(found) if found else "knowledge files agree with their source")
     return 1 if found else 0
 

@@ -179,6 +179,9 @@ class Citation(_Row, frozen=True):
     status: str
     doi: str = ""
     pmid: str = ""
+    pmcid: str = ""
+    url: str = ""
+    erratum: str = ""
 
 
 class EvidenceLine(_Row, frozen=True):
