@@ -36,6 +36,7 @@ SCHEMAS = {
     "rxnorm/ingredients.json": "rxnorm_ingredients",
     "rxnorm/magnesium.json": "rxnorm_magnesium",
     "rxnorm/products.json": "rxnorm_products",
+    "safety_words.json": "safety_words",
     "source_attributes.json": "source_attributes",
     "wording.json": "wording",
 }

@@ -51,6 +51,7 @@ class Knowledge(msgspec.Struct, frozen=True, eq=False):
     plans: model.Plans
     interactions: model.Interactions
     coindications: model.Coindications
+    safety_words: dict[str, tuple[str, ...]]
     override_reasons: model.OverrideReasons
     references: dict[str, model.Citation]
     evidence: tuple[model.EvidenceLine, ...]
@@ -112,6 +113,7 @@ def load(folder: Traversable | None = None) -> Knowledge:
         plans=reader.read("plans.json", model.Plans),
         interactions=reader.read("interactions.json", model.Interactions),
         coindications=reader.read("coindications.json", model.Coindications),
+        safety_words=reader.read("safety_words.json", model.SafetyWords).words,
         override_reasons=reader.read("override_reasons.json", model.OverrideReasons),
         references={r.id: r for r in reader.read("references.json", _References).references},
         evidence=reader.read("evidence.json", _Evidence).evidence,

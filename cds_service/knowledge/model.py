@@ -160,6 +160,19 @@ class Coindications(_Row, frozen=True):
         )
 
 
+class SafetyWords(_Row, frozen=True):
+    """Words that name something of a safety set in a text whose code could not be read.
+
+    In conditions a word of the text must begin so; in names of results they may stand anywhere.
+    The texts are compared lower case, without accents, with one blank for anything else.
+    """
+
+    version: str
+    status: str
+    source: str
+    words: dict[str, tuple[str, ...]]
+
+
 class OverrideReason(_Row, frozen=True):
     """A reason a clinician can give for not following a card."""
 
