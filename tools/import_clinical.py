@@ -79,6 +79,8 @@ class Source:
     products: Row
     ingredients: Row
     magnesium: Row
+    brand_names: Row
+    dosage_words: Row
     config: Row
     cards: Row
     templates: Row
@@ -109,6 +111,8 @@ def read_source(folder: Path) -> Source:
         products=read("rxnorm/products.json"),
         ingredients=read("rxnorm/ingredients.json"),
         magnesium=read("rxnorm/magnesium_products.json"),
+        brand_names=read("rxnorm/brand_names.json"),
+        dosage_words=read("rules/dosage_words.json"),
         config=read("rules/config.json"),
         cards=read("rules/cards.json"),
         templates=read("rules/suggestion_templates.json"),
@@ -451,6 +455,84 @@ def import_magnesium(source: Source, result: Import) -> None:
     )
 
 
+NAME_EXTRAS = ("routes", "subtype", "salts", "elemental_mg", "elemental_per", "note")
+
+
+def numbered(rows: list[Row]) -> tuple[list[str], dict[str, int]]:
+    """The sources that rows name, in order, and the place of each."""
+    sources = sorted({atom for row in rows for atom in row["source"].split(" ; ")})
+    return sources, {atom: place for place, atom in enumerate(sources)}
+
+
+def import_names(source: Source, _tables: Row, result: Import) -> None:
+    rows = source.brand_names["names"]
+    sources, position = numbered(rows)
+    known = {row["rxcui"]: row for row in source.ingredients["ingredients"]}
+    names = []
+    for row in sorted(rows, key=lambda row: str(row["text"])):
+        for part in row["ingredients"]:
+            if known.get(part["rxcui"], {}).get("name") != part["name"]:
+                result.oddities.append(f"names: {row['text']}: {part['name']} is not known")
+        if row["match"] != "whole_word":
+            result.oddities.append(f"names: {row['text']} is matched by {row['match']}")
+        name: Row = {
+            "text": row["text"],
+            "safety": row["safety"],
+            "classes": sorted(row["classes"]),
+            "ingredients": [part["rxcui"] for part in row["ingredients"]],
+        }
+        name |= {key: row[key] for key in NAME_EXTRAS if row.get(key) not in (None, "", [])}
+        name["sources"] = sorted({position[atom] for atom in row["source"].split(" ; ")})
+        name["checked"] = row["checked"]
+        names.append(name)
+    result.files["rxnorm/brand_names.json"] = as_sections(
+        {"version": VERSION, "status": STATUS, "sources": sources, "names": names}, dense=True
+    )
+
+
+WORD_MEMBERS = {
+    "frequency": "frequency",
+    "period": "period",
+    "periodUnit": "period_unit",
+    "times_per_day": "times_per_day",
+    "when": "when",
+}
+
+
+def import_dosage_words(source: Source, _tables: Row, result: Import) -> None:
+    document = source.dosage_words
+    rows = document["words"]
+    sources, position = numbered(rows)
+    order = {group: place for place, group in enumerate(document["group_order"])}
+    words = []
+    for row in rows:
+        if row["group"] not in order:
+            result.oddities.append(f"dosage words: {row['group']} has no place in the order")
+        word: Row = {"text": row["text"], "lang": row["lang"], "group": row["group"]}
+        word |= {
+            ours: row[theirs]
+            for theirs, ours in WORD_MEMBERS.items()
+            if row.get(theirs) is not None
+        }
+        word["sources"] = sorted({position[atom] for atom in row["source"].split(" ; ")})
+        words.append(word)
+    result.files["dosage_words.json"] = as_sections(
+        {
+            "version": VERSION,
+            "status": STATUS,
+            "sources": sources,
+            "order": document["group_order"],
+            "ambiguous": {row["text"]: row["why"] for row in document["ambiguous"]},
+            "patterns": [
+                {"name": row["name"], "regex": row["regex"], "meaning": row["meaning"]}
+                for row in document["patterns"]
+            ],
+            "words": words,
+        },
+        dense=True,
+    )
+
+
 # --- parameters --------------------------------------------------------------------------------
 
 
@@ -686,6 +768,8 @@ def import_references(source: Source, tables: Row, result: Import) -> None:
 STEPS: tuple[Callable[[Source, Row, Import], None], ...] = (
     import_valuesets,
     import_rxnorm,
+    import_names,
+    import_dosage_words,
     import_parameters,
     import_interactions,
     import_coindications,

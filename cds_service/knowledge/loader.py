@@ -47,6 +47,8 @@ class Knowledge(msgspec.Struct, frozen=True, eq=False):
     terminology: Terminology
     drugs: drug_index.Drugs
     dosage: DosageTables
+    brand_names: model.BrandNames
+    dosage_words: model.DosageWords
     cards: dict[str, model.CardText]
     plans: model.Plans
     interactions: model.Interactions
@@ -109,6 +111,8 @@ def load(folder: Traversable | None = None) -> Knowledge:
             reader.read("drug_text.json", drug_index.DrugText),
         ),
         dosage=reader.read("dosage.json", DosageTables),
+        brand_names=reader.read("rxnorm/brand_names.json", model.BrandNames),
+        dosage_words=reader.read("dosage_words.json", model.DosageWords),
         cards={c.id: c for c in reader.read("cards.json", _Cards).cards},
         plans=reader.read("plans.json", model.Plans),
         interactions=reader.read("interactions.json", model.Interactions),

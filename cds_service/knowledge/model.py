@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import msgspec
 
 
@@ -173,6 +175,74 @@ class SafetyWords(_Row, frozen=True):
     words: dict[str, tuple[str, ...]]
 
 
+class BrandName(_Row, frozen=True, gc=False):
+    """A brand or short name of drugs; `text` is folded: lower case, no accents, one blank.
+
+    `safety` is "safe", "conditional" (`note` says when it is something else), "ambiguous" (not to
+    be read, kept so that nobody adds it again) or "negative" (holds no magnesium: stops a match).
+    `ingredients` are RxCUIs. `elemental_mg` is per `elemental_per`.
+    """
+
+    text: str
+    safety: str
+    classes: tuple[str, ...]
+    ingredients: tuple[str, ...]
+    sources: tuple[int, ...]
+    checked: str
+    routes: tuple[str, ...] = ()
+    subtype: str = ""
+    salts: tuple[str, ...] = ()
+    elemental_mg: float | None = None
+    elemental_per: str = ""
+    note: str = ""
+
+
+class BrandNames(_Row, frozen=True):
+    """Names of drugs beside those of their ingredients."""
+
+    version: str
+    status: str
+    sources: tuple[str, ...]
+    names: tuple[BrandName, ...]
+
+
+class DosageWord(_Row, frozen=True, gc=False):
+    """Words of a dosage text that say how often: `frequency` times in `period` `period_unit`s.
+
+    Words of the groups "once", "as_needed" and "meal" have no frequency; `when` is the meal's code.
+    """
+
+    text: str
+    lang: str
+    group: str
+    sources: tuple[int, ...]
+    frequency: int | None = None
+    period: int | None = None
+    period_unit: str = ""
+    times_per_day: Decimal | None = None
+    when: str = ""
+
+
+class DosagePattern(_Row, frozen=True):
+    """A pattern of the source; `meaning` says how it is to be read."""
+
+    name: str
+    regex: str
+    meaning: str
+
+
+class DosageWords(_Row, frozen=True):
+    """Words of dosage texts, the groups in the order in which they are to be tried."""
+
+    version: str
+    status: str
+    sources: tuple[str, ...]
+    order: tuple[str, ...]
+    ambiguous: dict[str, str]
+    patterns: tuple[DosagePattern, ...]
+    words: tuple[DosageWord, ...]
+
+
 class OverrideReason(_Row, frozen=True):
     """A reason a clinician can give for not following a card."""
 
@@ -247,7 +317,11 @@ class WastingRow(_Row, frozen=True, rename={"drug_class": "class"}):
 
 
 class SuggestRow(_Row, frozen=True):
-    """Which card a trigger gives, by kidney class; "" is silence."""
+    """Which card a trigger gives, by kidney class; "" is silence.
+
+    `silent_if_stopped` are the cards that are not shown where a magnesium supplement was stopped
+    recently (SPEC 12.4 M-15).
+    """
 
     hook: str
     trigger: str
@@ -255,16 +329,28 @@ class SuggestRow(_Row, frozen=True):
     low_severe: str
     cards: dict[str, str]
     source: str
+    silent_if_stopped: tuple[str, ...] = ()
 
 
 class OfferRow(_Row, frozen=True):
-    """One offer of a card."""
+    """One offer of a card, and the circumstances on which it depends.
+
+    It is made where one of `only_if` holds (or `only_if` is empty) and none of `unless`. It is
+    recommended where `recommended` says so and none of `not_recommended_if` holds, or where one of
+    `recommended_if` holds. `after_start`: the tests are due some weeks after the ordered drug is
+    started, not now.
+    """
 
     kind: str
     recommended: bool = False
     labs: tuple[str, ...] = ()
     unless_flags: tuple[str, ...] = ()
     unless_renal_risk: bool = False
+    only_if: tuple[str, ...] = ()
+    unless: tuple[str, ...] = ()
+    recommended_if: tuple[str, ...] = ()
+    not_recommended_if: tuple[str, ...] = ()
+    after_start: bool = False
 
 
 class OffersRow(_Row, frozen=True, rename={"kidney_class": "class"}):
@@ -284,12 +370,20 @@ class PlanRow(_Row, frozen=True, rename={"kidney_class": "class"}):
 
 
 class SafetyRow(_Row, frozen=True):
-    """A check of a magnesium order: for which kinds of product, and what it offers."""
+    """A check of a magnesium order: for which kinds of product, how serious, and what it offers.
+
+    A card may have several rows; the first one decides whose `subtypes` hold the product and whose
+    `grade` the check has found ("" holds always). `indicator` replaces that of the card. The card
+    is not shown beside one of `silent_beside` for the same order.
+    """
 
     card: str
     subtypes: tuple[str, ...]
     offers: tuple[str, ...]
     source: str
+    grade: str = ""
+    indicator: str = ""
+    silent_beside: tuple[str, ...] = ()
 
 
 class UncheckedRow(_Row, frozen=True):
@@ -304,10 +398,19 @@ class UncheckedRow(_Row, frozen=True):
 
 
 class HazardRow(_Row, frozen=True):
-    """A check of the magnesium a patient takes already."""
+    """A check of the magnesium a patient takes already: how serious it is, and the tests it offers.
+
+    `grade`, `indicator` and `silent_beside` are as in a check of an order. After a card that
+    `stops`, not even a dangerously low magnesium is looked for.
+    """
 
     card: str
     source: str
+    grade: str = ""
+    indicator: str = ""
+    labs: tuple[str, ...] = ()
+    stops: bool = False
+    silent_beside: tuple[str, ...] = ()
 
 
 class CautionRow(_Row, frozen=True):
@@ -334,6 +437,8 @@ class Policy(_Row, frozen=True):
     unchecked: UncheckedRow
     hazards: tuple[HazardRow, ...]
     cautions: tuple[CautionRow, ...]
+    anti_egfr: tuple[str, ...] = ()
+    """Antibodies against EGFR: oral magnesium does not make up for what they waste."""
 
     def plan_for(self, kidney_class: str, age_band: str) -> str:
         """The dose plan of a kidney class and age band ("adult", "elderly"), "" for none."""
