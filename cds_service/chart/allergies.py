@@ -24,6 +24,7 @@ class Allergies(msgspec.Struct):
     """Recorded allergies or intolerances to magnesium, and those set aside."""
 
     magnesium: list[Evidence] = []
+    gut: list[Evidence] = []
     set_aside: list[SetAside] = []
     foreign: int = 0
 

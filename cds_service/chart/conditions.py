@@ -55,10 +55,15 @@ class Problems(msgspec.Struct):
     by_set: dict[str, list[Problem]] = {}
     set_aside: list[SetAside] = []
     foreign: int = 0
+    unread: dict[str, list[Evidence]] = {}
 
     def of(self, set_id: str) -> Sequence[Problem]:
         """The problems of a value set, newest first."""
         return self.by_set.get(set_id, ())
+
+    def unread_of(self, set_id: str) -> Sequence[Evidence]:
+        """Conditions whose code is not read and whose words name a safety set."""
+        return self.unread.get(set_id, ())
 
 
 _STATUS_TEXT = msgspec.json.Decoder(list[CodeableConcept] | CodeableConcept | None)

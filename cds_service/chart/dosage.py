@@ -41,6 +41,8 @@ class DailyDose(msgspec.Struct, frozen=True):
 
     mg: Decimal | None
     why: str = ""
+    said: str = ""
+    up_to: bool = False
 
 
 class _Range(msgspec.Struct, gc=False):

@@ -57,6 +57,12 @@ class MedicationUse(msgspec.Struct, frozen=True):
     dosages: tuple[Dosage, ...] | None
     label: str
     dispense: Raw = Raw()
+    contradictory: bool = False
+    old: bool = False
+    course_over: bool = False
+    course_end: date | None = None
+    status_unclear: bool = False
+    ended: dates.When | None = None
 
     def of(self, drug_class: str) -> bool:
         """Whether the drug belongs to a class."""
@@ -80,6 +86,8 @@ class Medications(msgspec.Struct):
     foreign: int = 0
     unresolved: list[str] = []
     unnamed: list[str] = []
+    stopped: list[MedicationUse] = []
+    unclear: list[MedicationUse] = []
 
 
 class _Dispense(msgspec.Struct, gc=False):
