@@ -3,7 +3,7 @@ settled early never decodes the rest."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from functools import cached_property
 from types import MappingProxyType
@@ -76,12 +76,18 @@ class Chart:
         self.knowledge = knowledge
         self._patient_id = bare_id(patient_id)
         self._contents = _Contents(prefetch, contents)
-        self._gaps: dict[str, Gap | None] = {}
+        self._asked: dict[str, None] = {}
+        self._noted: set[str] = set()
         self._readers: dict[str, Reader] = {}
 
     def content(self, key: str) -> Content[Any]:
-        """What one prefetch key holds."""
-        return self._contents[key]
+        """What one prefetch key holds. What of it cannot be read is recorded."""
+        content = self._contents[key]
+        if key not in self._noted:
+            self._noted.add(key)
+            for lost in (*content.unreadable, *content.unread):
+                self.reader(key).note(*lost)
+        return content
 
     def reader(self, key: str) -> Reader:
         """Reads the elements of one prefetch key, or of "draftOrders"."""
@@ -95,14 +101,12 @@ class Chart:
 
     def gaps(self, *keys: str) -> tuple[Gap, ...]:
         """What could not be had or read of these keys."""
-        for key in keys:
-            if key not in self._gaps:
-                self._gaps[key] = self._gap(key)
-        return tuple(gap for key in keys if (gap := self._gaps[key]) is not None)
+        self._asked |= dict.fromkeys(keys)
+        return tuple(gap for key in keys if (gap := self._gap(key)) is not None)
 
     def gaps_met(self) -> tuple[Gap, ...]:
         """What turned out to be missing of what was asked for so far; asks for nothing more."""
-        return tuple(gap for gap in self._gaps.values() if gap is not None)
+        return tuple(gap for key in self._asked if (gap := self._gap(key)) is not None)
 
     def missing_required(self) -> tuple[Gap, ...]:
         """The required keys that are not known, or only in part: without them there is no answer."""
@@ -111,7 +115,7 @@ class Chart:
             content = self.content(key)
             if not content.known:
                 missing.append(Gap(key, content.why))
-            elif content.partial or content.failed:
+            elif content.partial and not content.entries:
                 missing.append(Gap(key, f"holds only a part of the data{content.beside}"))
         if not missing and self._is_another_patient():
             missing.append(Gap("patient", "is not the patient of the hook's context"))
@@ -121,11 +125,12 @@ class Chart:
         content = self.content(key)
         if not content.known:
             return Gap(key, content.why)
-        if content.failed:
-            return Gap(key, "was answered only in part, with an OperationOutcome")
-        if content.unreadable:
-            count = len(content.unreadable)
-            return Gap(key, f"has {count} malformed {'entry' if count == 1 else 'entries'}")
+        if key in _PARTS:
+            getattr(self, _PARTS[key])  # what of it cannot be read shows when it is read
+        if content.withheld:
+            return Gap(key, f"was answered only in part ({', '.join(content.withheld)})")
+        if lost := self.reader(key).lost:
+            return Gap(key, _how_much(lost))
         if content.partial and not self._newest_first(key):
             return Gap(key, f"holds only a part of the data{content.beside}")
         return self._unidentified_gap(key, content.beside)
@@ -224,6 +229,7 @@ class Chart:
         return read_labs(
             self.content(key),
             self.knowledge.terminology,
+            self.knowledge.safety_words,
             sets,
             self._subject,
             reader=self.reader(key),
@@ -262,6 +268,11 @@ class Chart:
             self.knowledge.parameters.renal.dialysis_procedure_days,
             reader=self.reader("kidneyProcedures"),
         )
+
+    @property
+    def procedures(self) -> Dialysis:
+        """Dialysis procedures that count."""
+        return self.dialysis
 
     @property
     def subject(self) -> Subject:
@@ -326,6 +337,31 @@ class Chart:
             for key, count in parts.items()
             if count
         ]
+
+
+_PARTS: Mapping[str, str] = {
+    "conditions": "problems",
+    "medicationRequests": "requests",
+    "medicationStatements": "statements",
+    "allergies": "allergies",
+    "kidneyLabs": "kidney_labs",
+    "magnesiumLabs": "magnesium_labs",
+    "pregnancyStatus": "pregnancy_status",
+    "kidneyProcedures": "procedures",
+}
+"""What reads the resources of a key."""
+
+
+def _how_much(lost: Sequence[NotReadable]) -> str:
+    """How much of a key cannot be read, as the end of a sentence."""
+    entries = sum(1 for one in lost if not one.element)
+    elements = len(lost) - entries
+    said = []
+    if entries:
+        said.append(f"{entries} malformed {'entry' if entries == 1 else 'entries'}")
+    if elements:
+        said.append(f"{elements} {'element' if elements == 1 else 'elements'} that cannot be read")
+    return f"has {' and '.join(said)}"
 
 
 def _order(resource: Mapping[str, Any]) -> wire.Medication:

@@ -32,25 +32,34 @@ class NotReadable(msgspec.Struct, frozen=True, gc=False):
 
 
 class Reader:
-    """Reads elements of the resources of one prefetch key (or "draftOrders")."""
+    """Reads elements of the resources of one prefetch key (or "draftOrders").
+
+    What is noted makes the key partly known: facts that are not found are Unknown. What is only
+    mentioned is listed too, but the key stays known: a diagnosis in a code system that is not read.
+    """
 
     def __init__(self, key: str) -> None:
         self.key = key
-        self._found: dict[NotReadable, None] = {}
-        self.is_partial = False
+        self._found: dict[NotReadable, bool] = {}
 
     @property
     def not_readable(self) -> tuple[NotReadable, ...]:
         """Everything that could not be read so far, each once, in the order it was met."""
         return tuple(self._found)
 
+    @property
+    def lost(self) -> tuple[NotReadable, ...]:
+        """What of it makes the key partly known."""
+        return tuple(found for found, noted in self._found.items() if noted)
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether anything makes the key partly known."""
+        return any(self._found.values())
+
     def read(self, shape: Shape[T], raw: Raw, resource: str, element: str) -> T | None:
-        """The value of an element; `None` where it is absent, or recorded as not readable."""
-        if not memoryview(raw):
-            return None
-        value, unread = shape.read(raw)
-        self._note_parts(unread, resource, element)
-        return value
+        """What can be read of an element; `None` where it is absent or nothing of it can be read."""
+        return self._read(shape, raw, resource, element)[0]
 
     def whole(self, shape: Shape[T], raw: Raw, resource: str, element: str) -> T | None:
         """The value of an element of which every part can be read; otherwise `None`, recorded.
@@ -58,15 +67,24 @@ class Reader:
         For values that mean something else without the part that is lost: a quantity without its
         unit or comparator.
         """
-        value, unread = shape.read(raw) if memoryview(raw) else (None, ())
-        self._note_parts(unread, resource, element)
+        value, unread = self._read(shape, raw, resource, element)
         return None if unread else value
 
-    def _note_parts(self, unread: Iterable[Unread], resource: str, element: str) -> None:
+    def _read(
+        self, shape: Shape[T], raw: Raw, resource: str, element: str
+    ) -> tuple[T | None, tuple[Unread, ...]]:
+        if not is_there(raw):
+            return None, ()
+        value, unread = shape.read(raw)
+        self.note_parts(unread, resource, element)
+        return value, unread
+
+    def note_parts(self, unread: Iterable[Unread], resource: str, element: str = "") -> None:
+        """Record the elements inside an element or resource that cannot be read."""
         for part in unread:
             inner = part.element
             joined = f"{element}{'' if not inner or inner.startswith('[') else '.'}{inner}"
-            self.note(resource, joined, part.why)
+            self.note(resource, joined.lstrip("."), part.why)
 
     def date(self, text: str | None, resource: str, element: str) -> dates.When | None:
         """A date of any FHIR precision; `None` where there is none, or where it is no FHIR date.
@@ -83,9 +101,14 @@ class Reader:
 
     def note(self, resource: str, element: str, why: str) -> None:
         """Record that an element cannot be read: the key is then known only in part."""
-        self.is_partial = True
-        self.mention(resource, element, why)
+        self._found[NotReadable(self.key, resource, element, why)] = True
 
     def mention(self, resource: str, element: str, why: str) -> None:
         """Record what cannot be read but leaves the key known, as a code of another system does."""
-        self._found[NotReadable(self.key, resource, element, why)] = None
+        self._found.setdefault(NotReadable(self.key, resource, element, why), False)
+
+
+def is_there(raw: Raw) -> bool:
+    """Whether an element is there at all: JSON null is as good as nothing."""
+    written = memoryview(raw)
+    return len(written) > 0 and bytes(written[:4]) != b"null"

@@ -8,7 +8,9 @@ that could not be read is mistaken for "there is none".
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
+from functools import cache
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
@@ -35,9 +37,16 @@ class Shape(Generic[T]):
     """
 
     def __init__(self, expected: Any) -> None:
-        self._decode = msgspec.json.Decoder(expected).decode
+        self._decode: Callable[[Raw | bytes], T] = msgspec.json.Decoder(expected).decode
         self._expected = expected
         self._type: inspect.Type | None = None
+
+    def exact(self, raw: Raw | bytes) -> T | None:
+        """The value where all of it can be read, else `None`: for a second look at the pieces."""
+        try:
+            return self._decode(raw)
+        except _FAILURES:
+            return None
 
     def read(self, raw: Raw | bytes) -> tuple[T | None, tuple[Unread, ...]]:
         """The value, and the elements of it that could not be read."""
@@ -75,9 +84,18 @@ def _read(expected: inspect.Type, raw: Raw | bytes, path: str, unread: list[Unre
         return _NOTHING
 
 
+@cache
+def _decoder(struct: type) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(struct)
+
+
 def _read_struct(
     expected: inspect.StructType, raw: Raw | bytes, path: str, unread: list[Unread]
 ) -> Any:
+    try:
+        return _decoder(expected.cls).decode(raw)
+    except _FAILURES:
+        pass  # one element of it does not fit: which one is found below
     try:
         members = _OBJECT.decode(raw)
     except _FAILURES:

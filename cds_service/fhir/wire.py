@@ -181,42 +181,28 @@ class Link(msgspec.Struct, gc=False):
 
 
 R = TypeVar("R")
-_SEARCH = msgspec.json.Decoder(EntrySearch)
-_TEXT = msgspec.json.Decoder(str)
-
-
-def _text_in(raw: Raw) -> str | None:
-    try:
-        return _TEXT.decode(raw)
-    except msgspec.DecodeError:
-        return None
 
 
 class Entry(msgspec.Struct, Generic[R], gc=False):
-    """`Bundle.entry`; full URL and search mode are decoded when somebody asks."""
+    """`Bundle.entry`."""
 
-    fullUrl: Raw = NOTHING
+    fullUrl: str | None = None
     resource: R | None = None
-    search: Raw = NOTHING
+    search: EntrySearch | None = None
 
     @property
     def full_url(self) -> str | None:
-        """The full URL, if it is a string."""
-        return None if self.fullUrl is NOTHING else _text_in(self.fullUrl)
+        """The full URL."""
+        return self.fullUrl
 
     @property
     def mode(self) -> str | None:
         """`search.mode`: "match", "include", "outcome"; `None` if it is not said."""
-        if self.search is NOTHING:
-            return None
-        try:
-            return _SEARCH.decode(self.search).mode
-        except (msgspec.DecodeError, RecursionError):
-            return None
+        return None if self.search is None else self.search.mode
 
 
 class Bundle(msgspec.Struct, Generic[R], gc=False):
-    """A `Bundle` in which nothing that is read is malformed."""
+    """A `Bundle` whose resources are of one type."""
 
     resourceType: str | None = None
     total: int | None = None
@@ -224,25 +210,58 @@ class Bundle(msgspec.Struct, Generic[R], gc=False):
     entry: list[Entry[R]] | None = None
 
 
-class LooseBundle(msgspec.Struct, gc=False):
-    """A JSON object read with tolerance, to look at it piece by piece."""
-
-    resourceType: Any = None
-    total: Any = None
-    link: Any = None
-    entry: Raw = NOTHING
-
-
-class LooseEntry(msgspec.Struct, gc=False):
+class Part(msgspec.Struct, gc=False):
     """`Bundle.entry` whose resource has not been looked at."""
 
-    fullUrl: Raw = NOTHING
+    fullUrl: str | None = None
     resource: Raw = NOTHING
-    search: Raw = NOTHING
+    search: EntrySearch | None = None
+
+    @property
+    def mode(self) -> str | None:
+        """`search.mode`, as in `Entry`."""
+        return None if self.search is None else self.search.mode
+
+
+class Parts(msgspec.Struct, gc=False):
+    """A `Bundle` to be read entry by entry."""
+
+    resourceType: str | None = None
+    total: int | None = None
+    link: list[Link] | None = None
+    entry: list[Raw] | None = None
+
+
+class WholeParts(msgspec.Struct, gc=False):
+    """A `Bundle` whose entries are well-formed, but for what is inside their resources."""
+
+    entry: list[Part] | None = None
+
+
+class Head(msgspec.Struct, gc=False):
+    """What says which resource it is."""
+
+    resourceType: str | None = None
+    id: str | None = None
+
+
+class Issue(msgspec.Struct, gc=False):
+    """`OperationOutcome.issue`."""
+
+    severity: str | None = None
+    code: str | None = None
 
 
 class Outcome(msgspec.Struct, gc=False):
-    """`OperationOutcome`, as far as its severity."""
+    """`OperationOutcome`."""
 
     resourceType: str | None = None
-    issue: list[dict[str, Any]] | None = None
+    issue: list[Issue] | None = None
+
+
+def name_of(entry: Entry[Any], position: int) -> str:
+    """`Condition/12`; where the EHR gave no id, the full URL or the position of the entry."""
+    resource: Any = entry.resource
+    if resource.id:
+        return f"{resource.resourceType}/{resource.id}"
+    return entry.fullUrl or f"{resource.resourceType} (entry {position}, without id)"
