@@ -235,7 +235,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                 "nothing is ever fetched. See `docs/integrating.md`.",
                 "base addresses with commas between, https unless loopback, each with the marks "
                 "that apply: `open` (asked without a token too), `private` (may be at a private "
-                "network address), `client=...` (only for calls of that client)",
+                "network address), `client=...` (only for calls of that client), "
+                "`form=KEY:NAME` (the search form that it takes)",
                 entries,
             ),
         ),
