@@ -1,13 +1,13 @@
 """Laboratory results: which are results, which of them can be used, and why the others cannot.
 
-A result that cannot be used is kept: "take the latest, then judge" needs to know of it.
+A result that cannot be used is kept: "take the latest, then judge" needs to know of it. So is one
+whose code cannot be read, if its words name what a rule asks for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from decimal import Decimal
-from typing import NamedTuple, TypeVar
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 import msgspec
 from msgspec import Raw
@@ -19,6 +19,7 @@ from cds_service.chart.quantities import Measured
 from cds_service.chart.reading import Reader
 from cds_service.chart.subject import Subject
 from cds_service.fhir.prefetch import Content
+from cds_service.fhir.reading import Shape
 from cds_service.fhir.wire import (
     NOTHING,
     CodeableConcept,
@@ -28,42 +29,48 @@ from cds_service.fhir.wire import (
     Quantity,
     ReferenceRange,
 )
-from cds_service.knowledge.terminology import Hit, SetCode, Terminology
+from cds_service.knowledge.terminology import SetCode, Terminology
+from cds_service.knowledge.words import fold
 
 FINAL = frozenset({"final", "amended", "corrected"})
 LOINC = "http://loinc.org"
-_MAX_EXPONENT = 12
 NOT_A_RESULT = frozenset({"registered", "preliminary", "cancelled", "entered-in-error"})
-T = TypeVar("T")
+_MAX_EXPONENT = 12
 
 
 class LabResult:
-    """A result of a test that a value set holds. It is read when somebody asks what it says.
+    """A result of a test that a value set holds. Its value is decoded when `read` is called.
 
-    `measured` is `None` where the result cannot be read; then `why` says so in the words of the
-    explanation. `high` is the upper reference limit of the laboratory, in the unit it states.
+    `high` is the upper reference limit of the laboratory, in the unit it states.
     """
 
-    __slots__ = ("_coding", "_observation", "_source", "entry", "name", "set_id", "when")
+    __slots__ = (
+        "_coding",
+        "_observation",
+        "_path",
+        "_reader",
+        "_source",
+        "entry",
+        "name",
+        "set_id",
+        "when",
+    )
 
     def __init__(
-        self,
-        hit: tuple[SetCode, str, Coding],
-        name: str,
-        when: dates.When,
-        source: Observation | _Component,
-        observation: Observation,
+        self, hit: _Known, when: dates.When, part: _Part, report: _Report, reader: Reader
     ) -> None:
         self.entry, self.set_id, self._coding = hit
         self.when = when
-        self.name = name
-        self._source = source
-        self._observation = observation
+        self.name = report.name
+        self._source = part.source
+        self._path = part.path
+        self._observation = report.observation
+        self._reader = reader
 
     def read(self) -> Reading:
         """What the result says, and whether it can be used."""
-        measured, why = _measured(self._source)
-        if _has_unknown_modifier(self._observation):
+        measured, why = self._measured()
+        if _has_unknown_modifier(self._observation, self._reader, self.name):
             measured, why = None, "carries a modifierExtension that this service does not know"
         if self._observation.status not in FINAL:
             measured, why = None, "has no status, or one that FHIR does not define as a result"
@@ -72,8 +79,26 @@ class LabResult:
         return Reading(measured, why, self._evidence(measured))
 
     def high(self) -> Measured | None:
-        """The upper reference limit of the laboratory."""
-        return _high(self._source.referenceRange)
+        """The lowest upper limit among the normal reference ranges."""
+        raw = self._source.referenceRange
+        ranges = self._reader.read(_RANGES, raw, self.name, f"{self._path}referenceRange")
+        highs = [_quantity(r.high) for r in ranges or () if _is_normal(r) and r.high is not None]
+        usable = [high for high in highs if high is not None]
+        return min(usable, key=lambda m: m.value) if usable else None
+
+    def _measured(self) -> tuple[Measured | None, str]:
+        source, path = self._source, self._path
+        if memoryview(source.valueQuantity):
+            quantity = self._reader.whole(
+                _QUANTITY, source.valueQuantity, self.name, f"{path}valueQuantity"
+            )
+            measured = _quantity(quantity) if quantity is not None else None
+            return measured, "" if measured else "has no number that can be read"
+        if memoryview(source.valueString):
+            text = self._reader.read(_STRING, source.valueString, self.name, f"{path}valueString")
+            measured = quantities.from_text(text) if text is not None else None
+            return measured, "" if measured else "is a text that is not just a number"
+        return None, "has no number"
 
     def _evidence(self, measured: Measured | None) -> Evidence:
         unit = (measured.unit or measured.unit_written or None) if measured else None
@@ -92,21 +117,31 @@ class LabResult:
 
 
 class Reading(NamedTuple):
-    """What a result says: `measured` is `None` where it cannot be read, and `why` tells."""
+    """What a result says: `measured` is `None` where it cannot be used, and `why` is the reason."""
 
     measured: Measured | None
     why: str
     evidence: Evidence
 
 
+class UnreadResult(msgspec.Struct, frozen=True):
+    """A result whose code is of no system that is read; `set_ids` are the tests it may be."""
+
+    set_ids: frozenset[str]
+    when: dates.When
+    evidence: Evidence
+
+
 class Labs(msgspec.Struct):
     """The results of one prefetch key.
 
-    `complete` is false where the server has more and what it sent is not newest first, so that
-    the newest result may be missing.
+    `unread` are results that may be of a wanted test but whose code cannot be read. `complete` is
+    false where the server has more and what it sent is not newest first, so that the newest result
+    may be missing.
     """
 
     results: list[LabResult] = []
+    unread: list[UnreadResult] = []
     set_aside: list[tuple[str, str, str]] = []
     foreign: int = 0
     complete: bool = True
@@ -124,88 +159,186 @@ class _Extension(msgspec.Struct, gc=False):
     url: str | None = None
 
 
-_COMPONENTS = msgspec.json.Decoder(list[_Component])
-_QUANTITY = msgspec.json.Decoder(Quantity)
-_STRING = msgspec.json.Decoder(str)
-_PERIOD = msgspec.json.Decoder(Period)
-_RANGES = msgspec.json.Decoder(list[ReferenceRange])
-_EXTENSIONS = msgspec.json.Decoder(list[_Extension])
+_Known = tuple[SetCode, str, Coding]
+"""A code of a wanted test, the value set it is in, and the coding that says so."""
+
+
+class _Part(NamedTuple):
+    """What has a code and a value: an Observation itself, or one of its components.
+
+    `known` is the wanted test that its code names. `is_another` is true where a LOINC code says
+    that it is none of them; with neither, its code cannot be read.
+    """
+
+    source: Observation | _Component
+    path: str
+    known: _Known | None
+    is_another: bool
+
+
+class _Report(NamedTuple):
+    """An Observation and its name in evidence."""
+
+    observation: Observation
+    name: str
+
+
+_COMPONENTS = Shape[list[_Component] | None](list[_Component] | None)
+_QUANTITY = Shape[Quantity | None](Quantity | None)
+_STRING = Shape[str | None](str | None)
+_PERIOD = Shape[Period | None](Period | None)
+_RANGES = Shape[list[ReferenceRange] | None](list[ReferenceRange] | None)
+_CONCEPT = Shape[CodeableConcept | None](CodeableConcept | None)
+_EXTENSIONS = Shape[list[_Extension]](list[_Extension])
+_UNKEPT = Reader("")
 _OTHER_VALUES = ("valueCodeableConcept", "valueInteger", "valueBoolean", "valueRange", "valueRatio")
+
+
+class _Wanted:
+    """The tests that are asked for: by their LOINC codes, and by words where no code can be read."""
+
+    def __init__(
+        self,
+        terminology: Terminology,
+        words: Mapping[str, tuple[str, ...]],
+        set_ids: frozenset[str],
+    ) -> None:
+        self._members = terminology.codes_of(set_ids, LOINC)
+        self._canonical = terminology.canonical
+        self._words = {set_id: words[set_id] for set_id in sorted(set_ids)}
+
+    def is_surely_another(self, observation: Observation) -> bool:
+        """Whether its only coding is a LOINC code of another test, as that of most results is."""
+        if observation.component is not NOTHING or observation.code is None:
+            return False
+        codings = observation.code.coding
+        if codings is None or len(codings) != 1:
+            return False
+        coding = codings[0]
+        return coding.system == LOINC and bool(coding.code) and coding.code not in self._members
+
+    def part(self, source: Observation | _Component, path: str) -> _Part:
+        """What the code of an Observation or component says."""
+        codings = (source.code.coding if source.code is not None else None) or ()
+        loinc = [c for c in codings if c.code and self._canonical(c.system) == LOINC]
+        for coding in loinc:
+            hits = self._members.get(coding.code or "")
+            if hits is not None:
+                return _Part(source, path, (hits[0].entry, hits[0].set_id, coding), False)
+        return _Part(source, path, None, bool(loinc))
+
+    def named_in(self, code: CodeableConcept) -> frozenset[str]:
+        """The tests that the words of a code name. A code without words may mean each of them."""
+        said = fold(" ".join(filter(None, (code.text, *(c.display for c in code.coding or ())))))
+        if not said.strip():
+            return frozenset(self._words)
+        named = (s for s, words in self._words.items() if any(word in said for word in words))
+        return frozenset(named)
 
 
 def read_labs(
     content: Content[Observation],
     terminology: Terminology,
+    words: Mapping[str, tuple[str, ...]],
     set_ids: frozenset[str],
     subject: Subject,
     *,
     reader: Reader,
 ) -> Labs:
-    """Every result of this patient whose code, or that of a component, stands in the value sets."""
+    """Every result of this patient whose code, or that of a component, stands in the value sets.
+
+    `words` name the tests of a value set where no code can be read.
+    """
     labs = Labs()
-    members = terminology.codes_of(set_ids, LOINC)
+    wanted = _Wanted(terminology, words, set_ids)
     for position, entry in enumerate(content.entries):
         observation = entry.resource
-        if observation is None or observation.code is None:
+        if observation is None or wanted.is_surely_another(observation):
             continue
-        codings = observation.code.coding
-        parts = []
-        if observation.component is not NOTHING:
-            parts = _components(observation, members, terminology)
-        elif codings is None or (len(codings) == 1 and codings[0].code not in members):
-            continue  # most results are others, so this comes first, and in place
-        own = _hit(observation.code, members, terminology)
-        if own is None and not parts:
+        report = _Report(observation, reference_of(entry, position))
+        parts = _parts(report, wanted, reader)
+        if all(part.is_another for part in parts):
             continue
-        name = reference_of(entry, position)
         if not subject.is_meant(observation.subject):
             labs.foreign += 1
-            continue
-        reason = _not_a_result(observation)
-        if reason:
-            labs.set_aside.append((name, label_of(observation.code), reason))
-            continue
-        when = observed(observation)
-        if own is not None and not (parts and _valueless(observation)):
-            labs.results.append(LabResult(own, name, when, observation, observation))
-        labs.results += [
-            LabResult(hit, name, when, component, observation)
-            for component, hit in parts
-            if not _is_absent(component)
-        ]
+        elif reason := _not_a_result(report, reader):
+            labs.set_aside.append((report.name, label_of(observation.code), reason))
+        else:
+            _add(labs, report, parts, wanted, reader)
     if content.partial:
         labs.complete = _newest_first(labs.results)
     return labs
 
 
-def _hit(
-    code: CodeableConcept, members: Mapping[str, tuple[Hit, ...]], terminology: Terminology
-) -> tuple[SetCode, str, Coding] | None:
-    for coding in code.coding or ():
-        hits = members.get(coding.code or "")
-        if hits is not None and terminology.canonical(coding.system) == LOINC:
-            return hits[0].entry, hits[0].set_id, coding
-    return None
+def _parts(report: _Report, wanted: _Wanted, reader: Reader) -> list[_Part]:
+    """The Observation, if it has a value or no components, and its components."""
+    observation, name = report
+    found = reader.read(_COMPONENTS, observation.component, name, "component") or []
+    components = [
+        wanted.part(component, f"component[{position}].")
+        for position, component in enumerate(found)
+        if not _is_absent(component)
+    ]
+    own = wanted.part(observation, "")
+    # A panel without a value of its own is the sum of its components, whatever it is called.
+    is_panel = bool(found) and _valueless(observation)
+    if is_panel and (own.known is None or any(part.known for part in components)):
+        return components
+    return [own, *components]
 
 
-def _components(
-    observation: Observation, members: Mapping[str, tuple[Hit, ...]], terminology: Terminology
-) -> list[tuple[_Component, tuple[SetCode, str, Coding]]]:
-    components = _decode(_COMPONENTS, observation.component) or []
-    found = ((c, _hit(c.code, members, terminology)) for c in components if c.code is not None)
-    return [(component, hit) for component, hit in found if hit is not None]
+def _add(
+    labs: Labs, report: _Report, parts: Iterable[_Part], wanted: _Wanted, reader: Reader
+) -> None:
+    when = observed(report.observation, reader, report.name)
+    for part in parts:
+        if part.known is not None:
+            labs.results.append(LabResult(part.known, when, part, report, reader))
+        elif not part.is_another:
+            unread = _unread(part, when, report, wanted, reader)
+            if unread.set_ids:
+                labs.unread.append(unread)
 
 
-def _not_a_result(observation: Observation) -> str:
+def _unread(
+    part: _Part, when: dates.When, report: _Report, wanted: _Wanted, reader: Reader
+) -> UnreadResult:
+    """A result whose code cannot be read: it is recorded, whatever it is."""
+    code = part.source.code or CodeableConcept()
+    codings = code.coding or [Coding()]
+    systems = dict.fromkeys(c.system or "no system" for c in codings)
+    why = f"its code is of no system that is read ({', '.join(systems)})"
+    reader.mention(report.name, f"{part.path}code", why)
+    evidence = Evidence(
+        resource=report.name,
+        system=codings[0].system,
+        code=codings[0].code,
+        display=label_of(code, codings[0]),
+        date=when.written or None,
+        matched="text",
+        note=f"cannot be used: {why}",
+    )
+    return UnreadResult(wanted.named_in(code), when, evidence)
+
+
+def _not_a_result(report: _Report, reader: Reader) -> str:
+    observation, name = report
     if observation.status in NOT_A_RESULT:
         return f"status is {observation.status}"
-    if observation.modifierExtension is not NOTHING:
-        urls = [e.url or "" for e in _decode(_EXTENSIONS, observation.modifierExtension) or ()]
+    if _is_given(observation.modifierExtension):
+        raw = observation.modifierExtension
+        urls = [e.url or "" for e in reader.read(_EXTENSIONS, raw, name, "modifierExtension") or ()]
         if any(url.lower().endswith("notdone") for url in urls):
             return "was not done"
-    if observation.dataAbsentReason is not NOTHING and _valueless(observation):
+    if _is_given(observation.dataAbsentReason) and _valueless(observation):
+        reader.read(_CONCEPT, observation.dataAbsentReason, name, "dataAbsentReason")
         return "has no value (dataAbsentReason)"
     return ""
+
+
+def _is_given(raw: Raw) -> bool:
+    """Whether an element stands in the JSON, and not as null."""
+    return raw is not NOTHING and bytes(memoryview(raw)[:4]) != b"null"
 
 
 def _valueless(observation: Observation) -> bool:
@@ -216,75 +349,58 @@ def _valueless(observation: Observation) -> bool:
 
 
 def _is_absent(component: _Component) -> bool:
-    """A component that says why it has no value is no result."""
+    """Whether a component has no value and says why."""
     present = memoryview(component.valueQuantity) or memoryview(component.valueString)
-    return bool(memoryview(component.dataAbsentReason)) and not present
+    return _is_given(component.dataAbsentReason) and not present
 
 
-def _has_unknown_modifier(observation: Observation) -> bool:
-    if observation.modifierExtension is NOTHING:
+def _has_unknown_modifier(observation: Observation, reader: Reader, name: str) -> bool:
+    raw = observation.modifierExtension
+    if not _is_given(raw):
         return False
-    return _decode(_EXTENSIONS, observation.modifierExtension) != []
+    return reader.whole(_EXTENSIONS, raw, name, "modifierExtension") != []
 
 
-def _measured(source: Observation | _Component) -> tuple[Measured | None, str]:
-    if memoryview(source.valueQuantity):
-        quantity = _decode(_QUANTITY, source.valueQuantity)
-        if quantity is None or quantity.value is None or not _is_sane(quantity.value):
-            return None, "has no number that can be read"
-        return _quantity(quantity), ""
-    if memoryview(source.valueString):
-        text = _decode(_STRING, source.valueString)
-        measured = quantities.from_text(text) if text is not None else None
-        return measured, "" if measured else "is a text that is not just a number"
-    return None, "has no number"
-
-
-def _is_sane(value: Decimal) -> bool:
-    """Whether one can calculate with it: neither NaN nor beyond any laboratory's exponents."""
-    return value.is_finite() and abs(value.adjusted()) <= _MAX_EXPONENT
-
-
-def _quantity(quantity: Quantity) -> Measured:
-    value = quantity.value if quantity.value is not None else Decimal(0)
-    unit = quantities.canonical_unit(quantity.code, quantity.system, quantity.unit)
+def _quantity(quantity: Quantity) -> Measured | None:
+    """The quantity, if one can calculate with its number."""
+    value = quantity.value
+    if value is None or not value.is_finite() or abs(value.adjusted()) > _MAX_EXPONENT:
+        return None
+    unit = quantities.canonical_unit(quantity.code, quantity.unit)
     written = quantity.unit or quantity.code or ""
-    return Measured(value, (quantity.comparator or "").strip(), unit, written)
+    return Measured(value, quantities.comparator_of(quantity.comparator), unit, written)
 
 
-def _high(raw: Raw) -> Measured | None:
-    """The lowest upper limit among the normal reference ranges."""
-    highs = []
-    for reference in _decode(_RANGES, raw) or ():
-        kinds = [c.code for c in (reference.type.coding or ())] if reference.type else []
-        high = reference.high
-        if high is None or high.value is None or not _is_sane(high.value):
-            continue
-        if not kinds or "normal" in kinds:
-            highs.append(_quantity(high))
-    return min(highs, key=lambda m: m.value) if highs else None
+def _is_normal(reference: ReferenceRange) -> bool:
+    kinds = [c.code for c in (reference.type.coding or ())] if reference.type else []
+    return not kinds or "normal" in kinds
 
 
-def observed(observation: Observation) -> dates.When:
-    """effectiveDateTime, instant, end (or start) of the period, issued (SPEC 3.1); else undated."""
-    for raw in (observation.effectiveDateTime, observation.effectiveInstant):
-        if raw is not NOTHING and (found := dates.parse(_decode(_STRING, raw))) is not None:
-            return found
-    period = _decode(_PERIOD, observation.effectivePeriod)
-    if period is not None:
-        found = dates.parse(period.end) or dates.parse(period.start)
-        if found is not None:
-            return found
-    return dates.parse(_decode(_STRING, observation.issued)) or dates.undated()
+def observed(observation: Observation, reader: Reader = _UNKEPT, name: str = "") -> dates.When:
+    """effectiveDateTime, instant, end (or start) of the period, issued (SPEC 3.1); else undated.
+
+    The first of them that is given decides. If it cannot be read the result is undated: it may be
+    the newest, and it is never fresh (SPEC 12.1 U-4).
+    """
+    for element, raw in (
+        ("effectiveDateTime", observation.effectiveDateTime),
+        ("effectiveInstant", observation.effectiveInstant),
+    ):
+        if _is_given(raw):
+            return _date(reader.read(_STRING, raw, name, element), reader, name, element)
+    if _is_given(observation.effectivePeriod):
+        period = reader.whole(_PERIOD, observation.effectivePeriod, name, "effectivePeriod")
+        if period is None:
+            return dates.undated()
+        if period.end is not None or period.start is not None:
+            element = "effectivePeriod.start" if period.end is None else "effectivePeriod.end"
+            return _date(period.start if period.end is None else period.end, reader, name, element)
+    issued = reader.read(_STRING, observation.issued, name, "issued")
+    return _date(issued, reader, name, "issued")
 
 
-def _decode(decoder: msgspec.json.Decoder[T], raw: Raw) -> T | None:
-    if raw is NOTHING:
-        return None
-    try:
-        return decoder.decode(raw)
-    except (msgspec.DecodeError, RecursionError):
-        return None
+def _date(text: str | None, reader: Reader, name: str, element: str) -> dates.When:
+    return reader.date(text, name, element) or dates.undated()
 
 
 def _newest_first(results: list[LabResult]) -> bool:
@@ -295,6 +411,6 @@ def _newest_first(results: list[LabResult]) -> bool:
 def newest_first(results: list[LabResult]) -> list[LabResult]:
     """The results by the latest moment each can have been taken, the newest first.
 
-    Those of one moment stand by name, however the EHR ordered its entries.
+    Results of one moment are in the order of their names, whatever order the EHR sent them in.
     """
     return sorted(results, key=lambda r: (r.when.latest, r.name), reverse=True)
