@@ -17,8 +17,9 @@ from cds_service.chart.medications import MedicationUse, magnesium_uses
 from cds_service.knowledge.drugs import COMBINATION, MAGNESIUM, SPARING, WASTING
 from cds_service.knowledge.model import RiskRow, WastingRow
 from cds_service.knowledge.terminology import SetCode
-from cds_service.reasoning import kidney, magnesium
+from cds_service.reasoning import kidney, magnesium, renal_risk
 from cds_service.reasoning.decision import Kidney, MagnesiumState, SerumMagnesium
+from cds_service.reasoning.renal_risk import MEDICATION_KEYS
 
 ORAL_MAGNESIUM = frozenset(
     {
@@ -35,9 +36,6 @@ ADDITIVE = frozenset({"antacid", "laxative", "laxative-antacid", "bowel-prep", "
 HIGH_STATES = frozenset(
     {MagnesiumState.SLIGHTLY_HIGH, MagnesiumState.HIGH, MagnesiumState.CRITICAL_HIGH}
 )
-MEDICATION_KEYS = ("medicationRequests", "medicationStatements")
-NEUTRAL_DIURETIC = "diuretic_other_neutral"
-DIURETICS = (*sorted(WASTING), SPARING, COMBINATION, NEUTRAL_DIURETIC)
 
 
 class Findings:
@@ -242,46 +240,8 @@ class Findings:
 
     @cached_property
     def renal_risks(self) -> tuple[Fact, ...]:
-        """Features that make unknown kidney function a risk (SPEC 3.3)."""
-        heart_failure = [
-            p.evidence["risk_heart_disease"]
-            for p in self._counting("risk_heart_disease")
-            if any("heart-failure" in e.subtype for e in p.hits["risk_heart_disease"])
-        ]
-        diabetes = [
-            p.evidence["risk_diabetes"]
-            for p in self._counting("risk_diabetes", "risk_diabetes_exclude")
-        ]
-        diuretics = [
-            use.evidence
-            for use in self.chart.medications
-            if use.route != "injectable" and any(use.of(c) for c in DIURETICS)
-        ]
-        calcineurin = [
-            use.evidence
-            for use in self.chart.medications
-            if use.of("calcineurin_inhibitor") and use.route in ("oral", "injectable", "any")
-        ]
-        history = [
-            p.evidence[s]
-            for s in ("renal_ckd", "renal_aki")
-            for p in self.chart.problems.of(s)
-            if p.past_event
-        ]
-        age = list(self.adult.evidence) if self._old_enough_for_renal_risk else []
-        conditions, medications = self.chart.gaps("conditions"), self.chart.gaps(*MEDICATION_KEYS)
-        return (
-            fact("diabetes", diabetes, conditions),
-            fact("heart failure", heart_failure, conditions),
-            fact("diuretic", diuretics, medications),
-            fact("age 65 or over", age),
-            fact("kidney disease on record", history, conditions),
-            fact("calcineurin inhibitor", calcineurin, medications),
-        )
-
-    @property
-    def _old_enough_for_renal_risk(self) -> bool:
-        return self.oldest_age is not None and self.oldest_age >= self._parameters.age.renal_risk
+        """Features that make unknown kidney function a risk (SPEC 3.3, 12.3)."""
+        return renal_risk.features(self.chart)
 
     @property
     def renal_risk(self) -> bool:

@@ -13,13 +13,13 @@ import msgspec
 
 from cds_service.chart import dates, quantities
 from cds_service.chart.chart import Chart
-from cds_service.chart.conditions import Problem
 from cds_service.chart.evidence import Evidence, in_order
 from cds_service.chart.labs import LabResult, newest_first
 from cds_service.chart.patient import Person
 from cds_service.chart.quantities import Measured
 from cds_service.knowledge.parameters import CkdEpi2021, Parameters
 from cds_service.reasoning.decision import Kidney, KidneyClass
+from cds_service.reasoning.renal_risk import safety_problems
 
 SEVERE_STAGES = ("5D", "5", "4")
 MODERATE_STAGES = ("3b", "3", "3a")
@@ -329,13 +329,6 @@ def _fresh(result: Gfr, days: int, today: date) -> bool:
     return age <= days and result.when.days_ago_at_least(today) >= -1
 
 
-def safety_problems(chart: Chart, set_id: str) -> list[Problem]:
-    """Active problems of a set, newest first, confirmed or not: safety conditions accept
-    provisional ones."""
-    found = {p.evidence[set_id]: p for p in chart.problems.of(set_id) if p.active}
-    return [found[evidence] for evidence in in_order(found)]
-
-
 def _dialysis(chart: Chart) -> Evidence | None:
     """What names dialysis itself goes before end-stage disease, which may be without it."""
     problems = safety_problems(chart, "renal_dialysis")
@@ -439,3 +432,6 @@ def _names_dialysis(evidence: Evidence, chart: Chart) -> bool:
     return not any(
         hit.set_id == "renal_ckd" and "dialysis" not in hit.entry.display.lower() for hit in hits
     )
+
+
+__all__ = ["assess", "ckd_epi_2021", "safety_problems", "worst_ckd"]

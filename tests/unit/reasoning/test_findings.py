@@ -104,7 +104,7 @@ def test_without_a_birth_date_nobody_is_surely_adult_nor_old() -> None:
     found = findings(who=fhir.patient(TODAY, age=None))
     assert found.adult == Fact("adult", UNKNOWN, why="no usable birthDate")
     assert not found.elderly
-    assert renal_risk(found, "age 65 or over").state is ABSENT
+    assert renal_risk(found, "age 65 or over").state is UNKNOWN
 
 
 # ----------------------------------------------------------------------------- indication
