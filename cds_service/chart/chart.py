@@ -178,6 +178,7 @@ class Chart:
             self.today,
             self.knowledge.parameters.condition.recorded_within_days,
             reader=self.reader("conditions"),
+            safety_words=self.knowledge.safety_words,
         )
 
     @cached_property

@@ -59,7 +59,7 @@ class Reader:
 
     def read(self, shape: Shape[T], raw: Raw, resource: str, element: str) -> T | None:
         """What can be read of an element; `None` where it is absent or nothing of it can be read."""
-        return self._read(shape, raw, resource, element)[0]
+        return self.parts(shape, raw, resource, element)[0]
 
     def whole(self, shape: Shape[T], raw: Raw, resource: str, element: str) -> T | None:
         """The value of an element of which every part can be read; otherwise `None`, recorded.
@@ -67,12 +67,13 @@ class Reader:
         For values that mean something else without the part that is lost: a quantity without its
         unit or comparator.
         """
-        value, unread = self._read(shape, raw, resource, element)
+        value, unread = self.parts(shape, raw, resource, element)
         return None if unread else value
 
-    def _read(
+    def parts(
         self, shape: Shape[T], raw: Raw, resource: str, element: str
     ) -> tuple[T | None, tuple[Unread, ...]]:
+        """What can be read of an element, and what of it cannot, which is recorded."""
         if not is_there(raw):
             return None, ()
         value, unread = shape.read(raw)

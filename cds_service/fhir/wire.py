@@ -75,12 +75,34 @@ class Patient(msgspec.Struct, gc=False):
     deceasedDateTime: str | None = None
 
 
+class Extension(msgspec.Struct, gc=False):
+    """`Extension`; its value is read where its URL is one that the rules know."""
+
+    url: str | None = None
+    valueCoding: Raw = NOTHING
+    valueCode: Raw = NOTHING
+    valueDateTime: Raw = NOTHING
+
+
+class DiagnosisCoding(Coding, gc=False):
+    """The `Coding` of a diagnosis: how certain it is may stand in an extension (ICD-10-GM)."""
+
+    extension: Raw = NOTHING
+
+
+class Diagnosis(CodeableConcept, gc=False):
+    """`Condition.code`."""
+
+    coding: list[DiagnosisCoding] | None = None  # type: ignore[assignment]
+    extension: Raw = NOTHING
+
+
 class Condition(msgspec.Struct, gc=False):
     """`Condition`; a status sent as a bare string (STU3 style) is read as its code."""
 
     resourceType: str | None = None
     id: str | None = None
-    code: CodeableConcept | None = None
+    code: Diagnosis | None = None
     subject: Reference | None = None
     clinicalStatus: CodeableConcept | str | None = None
     verificationStatus: CodeableConcept | str | None = None
@@ -93,6 +115,7 @@ class Condition(msgspec.Struct, gc=False):
     abatementString: Raw = NOTHING
     abatementAge: Raw = NOTHING
     abatementRange: Raw = NOTHING
+    extension: Raw = NOTHING
 
 
 class Medication(msgspec.Struct, gc=False):
@@ -114,6 +137,10 @@ class Medication(msgspec.Struct, gc=False):
     dosage: Raw = NOTHING
     dispenseRequest: Raw = NOTHING
     contained: Raw = NOTHING
+    ingredient: Raw = NOTHING
+    form: Raw = NOTHING
+    reportedBoolean: bool | None = None
+    reportedReference: Raw = NOTHING
 
 
 class Observation(msgspec.Struct, gc=False):
@@ -152,7 +179,17 @@ class AllergyIntolerance(msgspec.Struct, gc=False):
     verificationStatus: CodeableConcept | str | None = None
     recordedDate: str | None = None
     onsetDateTime: str | None = None
+    type: Raw = NOTHING
+    criticality: Raw = NOTHING
     reaction: Raw = NOTHING
+
+
+class Reaction(msgspec.Struct, gc=False):
+    """`AllergyIntolerance.reaction`; the manifestation is read where the substance is of interest."""
+
+    substance: CodeableConcept | None = None
+    manifestation: Raw = NOTHING
+    description: Raw = NOTHING
 
 
 class Procedure(msgspec.Struct, gc=False):
