@@ -27,6 +27,10 @@ class Dialysis(msgspec.Struct):
     set_aside: list[SetAside] = []
     foreign: int = 0
 
+    def of(self, set_id: str) -> list[Evidence]:
+        """The procedures of a value set that count, newest first."""
+        return self.procedures if set_id == DIALYSIS else []
+
 
 def read_dialysis(
     content: Content[Procedure],
