@@ -46,7 +46,7 @@ SUMMARY_PLACES = frozenset(
     {
         *("risk", "egfr", "renal_reason", "mg", "drug", "drugs", "dose", "product", "advice"),
         *("value", "age", "test", "date", "form", "finding", "text", "said", "missing", "hours"),
-        *("years", "order"),
+        *("years", "order", "kidney", "limit"),
     }
 )
 CAUTION_PLACES = {

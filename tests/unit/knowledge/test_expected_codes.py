@@ -26,6 +26,10 @@ BY_TITLE = {
     "ICD-10": SYSTEMS["icd-10"],
     "ICD-9-CM": SYSTEMS["icd-9-cm"],
     "SNOMED CT": SYSTEMS["snomed"],
+    "ICD-10-PCS": "http://www.cms.gov/Medicare/Coding/ICD10",
+    "HCPCS": "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets",
+    "CPT": "http://www.ama-assn.org/go/cpt",
+    "OPCS-4": "https://fhir.hl7.org.uk/Id/opcs-4",
 }
 Row = dict[str, str]
 
@@ -44,6 +48,7 @@ def attributes(entry: SetCode) -> str:
     """What a code says of itself, beyond the usual."""
     said = {
         "grade": entry.grade,
+        "past_counts": "yes" if entry.past_counts else "",
         "qualifies": "" if entry.qualifies else "no",
         "resource": "" if entry.resource == "Condition" else entry.resource,
         "stage": entry.stage,

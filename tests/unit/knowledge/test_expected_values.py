@@ -17,6 +17,7 @@ import pytest
 
 from cds_service.knowledge.drugs import MagnesiumProduct
 from cds_service.knowledge.model import OfferRow
+from cds_service.knowledge.words import fold
 from tests.support.decisions import knowledge
 from tests.unit.knowledge.test_expected_codes import Row, drug, named, rows
 
@@ -78,6 +79,7 @@ KIDNEY = [
     ("ckd-moderate", "ckd_moderate", "", "MODERATE"),
     ("ckd-unspecified", "ckd_unspecified", "egfr_normal_fresh", "MODERATE"),
     ("unusable-newer", "egfr_normal_fresh unusable_newer", "", "UNKNOWN"),
+    ("partly-known", "egfr_normal_fresh partly_known", "", "UNKNOWN"),
     ("egfr-normal", "egfr_normal_fresh", "", "NORMAL"),
     ("unknown", "", "", "UNKNOWN"),
 ]
@@ -90,7 +92,8 @@ KIDNEY_TITLES = {
     "ckd-moderate": ("stage 3, 3a or 3b",),
     "ckd-unspecified": ("without a stage", "eGFR of 60 or more"),
     "unusable-newer": ("newer kidney result cannot be used",),
-    "egfr-normal": ("eGFR of 60 or more within 365 days",),
+    "partly-known": ("known only in part", "kidney condition cannot be read"),
+    "egfr-normal": ("eGFR of 60 or more within 365 days", "within 183 days"),
     "unknown": ("Everything else",),
 }
 
@@ -101,6 +104,44 @@ def test_the_kidney_table() -> None:
         for r in knowledge().policy.kidney
     ]
     assert found == KIDNEY
+
+
+KIDNEY_WORDS = [
+    ("dialysis", "diagnosis", "{dialysis}"),
+    ("aki", "diagnosis", "acute kidney injury"),
+    ("egfr-severe", "none", "eGFR {egfr}"),
+    ("ckd-severe", "diagnosis", "{stage}"),
+    ("egfr-moderate", "none", "eGFR {egfr}"),
+    ("ckd-moderate", "diagnosis", "{stage}"),
+    ("ckd-unspecified", "diagnosis", "{stage}"),
+    ("unusable-newer", "none", ""),
+    ("partly-known", "none", ""),
+    ("egfr-normal", "none", ""),
+    ("unknown", "none", ""),
+]
+KIDNEY_FLAGS = [
+    ("conflicting", "egfr-severe egfr-moderate", "conflicting", ""),
+    ("stale", "egfr-moderate", "egfr_stale", ""),
+    ("needs_labs", "egfr-moderate", "egfr_bound", ""),
+    ("needs_labs", "ckd-moderate", "", "egfr_good"),
+    ("discordant", "ckd-moderate", "egfr_good", ""),
+    ("needs_labs", "ckd-unspecified", "", ""),
+    ("disagrees", "ckd-severe", "egfr_on_file", ""),
+    ("unusable_newer", "", "unusable_newer", ""),
+    ("partly_known", "", "partly_known", ""),
+]
+
+
+def test_what_the_kidney_table_says_of_each_row() -> None:
+    assert [(r.id, r.basis, r.reason) for r in knowledge().policy.kidney] == KIDNEY_WORDS
+
+
+def test_the_flags_beside_the_kidney_class() -> None:
+    found = [
+        (f.flag, " ".join(f.rows), " ".join(f.when), " ".join(f.unless))
+        for f in knowledge().policy.kidney_flags
+    ]
+    assert found == KIDNEY_FLAGS
 
 
 @pytest.mark.parametrize("row_id", KIDNEY_TITLES)
@@ -380,13 +421,14 @@ SPACING = rows("spacing")
 def test_the_spacing_of_each_class_and_drug() -> None:
     found = []
     for row in knowledge().interactions.interactions:
-        hours = told(row.hours_before, row.hours_after)
-        found.append([row.id, "", row.salts, row.indicator, *hours, row.advice])
+        found.append([row.id, "", row.salts, row.indicator, "", "", row.advice])
         assert row.valueset == f"med_{row.id}"
-        assert row.routes == ("oral", "any"), "oral routes only"
         for each in row.per_drug:
             hours = told(each.hours_before, each.hours_after)
-            found.append([row.id, each.ingredient, "", "", *hours, each.advice])
+            found.append([row.id, each.ingredient, "", each.indicator, *hours, each.advice])
+        for pair in row.per_combination:
+            hours = told(pair.hours_before, pair.hours_after)
+            found.append([row.id, " + ".join(pair.ingredients), "", "", *hours, pair.advice])
     assert found == [list(row.values()) for row in SPACING]
 
 
@@ -397,11 +439,173 @@ def test_the_hours_are_those_of_the_advice(row: Row) -> None:
     assert [h for h in hours if not re.search(rf"\b{h}(-\d)? h\b", row["advice"])] == []
 
 
-def test_which_salts_neutralise_acid() -> None:
-    assert set(knowledge().interactions.neutralising_salts) == {
-        *("magnesium oxide", "magnesium hydroxide", "magnesium carbonate"),
-        "magnesium trisilicate",
+def test_every_drug_whose_advice_has_a_figure_has_its_hours() -> None:
+    """What the patient is told comes from the hours. "1 h" of one drug is not an hour of another."""
+    without = {
+        row["drug"]
+        for row in SPACING
+        if row["drug"]
+        and re.search(r"\d h\b", row["advice"])
+        and not row["hours before"] + row["hours after"]
     }
+    assert without == set()
+
+
+def test_what_limits_the_spacing_of_a_drug() -> None:
+    table = knowledge().interactions.interactions
+    routes = {r.id: r.routes for r in table if r.routes != ("oral", "any")}
+    assert routes == {"ix_nmb": ("injectable", "any")}
+    assert {r.id: r.kidney_classes for r in table if r.kidney_classes} == {
+        "ix_vitd_active": ("SEVERE",)
+    }
+    drugs = {d.ingredient: d for r in table for d in r.per_drug}
+    assert {name for name, d in drugs.items() if not d.interacts} == {"posaconazole"}
+    assert {name: d.salts for name, d in drugs.items() if d.salts} == {
+        "nitrofurantoin": ("magnesium trisilicate",)
+    }
+    assert {name: d.subtypes for name, d in drugs.items() if d.subtypes} == {
+        "sodium polystyrene sulfonate": (
+            *("antacid", "laxative", "laxative-antacid", "bowel-prep", "supplement"),
+        )
+    }
+    assert {name: (d.strong_salts, d.otherwise) for name, d in drugs.items() if d.otherwise} == {
+        "sodium polystyrene sulfonate": (
+            (
+                *("magnesium carbonate", "magnesium citrate", "magnesium hydroxide"),
+                "magnesium oxide",
+            ),
+            "info",
+        )
+    }
+    assert {d.checked for d in drugs.values()} == {"seen", "knowledge"}
+
+
+def test_every_drug_of_a_spacing_class_has_advice_of_its_own() -> None:
+    """M-18: a card never speaks of a drug that is not in the chart or order."""
+    for row in knowledge().interactions.interactions:
+        members = {
+            name
+            for _, name, term_type, classes in knowledge().drugs.every_name()
+            if term_type == "IN" and row.id in classes
+        }
+        assert members == {d.ingredient for d in row.per_drug}
+
+
+def test_which_salts_neutralise_acid() -> None:
+    table = knowledge().interactions
+    assert set(table.neutralising_salts) == {
+        *("magnesium oxide", "magnesium hydroxide", "magnesium carbonate"),
+        *("magnesium trisilicate", "magaldrate", "hydrotalcite"),
+    }
+    assert table.neutralising_words == ("amino acid chelate", "buffered", "oxide")
+
+
+# ---------------------------------------------------------------- co-indications (SPEC 12.5)
+
+COINDICATIONS = {
+    "amitriptyline": "depression_anxiety neuropathic_pain_fibromyalgia insomnia enuresis_ibs",
+    "atenolol": (
+        "hypertension coronary_disease_angina arrhythmia thyrotoxicosis aortic_hypertrophic_cm"
+        " essential_tremor"
+    ),
+    "candesartan": (
+        "hypertension heart_failure coronary_disease_angina kidney_protection"
+        " aortic_hypertrophic_cm"
+    ),
+    "cyproheptadine": "allergy_appetite",
+    "lisinopril": "hypertension heart_failure coronary_disease_angina kidney_protection",
+    "memantine": "dementia",
+    "metoprolol": (
+        "hypertension coronary_disease_angina heart_failure arrhythmia aortic_hypertrophic_cm"
+        " thyrotoxicosis"
+    ),
+    "nadolol": (
+        "hypertension coronary_disease_angina portal_hypertension_varices arrhythmia"
+        " thyrotoxicosis essential_tremor"
+    ),
+    "nortriptyline": "depression_anxiety neuropathic_pain_fibromyalgia insomnia enuresis_ibs",
+    "propranolol": (
+        "hypertension coronary_disease_angina arrhythmia aortic_hypertrophic_cm essential_tremor"
+        " pheochromocytoma thyrotoxicosis portal_hypertension_varices depression_anxiety"
+    ),
+    "timolol": "hypertension coronary_disease_angina arrhythmia",
+    "topiramate": (
+        "epilepsy obesity_binge_eating alcohol_dependence essential_tremor"
+        " neuropathic_pain_fibromyalgia bipolar cluster_headache"
+    ),
+    "valproate": "epilepsy bipolar neuropathic_pain_fibromyalgia",
+    "venlafaxine": "depression_anxiety neuropathic_pain_fibromyalgia menopausal_vasomotor",
+    "verapamil": (
+        "hypertension coronary_disease_angina arrhythmia aortic_hypertrophic_cm cluster_headache"
+    ),
+    "zonisamide": "epilepsy parkinson_rls obesity_binge_eating",
+}
+
+
+def test_what_else_each_preventive_is_used_for() -> None:
+    known = knowledge().coindications
+    assert {
+        d.ingredient: [c.valueset.removeprefix("coindication_") for c in d.coindications]
+        for d in known.drugs
+    } == {drug: listed.split() for drug, listed in COINDICATIONS.items()}
+    assert known.of(("memantine", "timolol")) == (
+        *("coindication_dementia", "coindication_hypertension"),
+        *("coindication_coronary_disease_angina", "coindication_arrhythmia"),
+    )
+    assert known.of(("sumatriptan",)) == ()
+
+
+def test_every_nonspecific_preventive_has_its_other_uses() -> None:
+    nonspecific = {
+        name
+        for _, name, term_type, classes in knowledge().drugs.every_name()
+        if term_type == "IN" and "migraine_preventive_nonspecific" in classes
+    }
+    assert {d.ingredient for d in knowledge().coindications.drugs} == nonspecific
+
+
+# ------------------------------------------------------- words of unread texts (SPEC 12.1 U-7)
+
+
+@pytest.mark.parametrize(
+    ("set_id", "text"),
+    [
+        ("renal", "Chronic kidney disease, stage 5"),
+        ("renal", "Nierentransplantation"),
+        ("renal", "Insuffisance rénale chronique"),
+        ("renal", "On haemodialysis"),
+        ("renal", "ESRD"),
+        ("renal_transplant", "Kidney transplant 2019"),
+        ("safety_neuromuscular", "Myasthenia gravis"),
+        ("safety_neuromuscular", "Lambert-Eaton syndrome"),
+        ("safety_heart_block", "Complete AV block"),
+        ("safety_heart_block", "Third degree heart block"),
+        ("safety_bowel_obstruction", "Small bowel obstruction"),
+        ("safety_bowel_obstruction", "Paralytic ileus"),
+        ("pregnancy", "Pregnant, second trimester"),
+        ("pregnancy", "Schwangerschaft"),
+        ("lab_egfr", "eGFR (CKD-EPI)"),
+        ("lab_creatinine", "Kreatinin i.S."),
+        ("lab_magnesium", "Magnésium sérique"),
+    ],
+)
+def test_words_that_name_something_of_a_safety_set(set_id: str, text: str) -> None:
+    folded = fold(text)
+    at = "" if set_id.startswith("lab_") else " "
+    assert any(f"{at}{word}" in folded for word in knowledge().safety_words[set_id])
+
+
+@pytest.mark.parametrize(
+    "text", ["Adrenal adenoma", "Akinesia", "Bicuspid aortic valve (BAV)", "Migraine", "Asthma"]
+)
+def test_words_that_only_look_so(text: str) -> None:
+    folded = fold(text)
+    named = {
+        set_id
+        for set_id, words in knowledge().safety_words.items()
+        if not set_id.startswith("lab_") and any(f" {word}" in folded for word in words)
+    }
+    assert named == set()
 
 
 # ------------------------------------------------------------------ evidence (SPEC 5.5, 9)
@@ -518,7 +722,13 @@ def test_another_name_of_a_drug(alias: str) -> None:
     assert ALIASES[alias] in drug(knowledge().drugs.by_text(alias)).ingredients
 
 
-WITHOUT_CODE = ("bendroflumethiazide", "hydroflumethiazide", "polythiazide", "trichlormethiazide")
+WITHOUT_CODE = {
+    "med_diuretic_thiazide": (
+        *("bendroflumethiazide", "hydroflumethiazide", "polythiazide", "trichlormethiazide"),
+    ),
+    "med_ix_nmb": ("mivacurium",),
+    "med_ix_vitd_active": ("alfacalcidol",),
+}
 
 
 def test_drugs_whose_ingredient_code_nobody_could_verify() -> None:
@@ -526,7 +736,7 @@ def test_drugs_whose_ingredient_code_nobody_could_verify() -> None:
     sets = knowledge().sets
     assert {
         s: sets[s].ingredients_without_code for s in sets if sets[s].ingredients_without_code
-    } == {"med_diuretic_thiazide": WITHOUT_CODE}
+    } == WITHOUT_CODE
 
 
 NOT_MAGNESIUM = (
@@ -678,6 +888,7 @@ def statuses(value: Any) -> set[str]:
 PARTS = (
     *("parameter_rows", "sets", "dosage", "cards", "plans", "interactions", "override_reasons"),
     *("references", "evidence", "policy", "wording", "source_attributes"),
+    *("coindications", "brand_names", "dosage_words"),
 )
 
 

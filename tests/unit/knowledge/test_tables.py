@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from cds_service.knowledge.model import KidneyRow, OfferRow, OffersRow, PlanRow, Policy
+from cds_service.knowledge.model import KidneyFlag, KidneyRow, OfferRow, OffersRow, PlanRow, Policy
 from cds_service.knowledge.tables import gaps
 from tests.support.decisions import knowledge
 
@@ -53,6 +53,15 @@ def test_the_policy_has_no_gap() -> None:
             "kidney: two rows have the same id",
         ),
         ({"kidney": POLICY.kidney[1:]}, "kidney: no row reads the finding dialysis"),
+        ({"kidney_flags": ()}, "kidney: no row reads the finding egfr_stale"),
+        (
+            {"kidney_flags": (KidneyFlag("new", "SPEC 3.2", ("moon",)), *POLICY.kidney_flags)},
+            "rows of the kidney flags: moon is not known",
+        ),
+        (
+            {"kidney_flags": (KidneyFlag("new", "SPEC 3.2", when=("sun",)), *POLICY.kidney_flags)},
+            "kidney findings: sun is not known",
+        ),
         ({"kidney": POLICY.kidney[:-1]}, "kidney: the last row, and only it"),
         ({"kidney": (CATCH_ALL, *POLICY.kidney[:-1])}, "kidney: the last row, and only it"),
         ({"suggest": POLICY.suggest[1:]}, "suggest: no row for ('patient-view', 'chart')"),
