@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-VERSION = "1.0.0"
+VERSION = "2.0.0"
 STATUS = "draft"
 HERE = Path(__file__).resolve().parent
 TABLES = HERE / "clinical_tables.json"
@@ -65,7 +65,10 @@ EXTRAS = (
 )
 PREFIX_ATTRIBUTES = ("qualifies", "subtype", "tier", "stage", "grade", "past_counts")
 ATC_FULL_LENGTH = 7
-UNVERIFIED = "unverified: only the check digit was confirmed"
+UNVERIFIED = {
+    "github code search": "unverified: only the check digit was confirmed",
+    "find_string hit": "unverified: only listed among procedure codes in a public repository",
+}
 
 Json = Any
 Row = dict[str, Json]
@@ -173,7 +176,7 @@ def code_key(row: Row) -> tuple[int, str]:
 def atoms(source: str) -> list[str]:
     """The sources of one code. A search result is no source: such a code stands unverified."""
     return [
-        UNVERIFIED if part.startswith("github code search") else part.strip()
+        next((said for found, said in UNVERIFIED.items() if part.startswith(found)), part.strip())
         for part in source.split(" ; ")
     ]
 

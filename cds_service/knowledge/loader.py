@@ -19,7 +19,7 @@ from cds_service.knowledge.dosage import DosageTables
 from cds_service.knowledge.parameters import Parameter, Parameters, parameters_from
 from cds_service.knowledge.terminology import CodeSystem, Terminology, ValueSet
 
-RELEASE = "1.0.0"
+RELEASE = "2.0.0"
 _HASH_LENGTH = 12
 T = TypeVar("T")
 
