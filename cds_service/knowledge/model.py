@@ -283,13 +283,29 @@ class EvidenceLine(_Row, frozen=True):
 
 
 class KidneyRow(_Row, frozen=True, rename={"kidney_class": "class"}):
-    """A row of the kidney table: the first whose findings all hold decides."""
+    """A row of the kidney table: the first whose findings all hold decides.
+
+    `basis` is what the class rests on where it is not a result: "diagnosis", or "none". `reason`
+    says the finding in a few words; its places are {egfr}, {stage} and {dialysis}.
+    """
 
     id: str
     when: tuple[str, ...]
     kidney_class: str
     title: str
     source: str
+    unless: tuple[str, ...] = ()
+    basis: str = "none"
+    reason: str = ""
+
+
+class KidneyFlag(_Row, frozen=True):
+    """What is to be said beside a kidney class, in these rows of the kidney table (none: in all)."""
+
+    flag: str
+    source: str
+    rows: tuple[str, ...] = ()
+    when: tuple[str, ...] = ()
     unless: tuple[str, ...] = ()
 
 
@@ -344,8 +360,6 @@ class OfferRow(_Row, frozen=True):
     kind: str
     recommended: bool = False
     labs: tuple[str, ...] = ()
-    unless_flags: tuple[str, ...] = ()
-    unless_renal_risk: bool = False
     only_if: tuple[str, ...] = ()
     unless: tuple[str, ...] = ()
     recommended_if: tuple[str, ...] = ()
@@ -439,6 +453,7 @@ class Policy(_Row, frozen=True):
     cautions: tuple[CautionRow, ...]
     anti_egfr: tuple[str, ...] = ()
     """Antibodies against EGFR: oral magnesium does not make up for what they waste."""
+    kidney_flags: tuple[KidneyFlag, ...] = ()
 
     def plan_for(self, kidney_class: str, age_band: str) -> str:
         """The dose plan of a kidney class and age band ("adult", "elderly"), "" for none."""
