@@ -251,8 +251,11 @@ def _spaced_order(findings: Findings, use: MedicationUse, drafts: Drafts) -> Fin
     said_there = {(i.drug, i.advice) for m in asked for i in _between(findings, use, m)}
     met = [(m, i) for m in taken for i in _between(findings, use, m)]
     needed = [(m, i) for m, i in met if (i.drug, i.advice) not in said_there]
-    each = {(i.drug, i.advice): i for _, i in reversed(needed)}
-    finding = spaced(sorted(each.values(), key=lambda i: INDICATORS.index(i.indicator)))
+    worst_first = sorted((i for _, i in needed), key=lambda i: INDICATORS.index(i.indicator))
+    each: dict[tuple[str, str], Interacting] = {}
+    for item in worst_first:
+        each.setdefault((item.drug, item.advice), item)
+    finding = spaced(list(each.values()))
     return _beside(finding, [m for m, _ in needed]) if finding is not None else None
 
 

@@ -215,8 +215,9 @@ def _values(findings: Findings, trigger: Trigger) -> dict[str, str]:
         "egfr": kidney.egfr_text if by_gfr else "",
         "renal_reason": kidney.reason,
         "mg": findings.magnesium.text,
-        "stopped": ", ".join(dict.fromkeys(u.label for u in findings.stopped)),
     }
+    if findings.stopped:
+        values["stopped"] = ", ".join(dict.fromkeys(u.label for u in findings.stopped))
     if trigger.use is not None:
         values["drug"] = drug_words(trigger.use)
     return values
