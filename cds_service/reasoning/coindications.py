@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from cds_service.chart.chart import Chart
 from cds_service.chart.evidence import Fact, fact
-from cds_service.reasoning.kidney import safety_problems
 from cds_service.reasoning.orders import Draft, reason_of
+from cds_service.reasoning.renal_risk import safety_problems
 
 
 def other_use(draft: Draft, chart: Chart) -> Fact | None:

@@ -22,7 +22,7 @@ from cds_service.knowledge.model import RiskRow, WastingRow
 from cds_service.knowledge.terminology import SetCode
 from cds_service.reasoning import kidney, magnesium, renal_risk
 from cds_service.reasoning.decision import Kidney, KidneyClass, MagnesiumState, SerumMagnesium
-from cds_service.reasoning.renal_risk import MEDICATION_KEYS
+from cds_service.reasoning.renal_risk import MEDICATION_KEYS, safety_problems
 
 ORAL_MAGNESIUM = frozenset(
     {
@@ -233,7 +233,7 @@ class Findings:
     def _wastes(self, use: MedicationUse, row: WastingRow) -> bool:
         if not use.of(row.drug_class) or use.route not in row.routes:
             return False
-        if not use.regular or use.course_over:
+        if not use.regular:
             return False
         if row.ingredients and not set(row.ingredients) & set(use.drug.ingredients):
             return False
@@ -242,7 +242,10 @@ class Findings:
             "antiinfective": self._parameters.risk.antiinfective_days,
         }
         days = windows.get(row.window)
-        return days is None or dates.within(use.since, days, self.chart.today)
+        if days is None:
+            return not use.course_over
+        # What it wastes outlasts the course: the window runs from its start (SPEC 11.13).
+        return dates.within(use.since, days, self.chart.today)
 
     def _counting(
         self, set_id: str, exclude: str = "", past_events: bool = False
@@ -367,7 +370,7 @@ class Findings:
         """A safety condition: active, provisional ones included (SPEC 1, 4.2)."""
         found = [
             p.evidence[set_id]
-            for p in kidney.safety_problems(self.chart, set_id)
+            for p in safety_problems(self.chart, set_id)
             if not grade or any(e.grade == grade for e in p.hits[set_id])
         ]
         return fact(fact_id, found, (*self.chart.gaps("conditions"), *self._unread(set_id)))
@@ -439,7 +442,7 @@ class Findings:
         days = self._parameters.pregnancy.lookback_days
         found = [
             p.evidence["pregnancy"]
-            for p in kidney.safety_problems(self.chart, "pregnancy")
+            for p in safety_problems(self.chart, "pregnancy")
             if p.when is None
             or dates.maybe_within(p.when, days, self.chart.today)
             or dates.maybe_within(p.recorded, days, self.chart.today)
@@ -488,7 +491,7 @@ class Findings:
         found = list(self.safety("", "caution_diarrhoea").evidence)
         found += [
             p.evidence["risk_gi_malabsorption"]
-            for p in kidney.safety_problems(self.chart, "risk_gi_malabsorption")
+            for p in safety_problems(self.chart, "risk_gi_malabsorption")
             if any(e.tier == "ibd" for e in p.hits["risk_gi_malabsorption"])
         ]
         return fact("diarrhoea", found, self.chart.gaps("conditions"))
