@@ -19,5 +19,15 @@ def medication_references(context: Mapping[str, Any]) -> Iterator[str]:
             yield reference
 
 
+def medications_sent(context: Mapping[str, Any]) -> Iterator[str]:
+    """The ids of the Medications that stand among the draft orders."""
+    entries = _member(context.get("draftOrders"), "entry")
+    for entry in entries if isinstance(entries, list) else ():
+        resource = _member(entry, "resource")
+        id = _member(resource, "id")
+        if _member(resource, "resourceType") == "Medication" and isinstance(id, str):
+            yield id
+
+
 def _member(value: Any, name: str) -> Any:
     return value.get(name) if isinstance(value, Mapping) else None

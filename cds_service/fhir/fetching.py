@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from types import MappingProxyType
 from typing import Any
@@ -18,10 +18,11 @@ from msgspec import Raw
 
 from cds_service.fhir import wire
 from cds_service.fhir.client import Client, Limits
-from cds_service.fhir.drafts import medication_references
+from cds_service.fhir.drafts import medication_references, medications_sent
 from cds_service.fhir.failures import UnavailableError, Why
 from cds_service.fhir.forms import forms_of, queries
 from cds_service.fhir.prefetch import KINDS, Content, Kind
+from cds_service.fhir.reading import Shape
 from cds_service.fhir.searching import Search, joined
 from cds_service.fhir.servers import Server, Servers, Token
 
@@ -31,6 +32,7 @@ _THREADS = 32
 _BATCH = 20
 _BATCHES = 5
 _SINGLY = 20
+_LEVELS = 3
 _MEDICATION_KEYS = ("medicationRequests", "medicationStatements")
 # Whatever the medication is, nothing follows from these. Of stopped ones something may (SPEC M-15).
 _NEVER_TAKEN = frozenset({"cancelled", "entered-in-error", "not-taken"})
@@ -325,23 +327,39 @@ def _without(content: Content[Any], failure: UnavailableError | None) -> Content
 _MEDICATION: Kind[wire.Medication] = Kind(wire.Medication, "Medication")
 
 
+class _Ingredient(msgspec.Struct):
+    """`Medication.ingredient`, as far as it refers elsewhere."""
+
+    itemReference: wire.Reference | None = None
+
+
+_INGREDIENTS: Shape[list[_Ingredient]] = Shape(list[_Ingredient])
+
+
 def _add_medications(
     contents: dict[str, Content[Any]],
     context: Mapping[str, Any],
     server: Server,
     asking: _Asking,
 ) -> None:
-    """Fetch the Medications to which orders and statements merely refer, several at a time."""
-    known = [key for key in _MEDICATION_KEYS if contents[key].known]
-    ids = list(_missing_medications(contents, context, server)) if known else []
-    if not ids:
-        return
-    entries, failure = _fetch_medications(ids, asking)
-    for key in known:
-        content = contents[key]
-        # A new list: the content of what was sent may be looked at elsewhere.
-        more = msgspec.structs.replace(content, entries=[*content.entries, *entries])
-        contents[key] = more if content.beside else _without(more, failure)
+    """Fetch the Medications to which orders and statements merely refer, several at a time.
+
+    A Medication that came may name its ingredients by references in turn.
+    """
+    asked: set[str] = set()
+    for _ in range(_LEVELS):
+        known = [key for key in _MEDICATION_KEYS if contents[key].known]
+        missing = _missing_medications(contents, context, server) if known else {}
+        ids = [id for id in missing if id not in asked]
+        if not ids:
+            return
+        asked.update(ids)
+        entries, failure = _fetch_medications(ids, asking)
+        for key in known:
+            content = contents[key]
+            # A new list: the content of what was sent may be looked at elsewhere.
+            more = msgspec.structs.replace(content, entries=[*content.entries, *entries])
+            contents[key] = more if content.beside else _without(more, failure)
 
 
 def _fetch_medications(
@@ -387,12 +405,24 @@ def _missing_medications(
         for entry in contents[key].entries
         if entry.resource is not None
     ]
-    have = {r.id for r in resources if r.resourceType == "Medication"}
-    referring = [r for r in resources if r.status not in _NEVER_TAKEN]
+    medications = [r for r in resources if r.resourceType == "Medication"]
+    referring = [r for r in resources if r.status not in _NEVER_TAKEN and r.medicationReference]
     referring.sort(key=lambda r: r.status in _STOPPED)
+    elsewhere = (o for content in contents.values() for o in content.others)
+    have = {r.id for r in medications} | set(medications_sent(context))
+    have |= {o.name.rpartition("/")[2] for o in elsewhere if o.kind == "Medication"}
     references = [
         *medication_references(context),
-        *(r.medicationReference.reference for r in referring if r.medicationReference is not None),
+        *(r.medicationReference.reference for r in referring if r.medicationReference),
+        *(reference for r in medications for reference in _ingredients(r)),
     ]
     ids = (server.medication_id(reference) for reference in references if reference)
     return dict.fromkeys(id for id in ids if id is not None and id not in have)
+
+
+def _ingredients(medication: wire.Medication) -> Iterator[str | None]:
+    """The references by which a Medication names its ingredients."""
+    if medication.ingredient is not wire.NOTHING:
+        for ingredient in _INGREDIENTS.read(medication.ingredient)[0] or ():
+            if ingredient.itemReference is not None:
+                yield ingredient.itemReference.reference
