@@ -60,6 +60,14 @@ def leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
         yield key, value
 
 
+def inside(value: Any) -> Iterator[Any]:
+    """Every value below a JSON value, lists and objects too."""
+    members = value.values() if isinstance(value, dict) else value
+    for item in members if isinstance(value, dict | list) else ():
+        yield item
+        yield from inside(item)
+
+
 def resources_of(pid: str, day: date = DAY) -> list[dict[str, Any]]:
     return [entry["resource"] for entry in bundle_of(pid, day)["entry"]]
 
@@ -231,7 +239,7 @@ def age(pid: str, day: date) -> int:
 class TestPrefetch:
     def entries(self, pid: str, key: str, codes: Collection[tuple[str, str]] = ()) -> list[Any]:
         narrowed = {key: codes} if codes else None
-        found: list[Any] = prefetch_of(pid, DAY, narrowed)[key]["entry"]
+        found: list[Any] = prefetch_of(pid, DAY, narrowed)[key].get("entry", [])
         return [entry["resource"] for entry in found]
 
     def test_all_keys_are_answered(self) -> None:
@@ -273,13 +281,18 @@ class TestPrefetch:
         assert len(page["entry"]) == 5
         assert page["total"] > 5
 
+    def test_procedures_are_never_cut_short(self) -> None:
+        """A transplant may lie behind many sessions of dialysis (SPEC 12.3 K-1)."""
+        page = prefetch_of("magnus-ironwood", DAY)["kidneyProcedures"]
+        assert len(page["entry"]) == page["total"]
+
     def test_partial_dates_and_undated_resources_are_sorted_too(self) -> None:
         found = self.entries("linus-pemberwick", "medicationRequests")
         assert "authoredOn" not in found[-1]
 
     def test_an_empty_search_is_an_empty_bundle(self) -> None:
         page = prefetch_of("hugo-plainfield", DAY)["allergies"]
-        assert page == {"resourceType": "Bundle", "type": "searchset", "total": 0, "entry": []}
+        assert page == {"resourceType": "Bundle", "type": "searchset", "total": 0}
 
 
 class TestHookRequest:
@@ -301,6 +314,19 @@ class TestHookRequest:
         context = hook_request("felix-merriweather", ORDER_SELECT, DAY, "two-orders")["context"]
         assert context["selections"] == ["MedicationRequest/rx-topiramate"]
         assert len(context["draftOrders"]["entry"]) == 2
+
+    @pytest.mark.parametrize(("pid", "draft"), drafts())
+    def test_draft_orders_stand_in_entries_with_their_address(self, pid: str, draft: str) -> None:
+        context = hook_request(pid, ORDER_SIGN, DAY, draft)["context"]
+        for entry in context["draftOrders"]["entry"]:
+            name = f"{entry['resource']['resourceType']}/{entry['resource']['id']}"
+            assert entry["fullUrl"] == f"https://ehr.example/fhir/{name}"
+
+    @pytest.mark.parametrize("pid", PIDS)
+    def test_nothing_that_is_sent_is_empty(self, pid: str) -> None:
+        """FHIR has no empty lists, objects or strings."""
+        body = hook_request(pid, PATIENT_VIEW, DAY)
+        assert [value for value in inside(body) if value in ([], {}, "")] == []
 
     def test_order_sign_has_no_selections(self) -> None:
         context = hook_request("felix-merriweather", ORDER_SIGN, DAY, "two-orders")["context"]
