@@ -14,7 +14,7 @@ from typing import TypeVar
 import msgspec
 
 from cds_service.knowledge import drugs as drug_index
-from cds_service.knowledge import model, tables
+from cds_service.knowledge import model, tables, wording
 from cds_service.knowledge.dosage import DosageTables
 from cds_service.knowledge.parameters import Parameter, Parameters, parameters_from
 from cds_service.knowledge.terminology import CodeSystem, Terminology, ValueSet
@@ -109,6 +109,7 @@ def load(folder: Traversable | None = None) -> Knowledge:
             reader.read("rxnorm/magnesium.json", drug_index.MagnesiumTable),
             [s for s in sets.values() if _is_drug_set(s)],
             reader.read("drug_text.json", drug_index.DrugText),
+            reader.read("rxnorm/brand_names.json", model.BrandNames).names,
         ),
         dosage=reader.read("dosage.json", DosageTables),
         brand_names=reader.read("rxnorm/brand_names.json", model.BrandNames),
@@ -126,10 +127,20 @@ def load(folder: Traversable | None = None) -> Knowledge:
         source_attributes=reader.read("source_attributes.json", model.SourceAttributes),
         version=f"{RELEASE}+{reader.digest()}",
     )
-    first_gap = next(tables.gaps(knowledge.policy, knowledge.cards, knowledge.plans), None)
-    if first_gap is not None:
-        raise KnowledgeError(f"knowledge file policy.json: {first_gap}")
+    _check(knowledge)
     return knowledge
+
+
+def _check(knowledge: Knowledge) -> None:
+    """Stops the start where a table has a gap or a reachable card has no wording."""
+    policy, cards, plans = knowledge.policy, knowledge.cards, knowledge.plans
+    checks = (
+        ("policy.json", tables.gaps(policy, cards, plans)),
+        ("wording.json", wording.missing(cards, plans, knowledge.wording.texts)),
+    )
+    for name, gaps in checks:
+        for gap in gaps:
+            raise KnowledgeError(f"knowledge file {name}: {gap}")
 
 
 def _is_drug_set(value_set: ValueSet) -> bool:

@@ -10,8 +10,8 @@ from itertools import product
 from typing import Any
 
 from cds_service.knowledge.model import CardText, HazardRow, Plans, Policy, SafetyRow
+from cds_service.knowledge.wording import KIDNEY_CLASSES, KIDNEY_FLAGS
 
-KIDNEY_CLASSES = ("NORMAL", "MODERATE", "SEVERE", "UNKNOWN")
 AGE_BANDS = ("adult", "elderly")
 TRIGGERS = (
     ("patient-view", "chart"),
@@ -123,7 +123,8 @@ def _reached(table: str, rows: Iterable[tuple[str, str, str]]) -> Iterator[str]:
 
 
 def _kidney(policy: Policy) -> Iterator[str]:
-    used = {f for r in (*policy.kidney, *policy.kidney_flags) for f in (*r.when, *r.unless)}
+    used = {f for r in policy.kidney for f in (*r.when, *r.unless)}
+    used |= {f for r in policy.kidney_flags for f in (*r.when, *r.unless)}
     yield from _names("kidney findings", used, KIDNEY_FINDINGS)
     yield from _names(
         "kidney classes", {r.kidney_class for r in policy.kidney}, frozenset(KIDNEY_CLASSES)
@@ -131,6 +132,8 @@ def _kidney(policy: Policy) -> Iterator[str]:
     for unread in sorted(KIDNEY_FINDINGS - used):
         yield f"kidney: no row reads the finding {unread}"
     ids = [r.id for r in policy.kidney]
+    flags = {flag.flag for flag in policy.kidney_flags}
+    yield from _names("kidney flags", flags, frozenset(KIDNEY_FLAGS))
     rows = {row for flag in policy.kidney_flags for row in flag.rows}
     yield from _names("rows of the kidney flags", rows, frozenset(ids))
     if len(set(ids)) < len(ids):

@@ -62,6 +62,10 @@ def test_the_policy_has_no_gap() -> None:
             {"kidney_flags": (KidneyFlag("new", "SPEC 3.2", when=("sun",)), *POLICY.kidney_flags)},
             "kidney findings: sun is not known",
         ),
+        (
+            {"kidney_flags": (KidneyFlag("new", "SPEC 3.2"), *POLICY.kidney_flags)},
+            "kidney flags: new is not known",
+        ),
         ({"kidney": POLICY.kidney[:-1]}, "kidney: the last row, and only it"),
         ({"kidney": (CATCH_ALL, *POLICY.kidney[:-1])}, "kidney: the last row, and only it"),
         ({"suggest": POLICY.suggest[1:]}, "suggest: no row for ('patient-view', 'chart')"),
@@ -129,7 +133,7 @@ def test_a_card_that_has_no_text_is_told() -> None:
 
 
 def test_plans_and_offers_are_looked_up() -> None:
-    assert POLICY.plan_for("NORMAL", "elderly") == "mg_200_350"
+    assert POLICY.plan_for("NORMAL", "elderly") == "mg_200_300"
     assert POLICY.plan_for("SEVERE", "adult") == ""
     assert [o.kind for o in POLICY.offers_of("mg-check-renal", "UNKNOWN")] == ["labs", "plan"]
     assert [o.kind for o in POLICY.offers_of("mg-low-severe", "SEVERE")] == ["labs"]
