@@ -25,8 +25,8 @@ from cds_service.chart.medications import (
     read_statements,
 )
 from cds_service.chart.patient import Person, read_person
-from cds_service.chart.pregnancy import read_pregnancy_status
-from cds_service.chart.procedures import Dialysis, read_dialysis
+from cds_service.chart.pregnancy import PregnancyStatus, read_pregnancy_status
+from cds_service.chart.procedures import Procedures, read_procedures
 from cds_service.chart.reading import NotReadable, Reader
 from cds_service.chart.subject import Subject, bare_id
 from cds_service.fhir import wire
@@ -148,7 +148,7 @@ class Chart:
             return self.kidney_labs.complete
         if key == "magnesiumLabs":
             return self.magnesium_labs.complete
-        return key in ("pregnancyStatus", "kidneyProcedures")
+        return key == "pregnancyStatus" and self.pregnancy.newest_first
 
     def _is_another_patient(self) -> bool:
         patient = self._patient
@@ -166,7 +166,7 @@ class Chart:
     @cached_property
     def person(self) -> Person:
         """The patient."""
-        return read_person(self._patient, self.today)
+        return read_person(self.content("patient"), self.today, reader=self.reader("patient"))
 
     @cached_property
     def problems(self) -> Problems:
@@ -237,15 +237,22 @@ class Chart:
         )
 
     @cached_property
-    def pregnancy_status(self) -> Evidence | None:
-        """The latest recorded status, if it says pregnant."""
+    def pregnancy(self) -> PregnancyStatus:
+        """What the latest recorded status says."""
         return read_pregnancy_status(
             self.content("pregnancyStatus"),
+            self.knowledge.terminology,
             self._subject,
             self.today,
             self.knowledge.parameters.pregnancy.lookback_days,
             reader=self.reader("pregnancyStatus"),
+            safety_words=self.knowledge.safety_words,
         )
+
+    @property
+    def pregnancy_status(self) -> Evidence | None:
+        """The latest recorded status, if it says pregnant."""
+        return self.pregnancy.pregnant
 
     @cached_property
     def allergies(self) -> Allergies:
@@ -259,21 +266,22 @@ class Chart:
         )
 
     @cached_property
-    def dialysis(self) -> Dialysis:
-        """Dialysis procedures that count."""
-        return read_dialysis(
+    def procedures(self) -> Procedures:
+        """Procedures on the kidneys that count."""
+        return read_procedures(
             self.content("kidneyProcedures"),
             self.knowledge.terminology,
             self._subject,
             self.today,
             self.knowledge.parameters.renal.dialysis_procedure_days,
             reader=self.reader("kidneyProcedures"),
+            safety_words=self.knowledge.safety_words,
         )
 
     @property
-    def procedures(self) -> Dialysis:
+    def dialysis(self) -> Procedures:
         """Dialysis procedures that count."""
-        return self.dialysis
+        return self.procedures
 
     @property
     def subject(self) -> Subject:
@@ -317,7 +325,7 @@ class Chart:
             *self.requests.set_aside,
             *self.statements.set_aside,
             *self.allergies.set_aside,
-            *self.dialysis.set_aside,
+            *self.procedures.set_aside,
         ]
         for labs in (self.kidney_labs, self.magnesium_labs):
             found += [SetAside(*row) for row in labs.set_aside]
@@ -331,7 +339,7 @@ class Chart:
             "kidneyLabs": self.kidney_labs.foreign,
             "magnesiumLabs": self.magnesium_labs.foreign,
             "allergies": self.allergies.foreign,
-            "kidneyProcedures": self.dialysis.foreign,
+            "kidneyProcedures": self.procedures.foreign,
         }
         return [
             SetAside(key, f"{count} resources", "belong to another patient")
@@ -347,7 +355,7 @@ _PARTS: Mapping[str, str] = {
     "allergies": "allergies",
     "kidneyLabs": "kidney_labs",
     "magnesiumLabs": "magnesium_labs",
-    "pregnancyStatus": "pregnancy_status",
+    "pregnancyStatus": "pregnancy",
     "kidneyProcedures": "procedures",
 }
 """What reads the resources of a key."""

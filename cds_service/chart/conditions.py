@@ -223,7 +223,7 @@ def _hits(code: Diagnosis | None, terminology: Terminology) -> list[tuple[Hit, C
 def _is_read(code: Diagnosis | None, terminology: Terminology) -> bool:
     """Whether any of its codings is of a code system that is read."""
     codings = (code.coding or ()) if code is not None else ()
-    return any(c.code and terminology.canonical(c.system) is not None for c in codings)
+    return any(terminology.reads(c.system, c.code) for c in codings)
 
 
 def _newest_first(problems: list[Problem]) -> list[Problem]:

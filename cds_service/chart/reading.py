@@ -7,7 +7,6 @@ Unknown (SPEC 12.1).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TypeVar
 
 import msgspec
@@ -71,21 +70,21 @@ class Reader:
         return None if unread else value
 
     def parts(
-        self, shape: Shape[T], raw: Raw, resource: str, element: str
+        self, shape: Shape[T], raw: Raw, resource: str, element: str, *, matters: bool = True
     ) -> tuple[T | None, tuple[Unread, ...]]:
-        """What can be read of an element, and what of it cannot, which is recorded."""
+        """What can be read of an element, and what of it cannot, which is recorded.
+
+        With `matters` false it is only mentioned: what else there is may be enough.
+        """
         if not is_there(raw):
             return None, ()
         value, unread = shape.read(raw)
-        self.note_parts(unread, resource, element)
-        return value, unread
-
-    def note_parts(self, unread: Iterable[Unread], resource: str, element: str = "") -> None:
-        """Record the elements inside an element or resource that cannot be read."""
+        record = self.note if matters else self.mention
         for part in unread:
             inner = part.element
             joined = f"{element}{'' if not inner or inner.startswith('[') else '.'}{inner}"
-            self.note(resource, joined.lstrip("."), part.why)
+            record(resource, joined, part.why)
+        return value, unread
 
     def date(self, text: str | None, resource: str, element: str) -> dates.When | None:
         """A date of any FHIR precision; `None` where there is none, or where it is no FHIR date.
