@@ -42,6 +42,8 @@ from cds_service.reasoning.decision import (
 _REDUCED: Final = frozenset({KidneyClass.MODERATE, KidneyClass.SEVERE})
 _KIDNEY: Final = "kidney"
 _RECHECK: Final = "C1"
+_TESTS: Final = "S2"
+"""Why tests stand beside the dose: the facts say it."""
 _CAUTIONS_TO_DO: Final = frozenset({"C2"})
 _CAUTIONS_TO_FIND: Final = frozenset({"M9", "U6", "U13"})
 _NOT_FACTS_OF_THEIR_OWN: Final = frozenset({"interacting_drug", "renal_risk"})
@@ -144,7 +146,8 @@ class _Detail:
             return
         first, *others = self._plans
         trial = self._knowledge.parameters.trial
-        low = first.max_mg_per_day <= self._knowledge.parameters.dose.moderate_ckd_max_mg
+        dose = self._knowledge.parameters.dose
+        low = first.max_mg_per_day <= dose.moderate_ckd_max_mg
         yield self._phrases.say(
             "plan.first.low" if low else "plan.first",
             weeks=str(trial.weeks),
@@ -157,9 +160,9 @@ class _Detail:
         yield self._phrases.say(
             "plan.stop", weeks=str(trial.weeks), percent=str(trial.responder_percent)
         )
-        if not low:
-            if self._has_risk_factor():
-                yield self._phrases.say("plan.recheck", weeks=str(trial.recheck_weeks))
+        if not low and self._has_risk_factor():
+            yield self._phrases.say("plan.recheck", weeks=str(trial.recheck_weeks))
+        if max(plan.max_mg_per_day for plan in self._plans) > dose.upper_level_mg:
             yield filled(self._phrases["plan.limit"], self._values)
 
     def _has_risk_factor(self) -> bool:
@@ -189,7 +192,7 @@ class _Detail:
         return lines
 
     def _other_cautions(self) -> list[str]:
-        elsewhere = {SPACING, _RECHECK}
+        elsewhere = {SPACING, _RECHECK, _TESTS}
         elsewhere |= _CAUTIONS_TO_DO if self._suggests else _CAUTIONS_TO_FIND
         ids = {caution.id for caution in self._card.cautions} - elsewhere
         return list(self._cautions(frozenset(ids)))
@@ -242,7 +245,10 @@ class _Detail:
         return [self._apart(comma.join(named), advice) for advice, named in drugs.items()]
 
     def _apart(self, drug: str, advice: str) -> str:
-        values = {"drug": drug, "advice": advice.removesuffix(".")}
+        advice = advice.removesuffix(".")
+        if advice.casefold().startswith(drug.casefold()):
+            return capital(escape(advice))
+        values = {"drug": drug, "advice": advice}
         (line,) = filled_lines(self._phrases["rx-mg-interaction.apart"], values, escape)
         return line
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from datetime import date
 
-from cards.markdown import escape
+from cards.markdown import escape, plain
 from cards.phrases import Phrases
 from cds_service.chart import dates
 from cds_service.chart.evidence import Evidence, Fact
@@ -15,9 +15,11 @@ from cds_service.knowledge.loader import Knowledge
 MOST_EVIDENCE = 4
 _MANY_DECIMALS = re.compile(r"(\.\d{3})\d+\Z")
 _DATE_LENGTH = len("2026-01-31")
-_UNIT_TEXT = {"mL/min/{1.73_m2}": "mL/min/1.73 m²", "a": "years"}
+LONGEST_NAME = 100
+EGFR_UNIT = "mL/min/{1.73_m2}"
+_UNIT_TEXT = {EGFR_UNIT: "mL/min/1.73 m²", "a": "years"}
 _NAMED_BY_ITSELF = ("Condition", "Procedure")
-_MONTHS_FROM_DAYS = 60
+_MONTHS_FROM = 2
 _YEARS_FROM_MONTHS = 24
 
 
@@ -107,8 +109,11 @@ def evidence_text(evidence: Evidence, phrases: Phrases) -> str:
 
 
 def _named(evidence: Evidence) -> str:
+    if evidence.value is not None and evidence.unit == EGFR_UNIT:
+        return "eGFR"
     if evidence.display:
-        return escape(evidence.display)
+        # The long names of LOINC go on with how and where it was measured.
+        return escape(plain(evidence.display.partition(" [")[0], LONGEST_NAME))
     return escape(evidence.code or "") or ("" if evidence.value else escape(evidence.resource))
 
 
@@ -135,11 +140,10 @@ def age_words(written: str | None, today: date, phrases: Phrases) -> str:
     when = dates.parse(written)
     if when is None:
         return phrases["age.undated"]
-    exact = when.first_day == when.last_day
-    if not exact or (today - when.first_day).days < _MONTHS_FROM_DAYS:
-        return phrases.say("age.dated", date=day(written))
     then = when.first_day
     months = (today.year - then.year) * 12 + today.month - then.month - (today.day < then.day)
+    if then != when.last_day or months < _MONTHS_FROM:
+        return phrases.say("age.dated", date=day(written))
     if months < _YEARS_FROM_MONTHS:
         return phrases.say("age.months", count=str(months))
     return phrases.say("age.years", count=str(months // 12))

@@ -470,7 +470,7 @@ def test_tests_beside_a_dose_say_whether_they_come_first() -> None:
         return section(said(suggestion_card(offers=offers)), "Check first")
 
     assert "Magnesium, potassium and creatinine before the first dose" in check(True)
-    assert "Magnesium, potassium and creatinine can be ordered with it" in check(False)
+    assert "Magnesium, potassium and creatinine together with the dose" in check(False)
 
 
 def test_with_a_diuretic_the_tests_come_first_and_in_some_weeks() -> None:
@@ -756,6 +756,8 @@ def test_every_caution_of_the_policy_is_said() -> None:
     values |= {"finding": "IBD", "advice": "Separate.", "product": "Maalox"}
     values |= {"since": "2020-01-01", "date": "2026-01-01"}
     for row in knowledge().policy.cautions:
+        if row.id == "S2":
+            continue  # why there are tests beside the dose, which the facts say
         template = row.text.removesuffix(".")
         filled = re.sub(r"\{(\w+)\}", lambda place: values[place[1]], template)
         for card in (

@@ -100,8 +100,9 @@ def test_without_an_egfr_the_reason_stands_in_its_place() -> None:
     [
         ("2026-03-22", "8 months old"),
         ("2026-03-23", "7 months old"),
-        ("2026-09-24", "of 2026-09-24"),
-        ("2026-09-23", "1 months old"),
+        ("2026-09-23", "of 2026-09-23"),
+        ("2026-09-22", "2 months old"),
+        ("2026-12-01", "of 2026-12-01"),
         ("2024-11-23", "23 months old"),
         ("2024-11-22", "2 years old"),
         ("2021-11-23T08:00:00Z", "4 years old"),
