@@ -170,7 +170,9 @@ def test_a_text_in_which_magnesium_is_no_supplement(text: str) -> None:
         ("sodium picosulfate and magnesium citrate", "bowel-prep"),
         ("aluminium hydroxide / magnesium hydroxide", "antacid"),
         ("milk of magnesia", "laxative-antacid"),
-        ("magnesium citrate laxative", "laxative"),
+        ("magnesium citrate laxative", "supplement"),
+        ("magnesium oxide antacid", "supplement"),
+        ("magnesium citrate solution", "laxative"),
         ("choline magnesium trisalicylate", "analgesic-salicylate"),
     ],
 )
