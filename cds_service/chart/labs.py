@@ -16,7 +16,7 @@ from cds_service.chart import dates, quantities
 from cds_service.chart.evidence import Evidence
 from cds_service.chart.naming import label_of, reference_of
 from cds_service.chart.quantities import Measured
-from cds_service.chart.reading import Reader
+from cds_service.chart.reading import Reader, is_there
 from cds_service.chart.subject import Subject
 from cds_service.fhir.prefetch import Content
 from cds_service.fhir.reading import Shape
@@ -146,6 +146,13 @@ class Labs(msgspec.Struct):
     foreign: int = 0
     complete: bool = True
 
+    def extend(self, other: Labs) -> None:
+        """Add what another key held, that was asked for other tests."""
+        self.results += other.results
+        self.unread += other.unread
+        self.set_aside += other.set_aside
+        self.foreign += other.foreign
+
 
 class _Component(msgspec.Struct, gc=False):
     code: CodeableConcept | None = None
@@ -166,14 +173,16 @@ _Known = tuple[SetCode, str, Coding]
 class _Part(NamedTuple):
     """What has a code and a value: an Observation itself, or one of its components.
 
-    `known` is the wanted test that its code names. `is_another` is true where a LOINC code says
-    that it is none of them; with neither, its code cannot be read.
+    `known` is the wanted test that its code names. `is_another` is true where it is of no interest:
+    a LOINC code says that it is none of them. With neither, its code cannot be read, and `named` are
+    the tests that it may be.
     """
 
     source: Observation | _Component
     path: str
     known: _Known | None
     is_another: bool
+    named: frozenset[str] = frozenset()
 
 
 class _Report(NamedTuple):
@@ -190,7 +199,6 @@ _PERIOD = Shape[Period | None](Period | None)
 _RANGES = Shape[list[ReferenceRange] | None](list[ReferenceRange] | None)
 _CONCEPT = Shape[CodeableConcept | None](CodeableConcept | None)
 _EXTENSIONS = Shape[list[_Extension]](list[_Extension])
-_UNKEPT = Reader("")
 _OTHER_VALUES = ("valueCodeableConcept", "valueInteger", "valueBoolean", "valueRange", "valueRatio")
 
 
@@ -202,9 +210,11 @@ class _Wanted:
         terminology: Terminology,
         words: Mapping[str, tuple[str, ...]],
         set_ids: frozenset[str],
+        elsewhere: bool,
     ) -> None:
+        self._elsewhere = elsewhere
         self._members = terminology.codes_of(set_ids, LOINC)
-        self._canonical = terminology.canonical
+        self._terminology = terminology
         self._words = {set_id: words[set_id] for set_id in sorted(set_ids)}
 
     def is_surely_another(self, observation: Observation) -> bool:
@@ -214,24 +224,30 @@ class _Wanted:
         codings = observation.code.coding
         if codings is None or len(codings) != 1:
             return False
-        coding = codings[0]
-        return coding.system == LOINC and bool(coding.code) and coding.code not in self._members
+        code = codings[0].code or ""
+        is_loinc = codings[0].system == LOINC and code[-2:-1] == "-"
+        return is_loinc and code not in self._members
 
     def part(self, source: Observation | _Component, path: str) -> _Part:
         """What the code of an Observation or component says."""
         codings = (source.code.coding if source.code is not None else None) or ()
-        loinc = [c for c in codings if c.code and self._canonical(c.system) == LOINC]
+        loinc = [c for c in codings if self._is_loinc(c)]
         for coding in loinc:
             hits = self._members.get(coding.code or "")
             if hits is not None:
                 return _Part(source, path, (hits[0].entry, hits[0].set_id, coding), False)
-        return _Part(source, path, None, bool(loinc))
+        named = frozenset[str]() if loinc else self._named_in(source.code or CodeableConcept())
+        return _Part(source, path, None, bool(loinc) or (self._elsewhere and not named), named)
 
-    def named_in(self, code: CodeableConcept) -> frozenset[str]:
+    def _is_loinc(self, coding: Coding) -> bool:
+        known = self._terminology
+        return known.canonical(coding.system) == LOINC and known.reads(coding.system, coding.code)
+
+    def _named_in(self, code: CodeableConcept) -> frozenset[str]:
         """The tests that the words of a code name. A code without words may mean each of them."""
         said = fold(" ".join(filter(None, (code.text, *(c.display for c in code.coding or ())))))
         if not said.strip():
-            return frozenset(self._words)
+            return frozenset() if self._elsewhere else frozenset(self._words)
         named = (s for s, words in self._words.items() if any(word in said for word in words))
         return frozenset(named)
 
@@ -244,13 +260,15 @@ def read_labs(
     subject: Subject,
     *,
     reader: Reader,
+    elsewhere: bool = False,
 ) -> Labs:
-    """Every result of this patient whose code, or that of a component, stands in the value sets.
+    """Every result of this patient whose code, or that of a component, is in the value sets.
 
-    `words` name the tests of a value set where no code can be read.
+    `words` name the tests of a value set where no code can be read. With `elsewhere` the key was
+    asked for other tests: only what is surely one of these, or names one, is of interest there.
     """
     labs = Labs()
-    wanted = _Wanted(terminology, words, set_ids)
+    wanted = _Wanted(terminology, words, set_ids, elsewhere)
     for position, entry in enumerate(content.entries):
         observation = entry.resource
         if observation is None or wanted.is_surely_another(observation):
@@ -264,7 +282,7 @@ def read_labs(
         elif reason := _not_a_result(report, reader):
             labs.set_aside.append((report.name, label_of(observation.code), reason))
         else:
-            _add(labs, report, parts, wanted, reader)
+            _add(labs, report, parts, reader)
     if content.partial:
         labs.complete = _newest_first(labs.results)
     return labs
@@ -287,29 +305,25 @@ def _parts(report: _Report, wanted: _Wanted, reader: Reader) -> list[_Part]:
     return [own, *components]
 
 
-def _add(
-    labs: Labs, report: _Report, parts: Iterable[_Part], wanted: _Wanted, reader: Reader
-) -> None:
+def _add(labs: Labs, report: _Report, parts: Iterable[_Part], reader: Reader) -> None:
     when = observed(report.observation, reader, report.name)
     for part in parts:
         if part.known is not None:
             labs.results.append(LabResult(part.known, when, part, report, reader))
         elif not part.is_another:
-            unread = _unread(part, when, report, wanted, reader)
-            if unread.set_ids:
-                labs.unread.append(unread)
+            evidence = _unread(part, when, report, reader)
+            if part.named:
+                labs.unread.append(UnreadResult(part.named, when, evidence))
 
 
-def _unread(
-    part: _Part, when: dates.When, report: _Report, wanted: _Wanted, reader: Reader
-) -> UnreadResult:
+def _unread(part: _Part, when: dates.When, report: _Report, reader: Reader) -> Evidence:
     """A result whose code cannot be read: it is recorded, whatever it is."""
     code = part.source.code or CodeableConcept()
     codings = code.coding or [Coding()]
     systems = dict.fromkeys(c.system or "no system" for c in codings)
     why = f"its code is of no system that is read ({', '.join(systems)})"
     reader.mention(report.name, f"{part.path}code", why)
-    evidence = Evidence(
+    return Evidence(
         resource=report.name,
         system=codings[0].system,
         code=codings[0].code,
@@ -318,27 +332,21 @@ def _unread(
         matched="text",
         note=f"cannot be used: {why}",
     )
-    return UnreadResult(wanted.named_in(code), when, evidence)
 
 
 def _not_a_result(report: _Report, reader: Reader) -> str:
     observation, name = report
     if observation.status in NOT_A_RESULT:
         return f"status is {observation.status}"
-    if _is_given(observation.modifierExtension):
+    if is_there(observation.modifierExtension):
         raw = observation.modifierExtension
         urls = [e.url or "" for e in reader.read(_EXTENSIONS, raw, name, "modifierExtension") or ()]
         if any(url.lower().endswith("notdone") for url in urls):
             return "was not done"
-    if _is_given(observation.dataAbsentReason) and _valueless(observation):
+    if is_there(observation.dataAbsentReason) and _valueless(observation):
         reader.read(_CONCEPT, observation.dataAbsentReason, name, "dataAbsentReason")
         return "has no value (dataAbsentReason)"
     return ""
-
-
-def _is_given(raw: Raw) -> bool:
-    """Whether an element stands in the JSON, and not as null."""
-    return raw is not NOTHING and bytes(memoryview(raw)[:4]) != b"null"
 
 
 def _valueless(observation: Observation) -> bool:
@@ -351,12 +359,12 @@ def _valueless(observation: Observation) -> bool:
 def _is_absent(component: _Component) -> bool:
     """Whether a component has no value and says why."""
     present = memoryview(component.valueQuantity) or memoryview(component.valueString)
-    return _is_given(component.dataAbsentReason) and not present
+    return is_there(component.dataAbsentReason) and not present
 
 
 def _has_unknown_modifier(observation: Observation, reader: Reader, name: str) -> bool:
     raw = observation.modifierExtension
-    if not _is_given(raw):
+    if not is_there(raw):
         return False
     return reader.whole(_EXTENSIONS, raw, name, "modifierExtension") != []
 
@@ -376,7 +384,7 @@ def _is_normal(reference: ReferenceRange) -> bool:
     return not kinds or "normal" in kinds
 
 
-def observed(observation: Observation, reader: Reader = _UNKEPT, name: str = "") -> dates.When:
+def observed(observation: Observation, reader: Reader, name: str) -> dates.When:
     """effectiveDateTime, instant, end (or start) of the period, issued (SPEC 3.1); else undated.
 
     The first of them that is given decides. If it cannot be read the result is undated: it may be
@@ -386,9 +394,9 @@ def observed(observation: Observation, reader: Reader = _UNKEPT, name: str = "")
         ("effectiveDateTime", observation.effectiveDateTime),
         ("effectiveInstant", observation.effectiveInstant),
     ):
-        if _is_given(raw):
+        if is_there(raw):
             return _date(reader.read(_STRING, raw, name, element), reader, name, element)
-    if _is_given(observation.effectivePeriod):
+    if is_there(observation.effectivePeriod):
         period = reader.whole(_PERIOD, observation.effectivePeriod, name, "effectivePeriod")
         if period is None:
             return dates.undated()

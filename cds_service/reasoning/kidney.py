@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date
+from itertools import chain
 
 from cds_service.chart import dates
 from cds_service.chart.chart import Chart
-from cds_service.chart.evidence import Evidence, Fact, FactState, Gap, in_order
+from cds_service.chart.evidence import Evidence, Fact, FactState, Gap
 from cds_service.knowledge.model import KidneyFlag, KidneyRow
 from cds_service.reasoning.decision import Kidney, KidneyClass
 from cds_service.reasoning.egfr import Gfr, Results, all_results, ckd_epi_2021, kidney_results
-from cds_service.reasoning.renal_risk import safety_problems, shorteners
+from cds_service.reasoning.renal_risk import UNREAD, safety_problems, shorteners
 
 SEVERE_STAGES = ("5D", "5", "4")
 MODERATE_STAGES = ("3b", "3", "3a")
@@ -30,7 +31,6 @@ _STAGE_FINDINGS = {
     **dict.fromkeys(MODERATE_STAGES, "ckd_moderate"),
     "unspecified": "ckd_unspecified",
 }
-_UNREAD_CONDITION = "has a kidney condition that cannot be read"
 _UNUSABLE_RESULT = "has a result that cannot be used"
 
 _Found = Iterator[tuple[str, Evidence | None]]
@@ -147,7 +147,7 @@ def _dialysis(chart: Chart) -> Evidence | None:
     problems = safety_problems(chart, "renal_dialysis")
     named = [p.evidence["renal_dialysis"] for p in problems if "renal_ckd" not in p.hits]
     others = [p.evidence["renal_dialysis"] for p in problems]
-    return next(iter((*named, *in_order(chart.dialysis.procedures), *others)), None)
+    return next(chain(named, chart.procedures.of("renal_dialysis"), others), None)
 
 
 def _open_aki(chart: Chart, results: Results) -> Evidence | None:
@@ -190,8 +190,9 @@ def worst_ckd(chart: Chart) -> tuple[str, Evidence | None]:
 
 
 def _transplant(chart: Chart) -> Evidence | None:
-    problems = safety_problems(chart, "renal_transplant")
-    return problems[0].evidence["renal_transplant"] if problems else None
+    """A kidney transplant, by diagnosis or by procedure (SPEC 12.3 K-1)."""
+    diagnosed = (p.evidence["renal_transplant"] for p in safety_problems(chart, "renal_transplant"))
+    return next(chain(diagnosed, chart.procedures.of("renal_transplant_procedure")), None)
 
 
 # ------------------------------------------------------------------------- what is said of it
@@ -200,7 +201,7 @@ def _transplant(chart: Chart) -> Evidence | None:
 def _basis(row: KidneyRow, latest: Gfr | None, decisive: Evidence | None, chart: Chart) -> str:
     if latest is not None and decisive == latest.evidence:
         return latest.basis
-    if row.basis == "diagnosis" and decisive in chart.dialysis.procedures:
+    if row.basis == "diagnosis" and decisive in chart.procedures.of("renal_dialysis"):
         return "procedure"
     return row.basis
 
@@ -231,7 +232,7 @@ def _gaps(chart: Chart, results: Results) -> Iterator[Gap]:
     if results.unusable is not None:
         yield Gap("kidneyLabs", _UNUSABLE_RESULT)
     if chart.problems.unread_of("renal"):
-        yield Gap("conditions", _UNREAD_CONDITION)
+        yield Gap("conditions", UNREAD)
 
 
 def _lacking(chart: Chart, results: Results) -> Iterator[str]:
@@ -243,7 +244,7 @@ def _lacking(chart: Chart, results: Results) -> Iterator[str]:
         newest = "a newer result" if latest is not None else "the newest result"
         yield f"{newest} {unusable.evidence.note}"
     if chart.problems.unread_of("renal"):
-        yield f"conditions {_UNREAD_CONDITION}"
+        yield f"conditions {UNREAD}"
     if latest is None and chart.kidney_labs.results:
         yield "there is only creatinine, which does not count under 18"
     elif latest is None:

@@ -15,6 +15,7 @@ from cds_service.knowledge.drugs import COMBINATION, SPARING, WASTING
 
 MEDICATION_KEYS = ("medicationRequests", "medicationStatements")
 DIURETICS = (*sorted(WASTING), SPARING, COMBINATION, "diuretic_other_neutral")
+UNREAD = "has a kidney condition that cannot be read"
 _ANY_PAST = ("renal_ckd", "renal_aki")
 """Sets whose diagnoses count for ever, whatever the code says about it (SPEC 3.3)."""
 
@@ -44,16 +45,15 @@ def shorteners(chart: Chart) -> Iterator[Fact]:
 
 
 def kidney_history(chart: Chart) -> Fact:
-    """Any kidney disease on record, now or in the past as far as its code says so."""
+    """Any kidney disease on record: now, or in the past as far as its code says so (K-2)."""
     found = [
-        *(_history(p, "renal_risk") for p in chart.problems.of("renal_risk") if _counts(p)),
-        *(_history(p, s) for s in _ANY_PAST for p in chart.problems.of(s) if p.past_event),
+        *(p.evidence["renal_risk"] for p in chart.problems.of("renal_risk") if _counts(p)),
+        *(p.evidence[s] for s in _ANY_PAST for p in chart.problems.of(s) if p.past_event),
+        *chart.procedures.of("renal_risk"),
     ]
-    return fact("kidney disease on record", found, chart.gaps("conditions"))
-
-
-def _history(problem: Problem, set_id: str) -> Evidence:
-    return problem.evidence[set_id]
+    unread = [Gap("conditions", UNREAD)] if chart.problems.unread_of("renal") else []
+    gaps = (*chart.gaps("conditions", "kidneyProcedures"), *unread)
+    return fact("kidney disease on record", found, gaps)
 
 
 def _counts(problem: Problem) -> bool:

@@ -202,6 +202,7 @@ def test_a_result_with_a_loinc_code_of_another_test_is_passed_over(code: Any) ->
         ),
         ({"text": "GFR from creatinine"}, KIDNEY),
         ({"coding": [{"system": LOINC, "display": "eGFR"}]}, {"lab_egfr"}),
+        ({"coding": [{"system": LOINC, "code": "GFR", "display": "eGFR"}]}, {"lab_egfr"}),
         # Without any words it may be each of them.
         ({}, KIDNEY),
         ({"coding": [{"code": fhir.EGFR}]}, KIDNEY),
@@ -280,6 +281,59 @@ def test_an_entry_without_a_resource_is_passed_over() -> None:
     bundle = fhir.bundle([egfr()])
     bundle["entry"].insert(0, {"fullUrl": "urn:uuid:1"})
     assert len(read(KINDS["kidneyLabs"].read(raw(bundle))).results) == 1
+
+
+# ------------------------------------------------------------- under the key of another search
+
+
+def elsewhere(*observations: Resource, reader: Reader | None = None) -> Labs:
+    known, found = knowledge(), content("magnesiumLabs", observations)
+    reader = Reader("magnesiumLabs") if reader is None else reader
+    return read_labs(
+        found,
+        known.terminology,
+        known.safety_words,
+        KIDNEY,
+        SUBJECT,
+        reader=reader,
+        elsewhere=True,
+    )
+
+
+def test_a_result_under_another_key_is_a_result() -> None:
+    magnesium = fhir.observation(fhir.MAGNESIUM, 2, "mg/dL", today=TODAY)
+    (result,) = elsewhere(magnesium, egfr()).results
+    assert result.name == "Observation/o"
+
+
+def test_what_cannot_be_read_under_another_key_counts_if_its_words_name_a_test() -> None:
+    named = {"coding": [{"system": HOUSE, "code": "1", "display": "eGFR"}]}
+    reader = Reader("magnesiumLabs")
+    (unread,) = elsewhere(egfr(code=named), reader=reader).unread
+    assert unread.set_ids == {"lab_egfr"}
+    assert lost(reader) == ["code"]
+
+
+@pytest.mark.parametrize(
+    "code", [None, {"coding": [{"system": HOUSE, "code": "1"}]}, {"text": "X"}]
+)
+def test_what_names_nothing_under_another_key_is_left_to_that_key(code: Any) -> None:
+    reader = Reader("magnesiumLabs")
+    foreign = egfr(code=code, subject={"reference": "Patient/other"}, id="p")
+    assert elsewhere(egfr(code=code), foreign, reader=reader) == Labs()
+    assert reader.not_readable == ()
+
+
+def test_results_of_two_keys_come_together() -> None:
+    found = labs(egfr(), egfr(id="f", subject={"reference": "Patient/other"}))
+    found.extend(
+        elsewhere(
+            egfr(id="p"), egfr(id="q", status="cancelled"), egfr(id="r", code={"text": "GFR"})
+        )
+    )
+    assert [r.name for r in found.results] == ["Observation/o", "Observation/p"]
+    assert [u.evidence.resource for u in found.unread] == ["Observation/r"]
+    assert ([row[0] for row in found.set_aside], found.foreign) == (["Observation/q"], 1)
 
 
 # ----------------------------------------------------------------------------- what they say
