@@ -3,13 +3,12 @@ settled early never decodes the rest."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
-import msgspec
 from msgspec import Raw
 
 from cds_service.chart.allergies import Allergies, read_allergies
@@ -30,14 +29,24 @@ from cds_service.chart.procedures import Procedures, read_procedures
 from cds_service.chart.reading import NotReadable, Reader
 from cds_service.chart.subject import Subject, bare_id
 from cds_service.fhir import wire
-from cds_service.fhir.prefetch import KINDS, REQUIRED, Content, State
+from cds_service.fhir.drafts import DraftEntry
+from cds_service.fhir.prefetch import KINDS, REFERABLE, REQUIRED, Content, Kind, State
+from cds_service.fhir.wire import CodeableConcept
 from cds_service.knowledge.loader import Knowledge
 
 KIDNEY_SETS = frozenset({"lab_egfr", "lab_creatinine"})
 MAGNESIUM_SETS = frozenset({"lab_magnesium"})
+LAB_KEYS = ("kidneyLabs", "magnesiumLabs", "pregnancyStatus")
 NOT_SENT = "names a medication that was not sent along"
 UNNAMED = "names a medication by nothing that can be looked up"
-_DRAFT = msgspec.json.Decoder(wire.Medication)
+DRAFTS = "draftOrders"
+_MEDICATIONS: Kind[wire.Medication] = Kind(wire.Medication, "Medication")
+_MEDICATION_TYPE = b'"Medication"'
+_OWNERS: Mapping[str, tuple[str, ...]] = {
+    kind: tuple(key for key, asked in KINDS.items() if kind in asked.resource_types)
+    for kind in REFERABLE - {"Medication"}
+}
+"""By resource type, the keys under which it belongs."""
 
 
 class _Contents(dict[str, Content[Any]]):
@@ -55,10 +64,25 @@ class _Contents(dict[str, Content[Any]]):
         content = self[key] = KINDS[key].read(self._prefetch.get(key))
         return content
 
-    def medications(self) -> list[wire.Entry[wire.Medication]]:
-        """The entries that may be Medications to which orders and statements refer."""
-        keys = ("medicationRequests", "medicationStatements")
-        return [entry for key in keys for entry in self[key].entries]
+    def medications(self) -> Iterator[wire.Entry[wire.Medication]]:
+        """The Medications to which orders and statements may refer, wherever they stand."""
+        for key in ("medicationRequests", "medicationStatements"):
+            yield from self[key].entries
+        for key in self._others():
+            for other in self[key].others:
+                if other.kind == "Medication":
+                    medication, _ = _MEDICATIONS.resource(other.resource)
+                    yield wire.Entry(fullUrl=other.full_url, resource=medication)
+        for key, raw in self._prefetch.items():
+            if key not in KINDS and _MEDICATION_TYPE in memoryview(raw).tobytes():
+                yield from _MEDICATIONS.read(raw).entries
+
+    def _others(self) -> Iterator[str]:
+        """The keys that hold a Medication, as far as can be seen without reading them."""
+        for key in KINDS:
+            sent = self._prefetch.get(key, Raw())
+            if key in self or _MEDICATION_TYPE in memoryview(sent).tobytes():
+                yield key
 
 
 class Chart:
@@ -78,6 +102,7 @@ class Chart:
         self._contents = _Contents(prefetch, contents)
         self._asked: dict[str, None] = {}
         self._noted: set[str] = set()
+        self._conditions_beside: dict[str, CodeableConcept | None] = {}
         self._readers: dict[str, Reader] = {}
 
     def content(self, key: str) -> Content[Any]:
@@ -87,7 +112,20 @@ class Chart:
             self._noted.add(key)
             for lost in (*content.unreadable, *content.unread):
                 self.reader(key).note(*lost)
+            self._note_misplaced(key, content)
         return content
+
+    def _note_misplaced(self, key: str, content: Content[Any]) -> None:
+        """Resources of another key are not read here: they must not be taken for absent."""
+        for other in content.others:
+            named = (
+                wire.name_of(entry, position)
+                for owner in _OWNERS.get(other.kind, ())
+                for position, entry in enumerate(self.content(owner).entries)
+            )
+            if other.kind in _OWNERS and other.name not in named:
+                why = f"is a {other.kind} under a key that is not its own"
+                self.reader(key).note(other.name, "", why)
 
     def reader(self, key: str) -> Reader:
         """Reads the elements of one prefetch key, or of "draftOrders"."""
@@ -122,6 +160,12 @@ class Chart:
         return tuple(missing)
 
     def _gap(self, key: str) -> Gap | None:
+        if key == DRAFTS:
+            whys = dict.fromkeys(
+                lost.why if not lost.element else "has elements that cannot be read"
+                for lost in self.reader(key).lost
+            )
+            return Gap(key, "; ".join(whys)) if whys else None
         content = self.content(key)
         if not content.known:
             return Gap(key, content.why)
@@ -227,6 +271,14 @@ class Chart:
         return self._labs("magnesiumLabs", MAGNESIUM_SETS)
 
     def _labs(self, key: str, sets: frozenset[str]) -> Labs:
+        """The results of a key, and those that came under the key of another laboratory search."""
+        labs = self._labs_under(key, sets)
+        for other in LAB_KEYS:
+            if other != key and self.content(other).entries:
+                labs.extend(self._labs_under(other, sets, elsewhere=True))
+        return labs
+
+    def _labs_under(self, key: str, sets: frozenset[str], elsewhere: bool = False) -> Labs:
         return read_labs(
             self.content(key),
             self.knowledge.terminology,
@@ -234,6 +286,7 @@ class Chart:
             sets,
             self._subject,
             reader=self.reader(key),
+            elsewhere=elsewhere,
         )
 
     @cached_property
@@ -288,35 +341,64 @@ class Chart:
         """Tells this patient's resources from those of others."""
         return self._subject
 
-    def draft(self, resource: Mapping[str, Any], reference: str) -> MedicationUse | None:
+    def draft(self, order: wire.DraftOrder, reference: str) -> MedicationUse | None:
         """A draft order as a medication; `None` if it names no drug that any rule knows."""
-        order = _order(resource)
         concept, _ = self._finder.concept_of(order)
         found = self._finder.drug_of(concept) if concept is not None else None
         if found is None or concept is None:
             return None
         return medication_use(order, concept, found, reference, self._finder)
 
-    def unidentified(self, resource: Mapping[str, Any]) -> str:
+    def unidentified(self, order: wire.DraftOrder) -> str:
         """Why nobody can tell what a draft orders; "" where that is known, or nothing chosen yet."""
-        order = _order(resource)
         concept, unresolved = self._finder.concept_of(order)
         if unresolved:
-            referred = resource.get("medicationReference") or {}
-            return NOT_SENT if any(referred.values()) else ""
+            named = order.medicationReference
+            return NOT_SENT if named is not None and named.reference else ""
         chosen = concept is not None and bool(concept.coding)
         return UNNAMED if chosen and not self._finder.is_named(concept) else ""
 
-    def add_medications(self, resources: list[Mapping[str, Any]]) -> None:
-        """Medication resources that came with the draft orders."""
-        entries = []
-        for resource in resources:
-            try:
-                decoded = _DRAFT.decode(msgspec.json.encode(resource))
-            except (msgspec.DecodeError, TypeError, RecursionError):
-                continue
-            entries.append(wire.Entry(resource=decoded))
-        self._finder.add_medications(entries)
+    def is_named(self, order: wire.DraftOrder) -> bool:
+        """Whether a name, or a code that can be looked up, says what a draft orders."""
+        return self._finder.is_named(self._finder.concept_of(order)[0])
+
+    def add_drafts(self, entries: Sequence[DraftEntry]) -> None:
+        """Resources that came with the draft orders, to which orders may refer."""
+        self._finder.add_medications(
+            wire.Entry(fullUrl=entry.full_url, resource=entry.order)
+            for entry in entries
+            if entry.order is not None and entry.kind == "Medication"
+        )
+        self._conditions_beside = {
+            bare_id(name): entry.order.code
+            for entry in entries
+            if entry.order is not None and entry.kind == "Condition"
+            for name in (entry.order.id, entry.full_url)
+            if name
+        }
+
+    def condition_code(self, reference: str) -> CodeableConcept | None:
+        """The code of a Condition of the call, by a reference in any form."""
+        wanted = bare_id(reference)
+        if wanted in self._conditions_beside:
+            return self._conditions_beside[wanted]
+        return self._condition_codes.get(wanted)
+
+    @cached_property
+    def _condition_codes(self) -> dict[str, CodeableConcept | None]:
+        resources = [(e.resource, e.full_url) for e in self.content("conditions").entries]
+        for key in self._contents:
+            for other in self._contents[key].others:
+                if other.kind == "Condition":
+                    condition, _ = KINDS["conditions"].resource(other.resource)
+                    resources.append((condition, other.full_url))
+        return {
+            bare_id(name): condition.code
+            for condition, full_url in resources
+            if condition is not None
+            for name in (condition.id, full_url)
+            if name
+        }
 
     def set_aside(self) -> tuple[SetAside, ...]:
         """Everything that matched a rule's codes but was not counted, and why."""
@@ -371,42 +453,6 @@ def _how_much(lost: Sequence[NotReadable]) -> str:
     if elements:
         said.append(f"{elements} {'element' if elements == 1 else 'elements'} that cannot be read")
     return f"has {' and '.join(said)}"
-
-
-def _order(resource: Mapping[str, Any]) -> wire.Medication:
-    try:
-        return _DRAFT.decode(msgspec.json.encode(resource))
-    except (msgspec.DecodeError, TypeError, RecursionError):
-        return _DRAFT.decode(msgspec.json.encode(_medication_only(resource)))
-
-
-def _medication_only(resource: Mapping[str, Any]) -> dict[str, Any]:
-    """The medication of an order whose other elements are malformed."""
-    kept: dict[str, Any] = {"resourceType": "MedicationRequest"}
-    concept = resource.get("medicationCodeableConcept")
-    if isinstance(concept, dict):
-        codings = concept.get("coding")
-        text = concept.get("text")
-        kept["medicationCodeableConcept"] = {
-            "text": text if isinstance(text, str) else None,
-            "coding": [
-                {
-                    k: v
-                    for k, v in c.items()
-                    if k in ("system", "code", "display") and isinstance(v, str)
-                }
-                for c in (codings if isinstance(codings, list) else [])
-                if isinstance(c, dict)
-            ],
-        }
-    reference = resource.get("medicationReference")
-    if isinstance(reference, dict):
-        kept["medicationReference"] = {
-            k: v
-            for k, v in reference.items()
-            if k in ("reference", "display") and isinstance(v, str)
-        }
-    return kept
 
 
 def open_chart(

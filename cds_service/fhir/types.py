@@ -35,3 +35,19 @@ R4 = frozenset(
     TerminologyCapabilities TestReport TestScript ValueSet VerificationResult VisionPrescription
     """.split()  # noqa: SIM905
 )
+
+OF_OTHER_VERSIONS = frozenset(
+    """
+    DeviceUseRequest DiagnosticOrder DiagnosticRequest NutritionRequest Order ProcedureRequest
+    ReferralRequest RequestOrchestration SupplyRequest Transport
+    """.split()  # noqa: SIM905
+)
+"""Resource types of DSTU2, STU3 and R5 that order something other than drugs."""
+
+NOT_AN_ORDER_OF_DRUGS = (R4 | OF_OTHER_VERSIONS) - {
+    "Bundle",
+    "Parameters",
+    "Binary",
+    "MedicationRequest",
+}
+"""What may stand among draft orders without ordering a drug. In a Bundle there may be anything."""

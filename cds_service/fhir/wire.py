@@ -143,6 +143,29 @@ class Medication(msgspec.Struct, gc=False):
     reportedReference: Raw = NOTHING
 
 
+class Ingredient(msgspec.Struct, gc=False):
+    """`Medication.ingredient`, as far as it refers to another Medication."""
+
+    itemCodeableConcept: CodeableConcept | None = None
+    itemReference: Reference | None = None
+
+
+class Contained(msgspec.Struct, gc=False):
+    """A contained resource; its code is read when something refers to it."""
+
+    resourceType: str | None = None
+    id: str | None = None
+    code: Raw = NOTHING
+
+
+class DraftOrder(Medication, gc=False):
+    """An order in `draftOrders`: of a medication, or of tests (its `code`)."""
+
+    reasonCode: list[CodeableConcept] | None = None
+    reasonReference: list[Reference] | None = None
+    priorPrescription: Reference | None = None
+
+
 class Observation(msgspec.Struct, gc=False):
     """`Observation`: the code decides whether the rest is looked at."""
 

@@ -40,7 +40,7 @@ def test_an_order_is_named_by_its_own_id_if_it_has_one(entry: Resource, referenc
 
 
 def test_an_entry_that_is_none_hides_no_other() -> None:
-    assert references(5, None, {"resource": order(id="a")}) == ["MedicationRequest/a"]
+    assert references(5, None, {"resource": order(id="a")}) == ["", "", "MedicationRequest/a"]
 
 
 def test_an_order_without_an_id_is_told_as_a_draft() -> None:
