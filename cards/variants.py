@@ -70,7 +70,7 @@ CASES: Final[dict[str, dict[str, Callable[[CardDecision], bool]]]] = {
     "rx-mg-hypermag": {"slightly_high": _is_warning},
     "rx-mg-allergy": {"gut": _is_info},
     "rx-mg-renal-caution": {"other_agent": _is_no_supplement},
-    "rx-mg-renal-unknown": {"other_agent": _is_no_supplement, "unusable": _newest_is_not_usable},
+    "rx-mg-renal-unknown": {"unusable": _newest_is_not_usable, "other_agent": _is_no_supplement},
     "rx-mg-age": {"no_age": _lacks("age"), "infant": _is_no_supplement},
     "rx-mg-dose": {"up_to": _is_up_to},
     "rx-mg-dose-unknown": {"no_words": _lacks("text")},

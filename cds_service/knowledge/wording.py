@@ -36,7 +36,7 @@ VARIANTS: Final[Mapping[str, tuple[str, ...]]] = {
     "rx-mg-hypermag": ("slightly_high",),
     "rx-mg-allergy": ("gut",),
     "rx-mg-renal-caution": ("other_agent",),
-    "rx-mg-renal-unknown": ("other_agent", "unusable"),
+    "rx-mg-renal-unknown": ("unusable", "other_agent"),
     "rx-mg-age": ("no_age", "infant"),
     "rx-mg-dose": ("up_to",),
     "rx-mg-dose-unknown": ("no_words",),
