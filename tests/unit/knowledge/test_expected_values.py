@@ -62,6 +62,7 @@ def test_a_card(row: Row) -> None:
     card = knowledge().cards[row["card"]]
     assert (card.indicator, card.source) == (row["indicator"], row["source"])
     assert card.summary == row["summary"]
+    assert " | ".join(f"{n}: {t}" for n, t in card.variants.items()) == row["variants"]
 
 
 def test_there_are_no_other_cards() -> None:
@@ -391,14 +392,23 @@ def test_a_caution_in_words(caution: str) -> None:
 PLANS: dict[str, dict[str, Any]] = {
     "mg_200_400": {
         "for": "Normal kidney function, under 65",
-        "steps": [(1, 100, 2, 200, 14), (2, 200, 2, 400, None)],
+        "steps": [(1, 100, 2, 200, 14, ""), (2, 200, 2, 400, None, "")],
+        "words": "100 mg twice daily with meals for 14 days, then 200 mg twice daily",
         "texts": [("100 mg", "twice daily", "14 days"), ("200 mg", "twice daily")],
         "limits": (400, 400, 84, 100),
         "also": "",
     },
     "mg_200_300": {
         "for": "Normal kidney function, 65 and over",
-        "steps": [(1, 100, 2, 200, 28), (2, 100, 1, 300, None), (2, 200, 1, 300, None)],
+        "steps": [
+            (1, 100, 2, 200, 28, ""),
+            (2, 100, 1, 300, None, "MORN"),
+            (2, 200, 1, 300, None, "EVE"),
+        ],
+        "words": (
+            "100 mg twice daily with meals for 28 days,"
+            " then 100 mg in the morning and 200 mg in the evening"
+        ),
         "texts": [
             ("100 mg", "twice daily", "28 days"),
             ("100 mg", "in the morning"),
@@ -409,14 +419,16 @@ PLANS: dict[str, dict[str, Any]] = {
     },
     "mg_200_reduced": {
         "for": "Reduced or unknown kidney function",
-        "steps": [(1, 100, 2, 200, None)],
+        "steps": [(1, 100, 2, 200, None, "")],
+        "words": "100 mg twice daily with meals",
         "texts": [("100 mg", "twice daily", "do not increase without magnesium and creatinine")],
         "limits": (200, 200, 28, 100),
         "also": "No refill without serum magnesium and creatinine",
     },
     "mg_perimenstrual": {
         "for": "Second half of the cycle",
-        "steps": [(1, 120, 3, 360, 14)],
+        "steps": [(1, 120, 3, 360, 14, "")],
+        "words": "120 mg three times daily from cycle day 15 until menses begin, each cycle",
         "texts": [("120 mg", "three times daily", "cycle day 15 until menses")],
         "limits": (360, 360, 14, 120),
         "also": "With irregular cycles use daily dosing",
@@ -449,7 +461,11 @@ def test_a_dose_plan(plan_id: str) -> None:
     (plan,) = (p for p in knowledge().plans.plans if p.id == plan_id)
     wanted = PLANS[plan_id]
     found = [
-        (s.sequence, s.dose_mg, s.frequency, s.max_mg_per_day, s.duration_days) for s in plan.steps
+        (
+            *(s.sequence, s.dose_mg, s.frequency, s.max_mg_per_day, s.duration_days),
+            " ".join(s.when),
+        )
+        for s in plan.steps
     ]
     assert found == wanted["steps"]
     assert {(s.period, s.period_unit) for s in plan.steps} == {(1, "d")}
@@ -460,6 +476,7 @@ def test_a_dose_plan(plan_id: str) -> None:
     limits = (plan.target_mg_per_day, plan.max_mg_per_day, plan.supply_days, plan.unit_mg)
     assert limits == wanted["limits"]
     assert plan.title == wanted["for"]
+    assert plan.in_words == wanted["words"]
     assert wanted["also"] in plan.note_specific
     assert bool(wanted["also"]) == bool(plan.note_specific)
     assert "Trial of 12 weeks with a headache diary, then review" in plan.note
@@ -473,6 +490,8 @@ def test_the_perimenstrual_course_is_repeated() -> None:
     (plan,) = (p for p in knowledge().plans.plans if p.id == "mg_perimenstrual")
     (step,) = plan.steps
     assert plan.repeats + 1 == dose.perimenstrual_cycles == 3
+    assert plan.repeat_after_days == 28
+    assert [p.repeats for p in knowledge().plans.plans if p != plan] == [0, 0, 0]
     assert step.duration_days == dose.perimenstrual_days
     assert step.frequency * dose.perimenstrual_days == 42
     assert "14 days" in step.timing
