@@ -270,7 +270,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             le=1_000,
             **_meaning("How many pages of one search are read.", "a whole number, 1 to 1000"),
         ),
-    ] = 20
+    ] = 50
     fhir_max_bytes: Annotated[
         int,
         Meta(

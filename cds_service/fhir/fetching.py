@@ -52,7 +52,7 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True):
 
     seconds: float = 2.0
     request_seconds: float = 1.5
-    max_pages: int = 20
+    max_pages: int = 50
     max_bytes: int = 10_000_000
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cds_service.fhir import fetching as module
+from cds_service.fhir.failures import Why
 from cds_service.fhir.fetching import Bounds, Fetching
 from cds_service.fhir.forms import FORMS, Form, forms_of, is_another, is_form, plain_tokens, queries
 from cds_service.fhir.prefetch import KINDS
@@ -22,6 +24,7 @@ from .conftest import Serve
 from .ehr import Asked, Ehr, Reply, say
 from .habits import REFUSED, Store, bundle, having, resources, usually
 
+ROOT = Path(__file__).resolve().parent.parent.parent
 Refuses = Callable[[Asked], bool]
 
 
@@ -118,6 +121,37 @@ def test_only_what_is_surely_another_result_is_left_out(
     codings: list[tuple[str, str]], another: bool
 ) -> None:
     assert is_another(codings, plain_tokens([("http://loinc.org", "98979-8")])) is another
+
+
+def test_the_table_of_the_document_is_the_one_that_is_used() -> None:
+    text = (ROOT / "docs/integrating.md").read_text(encoding="utf-8")
+    rows = text.partition("<!-- forms -->")[2].partition("<!-- /forms -->")[0].splitlines()[3:]
+    cells = [[cell.strip() for cell in row.strip("| ").split("|")] for row in rows]
+    told = {
+        (key.strip("` "), name.strip("`")): changes
+        for keys, name, changes in cells
+        for key in keys.split(",")
+    }
+    used = {
+        (key, form.name): "; and ".join(map(in_words, form.changes))
+        for key, forms in FORMS.items()
+        for form in forms[1:]
+    }
+    assert told == used
+
+
+def in_words(changes: Mapping[str, str | None]) -> str:
+    return ", ".join(
+        f"no `{name}`" if value is None else f"`{name}={value}`" for name, value in changes.items()
+    )
+
+
+def test_the_document_names_every_reason_why_there_is_no_more() -> None:
+    text = (ROOT / "docs/integrating.md").read_text(encoding="utf-8")
+    table = text.partition("## What the reasons mean")[2].partition("\n## ")[0]
+    rare = {Why.BAD_TOKEN, Why.NOT_ASKABLE, Why.NAME, Why.BROKEN, Why.REDIRECT}
+    rare |= {Why.NOT_JSON, Why.UNREADABLE, Why.OUTCOME, Why.STATUS}
+    assert [why for why in Why if why not in rare and f"| {why.value}" not in table] == []
 
 
 # ---------------------------------------------------------------- asking again
