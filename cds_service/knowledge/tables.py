@@ -169,6 +169,9 @@ def _offers(policy: Policy, plans: Plans) -> Iterator[str]:
             for name in (*o.only_if, *o.unless, *o.recommended_if, *o.not_recommended_if)
         }
         yield from _names(f"circumstances of {row.card}", asked, CIRCUMSTANCES)
+        drafts = [o for o in row.offers if o.kind != "labs" and (o.recommended or o.recommended_if)]
+        if drafts[1:]:
+            yield f"offers of {row.card}: two drafts are recommended, and one can be chosen"
     wanted = {
         (card, kidney_class)
         for r in policy.suggest

@@ -119,6 +119,70 @@ def test_the_policy_has_no_gap() -> None:
         ),
         ({"hazards": POLICY.hazards[1:]}, "hazards: no row for mg-hazard-renal"),
         ({"cautions": POLICY.cautions[1:]}, "cautions: no row for C1"),
+        (
+            {"order_safety": first(POLICY.order_safety, grade="odd")},
+            "grades of rx-mg-renal-critical: odd is not known",
+        ),
+        (
+            {"order_safety": first(POLICY.order_safety, indicator="shrill")},
+            "indicators of rx-mg-renal-critical: shrill is not known",
+        ),
+        (
+            {"order_safety": first(POLICY.order_safety, silent_beside=("rx-mg-renal-critical",))},
+            "cards beside rx-mg-renal-critical: rx-mg-renal-critical is not known",
+        ),
+        (
+            {"order_safety": (*POLICY.order_safety, POLICY.order_safety[0])},
+            "order_safety: a row of rx-mg-renal-critical is never reached (supplement, any)",
+        ),
+        (
+            {"order_safety": (*POLICY.order_safety, replace(POLICY.order_safety[1]))},
+            "order_safety: a row of rx-mg-hypermag is never reached (supplement, slight)",
+        ),
+        (
+            {"hazards": (*POLICY.hazards, POLICY.hazards[0])},
+            "hazards: a row of mg-hazard-renal is never reached (any, any)",
+        ),
+        (
+            {"hazards": first(POLICY.hazards, grade="odd")},
+            "grades of mg-hazard-renal: odd is not known",
+        ),
+        (
+            {"hazards": first(POLICY.hazards, labs=("lab_tea",))},
+            "tests of mg-hazard-renal: lab_tea is not known",
+        ),
+        (
+            {"suggest": first(POLICY.suggest, silent_if_stopped=("mg-low-severe",))},
+            "cards silent in suggest patient-view/chart: mg-low-severe is not known",
+        ),
+        *(
+            (
+                {
+                    "offers": (
+                        *POLICY.offers,
+                        offers("mg-suggest", "X", kind="plan", **{where: ("x",)}),
+                    )
+                },
+                "circumstances of mg-suggest: x is not known",
+            )
+            for where in ("only_if", "unless", "recommended_if", "not_recommended_if")
+        ),
+        (
+            {
+                "offers": (
+                    *POLICY.offers,
+                    OffersRow(
+                        "mg-suggest",
+                        "X",
+                        (
+                            OfferRow("plan", recommended=True),
+                            OfferRow("perimenstrual", recommended=True),
+                        ),
+                    ),
+                )
+            },
+            "offers of mg-suggest: two drafts are recommended, and one can be chosen",
+        ),
     ],
 )
 def test_a_gap_is_told(tables: dict[str, Any], said: str) -> None:
