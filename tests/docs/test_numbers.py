@@ -137,11 +137,15 @@ def test_decisions_name_the_limits_of_the_knowledge() -> None:
 # --------------------------------------------------------------------- integrating
 
 
+_KEY_COLUMNS = 5
+
+
 def test_the_keys_are_those_that_are_read() -> None:
     found = {
         row.cells[0].strip("*`"): (row.cells[0].startswith("**"), row.cells[-1], row.cells[1])
         for row in rows_of(INTEGRATING)
-        if row.cells[0].strip("*`") in KINDS
+        # The table of the search forms begins with keys too, and is narrower.
+        if row.cells[0].strip("*`") in KINDS and len(row.cells) == _KEY_COLUMNS
     }
     assert set(found) == set(KINDS)
     for key, (bold, without, asked) in found.items():
