@@ -130,6 +130,12 @@ def lab_codes(card: Card) -> set[str]:
     }
 
 
+def created_drafts(card: Card) -> list[Resource]:
+    """The medication orders that the card offers to write."""
+    offered = [action["resource"] for action in actions(card) if action["type"] == "create"]
+    return [order for order in offered if order["resourceType"] == "MedicationRequest"]
+
+
 def text_of(card: Card) -> str:
     return f"{card['summary']}\n{card.get('detail', '')}"
 

@@ -17,12 +17,16 @@ Resource = dict[str, Any]
 SYSTEMS = {
     "icd-10-cm": "http://hl7.org/fhir/sid/icd-10-cm",
     "icd-10": "http://hl7.org/fhir/sid/icd-10",
+    "icd-10-ca": "http://hl7.org/fhir/sid/icd-10-ca",
+    "icd-10-gm": "http://fhir.de/CodeSystem/bfarm/icd-10-gm",
     "icd-9-cm": "http://hl7.org/fhir/sid/icd-9-cm",
     "snomed": "http://snomed.info/sct",
     "rxnorm": "http://www.nlm.nih.gov/research/umls/rxnorm",
     "atc": "http://www.whocc.no/atc",
     "loinc": "http://loinc.org",
     "ucum": "http://unitsofmeasure.org",
+    "snomed oid": "2.16.840.1.113883.6.96",
+    "house": "http://example.org/house-codes",
 }
 
 EGFR = "98979-8"
