@@ -143,8 +143,10 @@ class Chart:
         return tuple(gap for key in keys if (gap := self._gap(key)) is not None)
 
     def gaps_met(self) -> tuple[Gap, ...]:
-        """What turned out to be missing of what was asked for so far; asks for nothing more."""
-        return tuple(gap for key in self._asked if (gap := self._gap(key)) is not None)
+        """What turned out to be missing of what was read so far; reads no further key."""
+        read = [key for key in KINDS if key in self._noted and key not in self._asked]
+        lossy = [key for key in read if self._contents[key].withheld or self.reader(key).lost]
+        return tuple(gap for key in (*self._asked, *lossy) if (gap := self._gap(key)) is not None)
 
     def missing_required(self) -> tuple[Gap, ...]:
         """The required keys that are not known, or only in part: without them there is no answer."""
@@ -152,7 +154,7 @@ class Chart:
         for key in REQUIRED:
             content = self.content(key)
             if not content.known:
-                missing.append(Gap(key, content.why))
+                missing.append(Gap(key, content.why, content.withheld))
             elif content.partial and not content.entries:
                 missing.append(Gap(key, f"holds only a part of the data{content.beside}"))
         if not missing and self._is_another_patient():
@@ -168,11 +170,12 @@ class Chart:
             return Gap(key, "; ".join(whys)) if whys else None
         content = self.content(key)
         if not content.known:
-            return Gap(key, content.why)
+            return Gap(key, content.why, content.withheld)
         if key in _PARTS:
             getattr(self, _PARTS[key])  # what of it cannot be read shows when it is read
         if content.withheld:
-            return Gap(key, f"was answered only in part ({', '.join(content.withheld)})")
+            codes = content.withheld
+            return Gap(key, f"was answered only in part ({', '.join(codes)})", codes)
         if lost := self.reader(key).lost:
             return Gap(key, _how_much(lost))
         if content.partial and not self._newest_first(key):

@@ -275,6 +275,7 @@ KINDS: Mapping[str, Kind[Any]] = {
 }
 """How each prefetch key is read. The keys are those of the discovery document."""
 
+_OUTCOME_TYPE = b'"OperationOutcome"'
 _BEGINS_AS_KNOWN = re.compile(
     rb'\s*(?:null|\{\s*"resourceType"\s*:\s*"(?:Bundle|Patient)")', re.ASCII
 )
@@ -287,10 +288,14 @@ REQUIRED = ("patient", "conditions", "medicationRequests")
 
 
 def surely_sent(prefetch: Mapping[str, Raw]) -> bool:
-    """Whether the required keys were sent, by how they begin: for calls that need not look inside.
+    """Whether the required keys were sent whole, by how they look: for calls that need not read them.
 
-    False does not mean that they were not: then they have to be read.
+    False does not mean that they were not: then they have to be read. A server that withheld data
+    says so in an OperationOutcome (U-1).
     """
     return all(
-        key in prefetch and _BEGINS_AS_KNOWN.match(memoryview(prefetch[key])) for key in REQUIRED
+        key in prefetch
+        and _BEGINS_AS_KNOWN.match(memoryview(prefetch[key]))
+        and _OUTCOME_TYPE not in memoryview(prefetch[key]).tobytes()
+        for key in REQUIRED
     )

@@ -58,9 +58,13 @@ class Draft(msgspec.Struct, frozen=True):
 
 
 class Drafts(msgspec.Struct, frozen=True):
-    """All draft orders of a call."""
+    """All draft orders of a call.
+
+    `gaps` is what is not known of those that start or change something.
+    """
 
     orders: tuple[Draft, ...] = ()
+    gaps: tuple[Gap, ...] = ()
 
     @property
     def selected(self) -> tuple[Draft, ...]:
@@ -71,12 +75,6 @@ class Drafts(msgspec.Struct, frozen=True):
     def new(self) -> tuple[Draft, ...]:
         """The orders that start or change something."""
         return tuple(d for d in self.orders if not d.ending)
-
-    @property
-    def gaps(self) -> tuple[Gap, ...]:
-        """What is not known of the orders that start or change something."""
-        whys = dict.fromkeys(d.unidentified for d in self.new if d.unidentified)
-        return (Gap("draftOrders", "; ".join(whys)),) if whys else ()
 
     @property
     def silences_suggestions(self) -> bool:
@@ -96,8 +94,9 @@ def read_drafts(chart: Chart, context: Mapping[str, Any], all_selected: bool) ->
         for position, entry in enumerate(entries)
         if entry.kind not in BESIDE
     ]
+    gaps = chart.gaps(DRAFTS)
     if all_selected:
-        return Drafts(tuple(msgspec.structs.replace(d, selected=True) for d in found))
+        return Drafts(tuple(msgspec.structs.replace(d, selected=True) for d in found), gaps)
     wanted = {bare_id(s) for s in context.get("selections") or () if isinstance(s, str)}
     named = frozenset().union(*(d.ids for d in found)) & wanted
     # Who sends no id on a new draft cannot name it in the selections: those are meant. And what is
@@ -106,7 +105,8 @@ def read_drafts(chart: Chart, context: Mapping[str, Any], all_selected: bool) ->
         tuple(
             msgspec.structs.replace(d, selected=_is_meant(d, named, bool(wanted - named)))
             for d in found
-        )
+        ),
+        gaps,
     )
 
 
