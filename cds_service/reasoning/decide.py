@@ -29,7 +29,7 @@ def decide(hook: str, chart: Chart, context: Mapping[str, Any], complete: bool =
     drafts = Drafts()
     if hook != "patient-view":
         drafts = read_drafts(chart, context, all_selected=hook == "order-sign")
-    findings = Findings(chart, drafts.gaps)
+    findings = Findings(chart)
     cards: list[CardDecision] = []
     if not chart.person.deceased:
         cards = _POLICIES[hook](findings, drafts)

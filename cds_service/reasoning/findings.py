@@ -12,7 +12,7 @@ from datetime import date
 from functools import cached_property
 
 from cds_service.chart import dates
-from cds_service.chart.chart import Chart
+from cds_service.chart.chart import DRAFTS, Chart
 from cds_service.chart.conditions import Problem
 from cds_service.chart.dosage import DailyDose, daily_elemental
 from cds_service.chart.evidence import Evidence, Fact, FactState, Gap, fact
@@ -41,6 +41,7 @@ HIGH_STATES = frozenset(
 )
 
 CHART_KEYS = (
+    "patient",
     "conditions",
     "medicationRequests",
     "medicationStatements",
@@ -71,11 +72,10 @@ NOT_ASKED_OF_TAKEN = frozenset(
 
 
 class Findings:
-    """The facts of one chart. `beside` is what is not known of the orders of the call."""
+    """The facts of one chart."""
 
-    def __init__(self, chart: Chart, beside: tuple[Gap, ...] = ()) -> None:
+    def __init__(self, chart: Chart) -> None:
         self.chart = chart
-        self._beside = beside
         self._met: dict[Gap, None] = {}
         self._parameters = chart.knowledge.parameters
         self._policy = chart.knowledge.policy
@@ -271,12 +271,16 @@ class Findings:
     @cached_property
     def kidney(self) -> Kidney:
         """The kidney class."""
-        return kidney.assess(self.chart)
+        found = kidney.assess(self.chart)
+        self._noted(found.gaps)
+        return found
 
     @cached_property
     def magnesium(self) -> SerumMagnesium:
         """The serum magnesium."""
-        return magnesium.assess(self.chart)
+        found = magnesium.assess(self.chart)
+        self._noted(found.gaps)
+        return found
 
     @property
     def magnesium_high(self) -> bool:
@@ -510,22 +514,25 @@ class Findings:
     @property
     def gaps(self) -> tuple[Gap, ...]:
         """Everything that is not known, each prefetch key once, and of the orders of the call."""
-        chart = self.chart.gaps(*CHART_KEYS)
-        unread = [gap for set_id in SAFETY_SETS for gap in self._unread(set_id)]
         results = (*self.kidney.gaps, *self.magnesium.gaps)
-        return merged((*chart, *results, *unread, *self._unclear(matters), *self._beside))
+        unread = [gap for set_id in SAFETY_SETS for gap in self._unread(set_id)]
+        # Last, since reading a result or a dose can show that it cannot be read.
+        chart, drafts = self.chart.gaps(*CHART_KEYS), self.chart.gaps(DRAFTS)
+        return merged((*chart, *results, *unread, *self._unclear(matters), *drafts))
 
     def gaps_met(self) -> tuple[Gap, ...]:
         """What turned out to be missing of what was asked for so far; asks for nothing more."""
-        return merged((*self.chart.gaps_met(), *self._met, *self._beside))
+        return merged((*self.chart.gaps_met(), *self._met))
 
 
 def merged(gaps: Iterable[Gap]) -> tuple[Gap, ...]:
     """Each key once, with all reasons."""
     whys: dict[str, dict[str, None]] = {}
+    withheld: dict[str, dict[str, None]] = {}
     for gap in gaps:
         whys.setdefault(gap.key, {})[gap.why] = None
-    return tuple(Gap(key, "; ".join(why)) for key, why in whys.items())
+        withheld.setdefault(gap.key, {}).update(dict.fromkeys(gap.withheld))
+    return tuple(Gap(key, "; ".join(why), tuple(withheld[key])) for key, why in whys.items())
 
 
 def matters(use: MedicationUse) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 
 from cds_service.chart.dosage import DailyDose
@@ -98,9 +98,8 @@ def _same_product(one: MedicationUse, other: MedicationUse) -> bool:
 
 
 def _prior(draft: Draft) -> str:
-    prior = draft.ref.resource.get("priorPrescription")
-    reference = prior.get("reference") if isinstance(prior, Mapping) else None
-    return f"MedicationRequest/{bare_id(reference)}" if isinstance(reference, str) else ""
+    prior = draft.order.priorPrescription
+    return f"MedicationRequest/{bare_id(prior.reference)}" if prior and prior.reference else ""
 
 
 def is_supplement(use: MedicationUse) -> bool:
