@@ -8,7 +8,8 @@ is not known. Whatever comes from the chart is escaped on its way in.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 import msgspec
@@ -78,6 +79,11 @@ def offered_plans(card: CardDecision, knowledge: Knowledge) -> list[Plan]:
     return [by_id[offer.plan] for offer in card.offers if offer.kind is OfferKind.PLAN]
 
 
+@lru_cache(maxsize=8)
+def _caution_texts(knowledge: Knowledge) -> Mapping[str, str]:
+    return {row.id: row.text for row in knowledge.policy.cautions}
+
+
 class _Detail:
     """The sections of one card."""
 
@@ -86,7 +92,7 @@ class _Detail:
         self._knowledge = knowledge
         self._phrases = Phrases(knowledge)
         self._plans = offered_plans(card, knowledge)
-        self._values = known_values(card, knowledge) | limits(knowledge)
+        self._values = {**known_values(card, knowledge), **limits(knowledge)}
         self._suggests = is_suggestion(card, knowledge)
 
     def text(self) -> str:
@@ -198,10 +204,10 @@ class _Detail:
         return list(self._cautions(frozenset(ids)))
 
     def _cautions(self, ids: frozenset[str]) -> Iterator[str]:
-        templates = {row.id: row.text for row in self._knowledge.policy.cautions}
         for caution in self._card.cautions:
             if caution.id in ids:
-                lines = filled_lines(templates[caution.id], caution.values, escape)
+                template = _caution_texts(self._knowledge)[caution.id]
+                lines = filled_lines(template, caution.values, escape)
                 yield from (line.removesuffix(".") for line in lines)
 
     # --------------------------------------------------- unknown, apart, kidney

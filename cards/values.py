@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
+from functools import lru_cache
 
 from cards.phrases import Phrases
 from cds_service.knowledge.loader import Knowledge
@@ -41,8 +43,9 @@ def _doses_in_words(values: dict[str, str], phrases: Phrases) -> dict[str, str]:
     return words
 
 
-def limits(knowledge: Knowledge) -> dict[str, str]:
-    """The limits of the dose, mg a day, that texts name."""
+@lru_cache(maxsize=8)
+def limits(knowledge: Knowledge) -> Mapping[str, str]:
+    """The limits that texts name: doses in mg a day, and when tests are due after a diuretic."""
     dose = knowledge.parameters.dose
     labs = knowledge.parameters.labs
     return {
