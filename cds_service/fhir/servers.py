@@ -24,6 +24,8 @@ _TOKEN = re.compile(r"[\x21-\x7e]+")
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 _SLOT = re.compile(r"\{\{context\.(\w+)\}\}")
 _DOTS = re.compile(r"(\.|%2e){1,2}", re.IGNORECASE)
+_IPV4 = 4
+_ISATAP = 0x5EFE  # in the third quarter of the address; one bit tells whether it is unique
 _PORTS: Mapping[str, int] = {"https": 443, "http": 80}
 _LISTS = (("client=", "clients"), ("form=", "forms"))
 
@@ -38,6 +40,9 @@ METADATA = frozenset(
 )
 """Where clouds hand out credentials to whoever asks from inside: never asked."""
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+# All addresses of the Internet are in here. Outside are forms that may lead to an IPv4 address
+# inside: IPv4-compatible (::/96), IPv4-translated, site-local (fec0::/10), local NAT64 (RFC 8215).
+_UNICAST = ipaddress.ip_network("2000::/3")
 
 
 class Token:
@@ -107,7 +112,9 @@ class Server(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             return False
         if ip.is_loopback or self.loopback:
             return ip.is_loopback and self.loopback
-        return ip.is_global or (self.private and any(ip in network for network in PRIVATE))
+        if ip.is_global and (ip.version == _IPV4 or ip in _UNICAST):
+            return not _is_isatap(ip)
+        return self.private and any(ip in network for network in PRIVATE)
 
     def target(self, template: str, context: Mapping[str, Any]) -> str | None:
         """Path and query of a prefetch template; `None` where the context cannot fill it."""
@@ -236,6 +243,11 @@ def _unwrapped(ip: IpAddress) -> IpAddress:
     if ip in _NAT64:
         return ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
     return ip.ipv4_mapped or ip.sixtofour or ip
+
+
+def _is_isatap(ip: IpAddress) -> bool:
+    """Whether the last part of the address is an IPv4 address to tunnel to (RFC 5214)."""
+    return ip.version != _IPV4 and (int(ip) >> 32 & 0xFDFFFFFF) == _ISATAP
 
 
 def _filled(text: str, context: Mapping[str, Any]) -> str | None:
