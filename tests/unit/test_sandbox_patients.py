@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Collection, Iterator
 from datetime import UTC, date, datetime, time
@@ -38,6 +39,7 @@ DAY = date(2026, 11, 22)
 # Ordinary days, the ends of months and years, and a leap day.
 DAYS = [DAY, date(2027, 3, 31), date(2027, 12, 31), date(2028, 1, 1), date(2028, 2, 29)]
 PIDS = sorted(load_all())
+DATE = re.compile(r"\d{4}-\d\d-\d\d(T.*)?")
 CALLS = [(pid, show) for pid, person in load_all().items() for show in person.shows]
 
 
@@ -395,6 +397,30 @@ def test_the_cards_are_those_that_the_patient_is_said_to_show(
     client: FlaskClient, pid: str, show: Show
 ) -> None:
     assert cards_of(client, pid, show, datetime.now(UTC).date()) == sorted(show.expect), show.why
+
+
+def cut(value: Any, length: int) -> Any:
+    """The JSON value with every date in it cut to the year (4) or the month (7)."""
+    if isinstance(value, dict):
+        return {name: cut(item, length) for name, item in value.items()}
+    if isinstance(value, list):
+        return [cut(item, length) for item in value]
+    is_date = isinstance(value, str) and DATE.fullmatch(value)
+    return value[:length] if is_date else value
+
+
+@pytest.mark.parametrize("length", [4, 7], ids=["year", "month"])
+@pytest.mark.parametrize(("pid", "show"), CALLS, ids=call_name)
+def test_dates_without_a_day_are_answered_too(
+    client: FlaskClient, pid: str, show: Show, length: int
+) -> None:
+    today = datetime.now(UTC).date()
+    codes = published_codes(client, show.service)
+    body = hook_request(pid, show.service, today, show.draft, codes)
+    body["prefetch"] = cut(body["prefetch"], length)
+    for place in ("cds-services", "explain"):
+        response = client.post(f"/{place}/{show.service}", json=body)
+        assert response.status_code == 200, response.get_data(as_text=True)
 
 
 @pytest.mark.parametrize("day", DAYS, ids=str)
