@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from cds_service.knowledge.drugs import MagnesiumProduct
+from cds_service.reasoning.decision import KidneyClass
+from cds_service.reasoning.interactions import Partner, interacting
 from tests.support import fhir
+from tests.support.decisions import knowledge
 from tests.support.fhir import Resource
 from tests.unit.reasoning.asking import (
     ANTACID,
@@ -74,6 +78,17 @@ def test_a_drug_without_interaction_has_no_line() -> None:
     assert advice("itraconazole 100 mg capsule", orders(OXIDE, None)) != {}
 
 
+@pytest.mark.parametrize(("subtype", "met"), [("laxative", True), ("multivitamin", False)])
+def test_a_drug_whose_advice_names_kinds_of_products_minds_no_others(
+    subtype: str, met: bool
+) -> None:
+    (resin,) = charted(taken=(takes(None, text=RESIN, dosage=None),)).medications
+    product = MagnesiumProduct(subtype=subtype, salts=("magnesium oxide",))
+    table = knowledge().interactions
+    found = interacting([resin], Partner(product), table, KidneyClass.NORMAL)
+    assert bool(found) is met
+
+
 def test_nitrofurantoin_minds_one_salt() -> None:
     assert advice("nitrofurantoin 100 mg capsule", orders(OXIDE, None)) == {}
     taken = charted(taken=(takes(None, text="magnesium trisilicate antacid", id="t"),))
@@ -85,6 +100,7 @@ def test_a_combination_has_its_own_line_beside_neutralising_salts() -> None:
     (both,) = advice(JULUCA, orders(OXIDE, None)).items()
     assert both == ("dolutegravir + rilpivirine", "4 h before or 6 h after antacid-type magnesium")
     assert list(advice(JULUCA, orders(GLYCINATE))) == ["dolutegravir"]
+    assert list(advice("dolutegravir 50 mg tablet", orders(OXIDE, None))) == ["dolutegravir"]
 
 
 def test_patiromer_is_information_and_a_resin_a_warning() -> None:
