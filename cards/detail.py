@@ -17,6 +17,7 @@ import msgspec
 from cards.kidney import kidney_line
 from cards.markdown import bullets, escape
 from cards.naming import (
+    DATE_LENGTH,
     day,
     evidence_text,
     fact_label,
@@ -47,6 +48,9 @@ _TESTS: Final = "S2"
 """Why tests stand beside the dose: the facts say it."""
 _CAUTIONS_TO_DO: Final = frozenset({"C2"})
 _CAUTIONS_TO_FIND: Final = frozenset({"M9", "U6", "U13"})
+_NAMED_BY_CAUTION: Final = frozenset({"C4", "C6", "M9", "M17"})
+"""Cautions that name their finding, so that it need not stand among the facts too."""
+_DATES: Final = frozenset({"since", "date"})
 _NOT_FACTS_OF_THEIR_OWN: Final = frozenset({"interacting_drug", "renal_risk"})
 """Facts that another section names one by one, with what they mean."""
 _CUT: Final = ("evidence", "patient", "why")
@@ -207,7 +211,11 @@ class _Detail:
         for caution in self._card.cautions:
             if caution.id in ids:
                 template = _caution_texts(self._knowledge)[caution.id]
-                lines = filled_lines(template, caution.values, escape)
+                values = {
+                    name: value[:DATE_LENGTH] if name in _DATES else value
+                    for name, value in caution.values.items()
+                }
+                lines = filled_lines(template, values, escape)
                 yield from (line.removesuffix(".") for line in lines)
 
     # --------------------------------------------------- unknown, apart, kidney
@@ -312,17 +320,30 @@ class _Detail:
     def _facts(self) -> list[Fact]:
         """The facts, except what another line says with its meaning."""
         card = self._card
-        said = card.magnesium.evidence if card.magnesium is not None else None
+        said = self._said_elsewhere()
         facts = []
         for fact in card.because:
             if fact.id in _NOT_FACTS_OF_THEIR_OWN:
                 continue
             if fact.id == _KIDNEY and self._speaks_of_kidney():
                 continue
-            kept = tuple(e for e in fact.evidence if said is None or e.resource != said.resource)
+            kept = tuple(e for e in fact.evidence if e.resource not in said)
             if kept or not fact.evidence:
                 facts.append(msgspec.structs.replace(fact, evidence=kept))
         return facts
+
+    def _said_elsewhere(self) -> set[str]:
+        """What the line on serum magnesium and the cautions name with what it means."""
+        said = {
+            evidence.resource
+            for caution in self._card.cautions
+            if caution.id in _NAMED_BY_CAUTION
+            for evidence in caution.evidence
+        }
+        magnesium = self._card.magnesium
+        if magnesium is not None and magnesium.evidence is not None:
+            said.add(magnesium.evidence.resource)
+        return said
 
     def _order(self) -> str:
         """The order the card is about, unless a fact names it with its evidence."""

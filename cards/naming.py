@@ -14,7 +14,7 @@ from cds_service.knowledge.loader import Knowledge
 
 MOST_EVIDENCE = 4
 _MANY_DECIMALS = re.compile(r"(\.\d{3})\d+\Z")
-_DATE_LENGTH = len("2026-01-31")
+DATE_LENGTH = len("2026-01-31")
 LONGEST_NAME = 100
 EGFR_UNIT = "mL/min/{1.73_m2}"
 _UNIT_TEXT = {EGFR_UNIT: "mL/min/1.73 m²", "a": "years"}
@@ -132,7 +132,7 @@ def short(value: str) -> str:
 
 def day(written: str | None) -> str:
     """The calendar date of a FHIR date, as written."""
-    return escape((written or "")[:_DATE_LENGTH])
+    return escape((written or "")[:DATE_LENGTH])
 
 
 def age_words(written: str | None, today: date, phrases: Phrases) -> str:

@@ -783,6 +783,42 @@ def test_each_caution_stands_where_it_is_looked_for() -> None:
     assert "AV block" in section(said(safety_card("rx-mg-dose", cautions=cautions)), "Check first")
 
 
+def test_what_a_caution_names_does_not_stand_among_the_facts_too() -> None:
+    found = Evidence("Condition/b", ICD, "K50.90", "Crohn disease", "2024-01-01")
+    fact = Fact("RF7", FactState.PRESENT, (found,))
+    named = caution("C6", found, finding="Crohn disease")
+    text = said(suggestion_card(because=(MIGRAINE, fact), cautions=(named,)))
+
+    assert text.count("Crohn disease") == 1
+    assert "Crohn disease: start low" in section(text, "Check first")
+    assert "Crohn disease, 2024-01-01" in said(suggestion_card(because=(MIGRAINE, fact)))
+
+
+def test_an_old_order_asks_whether_it_is_still_taken_and_is_named_once() -> None:
+    found = Evidence("MedicationRequest/9", display="magnesium oxide 400 mg", date="2022-03-01")
+    taken = Fact("current_magnesium", FactState.PRESENT, (found,))
+    values = {"product": "magnesium oxide 400 mg", "since": "2022-03-01T08:00:00Z"}
+    card = safety_card(
+        "mg-hazard-renal", because=(taken,), cautions=(caution("M9", found, **values),), order=None
+    )
+
+    assert section(said(card), "Finding") == (
+        "Magnesium oxide 400 mg is on the list since 2022-03-01: still taking it?"
+    )
+
+
+@pytest.mark.parametrize(
+    ("caution_id", "words"),
+    [
+        ("U6", "its status is not clear, so it is counted as taken"),
+        ("U13", "code and words disagree; counted as magnesium"),
+    ],
+)
+def test_why_an_unclear_product_counts_is_part_of_the_finding(caution_id: str, words: str) -> None:
+    doubt = caution(caution_id, product="Magnesium oxide")
+    assert words in section(said(safety_card("mg-hazard-renal", cautions=(doubt,))), "Finding")
+
+
 def test_several_interacting_drugs_stand_on_one_line_each() -> None:
     found = Evidence("MedicationRequest/9", display="Doxycycline 100 mg", date="2026-11-01")
     cautions = (
