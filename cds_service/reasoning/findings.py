@@ -514,8 +514,10 @@ class Findings:
     @property
     def gaps(self) -> tuple[Gap, ...]:
         """Everything that is not known, each prefetch key once, and of the orders of the call."""
-        results = (*self.kidney.gaps, *self.magnesium.gaps)
+        results = [*self.kidney.gaps, *self.magnesium.gaps]
         unread = [gap for set_id in SAFETY_SETS for gap in self._unread(set_id)]
+        if unread:  # it is said in its own words
+            results = [gap for gap in results if gap.why != renal_risk.UNREAD]
         # Last, since reading a result or a dose can show that it cannot be read.
         chart, drafts = self.chart.gaps(*CHART_KEYS), self.chart.gaps(DRAFTS)
         return merged((*chart, *results, *unread, *self._unclear(matters), *drafts))

@@ -137,6 +137,8 @@ def test_a_kidney_disease_that_cannot_be_read_allows_no_dose() -> None:
     house = in_house_code("Chronic kidney disease, stage 5")
     good = one(views(charted(has(MIGRAINE), has(DIABETES), house)))
     assert (good.card, kinds(good), unknown(good)) == ("mg-check-renal", ["labs"], {"conditions"})
+    (gap,) = good.gaps
+    assert gap.why == ("holds a diagnosis that cannot be read: Chronic kidney disease, stage 5")
     moderate = one(views(charted(has(MIGRAINE), has(DIABETES), house, gfr=48)))
     assert (moderate.card, kinds(moderate)) == ("mg-suggest-reduced", ["labs"])
     severe = charted(has(MIGRAINE), has(DIABETES), house, gfr=22)
