@@ -39,6 +39,7 @@ _NEVER_TAKEN = frozenset({"cancelled", "entered-in-error", "not-taken"})
 _STOPPED = frozenset({"completed", "stopped"})
 # With these a server says that it cannot search for Medications by id, though it may read them.
 _NOT_SEARCHABLE = frozenset({400, 403, 404, 405, 422, 501})
+_NOT_FOUND = frozenset({Why.OUTCOME, Why.UNREADABLE, Why.FEWER})
 # To ask again does not help where data were withheld for one of these reasons.
 _FOR_GOOD = frozenset({"suppressed", "forbidden", "security", "login", "unknown", "expired"})
 _REMEMBERED_SECONDS = 3_600.0
@@ -298,11 +299,14 @@ def _chosen(sent: Content[Any], task: _Task) -> Content[Any]:
     # Nothing is missing any more, unless it was withheld from whoever asks.
     found = {_name(entry) for entry in fetched.entries}
     more = [entry for entry in sent.entries if _name(entry) not in found]
-    return msgspec.structs.replace(
-        fetched,
-        entries=[*fetched.entries, *more],
+    rest = msgspec.structs.replace(
+        sent,
+        entries=more,
         withheld=tuple(code for code in sent.withheld if code in _FOR_GOOD),
+        unreadable=(),
+        unread=sent.unread if more else (),
     )
+    return joined([fetched, rest], partial=False)
 
 
 def _is_whole(content: Content[Any]) -> bool:
@@ -354,45 +358,51 @@ def _add_medications(
         if not ids:
             return
         asked.update(ids)
-        entries, failure = _fetch_medications(ids, asking)
+        found, failure = _fetch_medications(ids, asking)
         for key in known:
             content = contents[key]
-            # A new list: the content of what was sent may be looked at elsewhere.
-            more = msgspec.structs.replace(content, entries=[*content.entries, *entries])
+            # New lists: the content of what was sent may be looked at elsewhere.
+            more = msgspec.structs.replace(
+                content,
+                entries=[*content.entries, *found.entries],
+                unread=(*content.unread, *found.unread),
+            )
             contents[key] = more if content.beside else _without(more, failure)
 
 
 def _fetch_medications(
     ids: Sequence[str], asking: _Asking
-) -> tuple[list[wire.Entry[Any]], UnavailableError | None]:
+) -> tuple[Content[Any], UnavailableError | None]:
     """The Medications of these ids, and why some are missing."""
     asked = ids[: _BATCH * _BATCHES]
     batches = [asked[at : at + _BATCH] for at in range(0, len(asked), _BATCH)]
     together = [_Task("", _MEDICATION, f"Medication?_id={','.join(batch)}") for batch in batches]
     asking.ask(together, max_pages=_BATCH)
-    found = _entries(together)
-    have = {entry.resource.id for entry in found if entry.resource is not None}
+    have = {entry.resource.id for entry in _all_of(together).entries if entry.resource is not None}
     left = [
         id
         for batch, task in zip(batches, together, strict=True)
-        if task.failure is None or task.failure.status in _NOT_SEARCHABLE
+        if _may_be_read(task.failure)
         for id in batch
         if id not in have
     ]
     singly = [_Task("", _MEDICATION, f"Medication/{id}") for id in left[:_SINGLY]]
     asking.ask(singly, max_pages=1)
-    found += _entries(singly)
     is_cut = len(ids) > len(asked) or len(left) > len(singly)
-    failures = [t.failure for t in singly] + [
-        t.failure for t in together if t.failure and t.failure.status not in _NOT_SEARCHABLE
-    ]
+    failures = [t.failure for t in singly]
+    failures += [t.failure for t in together if not _may_be_read(t.failure)]
     cut = UnavailableError(Why.MEDICATIONS) if is_cut else None
-    return found, next(filter(None, failures), cut)
+    return _all_of([*together, *singly]), next(filter(None, failures), cut)
 
 
-def _entries(tasks: Iterable[_Task]) -> list[wire.Entry[Any]]:
-    contents = (task.content() for task in tasks)
-    return [entry for content in contents if content is not None for entry in content.entries]
+def _all_of(tasks: Iterable[_Task]) -> Content[Any]:
+    found = (task.content() for task in tasks)
+    return joined([content for content in found if content is not None], partial=False)
+
+
+def _may_be_read(failure: UnavailableError | None) -> bool:
+    """Whether a Medication that a search did not give may still be read by its id."""
+    return failure is None or failure.status in _NOT_SEARCHABLE or failure.why in _NOT_FOUND
 
 
 def _missing_medications(

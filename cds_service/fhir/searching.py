@@ -7,7 +7,7 @@ leaves open whether there is more makes the result partial.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 import msgspec
@@ -20,7 +20,7 @@ from cds_service.fhir.prefetch import Content, Elsewhere, Kind, State
 from cds_service.fhir.reading import Shape
 
 # With these a server says that it does not take the search in this form.
-_REFUSED_FORM = frozenset({400, 422})
+_REFUSED_FORM = frozenset({400, 414, 422})
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _TEXT: Shape[str] = Shape(str)
 _PERIOD: Shape[wire.Period] = Shape(wire.Period)
@@ -194,17 +194,17 @@ def _may_answer(resource: Any, query: Query) -> bool:
 
 def _are_newest_first(observations: Iterable[Any]) -> bool:
     """Whether they surely stand in this order. Those of one day, or of two, may be mixed."""
-    oldest = date.max
+    oldest = date.max.toordinal()
     for observation in observations:
         span = _span(observation)
-        if span is None or span[0] - timedelta(days=1) > oldest:
+        if span is None or span[0] > oldest + 1:
             return False
         oldest = min(oldest, span[1])
     return True
 
 
-def _span(observation: wire.Observation) -> tuple[date, date] | None:
-    """The first and the last day on which it can have been made; `None` where that is not known."""
+def _span(observation: wire.Observation) -> tuple[int, int] | None:
+    """The first and the last day (as ordinals) on which it can have been made, where that is known."""
     try:
         days = [(_day(text, "-01-01"), _day(text, "-12-28")) for text in _effective(observation)]
     except ValueError:
@@ -223,10 +223,10 @@ def _effective(observation: wire.Observation) -> Iterator[str]:
         yield from (edge for edge in edges if edge is not None)
 
 
-def _day(text: str, rest: str) -> date:
+def _day(text: str, rest: str) -> int:
     """The day of a date. Of a year or a month: the first day, or one near its end."""
     day = text.partition("T")[0]
-    return date.fromisoformat(day + rest[len(day) - len("2026") :])
+    return date.fromisoformat(day + rest[len(day) - len("2026") :]).toordinal()
 
 
 def joined(pages: Sequence[Content[Any]], partial: bool) -> Content[Any]:

@@ -316,6 +316,40 @@ def test_every_member_of_a_content_is_kept_when_pages_are_joined() -> None:
     assert names == {name for name in names if getattr(full, name) or name in ("why", "entries")}
 
 
+DATED: dict[str, tuple[Json, bool]] = {
+    "a day": ({"effectiveDateTime": "2020-03-01"}, True),
+    "an instant": ({"effectiveInstant": "2020-03-01T10:00:00Z"}, True),
+    "a period": ({"effectivePeriod": {"start": "2019-03", "end": "2020-03-01"}}, True),
+    "a year": ({"effectiveDateTime": "2020"}, True),
+    "the first year of all": ({"effectiveDateTime": "0001"}, True),
+    "a later year": ({"effectiveDateTime": "2024"}, False),
+    "no date": ({}, False),
+    "no text": ({"effectiveDateTime": 5}, False),
+    "no day": ({"effectiveDateTime": "2020-13-45"}, False),
+    "a damaged period": ({"effectivePeriod": {"start": 5}}, False),
+    "an empty period": ({"effectivePeriod": {}}, False),
+}
+
+
+@pytest.mark.parametrize(("dated", "in_order"), DATED.values(), ids=DATED)
+def test_a_search_ends_early_only_where_the_order_is_sure(
+    serve: Serve, today: date, dated: Json, in_order: bool
+) -> None:
+    """Four statuses of 2021, and then one of another time, with more pages to come."""
+    statuses = [
+        fhir.observation(fhir.PREGNANCY_STATUS, None, None, 0, id=f"s{n}", today=today)
+        | {"effectiveDateTime": "2021-06-15T12:00:00Z"}
+        for n in range(5)
+    ]
+    del statuses[4]["effectiveDateTime"]
+    statuses[4] |= dated
+    body = only(*statuses, link=[{"relation": "next", "url": "?page=2"}])
+    rest = serving(charts.patient_view(today)["prefetch"])
+    server = serve(lambda asked: say(body) if key_of(asked) == "pregnancyStatus" else rest(asked))
+    fetched(server)
+    assert any("page" in asked.query for asked in server.asked) != in_order
+
+
 # ---------------------------------------------------------------- what was sent, and what was fetched
 
 
@@ -345,6 +379,16 @@ def test_what_was_withheld_for_good_is_not_there_because_a_server_says_nothing_o
     found = fetched(server, chart | {"conditions": sent})
     assert len(server.asked) == asked
     assert found["conditions"].withheld == left
+
+
+def test_what_cannot_be_read_of_what_was_sent_is_not_lost(serve: Serve, today: date) -> None:
+    """The order of the server's answer does not hold it, so the damage is still there."""
+    chart = charts.patient_view(today)["prefetch"]
+    odd = fhir.condition("N18.6", id="odd", today=today)
+    odd["code"]["coding"].append({"system": 5})
+    found = fetched(serve(serving(chart)), chart | {"conditions": only(odd, total=9)})
+    assert "odd" in ids_of(found, "conditions")
+    assert [lost.resource for lost in found["conditions"].unread] == ["Condition/odd"]
 
 
 def test_what_was_sent_with_a_malformed_entry_is_fetched(serve: Serve, today: date) -> None:
@@ -460,6 +504,35 @@ def test_a_medication_that_a_search_leaves_out_is_read(serve: Serve, today: date
     rest = medications(body["prefetch"], "med-1")
     empty = say({"resourceType": "Bundle", "type": "searchset", "total": 0})
     server = serve(lambda asked: empty if asked.what == "Medication" else rest(asked))
+    found = fetched(server)
+    assert "med-1" in ids_of(found, "medicationRequests")
+    assert found["medicationRequests"].beside == ""
+
+
+def test_what_cannot_be_read_of_a_fetched_medication_is_not_lost(serve: Serve, today: date) -> None:
+    body = referring(today, "Medication/med-1")
+    odd = medication("med-1")
+    odd["code"]["coding"].append({"system": 5})
+    rest = serving(body["prefetch"])
+    server = serve(lambda asked: say(only(odd)) if asked.what == "Medication" else rest(asked))
+    found = fetched(server)["medicationRequests"]
+    assert [lost.resource for lost in found.unread] == ["Medication/med-1"]
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        say({"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": "x"}]}),
+        say({"resourceType": "Bundle", "entry": [{"resource": {"resourceType": "Patient"}}]}),
+        *(say(b"", status) for status in (400, 403, 404, 405, 422, 501)),
+    ],
+)
+def test_where_a_search_for_medications_fails_they_are_read(
+    serve: Serve, today: date, reply: Reply
+) -> None:
+    body = referring(today, "Medication/med-1")
+    rest = medications(body["prefetch"], "med-1", search=False)
+    server = serve(lambda asked: reply if asked.what == "Medication" else rest(asked))
     found = fetched(server)
     assert "med-1" in ids_of(found, "medicationRequests")
     assert found["medicationRequests"].beside == ""
