@@ -69,6 +69,7 @@ def _as_sent(scenario: Scenario, body: Resource) -> Resource:
     for key in sent.failed:
         prefetch[key] = fhir.operation_outcome()
     if sent.authorization is not None:
+        body["fhirServer"] = "https://ehr.example.org/fhir"
         body["fhirAuthorization"] = dict(sent.authorization)
     return _cut_to_years(body) if sent.only_years else body
 

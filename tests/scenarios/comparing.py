@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -79,7 +80,7 @@ def _words(value: Any) -> str:
 
 
 def _texts(expected: ExpectedCard, card: Card) -> Iterator[str]:
-    summary, detail = card["summary"], card.get("detail", "")
+    summary, detail = plain(card["summary"]), plain(card.get("detail", ""))
     for said in expected.summary_says:
         if said.lower() not in summary.lower():
             yield f"the summary should say {said!r}, but is {summary!r}"
@@ -93,6 +94,11 @@ def _texts(expected: ExpectedCard, card: Card) -> Iterator[str]:
         if said.lower() in detail.lower():
             yield f"the detail should not say {said!r}, but is:\n{_indented(detail)}"
     yield from _order(expected.detail_order, detail)
+
+
+def plain(text: str) -> str:
+    """Without commas of thousands and what Markdown escapes, so that words can be found."""
+    return re.sub(r"(?<=\d),(?=\d{3})", "", text).replace("\\", "")
 
 
 def _order(parts: Sequence[str], detail: str) -> Iterator[str]:

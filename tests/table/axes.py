@@ -206,7 +206,7 @@ TAKING: dict[str, Change] = {
     "none": {},
     "supplement": {"taking": (Taking(),)},
     "supplement-as-needed": {"taking": (Taking(as_needed=True),)},
-    "oxide": {"taking": (Taking(salt="oxide"),)},
+    "oxide": {"taking": (Taking(salt="oxide", daily_mg=241),)},
     "antacid": {"taking": (Taking("antacid"),)},
     "antacid-as-needed": {"taking": (Taking("antacid", as_needed=True),)},
     "laxative": {"taking": (Taking("laxative"),)},
@@ -219,9 +219,11 @@ TAKING: dict[str, Change] = {
     "hydroxide-tablet": {"taking": (Taking("hydroxide-tablet"),)},
     "phosphate-binder": {"taking": (Taking("phosphate-binder"),)},  # M-16
     # M-9, 12.7.22: however old, and although the supply has ended
-    "oxide-1000": {"taking": (Taking(salt="oxide", days=1000),)},
-    "oxide-undated": {"taking": (Taking(salt="oxide", days=None),)},
-    "oxide-course-ended": {"taking": (Taking(salt="oxide", days=200, course_ended=True),)},
+    "oxide-1000": {"taking": (Taking(salt="oxide", daily_mg=241, days=1000),)},
+    "oxide-undated": {"taking": (Taking(salt="oxide", daily_mg=241, days=None),)},
+    "oxide-course-ended": {
+        "taking": (Taking(salt="oxide", daily_mg=241, days=200, course_ended=True),)
+    },
 }
 # M-6: what is taken in a day. An oxide tablet is 241 mg, hydroxide 166.8 mg, 1 mL of milk of
 # magnesia 33.36 mg.

@@ -10,6 +10,7 @@ from tests.support import fhir
 from tests.support.fhir import Resource
 from tests.table.facts import Case, Creatinine, Draft, Egfr, Magnesium, Taking
 from tests.table.recorded import (
+    BESIDE_THE_WITHHELD,
     BLOCK_ALLERGIES,
     BLOCK_CONDITIONS,
     CERTAINTY,
@@ -49,8 +50,8 @@ def milligrams(amount: float, up_to: bool) -> Resource:
 def supplement(dose: Taking | Draft, elemental: float | None) -> tuple[str, Resource]:
     """Code and dosage of a scheduled supplement with that much elemental magnesium a day."""
     if dose.salt == "oxide":
-        tablets = round((elemental or OXIDE_TABLET_MG) / OXIDE_TABLET_MG)
-        return OXIDE_400, fhir.dosage(1, "tablet", tablets)
+        tablets = round((elemental or 0) / OXIDE_TABLET_MG)
+        return OXIDE_400, fhir.dosage(1, "tablet", tablets) if tablets else fhir.dosage(None)
     if dose.salt == "oxide-ingredient":
         return OXIDE, milligrams(round((elemental or 0) / OXIDE_SHARE), up_to=True)
     if dose.salt == "glycinate-tablets":
@@ -303,9 +304,11 @@ def request(case: Case, birth_date: date | None = None) -> Resource:
     selected = [
         f"MedicationRequest/draft-{n}" for n, draft in enumerate(case.drafts) if draft.selected
     ]
-    body = fhir.hook_request(case.hook, chart(case), patient, drafts, selected)
+    found = chart(case)
+    body = fhir.hook_request(case.hook, found, patient, drafts, selected)
     for key in case.partly:
-        body["prefetch"][key] = fhir.withheld(body["prefetch"][key])
+        resources = [*found[key], *BESIDE_THE_WITHHELD.get(key, [])]
+        body["prefetch"][key] = fhir.withheld(fhir.bundle(resources))
     for key in case.missing:
         del body["prefetch"][key]
     return body

@@ -24,11 +24,11 @@ from tests.table.tables import (
     DRUGS,
     INDICATOR_ORDER,
     LAXATIVES,
-    NEUTRALISING,
     NOT_SUPPLEMENTS,
     OPTIONAL_KEYS,
     ORAL_MAGNESIUM,
     SALT_OF,
+    SALTS,
     SPACED,
     TRIGGER_ORDER,
     TRIGGERS,
@@ -114,8 +114,9 @@ def interaction(drug: str, salts: set[str]) -> str | None:
     entry = DRUGS[drug]
     if entry is None:
         return None
-    wanted = {"neutralising": NEUTRALISING, "trisilicate": {"trisilicate"}}.get(entry.salts)
-    return None if wanted is not None and not salts & wanted else entry.indicator
+    if entry.salts == "any" or salts & SALTS[entry.salts]:
+        return entry.indicator
+    return entry.otherwise
 
 
 def interaction_card(drugs: set[str], salts: set[str]) -> list[Card]:
@@ -131,6 +132,11 @@ def drug_of(draft: Draft) -> str | None:
 
 def ordered_drugs(case: Case) -> set[str]:
     return {drug for draft in case.drafts if (drug := drug_of(draft)) is not None}
+
+
+def drugs_beside(case: Case) -> set[str]:
+    """The interacting drugs that are taken or ordered."""
+    return set(case.drugs) | (case.rf & set(DRUGS)) | ordered_drugs(case)
 
 
 def salt_of(magnesium: Draft | Taking) -> str:
@@ -155,8 +161,8 @@ def interacting_order(case: Case, drug: str) -> list[Card]:
 
 
 def paediatric_limit(age: int) -> float:
-    """SPEC 4.2 B7."""
-    return 65 if age <= 3 else 110 if age <= 8 else 350
+    """SPEC 4.2 B7. There is no limit on file for the first year: any dose is above it."""
+    return 0 if age < 1 else 65 if age <= 3 else 110 if age <= 8 else 350
 
 
 def age_card(case: Case, draft: Draft) -> list[Card]:
@@ -212,7 +218,8 @@ def unknown_card(case: Case, kidney: Kidney, draft: Draft) -> list[Card]:
         warned = worse or renal_risk(case)
     else:
         old = case.age is not None and case.age >= 75
-        asked = draft.subtype in LAXATIVES and (has_kidney_history(case) or old)
+        history = has_kidney_history(case) or "kidney-words" in case.unread
+        asked = draft.subtype in LAXATIVES and (history or old)
         if not (asked or worse):
             return []
         warned = worse
@@ -241,9 +248,9 @@ def every_form(case: Case, kidney: Kidney, draft: Draft) -> list[Card]:
     ]
 
 
-def pregnancy_card(draft: Draft) -> Card:
-    """S-9."""
-    above = draft.elemental is not None and draft.elemental > 350
+def pregnancy_card(case: Case, draft: Draft) -> Card:
+    """S-9: above 350 mg a day, what is taken already included."""
+    above = total_elemental(case, draft, [draft]) > 350
     return Card("rx-mg-pregnancy", "warning" if above else "info")
 
 
@@ -265,19 +272,19 @@ def supplement_only(case: Case, kidney: Kidney, draft: Draft) -> list[Card]:
         ),
         (kidney.cls in {"MODERATE", "SEVERE"} and on_sparing, *KSPARING[:2]),  # 11.2
     ]
-    pregnant = [pregnancy_card(draft)] if "B8" in blocks_of(case) else []
-    drugs = set(case.drugs) | ordered_drugs(case)
+    pregnant = [pregnancy_card(case, draft)] if "B8" in blocks_of(case) else []
     return [
         *(Card(card_id, indicator) for holds, card_id, indicator in rows if holds),
         *pregnant,
-        *interaction_card(drugs, {draft.salt}),
+        *interaction_card(drugs_beside(case), {draft.salt}),
     ]
 
 
 def magnesium_order(case: Case, kidney: Kidney, draft: Draft) -> list[Card]:
     """SPEC 6.4 for one draft magnesium order."""
-    if draft.subtype in NOT_SUPPLEMENTS:
-        return every_form(case, kidney, draft)
+    if draft.subtype in NOT_SUPPLEMENTS:  # M-18: per_drug_subtypes names one drug
+        named = drugs_beside(case) & {"polystyrene"}
+        return [*every_form(case, kidney, draft), *interaction_card(named, {salt_of(draft)})]
     if draft.subtype != "supplement":
         return []  # parenteral, topical, phosphate binders; 11.12: multivitamins, salicylates
     return [*every_form(case, kidney, draft), *supplement_only(case, kidney, draft)]
@@ -291,6 +298,8 @@ def not_checked(case: Case, draft: Draft) -> list[Card]:
     if draft.subtype in NOT_SUPPLEMENTS:
         needed -= {"medicationStatements", "pregnancyStatus"}
     lacking = unknown_keys(case) & needed or unknown_may_be_newest(case)
+    if draft.subtype in NOT_SUPPLEMENTS and case.age is None:  # M-5: perhaps under two years
+        lacking = True
     return [Card("rx-mg-not-checked", "info")] if lacking else []
 
 

@@ -342,3 +342,10 @@ KIDNEY_OPERATIONS: dict[str, tuple[str, int | None, str]] = {
     "nephrectomy-not-done": ("175905003", 2000, "not-done"),
     "appendectomy": ("80146002", 900, "completed"),
 }
+
+# Of a required key of which some was withheld something must have come, else there is no answer
+# but 412 (U-1). No rule asks for these.
+BESIDE_THE_WITHHELD = {
+    "conditions": [fhir.condition("E78.5", id="harmless")],
+    "medicationRequests": [fhir.medication_request("723", id="harmless")],
+}

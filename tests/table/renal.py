@@ -167,10 +167,9 @@ def pair_conflicts(first: Point, second: Point) -> bool:
     return near and apart and class_of(first.value) != class_of(second.value)
 
 
-def worst_of_conflict(point: Point, points: list[Point]) -> Point:
-    """The lowest of the deciding result and those that contradict it."""
-    against = [other for other in points if pair_conflicts(point, other)]
-    return min([point, *against], key=lambda p: p.value or 0.0)
+def contradicting(point: Point, points: list[Point]) -> list[Point]:
+    """12.7.19: the pair must hold the result that would decide."""
+    return [other for other in points if pair_conflicts(point, other)]
 
 
 def newest_is_unusable(points: list[Point], than: Point | None) -> bool:
@@ -267,14 +266,16 @@ def kidney_class(case: Case) -> Kidney:
     """SPEC 3.2 with section 12, first match."""
     points = kidney_points(case)
     decided = deciding_point(points)
-    point = None if decided is None else worst_of_conflict(decided, points)
+    against = [] if decided is None else contradicting(decided, points)
+    point = decided and min([decided, *against], key=lambda p: p.value or 0.0)
     value = None if point is None else point.value
     days = 0 if point is None else point.days
     limit = 183 if good_result_is_short(case) else 365
-    normal = value is not None and value >= 60 and days <= limit
+    good = value is not None and value >= 60
+    normal = good and days <= limit
     ckd = None if case.ckd is None or case.ckd.endswith("-resolved") else case.ckd
     spared = has_transplant(case) and value is not None and days <= 183
-    conflicting = {"conflicting"} if point is not decided else set()
+    conflicting = {"conflicting"} if against else set()
     stale = {"stale"} if days > 183 else set()
     newest_unknown = (
         newest_is_unusable(points, decided)
@@ -290,7 +291,11 @@ def kidney_class(case: Case) -> Kidney:
         (value is not None and value < 30, "SEVERE", conflicting),
         (ckd in {"4", "5", "5D"} and not spared, "SEVERE", set()),
         (value is not None and value < 60, "MODERATE", stale | conflicting),
-        (ckd in {"3", "3a", "3b"}, "MODERATE", {"discordant" if normal else "needs_labs"}),
+        (
+            ckd in {"3", "3a", "3b"},
+            "MODERATE",
+            {"discordant" if good and days <= 365 else "needs_labs"},
+        ),
         (ckd == "unspecified" and not normal, "MODERATE", {"needs_labs"}),
         (normal and not open_question, "NORMAL", set()),
         (True, "UNKNOWN", set()),

@@ -137,12 +137,15 @@ def plan_is_recommended(case: Case) -> bool:
 
 
 def normal_card(case: Case, card_id: str) -> Card:
-    """A card with the normal plan; 12.7.12: tests are recommended where the plan is not."""
+    """A card with the normal plan; 12.7.12: tests are recommended where the plan is not.
+
+    What is recommended stands first.
+    """
     drafts = normal_drafts(case)
-    offers = ("labs", *drafts) if tests_beside(case) else drafts
+    tests = ("labs",) if tests_beside(case) else ()
     if plan_is_recommended(case):
-        return Card(card_id, "info", offers, drafts[:1])
-    return Card(card_id, "info", offers, ("labs",) if tests_beside(case) else ())
+        return Card(card_id, "info", (*drafts, *tests), drafts[:1])
+    return Card(card_id, "info", (*tests, *drafts), tests)
 
 
 def reduced_card(kidney: Kidney) -> Card:

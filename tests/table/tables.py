@@ -61,7 +61,7 @@ RISK: dict[str, Risk] = {
     "diabetes-type-1": Risk("RF1", "feature"),
     "diabetes-gestational": Risk(None),
     "prediabetes": Risk(None),
-    "diabetes-provisional": Risk(None),
+    "diabetes-provisional": Risk(None, "feature"),  # section 3 accepts what is not yet sure
     "diabetes-resolved": Risk(None),
     # RF2
     "alcohol": Risk("RF2"),
@@ -196,10 +196,14 @@ HARMLESS = {
 
 
 class Interaction(NamedTuple):
-    """SPEC 4.4 and the second interaction table. `salts`: with which magnesium it counts."""
+    """SPEC 4.4 and the second interaction table. `salts`: with which magnesium it counts.
+
+    `otherwise`: the indicator with another salt, where the interaction is weaker, not absent.
+    """
 
     indicator: str
-    salts: str = "any"  # any, neutralising, trisilicate
+    salts: str = "any"  # a key of SALTS
+    otherwise: str | None = None
 
 
 DRUGS: dict[str, Interaction | None] = {
@@ -209,7 +213,7 @@ DRUGS: dict[str, Interaction | None] = {
     "mycophenolate": Interaction("warning"),
     "penicillamine": Interaction("warning"),
     "eltrombopag": Interaction("warning"),
-    "polystyrene": Interaction("warning"),
+    "polystyrene": Interaction("warning", "strong", otherwise="info"),
     "patiromer": Interaction("info"),  # its own indicator within the class
     "levothyroxine": Interaction("info"),
     "alendronate": Interaction("info"),
@@ -229,6 +233,11 @@ DRUGS: dict[str, Interaction | None] = {
     "amlodipine": None,
 }
 NEUTRALISING = {"oxide", "hydroxide", "carbonate", "trisilicate"}
+SALTS: dict[str, set[str]] = {
+    "neutralising": NEUTRALISING,
+    "trisilicate": {"trisilicate"},
+    "strong": {"hydroxide", "oxide", "carbonate", "citrate"},  # the note on sodium polystyrene
+}
 # The salt of the products that are not supplements.
 SALT_OF = {
     "antacid": "hydroxide",
@@ -329,7 +338,8 @@ UNREAD: dict[str, str] = {
 # What names nothing of a safety set is "not readable" for /explain and changes no card.
 UNREAD_HARMLESS = {"other-condition-words", "other-result-words"}
 
-# Order of cards of one indicator: as the rule list of SPEC 6.4 (V88: dose before duplicate).
+# Order of cards of one indicator: as the rule list of SPEC 6.4 (V88: dose before duplicate). With
+# section 12 the bowel card can be critical: it stands with those that can.
 CARD_ORDER = [
     "mg-hazard-renal",
     "mg-hazard-hypermag",
@@ -339,6 +349,7 @@ CARD_ORDER = [
     "rx-mg-renal-critical",
     "rx-mg-hypermag",
     "rx-mg-allergy",
+    "rx-mg-bowel",
     "mg-low-severe",
     "mg-avoid-renal",
     "mg-suggest-reduced",
@@ -351,7 +362,6 @@ CARD_ORDER = [
     "rx-mg-renal-unknown",
     "rx-mg-avblock",
     "rx-mg-nmj",
-    "rx-mg-bowel",
     "rx-mg-dose",
     "rx-mg-dose-unknown",
     "rx-mg-duplicate",

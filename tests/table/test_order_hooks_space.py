@@ -78,7 +78,7 @@ def every_form() -> Iterator[Case]:
         {"blocks": frozenset({name})} if name else {}
         for name in ("", "avblock-3", "myasthenia", "obstruction", "pregnant", "hypermag-dx")
     ]
-    ages: list[Change] = [{"age": age} for age in (0, 1, 2, 45, 74, 75)]
+    ages: list[Change] = [{"age": age} for age in (0, 1, 2, 45, 75, None)]
     kidneys = [*CLASSES, KIDNEYS["wrong-unit"], KIDNEYS["conflict-moderate"]]
     return (varied(SIGN, *row) for row in product(orders, blocks, ages, kidneys))
 

@@ -36,10 +36,10 @@ Expected = tuple[str, str, tuple[str, ...]]
 
 # What section 12 of the specification changes (12.7.13); the file holds revision 1.
 REVISED: dict[str, list[Expected]] = {
-    "V02": [("mg-suggest", "info", ("labs", "mg 200->400"))],  # S-2: RF4
-    "V04": [("mg-suggest", "info", ("labs", "mg 200->300"))],  # S-2, S-6: 65 and over
-    "V17": [("mg-suggest", "info", ("labs", "mg 200->400"))],  # S-2: RF4
-    "V45": [("mg-suggest", "info", ("labs", "mg 200->400"))],  # S-2: RF4
+    "V02": [("mg-suggest", "info", ("mg 200->400", "labs"))],  # S-2: RF4
+    "V04": [("mg-suggest", "info", ("mg 200->300", "labs"))],  # S-2, S-6: 65 and over
+    "V17": [("mg-suggest", "info", ("mg 200->400", "labs"))],  # S-2: RF4
+    "V45": [("mg-suggest", "info", ("mg 200->400", "labs"))],  # S-2: RF4
     "V54": [("mg-hazard-renal", "critical", ("labs",))],  # M-8
     "V82": [("mg-hazard-hypermag", "warning", ("labs",))],  # M-8, M-11
     "V88": [  # S-4, 12.7.8
