@@ -259,6 +259,19 @@ def test_a_page_that_comes_again_does_not_count_twice(serve: Serve, whole: Json)
     assert found.partial
 
 
+def test_the_highest_total_counts(serve: Serve, whole: Json) -> None:
+    """A later page that counts fewer does not take back what the first one said."""
+
+    def shrinking(body: Json) -> Reply:
+        if len(server.of("Condition")) == 1:
+            return say({**body, "total": 9, "link": [{"relation": "next", "url": "?page=2"}]})
+        return say({"resourceType": "Bundle", "type": "searchset", "total": 2})
+
+    server = serve(serving(whole["prefetch"], conditions=shrinking))
+    found = fetched(server)["conditions"]
+    assert found.beside == ", and the FHIR server sent less than there is"
+
+
 def test_what_is_included_is_none_of_those_that_are_counted(serve: Serve, today: date) -> None:
     """One order and its Medication are not the two orders that the server has."""
     body = referring(today, "Medication/med-1")["prefetch"]
