@@ -24,7 +24,7 @@ from ..support.cards import without_uuids
 from ..support.fhir import ORDER_SELECT, ORDER_SIGN, PATIENT_VIEW, SERVICES
 
 PATIENT = "marigold-fenwick"
-SUGGESTED = "consider oral magnesium"
+SUGGESTED = "trial of oral magnesium"
 ROOT = Path(__file__).resolve().parent.parent.parent
 Run = Callable[..., tuple[int, str, str]]
 Resource = dict[str, Any]
