@@ -74,11 +74,12 @@ class Allergies(msgspec.Struct):
 
 
 class _Record(NamedTuple):
-    """A record being read, and its reactions."""
+    """A record being read, and its reactions; `whole` is whether all of them can be read."""
 
     resource: AllergyIntolerance
     name: str
     reactions: list[Reaction]
+    whole: bool
     reader: Reader
 
 
@@ -103,8 +104,8 @@ def read_allergies(
         if resource is None:
             continue
         name = reference_of(entry, position)
-        reactions = reader.read(_REACTIONS, resource.reaction, name, "reaction") or []
-        record = _Record(resource, name, reactions, reader)
+        reactions, lost = reader.parts(_REACTIONS, resource.reaction, name, "reaction")
+        record = _Record(resource, name, reactions or [], not lost, reader)
         match = _magnesium(record, drugs, terminology)
         if match is None:
             _note_unnamed(record, terminology)
@@ -223,7 +224,7 @@ def _is_of_the_gut(record: _Record, terminology: Terminology) -> bool:
         unread += [*lost, *garbled]
     kind, odd_kind = reader.parts(_TEXT, resource.type, name, "type")
     danger, odd_danger = reader.parts(_TEXT, resource.criticality, name, "criticality")
-    if unread or odd_kind or odd_danger or danger == "high":
+    if not record.whole or unread or odd_kind or odd_danger or danger == "high":
         return False
     if shown:
         return all(_is_gut(concept, terminology) for concept in shown)

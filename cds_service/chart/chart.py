@@ -303,6 +303,7 @@ class Chart:
             self.knowledge.parameters.pregnancy.lookback_days,
             reader=self.reader("pregnancyStatus"),
             safety_words=self.knowledge.safety_words,
+            elsewhere=[self.content(key) for key in LAB_KEYS if key != "pregnancyStatus"],
         )
 
     @property

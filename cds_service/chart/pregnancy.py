@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ from cds_service.chart.reading import Reader
 from cds_service.chart.subject import Subject
 from cds_service.fhir.prefetch import Content
 from cds_service.fhir.reading import Shape
-from cds_service.fhir.wire import CodeableConcept, Observation
+from cds_service.fhir.wire import CodeableConcept, Entry, Observation
 from cds_service.knowledge.terminology import Terminology
 from cds_service.knowledge.words import fold
 
@@ -62,11 +62,15 @@ def read_pregnancy_status(
     *,
     reader: Reader,
     safety_words: Mapping[str, tuple[str, ...]],
+    elsewhere: Iterable[Content[Observation]] = (),
 ) -> PregnancyStatus:
-    """The latest status within `lookback_days`. One that cannot be read leaves the key partly known."""
+    """The latest status within `lookback_days`. One that cannot be read leaves the key partly known.
+
+    `elsewhere` are other results, among which a status may stand.
+    """
     statuses: list[_Status] = []
     words = tuple(f" {word}" for word in safety_words[PREGNANCY])
-    for position, entry in enumerate(content.entries):
+    for position, entry in (*enumerate(content.entries), *_statuses(elsewhere)):
         observation = entry.resource
         if observation is None or not subject.is_meant(observation.subject):
             continue
@@ -113,6 +117,15 @@ def _evidence(status: _Status) -> Evidence:
         value="pregnant",
         matched="value",
     )
+
+
+def _statuses(
+    elsewhere: Iterable[Content[Observation]],
+) -> Iterator[tuple[int, Entry[Observation]]]:
+    for content in elsewhere:
+        for position, entry in enumerate(content.entries):
+            if entry.resource is not None and _is_status(entry.resource):
+                yield position, entry
 
 
 def _is_status(observation: Observation) -> bool:

@@ -143,6 +143,21 @@ def test_a_code_that_is_not_read_is_named_with_its_system() -> None:
     assert [n.why for n in reader.not_readable] == ["its code is of urn:house, which is not read"]
 
 
+def test_a_status_may_stand_among_other_results() -> None:
+    results = content("kidneyLabs", [fhir.observation(fhir.EGFR, 90, today=TODAY), status()])
+    found = read_pregnancy_status(
+        content("pregnancyStatus", [status(NOT, day(20))]),
+        knowledge().terminology,
+        SUBJECT,
+        TODAY,
+        DAYS,
+        reader=Reader("pregnancyStatus"),
+        safety_words=knowledge().safety_words,
+        elsewhere=[results],
+    )
+    assert found.pregnant is not None
+
+
 @pytest.mark.parametrize(
     ("days", "newest_first"),
     [((5, 50), True), ((50, 5), False), ((5,), True), ((), False)],
