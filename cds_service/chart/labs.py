@@ -72,8 +72,11 @@ class LabResult:
         measured, why = self._measured()
         if _has_unknown_modifier(self._observation, self._reader, self.name):
             measured, why = None, "carries a modifierExtension that this service does not know"
-        if self._observation.status not in FINAL:
+        status = self._observation.status
+        if status not in FINAL:
             measured, why = None, "has no status, or one that FHIR does not define as a result"
+            if status != "unknown":  # which FHIR defines
+                self._reader.note(self.name, "status", "is missing, or none that FHIR defines")
         if not self.entry.use:
             measured, why = None, "was taken in a way that does not show kidney function"
         return Reading(measured, why, self._evidence(measured))

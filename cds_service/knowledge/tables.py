@@ -24,7 +24,7 @@ KIDNEY_FINDINGS = frozenset(
         *("dialysis", "aki_open", "ckd_severe", "ckd_moderate", "ckd_unspecified"),
         *("egfr_on_file", "egfr_severe", "egfr_moderate", "egfr_normal_fresh", "egfr_good"),
         *("egfr_stale", "egfr_bound", "transplant_with_fresh_egfr"),
-        *("conflicting", "unusable_newer", "partly_known"),
+        *("conflicting", "order_open", "unusable_newer", "partly_known"),
     }
 )
 RISK_KINDS = frozenset({"condition", "diuretic", "ppi", "hypomagnesaemia", "wasting-drug"})

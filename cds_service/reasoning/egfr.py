@@ -17,6 +17,8 @@ from cds_service.chart.quantities import Measured
 from cds_service.knowledge.parameters import CkdEpi2021, Egfr, Parameters
 
 REPORTED, COMPUTED = "eGFR", "creatinine"
+_FIRST, _LAST = 0, 99
+"""Preferences before and after those of the LOINC codes of eGFR."""
 _REPORTED_SET = "lab_egfr"
 _FLIPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 """A bound on creatinine is the other bound on the eGFR."""
@@ -25,8 +27,9 @@ _FLIPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 class Gfr(msgspec.Struct, frozen=True):
     """One kidney result as eGFR, reported or computed (`basis`), in mL/min/{1.73_m2}.
 
-    `bound` is "<" where only an upper bound is known. `when` orders results; `preference` is that of
-    the LOINC code, lower is better. `text` is how the value is said.
+    `bound` is "<" where only an upper bound is known. `when` orders results; of results of one moment
+    that of the lowest `preference` counts: that of the LOINC code, a computed one last. `text` is how
+    the value is said.
     """
 
     value: Decimal
@@ -34,7 +37,7 @@ class Gfr(msgspec.Struct, frozen=True):
     evidence: Evidence
     basis: str
     text: str
-    preference: int = 0
+    preference: int
     bound: str = ""
 
 
@@ -43,6 +46,7 @@ class Unusable(msgspec.Struct, frozen=True):
 
     when: dates.When
     evidence: Evidence
+    preference: int
 
 
 class Results(msgspec.Struct, frozen=True):
@@ -50,11 +54,13 @@ class Results(msgspec.Struct, frozen=True):
 
     `latest` is the one that counts. `conflicting` are results of the same time that disagree with
     it, the worse first; `latest` is the worst of them. `unusable` may be newer than all of them.
+    `is_open` is true where the dates do not say which result is the newest, and it matters.
     """
 
     latest: Gfr | None = None
     conflicting: tuple[Gfr, ...] = ()
     unusable: Unusable | None = None
+    is_open: bool = False
 
 
 def ckd_epi_2021(
@@ -80,14 +86,25 @@ def ckd_epi_2021(
 
 def kidney_results(chart: Chart) -> Results:
     """The result that counts, what disagrees with it, and what may be newer but cannot be used."""
+    limits = chart.knowledge.parameters.egfr
     results = all_results(chart, as_far_as_usable=True)
-    latest = _latest([r for r in results if isinstance(r, Gfr)], chart.knowledge.parameters.egfr)
-    unread = (Unusable(u.when, u.evidence) for u in chart.kidney_labs.unread)
+    deciders = _deciders([r for r in results if isinstance(r, Gfr)], limits)
+    unread = (
+        Unusable(u.when, u.evidence, _FIRST if _REPORTED_SET in u.set_ids else _LAST)
+        for u in chart.kidney_labs.unread
+    )
+    # Where the dates leave it open which one counts, the lowest is the safer reading.
+    latest = min(deciders, key=_value, default=None)
     unusable = _unusable_newer((*results, *unread), latest)
     if latest is None:
         return Results(unusable=unusable)
-    worst, *others = sorted((latest, *_conflicting(chart, latest)), key=lambda r: r.value)
-    return Results(worst, tuple(others), unusable)
+    is_open = any(_border_between(r.value, latest.value, limits) for r in deciders)
+    worst, *others = sorted((latest, *_conflicting(chart, latest)), key=_value)
+    return Results(worst, tuple(others), unusable, is_open)
+
+
+def _value(result: Gfr) -> Decimal:
+    return result.value
 
 
 def all_results(chart: Chart, as_far_as_usable: bool = False) -> list[Gfr | Unusable]:
@@ -132,7 +149,12 @@ def _as_gfr(result: LabResult, chart: Chart) -> Gfr | Unusable | None:
 
 
 def _unusable(result: LabResult, evidence: Evidence, why: str) -> Unusable:
-    return Unusable(result.when, msgspec.structs.replace(evidence, note=f"cannot be used: {why}"))
+    noted = msgspec.structs.replace(evidence, note=f"cannot be used: {why}")
+    return Unusable(result.when, noted, _preference(result))
+
+
+def _preference(result: LabResult) -> int:
+    return result.entry.preference if result.set_id == _REPORTED_SET else _LAST
 
 
 def _reported(result: LabResult, parameters: Parameters) -> Gfr | Unusable:
@@ -148,8 +170,7 @@ def _reported(result: LabResult, parameters: Parameters) -> Gfr | Unusable:
     value, bound = _bounded(measured.value, measured.comparator, limits)
     if value is None:
         return _unusable(result, evidence, "its comparator leaves the value open")
-    preference = result.entry.preference
-    return Gfr(value, result.when, evidence, REPORTED, text, preference, bound)
+    return Gfr(value, result.when, evidence, REPORTED, text, _preference(result), bound)
 
 
 def _bounded(value: Decimal, comparator: str, limits: Egfr) -> tuple[Decimal | None, str]:
@@ -191,7 +212,7 @@ def _computed(result: LabResult, person: Person, parameters: Parameters) -> Gfr 
     value, bound = _bounded(egfr, comparator, parameters.egfr)
     if value is None:
         return _unusable(result, evidence, "its comparator leaves the value open")
-    return Gfr(value, result.when, evidence, COMPUTED, said(value), bound=bound)
+    return Gfr(value, result.when, evidence, COMPUTED, said(value), _preference(result), bound)
 
 
 def _creatinine_mg_dl(
@@ -217,38 +238,45 @@ def said(value: Decimal) -> str:
     return f"{value.quantize(Decimal('0.1'), rounding='ROUND_DOWN'):f}"
 
 
-def _latest(usable: list[Gfr], limits: Egfr) -> Gfr | None:
-    """The usable result that counts: eGFR, unless a creatinine is clearly newer (SPEC 3.1)."""
+def _deciders(usable: list[Gfr], limits: Egfr) -> list[Gfr]:
+    """The results that may be the one that counts: one, unless dates are not exact.
+
+    That is the newest eGFR, unless the newest creatinine is clearly newer (SPEC 3.1).
+    """
     reported = _newest([r for r in usable if r.basis == REPORTED])
     computed = _newest([r for r in usable if r.basis == COMPUTED])
-    if reported is None or computed is None:
+    if not reported or not computed:
         return reported or computed
     lead = timedelta(hours=limits.creatinine_newer_hours)
-    if computed.when.earliest - reported.when.latest > lead:
-        return computed
-    if computed.when.latest - reported.when.earliest <= lead:
-        return reported
-    # The dates leave it open which is newer: the lower one is the safer reading.
-    return min(reported, computed, key=lambda r: r.value)
+    newest_egfr = max(r.when.earliest for r in reported)
+    newest_creatinine = max(r.when.earliest for r in computed)
+    return [
+        *(r for r in reported if newest_creatinine - r.when.latest <= lead),
+        *(r for r in computed if r.when.latest - newest_egfr > lead),
+    ]
 
 
-def _newest(results: list[Gfr]) -> Gfr | None:
-    """Latest time wins; at the same time the preferred code, then the lowest value."""
-    if not results:
-        return None
-    bar = max(r.when.earliest for r in results)
-    candidates = [r for r in results if r.when.latest >= bar]
-    exact = len({(r.when.earliest, r.when.latest) for r in candidates}) == 1
-    if exact:
-        return min(candidates, key=lambda r: (r.preference, r.value))
-    return min(candidates, key=lambda r: r.value)
+def _newest(results: list[Gfr]) -> list[Gfr]:
+    """The results that may be the newest; of one moment the preferred code, then the lowest value."""
+    bar = max((r.when.earliest for r in results), default=None)
+    found = [r for r in results if bar is not None and r.when.latest >= bar]
+    if len({(r.when.earliest, r.when.latest) for r in found}) == 1:
+        return [min(found, key=lambda r: (r.preference, r.value))]
+    return found
 
 
 def _unusable_newer(results: Iterable[Gfr | Unusable], latest: Gfr | None) -> Unusable | None:
-    """The newest result that cannot be used, if it may be newer than the one that counts."""
-    bar = latest.when.earliest if latest is not None else None
-    found = [r for r in results if isinstance(r, Unusable) and (bar is None or r.when.latest > bar)]
+    """The newest result that cannot be used, if it may come before the one that counts."""
+    found = [r for r in results if isinstance(r, Unusable) and _may_come_first(r, latest)]
     return max(found, key=lambda r: (r.when.latest, r.evidence.resource), default=None)
+
+
+def _may_come_first(result: Unusable, latest: Gfr | None) -> bool:
+    """Whether it may be newer, or of the same moment and of a test that would be preferred."""
+    if latest is None or result.when.latest > latest.when.earliest:
+        return True
+    same = result.when.latest == latest.when.earliest
+    return same and result.preference < latest.preference
 
 
 def _conflicting(chart: Chart, latest: Gfr) -> Iterator[Gfr]:
@@ -279,6 +307,10 @@ def _is_compared(result: LabResult, latest: Gfr, limits: Egfr) -> bool:
 def _disagree(one: Decimal, other: Decimal, limits: Egfr) -> bool:
     """Whether two values are of different classes, and too far apart for two methods."""
     lower, higher = sorted((one, other))
-    borders = (limits.severe_below, limits.moderate_below)
-    differ = any(lower < border <= higher for border in borders)
-    return differ and (higher - lower) * 100 > limits.conflict_percent * higher
+    apart = (higher - lower) * 100 > limits.conflict_percent * higher
+    return apart and _border_between(lower, higher, limits)
+
+
+def _border_between(one: Decimal, other: Decimal, limits: Egfr) -> bool:
+    lower, higher = sorted((one, other))
+    return any(lower < border <= higher for border in (limits.severe_below, limits.moderate_below))

@@ -76,6 +76,8 @@ def _findings(chart: Chart, results: Results) -> _Found:
     yield from _diseases(chart, results)
     if results.latest is not None:
         yield from _values(chart, results.latest)
+    if results.is_open:
+        yield "order_open", None
     if results.conflicting:
         yield "conflicting", results.conflicting[0].evidence
     if results.unusable is not None:

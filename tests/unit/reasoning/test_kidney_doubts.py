@@ -156,6 +156,45 @@ def test_beside_a_disease_that_decides_nothing_is_said_of_the_conflict() -> None
     assert (found.rule, found.flags) == ("ckd-severe", ("disagrees",))
 
 
+@pytest.mark.parametrize(
+    ("labs", "flags"),
+    [
+        ((dated(egfr(45), "2026-10"), dated(egfr(80), "2026-10-12")), ("needs_labs",)),
+        ((dated(egfr(80), "2026"), egfr(45, 10)), ("needs_labs",)),
+        ((dated(egfr(45), None), egfr(80, 10)), ("stale", "needs_labs")),
+        (
+            (dated(creatinine(1.6), "2026-10"), dated(egfr(80), "2026-10-12")),
+            ("conflicting", "needs_labs"),
+        ),
+        # The same class, or surely older.
+        ((dated(egfr(45), "2026"), egfr(50, 10)), ("stale",)),
+        ((dated(egfr(80), "2025"), egfr(45, 10)), ()),
+        ((dated(egfr(45), MORNING), dated(egfr(80), EVENING)), ()),
+        # Of one moment: the preferred code says which one counts.
+        ((dated(egfr(45), MORNING), dated(fhir.observation("33914-3", 80, None), MORNING)), ()),
+    ],
+)
+def test_where_dates_leave_it_open_which_result_is_the_newest_tests_come_first(
+    labs: tuple[Resource, ...], flags: tuple[str, ...]
+) -> None:
+    for order in (labs, labs[::-1]):
+        assert kidney(*order).flags == flags
+
+
+def test_a_creatinine_that_may_be_the_newest_result_is_not_hidden_by_an_older_and_worse_one() -> (
+    None
+):
+    labs = [
+        dated(creatinine(1.2), "2026"),
+        dated(creatinine(1.25), "2026-01-26T08:00:00Z"),
+        dated(egfr(75), "2026-09-23T08:00:00Z"),
+    ]
+    assert kidney(*labs[1:]).kidney_class is NORMAL
+    found = kidney(*labs)
+    assert found.evidence is not None
+    assert (found.kidney_class, found.evidence.value) == (MODERATE, "1.2")
+
+
 # ------------------------------------------------------- how long a good result holds (N-4)
 
 ELDERLY = fhir.patient(TODAY, age=65, sex="female")
@@ -250,6 +289,33 @@ def test_a_result_that_cannot_be_used_is_named_and_gives_tests_only(result: Reso
     assert (moderate.kidney_class, moderate.flags) == (MODERATE, ("unusable_newer",))
     newer = kidney(result, {**egfr(92, 5), "id": "newer"})
     assert (newer.kidney_class, newer.flags, newer.gaps) == (NORMAL, (), ())
+
+
+@pytest.mark.parametrize(
+    ("unusable", "usable", "flags"),
+    [
+        # At the same moment the eGFR would count, and the preferred code of two.
+        (egfr(value_string="?"), creatinine(0.7), ("unusable_newer",)),
+        (egfr(value_string="?"), fhir.observation("33914-3", 92, None, 10, today=TODAY), ("unusable_newer",)),
+        (fhir.observation("33914-3", 300, None, 10, today=TODAY), egfr(92), ()),
+        (creatinine(99), egfr(92), ()),
+        ({**egfr(92), "code": {"text": "GFR"}}, creatinine(0.7), ("unusable_newer",)),
+        ({**egfr(92), "code": {"text": "GFR"}}, {**egfr(92), "id": "b"}, ("unusable_newer",)),
+        ({**egfr(92), "code": {"text": "Creatinine"}}, {**egfr(92), "id": "b"}, ()),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_used_and_would_count_at_the_same_moment_is_a_doubt(
+    unusable: Resource, usable: Resource, flags: tuple[str, ...]
+) -> None:
+    for order in ((unusable, usable), (usable, unusable)):
+        assert kidney(*order).flags == flags
+
+
+@pytest.mark.parametrize("status", [None, "FINAL", "done"])
+def test_a_result_of_no_status_that_might_disagree_is_not_passed_over(status: str | None) -> None:
+    disagrees = {**dated(creatinine(3.09), MORNING), "status": status}
+    found = kidney(dated(egfr(92), MORNING), {k: v for k, v in disagrees.items() if v is not None})
+    assert (found.kidney_class, found.flags) == (UNKNOWN, ("partly_known",))
 
 
 def test_the_newest_of_several_that_cannot_be_used_is_shown() -> None:
