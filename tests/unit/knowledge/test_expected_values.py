@@ -139,30 +139,10 @@ KIDNEY_WORDS = [
     ("egfr-normal", "none", ""),
     ("unknown", "none", ""),
 ]
-KIDNEY_FLAGS = [
-    ("conflicting", "egfr-severe egfr-moderate", "conflicting", ""),
-    ("stale", "egfr-moderate", "egfr_stale", ""),
-    ("needs_labs", "egfr-moderate", "egfr_bound", ""),
-    ("needs_labs", "egfr-moderate", "order_open", ""),
-    ("needs_labs", "ckd-moderate", "", "egfr_good"),
-    ("discordant", "ckd-moderate", "egfr_good", ""),
-    ("needs_labs", "ckd-unspecified", "", ""),
-    ("disagrees", "ckd-severe", "egfr_on_file", ""),
-    ("unusable_newer", "", "unusable_newer", ""),
-    ("partly_known", "", "partly_known", ""),
-]
 
 
 def test_what_the_kidney_table_says_of_each_row() -> None:
     assert [(r.id, r.basis, r.reason) for r in knowledge().policy.kidney] == KIDNEY_WORDS
-
-
-def test_the_flags_beside_the_kidney_class() -> None:
-    found = [
-        (f.flag, " ".join(f.rows), " ".join(f.when), " ".join(f.unless))
-        for f in knowledge().policy.kidney_flags
-    ]
-    assert found == KIDNEY_FLAGS
 
 
 @pytest.mark.parametrize("row_id", KIDNEY_TITLES)
