@@ -88,8 +88,6 @@ class Search:
 
     def _shortfall(self, found: int) -> UnavailableError | None:
         """Why this may be less than there is."""
-        if any(page.withheld for page in self._pages):
-            return UnavailableError(Why.OUTCOME)
         # As many as a page holds, without a link and without a total: there may be more.
         is_cut = found == self.query.count and not self._total
         if self._total > found or is_cut:

@@ -208,17 +208,41 @@ def test_a_result_that_is_coded_elsewhere_alone_is_not_filtered_away(
     serve: Serve, today: date
 ) -> None:
     """Its words may name kidney function: whoever reads the key has to know of it."""
-    local = fhir.observation(fhir.EGFR, 20, None, 1, id="local", today=today)
-    local["code"] = fhir.concept("GFR", "urn:local", text="eGFR")
-    local["category"] = [fhir.concept("laboratory", "urn:category")]
-    store = Store([*resources(today, "codelist"), local])
+    local = laboratory("local", fhir.concept("GFR", "urn:local", text="eGFR"), today)
+    contents = fetched(serve(only_by_category(today, local)))
+    assert "local" in ids_of(contents, "kidneyLabs")
+    assert "potassium" not in ids_of(contents, "kidneyLabs")
+
+
+def test_a_panel_is_not_filtered_away(serve: Serve, today: date) -> None:
+    panel = laboratory("panel", fhir.concept("24323-8", "loinc"), today)
+    panel["component"] = [{"code": fhir.concept("2160-0", "loinc")}]
+    contents = fetched(serve(only_by_category(today, panel)))
+    assert "panel" in ids_of(contents, "kidneyLabs")
+
+
+def test_what_cannot_be_read_of_another_result_is_of_no_interest(serve: Serve, today: date) -> None:
+    other = laboratory("sodium", fhir.concept("2951-2", "loinc"), today) | {"status": 5}
+    contents = fetched(serve(only_by_category(today, other)))
+    assert contents["kidneyLabs"].unread == ()
+    mine = laboratory("mine", fhir.concept(fhir.EGFR, "loinc"), today) | {"status": 5}
+    contents = fetched(serve(only_by_category(today, mine)))
+    assert [lost.resource for lost in contents["kidneyLabs"].unread] == ["Observation/mine"]
+
+
+def laboratory(id: str, code: dict[str, Any], today: date) -> dict[str, Any]:
+    result = fhir.observation(fhir.EGFR, 20, None, 1, id=id, today=today)
+    return result | {"code": code, "category": [fhir.concept("laboratory", "urn:category")]}
+
+
+def only_by_category(today: date, more: dict[str, Any]) -> Callable[[Asked], Reply]:
+    """A server that refuses lists of codes, and has one more resource."""
+    store = Store([*resources(today, "codelist"), more])
 
     def answer(asked: Asked) -> Reply:
         return say(REFUSED, 400) if "," in asked.query.get("code", "") else usually(store, asked)
 
-    contents = fetched(serve(answer))
-    assert "local" in ids_of(contents, "kidneyLabs")
-    assert "potassium" not in ids_of(contents, "kidneyLabs")
+    return answer
 
 
 def test_results_are_asked_for_unsorted_where_sorting_is_refused(serve: Serve, today: date) -> None:
