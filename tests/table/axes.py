@@ -100,6 +100,10 @@ KIDNEYS: dict[str, Change] = {
     "creatinine-severe": {"creatinine": (Creatinine(354, 20, unit="umol/L", molar=True),)},
     "creatinine-implausible": {"creatinine": (Creatinine(70, 10),)},
     "creatinine-excluded-code": {"creatinine": (Creatinine(4.0, 10, use=False),)},
+    "creatinine-excluded-newer": {
+        "egfr": (Egfr(90, 40),),
+        "creatinine": (Creatinine(4.0, 10, use=False),),
+    },
     "creatinine-default-unit": {"creatinine": (Creatinine(150, 10, unit=None, molar=True),)},
     "creatinine-newer": {"egfr": (Egfr(72, 90),), "creatinine": (Creatinine(1.6, 2),)},
     "creatinine-older": {"egfr": (Egfr(72, 10),), "creatinine": (Creatinine(1.6, 90),)},

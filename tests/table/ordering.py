@@ -77,9 +77,13 @@ def suggestion_for(case: Case, kidney: Kidney, draft: Draft) -> Card | None:
 # ------------------------------------------------------------------------ what is renewed
 
 
+def ingredient(magnesium: Draft | Taking) -> tuple[str, str]:
+    return magnesium.subtype, magnesium.salt.partition("-")[0]
+
+
 def renewed(case: Case, draft: Draft) -> Taking | None:
     """M-14: the magnesium that this order continues; 12.7.20: a bare ingredient is no product."""
-    if draft.renews and case.taking and case.taking[0].salt == draft.salt:
+    if draft.renews and case.taking and ingredient(case.taking[0]) == ingredient(draft):
         return case.taking[0]
     products = {"oxide", "glycinate-tablets"}
     return next(

@@ -93,16 +93,17 @@ def age_at(case: Case, days: int) -> int | None:
 
 
 def computed_value(case: Case, result: Creatinine) -> float | None:
+    """None where it cannot be used (N-2), as with the codes that must not feed the equation."""
     age, creatinine = age_at(case, result.days), creatinine_mg_dl(result)
-    if creatinine is None or age is None or case.sex not in {"female", "male"}:
+    if not result.use or creatinine is None or age is None or case.sex not in {"female", "male"}:
         return None
     return ckd_epi_2021(creatinine, age, case.sex)
 
 
 def counts_as_creatinine(case: Case, result: Creatinine) -> bool:
-    """SPEC 3.1.3: the right code and status, and an adult at sampling (or an age not known)."""
+    """SPEC 3.1.3: a result of an adult at sampling (or of an age not known)."""
     age = age_at(case, result.days)
-    return result.status in RESULT_STATUSES and result.use and (age is None or age >= 18)
+    return result.status in RESULT_STATUSES and (age is None or age >= 18)
 
 
 def kidney_points(case: Case) -> list[Point]:

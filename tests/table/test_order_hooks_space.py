@@ -195,7 +195,7 @@ def orders_and_what_is_not_known() -> Iterator[Case]:
     """U-1, U-7, U-14: each form, with each key in part and each entry that nobody can read."""
     single: list[Change] = [row for row in PARTLY_SETS if len(row["partly"]) == 1]
     missing: list[Change] = [row for row in MISSING_SETS if len(row["missing"]) == 1]
-    levels = [MAGNESIUM[name] for name in ("none", "implausible", "newer-unusable")]
+    levels = [MAGNESIUM[name] for name in ("none", "newer-unusable")]
     forms = [ordering(magnesium(200, subtype=form)) for form in SUBTYPES]
     unknown = [*single, *missing, *UNREADABLE]
     return (varied(SIGN, *row) for row in product(forms, unknown, levels, CLASSES))
@@ -246,8 +246,10 @@ def drug_meets_treatment() -> Iterator[Case]:
         *({"taking": (Taking(form),)} for form in ("multivitamin", "phosphate-binder")),
         {"taking": (Taking("parenteral"),)},
     ]
-    for hook, drug, taking, kidney in product(HOOKS, DRUGS, takings, CLASSES):
-        yield varied(hook, kidney, taking, ordering(Draft(f"drug:{drug}")))
+    for drug, taking, kidney in product(DRUGS, takings, CLASSES):
+        yield varied(SELECT, kidney, taking, ordering(Draft(f"drug:{drug}")))
+    for drug, taking in product(DRUGS, takings):
+        yield varied(SIGN, KIDNEYS["normal"], taking, ordering(Draft(f"drug:{drug}")))
 
 
 def drug_renewed() -> Iterator[Case]:

@@ -70,9 +70,11 @@ def risks_and_age_of_results() -> Iterator[Case]:
 
 
 def pairs_of_risks() -> Iterator[Case]:
-    for first, second in product(RISK, RISK):
-        if first < second:
-            yield varied(PATIENT, {"rf": risks(first, second)}, KIDNEYS["none"])
+    """Each risk beside one of each kind: a factor, a renal risk, both, a kidney history."""
+    for first in ("alcohol", "diabetes", "loop", "ksparing", "polycystic", "digoxin"):
+        for second, kidney in product(RISK, (KIDNEYS["none"], KIDNEYS["good-184"])):
+            if first != second:
+                yield varied(PATIENT, {"rf": risks(first, second)}, kidney)
 
 
 def migraines() -> Iterator[Case]:
@@ -120,13 +122,13 @@ def pairs_of_blocks() -> Iterator[Case]:
 def magnesium_results() -> Iterator[Case]:
     """Each reading of serum magnesium, with and without another risk factor or treatment."""
     takings = [TAKING[name] for name in ("none", "supplement", "antacid-as-needed")]
-    axes = (MAGNESIUM.values(), CORE_KIDNEYS, (NO_RISK, DIABETES), takings)
+    axes = (MAGNESIUM.values(), CLASSES, (NO_RISK, DIABETES), takings)
     return (varied(PATIENT, *row) for row in product(*axes))
 
 
 def treatments() -> Iterator[Case]:
     """Each kind of magnesium taken, with kidney class and serum magnesium, migraine or not."""
-    axes = (TAKING.values(), CORE_KIDNEYS, CORE_MAGNESIUM, SUBTYPES)
+    axes = (TAKING.values(), CORE_KIDNEYS, CORE_MAGNESIUM, SUBTYPES[1:])
     return (varied(PATIENT, DIABETES, *row) for row in product(*axes))
 
 
@@ -175,7 +177,9 @@ def taken_before() -> Iterator[Case]:
     """M-15: no suggestion to start again what was stopped within 24 months."""
     people: list[Change] = [{**DIABETES}, {"migraine": "menstrual"}, {"rf": risks("loop")}]
     takings = [TAKING[name] for name in ("none", "antacid-as-needed")]
-    axes = (STOPPED_BEFORE, CORE_KIDNEYS, CORE_MAGNESIUM, people, takings)
+    levels = [MAGNESIUM[name] for name in ("none", "severe-low", "normal", "high")]
+    kidneys = [*CLASSES, KIDNEYS["wrong-unit"]]
+    axes = (STOPPED_BEFORE, kidneys, levels, people, takings)
     return (varied(PATIENT, *row) for row in product(*axes))
 
 
