@@ -124,8 +124,12 @@ def _statuses(
 ) -> Iterator[tuple[int, Entry[Observation]]]:
     for content in elsewhere:
         for position, entry in enumerate(content.entries):
-            if entry.resource is not None and _is_status(entry.resource):
-                yield position, entry
+            # Most results are others, so this is seen in place.
+            code = entry.resource.code if entry.resource is not None else None
+            if code is not None and code.coding is not None:
+                for coding in code.coding:
+                    if coding.code == LOINC_STATUS:
+                        yield position, entry
 
 
 def _is_status(observation: Observation) -> bool:

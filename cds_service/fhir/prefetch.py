@@ -117,8 +117,9 @@ class Kind(Generic[R]):
         if bundle is None or bundle.resourceType != "Bundle":
             return self._by_parts(raw)
         found = _Found(self)
-        entries = bundle.entry or []
-        if {_type_of(e) for e in entries} <= self.resource_types:
+        entries: list[wire.Entry[Any]] = bundle.entry or []
+        kinds = {None if (r := e.resource) is None else r.resourceType for e in entries}
+        if kinds <= self.resource_types:
             found.entries = entries
         else:
             parts = _WHOLE_PARTS.exact(raw)
@@ -127,7 +128,10 @@ class Kind(Generic[R]):
                     found.entries.append(entry)
                 elif parts is not None and parts.entry is not None:
                     found.add(position, parts.entry[position], ())
-        return found.content(_more(bundle.total, bundle.link, entries))
+        # One kind only: nothing was included that is not a match, so the modes need no look.
+        alone = len(kinds) == 1 and kinds <= self.resource_types
+        matches = len(entries) if alone else _matches(entries)
+        return found.content(_more(bundle.total, bundle.link, matches))
 
     def _by_parts(self, raw: Raw) -> Content[R]:
         """Entry by entry and element by element: nothing malformed loses what is good."""
@@ -143,7 +147,7 @@ class Kind(Generic[R]):
         for position, raw_part in enumerate(bundle.entry or ()):
             part, lost = _PART.read(raw_part)
             found.add(position, part, lost)
-        more = bool(damaged) or _more(bundle.total, bundle.link, found.entries)
+        more = bool(damaged) or _more(bundle.total, bundle.link, _matches(found.entries))
         return found.content(more)
 
     def _single(self, raw: Raw, resource_type: str) -> Content[R]:
@@ -251,15 +255,15 @@ def _reason(severity: str | None, code: str | None) -> str:
     return "" if code and severity in HARMLESS else ERROR
 
 
-def _more(
-    total: int | None, links: list[wire.Link] | None, entries: Iterable[wire.Entry[Any]]
-) -> bool:
-    """Whether the server says that it has more matches than these, or nobody can tell."""
+def _more(total: int | None, links: list[wire.Link] | None, matches: int) -> bool:
+    """Whether the server says that it has more than these matches, or nobody can tell."""
     if any(link.relation == "next" or link.relation is None for link in links or ()):
         return True
-    if total is None:
-        return False
-    return total > sum(1 for e in entries if e.mode in (None, "match"))
+    return total is not None and total > matches
+
+
+def _matches(entries: Iterable[wire.Entry[Any]]) -> int:
+    return sum(1 for e in entries if e.mode in (None, "match"))
 
 
 KINDS: Mapping[str, Kind[Any]] = {
