@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 
+from cds_service.chart.chart import State
 from cds_service.chart.dosage import DailyDose
 from cds_service.chart.medications import MedicationUse
 from cds_service.knowledge.drugs import COMBINATION, SPARING
@@ -95,11 +96,15 @@ def _grades_of_unknown_kidneys(findings: Findings) -> frozenset[str]:
     """What makes unknown kidney function worse: a result that cannot be used, a risk (N-2, M-4)."""
     age, limit = findings.oldest_age, findings.chart.knowledge.parameters.age
     old = age is not None and age >= limit.laxative_unknown_kidney
-    unread = findings.chart.problems.unread_of("renal")
+    chart = findings.chart
+    unread = chart.problems.unread_of("renal")
+    # Of results that were withheld or lost the newest may be missing (SPEC 12.7.1).
+    sent = chart.content("kidneyLabs").state is not State.MISSING
+    in_part = sent and bool(chart.gaps("kidneyLabs"))
     holds = {
         "unusable": "unusable_newer" in findings.kidney.flags,
-        "risk": findings.renal_risk,
-        "kidney_risk": old or bool(unread) or renal_risk.kidney_history(findings.chart).present,
+        "risk": findings.renal_risk or in_part,
+        "kidney_risk": old or bool(unread) or renal_risk.kidney_history(chart).present,
     }
     return frozenset(grade for grade, found in holds.items() if found)
 

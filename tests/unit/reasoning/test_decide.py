@@ -27,7 +27,9 @@ def egfr(value: float) -> Resource:
 
 def order(code: str, amount: float | None = 200, **more: Any) -> Resource:
     usual: dict[str, Any] = {"id": f"d-{code}-{amount}"}
-    return fhir.draft_order(code, dosage=amount and fhir.dosage(amount), **{**usual, **more})
+    return fhir.draft_order(
+        code, dosage=amount and fhir.dosage(amount, text="elemental"), **{**usual, **more}
+    )
 
 
 def taking(code: str, **more: Any) -> Resource:

@@ -31,7 +31,7 @@ def level(value: float) -> Resource:
 
 
 def order(code: str = GLYCINATE, amount: float | None = 200, **more: Any) -> Resource:
-    dose = amount and fhir.dosage(amount)
+    dose = amount and fhir.dosage(amount, text="elemental")
     return fhir.draft_order(code, **{"id": f"d-{code}", "dosage": dose, **more})
 
 

@@ -92,6 +92,21 @@ def test_kidney_results_known_in_part_allow_no_dose() -> None:
     assert shown(views(low)) == [("mg-avoid-renal", "warning")]
 
 
+@pytest.mark.parametrize(
+    ("code", "card_id", "indicator"),
+    [(GLYCINATE, "rx-mg-renal-unknown", "warning"), ("253017", "rx-mg-not-checked", "info")],
+)
+def test_kidney_results_known_in_part_are_a_warning_on_a_supplement(
+    code: str, card_id: str, indicator: str
+) -> None:
+    order = orders(code, 200 if code == GLYCINATE else None)
+    part = chart({}, kidneyLabs=fhir.withheld(fhir.bundle([])))
+    assert shown(signs(part, order)) == [(card_id, indicator)]
+    if code == GLYCINATE:
+        absent = one(signs(charted(without=("kidneyLabs",)), order))
+        assert (absent.card, absent.indicator) == (card_id, "info")
+
+
 def test_safety_cards_fire_on_what_is_there() -> None:
     part = fhir.withheld(fhir.bundle([has(BOWEL_OBSTRUCTION)]))
     on = chart({"kidneyLabs": [egfr(92)]}, conditions=part)
