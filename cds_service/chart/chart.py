@@ -14,15 +14,9 @@ from msgspec import Raw
 from cds_service.chart.allergies import Allergies, read_allergies
 from cds_service.chart.conditions import Problems, SetAside, read_problems
 from cds_service.chart.evidence import Evidence, Gap, in_order
+from cds_service.chart.identity import NOT_SENT, UNNAMED, DrugFinder
 from cds_service.chart.labs import Labs, read_labs
-from cds_service.chart.medications import (
-    DrugFinder,
-    Medications,
-    MedicationUse,
-    medication_use,
-    read_requests,
-    read_statements,
-)
+from cds_service.chart.medications import Medications, MedicationUse, UseReader
 from cds_service.chart.patient import Person, read_person
 from cds_service.chart.pregnancy import PregnancyStatus, read_pregnancy_status
 from cds_service.chart.procedures import Procedures, read_procedures
@@ -37,8 +31,6 @@ from cds_service.knowledge.loader import Knowledge
 KIDNEY_SETS = frozenset({"lab_egfr", "lab_creatinine"})
 MAGNESIUM_SETS = frozenset({"lab_magnesium"})
 LAB_KEYS = ("kidneyLabs", "magnesiumLabs", "pregnancyStatus")
-NOT_SENT = "names a medication that was not sent along"
-UNNAMED = "names a medication by nothing that can be looked up"
 DRAFTS = "draftOrders"
 _MEDICATIONS: Kind[wire.Medication] = Kind(wire.Medication, "Medication")
 _MEDICATION_TYPE = b'"Medication"'
@@ -237,24 +229,24 @@ class Chart:
     @cached_property
     def requests(self) -> Medications:
         """MedicationRequests that count."""
-        return read_requests(
-            self.content("medicationRequests"),
-            self._finder,
-            self._subject,
-            self.today,
-            self.knowledge.parameters.medication.authored_within_days,
-            reader=self.reader("medicationRequests"),
+        return self._uses("medicationRequests").requests(
+            self.content("medicationRequests"), self._subject
         )
 
     @cached_property
     def statements(self) -> Medications:
         """MedicationStatements that count."""
-        return read_statements(
-            self.content("medicationStatements"),
+        return self._uses("medicationStatements").statements(
+            self.content("medicationStatements"), self._subject
+        )
+
+    def _uses(self, key: str) -> UseReader:
+        return UseReader(
             self._finder,
-            self._subject,
+            self.knowledge.dosage,
             self.today,
-            reader=self.reader("medicationStatements"),
+            self.knowledge.parameters.medication,
+            self.reader(key),
         )
 
     @cached_property
@@ -347,24 +339,20 @@ class Chart:
 
     def draft(self, order: wire.DraftOrder, reference: str) -> MedicationUse | None:
         """A draft order as a medication; `None` if it names no drug that any rule knows."""
-        concept, _ = self._finder.concept_of(order)
-        found = self._finder.drug_of(concept) if concept is not None else None
-        if found is None or concept is None:
-            return None
-        return medication_use(order, concept, found, reference, self._finder)
+        return self._uses(DRAFTS).draft(order, reference)
 
     def unidentified(self, order: wire.DraftOrder) -> str:
         """Why nobody can tell what a draft orders; "" where that is known, or nothing chosen yet."""
-        concept, unresolved = self._finder.concept_of(order)
-        if unresolved:
-            named = order.medicationReference
-            return NOT_SENT if named is not None and named.reference else ""
-        chosen = concept is not None and bool(concept.coding)
-        return UNNAMED if chosen and not self._finder.is_named(concept) else ""
+        identity = self._finder.identify(order, order.id or "", self.reader(DRAFTS))
+        concept, reference = order.medicationCodeableConcept, order.medicationReference
+        chosen = (
+            bool(concept.coding) if concept is not None else bool(reference and reference.reference)
+        )
+        return identity.missing if chosen and not identity.named else ""
 
     def is_named(self, order: wire.DraftOrder) -> bool:
         """Whether a name, or a code that can be looked up, says what a draft orders."""
-        return self._finder.is_named(self._finder.concept_of(order)[0])
+        return self._finder.identify(order, order.id or "", self.reader(DRAFTS)).named
 
     def add_drafts(self, entries: Sequence[DraftEntry]) -> None:
         """Resources that came with the draft orders, to which orders may refer."""

@@ -299,12 +299,9 @@ class Drugs:
             route = _one_route(name.brand for name in found)
         return Drug(text, frozenset(classes), ingredients, route, "text", product)
 
-    def with_words(self, drug: Drug, text: str) -> Drug:
-        """A drug known by its code, and magnesium besides where the words name it (U-13)."""
-        if MAGNESIUM in drug.classes:
-            return drug
-        named = self.by_text(text)
-        if named is None or named.magnesium is None:
+    def with_magnesium(self, drug: Drug, named: Drug | None) -> Drug:
+        """A drug known by its code, and magnesium besides if that is what its words name (U-13)."""
+        if MAGNESIUM in drug.classes or named is None or named.magnesium is None:
             return drug
         return msgspec.structs.replace(
             named,
@@ -321,16 +318,18 @@ class Drugs:
         classes = frozenset[str]().union(*(d.classes for d in drugs))
         if SPARING in classes and classes & WASTING:
             classes |= {COMBINATION}
-        leading = next((d for d in drugs if d.magnesium is not None), drugs[0])
-        routes = {d.route for d in drugs} - {"any"}
+        holding = [d for d in drugs if d.magnesium is not None]
+        leading = holding[0] if holding else drugs[0]
         product = leading.magnesium
-        if product is not None:
+        if product is not None and leading.matched != "code":
             salts = tuple(
                 dict.fromkeys(
-                    s for d in drugs if d.magnesium is not None for s in d.magnesium.salts
+                    s for d in holding if d.magnesium is not None for s in d.magnesium.salts
                 )
             )
-            product = self._by_words(wording, salts, product.subtype)
+            subtype = self._by_words(wording, salts, product.subtype).subtype
+            product = msgspec.structs.replace(product, salts=salts, subtype=subtype)
+        routes = {d.route for d in drugs} - {"any"}
         return msgspec.structs.replace(
             leading,
             classes=classes,

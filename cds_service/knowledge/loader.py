@@ -15,7 +15,7 @@ import msgspec
 
 from cds_service.knowledge import drugs as drug_index
 from cds_service.knowledge import model, tables, wording
-from cds_service.knowledge.dosage import DosageTables
+from cds_service.knowledge.dosage import DosageTables, Dosing
 from cds_service.knowledge.parameters import Parameter, Parameters, parameters_from
 from cds_service.knowledge.terminology import CodeSystem, Terminology, ValueSet
 
@@ -46,7 +46,7 @@ class Knowledge(msgspec.Struct, frozen=True, eq=False):
     sets: dict[str, ValueSet]
     terminology: Terminology
     drugs: drug_index.Drugs
-    dosage: DosageTables
+    dosage: Dosing
     brand_names: model.BrandNames
     dosage_words: model.DosageWords
     cards: dict[str, model.CardText]
@@ -111,7 +111,10 @@ def load(folder: Traversable | None = None) -> Knowledge:
             reader.read("drug_text.json", drug_index.DrugText),
             reader.read("rxnorm/brand_names.json", model.BrandNames).names,
         ),
-        dosage=reader.read("dosage.json", DosageTables),
+        dosage=Dosing(
+            reader.read("dosage.json", DosageTables),
+            reader.read("dosage_words.json", model.DosageWords),
+        ),
         brand_names=reader.read("rxnorm/brand_names.json", model.BrandNames),
         dosage_words=reader.read("dosage_words.json", model.DosageWords),
         cards={c.id: c for c in reader.read("cards.json", _Cards).cards},

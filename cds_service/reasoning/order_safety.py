@@ -162,16 +162,19 @@ def _offer(order: MagnesiumOrder, kind: str) -> list[Offer]:
 
 
 def _update(order: MagnesiumOrder) -> list[Offer]:
-    """The order with the limit of reduced kidneys, where its dose is known to be above (N-6)."""
+    """The order with the limit of reduced kidneys, where its dose is known to be above (N-6).
+
+    A dose that may be that of the salt is not known to be: the change could raise it.
+    """
     limit = order.parameters.dose.moderate_ckd_max_mg
     ref, age = order.draft.ref, order.findings.age
-    above = order.dose.mg is not None and order.dose.mg > limit
+    above = order.dose.mg is not None and order.dose.mg > limit and not order.dose.up_to
     child = age is not None and age < order.parameters.age.adult
     # The limit is an adult's, and of two orders in one session only one can be set to it.
     if not above or child or order.drafted or not ref.reference:
         return []
     drugs = order.knowledge.drugs
-    if in_whole_units(order.use, limit, drugs):
+    if in_whole_units(order.use, limit, drugs, order.knowledge.dosage):
         return [Offer(OfferKind.UPDATE, order=ref, daily_mg=limit)]
     # No whole number of these tablets is the limit: the salt is ordered, as in the plans.
     salt = drugs.single_salt(order.use.drug)

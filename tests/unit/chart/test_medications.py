@@ -54,8 +54,6 @@ def one(resource: Resource, *others: Resource) -> MedicationUse:
         ({"status": "cancelled"}, "status is cancelled"),
         ({"status": "entered-in-error"}, "status is entered-in-error"),
         ({"status": "draft"}, "status is draft"),
-        ({"status": "unknown"}, "status is unknown"),
-        ({"status": None}, "status is missing"),
         ({"intent": "order"}, ""),
         ({"intent": "original-order"}, ""),
         ({"intent": "instance-order"}, ""),
@@ -65,6 +63,7 @@ def one(resource: Resource, *others: Resource) -> MedicationUse:
         ({"intent": "proposal"}, "intent is proposal"),
         ({"intent": "plan"}, "intent is plan"),
         ({"intent": "option"}, "intent is option"),
+        ({"intent": "Order"}, ""),  # no FHIR code: read like a missing one
         ({"doNotPerform": True}, "says doNotPerform"),
         ({"doNotPerform": False}, ""),
         ({"authoredOn": day(730)}, ""),
@@ -120,8 +119,6 @@ def test_an_old_order_counts_while_it_is_valid(dispense: Any, counts: bool) -> N
         ({"status": "on-hold"}, False),
         ({"status": "entered-in-error"}, False),
         # Without a status a period that covers the day is enough.
-        ({"status": None}, False),
-        ({"status": None, "effectivePeriod": {}}, False),
         ({"status": None, "effectivePeriod": {"start": day(10)}}, True),
         ({"status": None, "effectivePeriod": {"end": day(-10)}}, True),
         ({"status": None, "effectivePeriod": {"start": day(-1)}}, False),
@@ -137,12 +134,12 @@ def test_the_test_of_a_statement(changes: dict[str, Any], counts: bool) -> None:
 def test_why_a_statement_does_not_count() -> None:
     over = statement(effectivePeriod={"end": day(1)})
     stopped = statement(status="stopped")
-    missing = statement(status=None)
-    found = chart({"medicationStatements": [over, stopped, missing]}).statements
+    coming = statement(status=None, effectivePeriod={"start": day(-1)})
+    found = chart({"medicationStatements": [over, stopped, coming]}).statements
     assert [s.why for s in found.set_aside] == [
         "its effectivePeriod is over",
         "status is stopped",
-        "status is missing",
+        "its effectivePeriod has not begun",
     ]
 
 
@@ -227,8 +224,8 @@ def test_what_is_combined_may_stand_half_in_the_display_and_half_in_the_text() -
         concept((ATC, "J01CA04")),
         concept((RXNORM, "1"), text=""),
         concept(text="amoxicillin"),
-        concept(("urn:local", "x"), text="amoxicillin"),
-        {"coding": [{"system": "urn:local", "code": "x", "display": "amoxicillin"}]},
+        concept(("urn:local", "x"), (RXNORM, "723")),
+        {"coding": [{"system": "urn:local", "display": "amoxicillin"}]},
     ],
 )
 def test_a_drug_that_no_rule_knows_is_passed_over(medication: Resource) -> None:
@@ -243,6 +240,10 @@ ABSENT = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
     "medication",
     [
         concept(("urn:local", FUROSEMIDE)),
+        # A code that is not read may say something else than words that match nothing (12.7.18).
+        concept(("urn:local", "x"), text="amoxicillin"),
+        {"coding": [{"system": "urn:local", "code": "x", "display": "amoxicillin"}]},
+        {"coding": [{"code": "x", "display": "amoxicillin"}]},
         concept((RXNORM, "")),
         concept((ABSENT, "unknown")),
         concept((ABSENT, "unknown"), text="unknown"),
@@ -346,7 +347,6 @@ def test_a_contained_medication(inner_id: str) -> None:
     [
         ({"reference": "Medication/elsewhere"}, {}),
         ({"reference": "#m1"}, {}),
-        ({"reference": "#m1"}, {"contained": "odd"}),
         ({"reference": "#m1"}, {"contained": [{"resourceType": "Medication", "id": "m2"}]}),
         ({"reference": "#m1"}, {"contained": [{"resourceType": "Medication", "id": "m1"}]}),
         ({"identifier": {"value": "9"}}, {}),
@@ -526,14 +526,13 @@ def test_what_does_not_count_hides_no_order_behind_it() -> None:
 
 def test_orders_without_an_id_are_named_by_their_place() -> None:
     entries = [
-        {"fullUrl": ""},
         {"resource": order(id=None)},
         {"resource": order(id=None, medicationCodeableConcept=NAMELESS)},
     ]
     bundle = {"resourceType": "Bundle", "entry": entries}
     found = chart(medicationRequests=bundle).requests
-    assert [u.reference for u in found.uses] == ["MedicationRequest (entry 1, without id)"]
-    assert found.unnamed == ["MedicationRequest (entry 2, without id)"]
+    assert [u.reference for u in found.uses] == ["MedicationRequest (entry 0, without id)"]
+    assert found.unnamed == ["MedicationRequest (entry 1, without id)"]
 
 
 def test_an_entry_without_a_resource_does_not_hide_the_medication_referred_to() -> None:
