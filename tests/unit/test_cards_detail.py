@@ -396,7 +396,7 @@ def test_a_dose_comes_with_its_steps_trial_stop_rule_and_limits() -> None:
             "(elemental magnesium, as glycinate)"
         ),
         (
-            "- Stop at 12 weeks unless headache days fall by 50 % or meaningfully; "
+            "- Keep a headache diary; stop at 12 weeks unless headache days fall by 50 % or meaningfully; "
             "earlier if diarrhoea stays"
         ),
         "- Creatinine and magnesium again at 12 weeks",
