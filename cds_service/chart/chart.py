@@ -15,7 +15,7 @@ from cds_service.chart.allergies import Allergies, read_allergies
 from cds_service.chart.conditions import Problems, SetAside, read_problems
 from cds_service.chart.evidence import Evidence, Gap, in_order
 from cds_service.chart.identity import NOT_SENT, UNNAMED, DrugFinder
-from cds_service.chart.labs import Labs, read_labs
+from cds_service.chart.labs import ASKED, Labs, read_labs, results_of
 from cds_service.chart.medications import Medications, MedicationUse, UseReader
 from cds_service.chart.patient import Person, read_person
 from cds_service.chart.pregnancy import PregnancyStatus, read_pregnancy_status
@@ -28,9 +28,6 @@ from cds_service.fhir.prefetch import KINDS, REFERABLE, REQUIRED, Content, Kind,
 from cds_service.fhir.wire import CodeableConcept
 from cds_service.knowledge.loader import Knowledge
 
-KIDNEY_SETS = frozenset({"lab_egfr", "lab_creatinine"})
-MAGNESIUM_SETS = frozenset({"lab_magnesium"})
-LAB_KEYS = ("kidneyLabs", "magnesiumLabs", "pregnancyStatus")
 DRAFTS = "draftOrders"
 _MEDICATIONS: Kind[wire.Medication] = Kind(wire.Medication, "Medication")
 _MEDICATION_TYPE = b'"Medication"'
@@ -96,6 +93,7 @@ class Chart:
         self._noted: set[str] = set()
         self._conditions_beside: dict[str, CodeableConcept | None] = {}
         self._readers: dict[str, Reader] = {}
+        self._results: dict[str, Labs] = {}
 
     def content(self, key: str) -> Content[Any]:
         """What one prefetch key holds. What of it cannot be read is recorded."""
@@ -258,31 +256,27 @@ class Chart:
     @cached_property
     def kidney_labs(self) -> Labs:
         """eGFR and creatinine results."""
-        return self._labs("kidneyLabs", KIDNEY_SETS)
+        return self._labs("kidneyLabs")
 
     @cached_property
     def magnesium_labs(self) -> Labs:
         """Serum magnesium results."""
-        return self._labs("magnesiumLabs", MAGNESIUM_SETS)
+        return self._labs("magnesiumLabs")
 
-    def _labs(self, key: str, sets: frozenset[str]) -> Labs:
-        """The results of a key, and those that came under the key of another laboratory search."""
-        labs = self._labs_under(key, sets)
-        for other in LAB_KEYS:
-            if other != key and self.content(other).entries:
-                labs.extend(self._labs_under(other, sets, elsewhere=True))
-        return labs
+    def _labs(self, key: str) -> Labs:
+        others = (k for k in ASKED if k != key and self.content(k).entries)
+        return results_of(ASKED[key], self._labs_under(key), map(self._labs_under, others))
 
-    def _labs_under(self, key: str, sets: frozenset[str], elsewhere: bool = False) -> Labs:
-        return read_labs(
-            self.content(key),
-            self.knowledge.terminology,
-            self.knowledge.safety_words,
-            sets,
-            self._subject,
-            reader=self.reader(key),
-            elsewhere=elsewhere,
-        )
+    def _labs_under(self, key: str) -> Labs:
+        if key not in self._results:
+            self._results[key] = read_labs(
+                self.content(key),
+                self.knowledge.terminology,
+                self.knowledge.safety_words,
+                self._subject,
+                reader=self.reader(key),
+            )
+        return self._results[key]
 
     @cached_property
     def pregnancy(self) -> PregnancyStatus:
@@ -295,7 +289,7 @@ class Chart:
             self.knowledge.parameters.pregnancy.lookback_days,
             reader=self.reader("pregnancyStatus"),
             safety_words=self.knowledge.safety_words,
-            elsewhere=[self.content(key) for key in LAB_KEYS if key != "pregnancyStatus"],
+            elsewhere=[self.content(key) for key in ASKED if key != "pregnancyStatus"],
         )
 
     @property

@@ -7,6 +7,7 @@ whose code cannot be read, if its words name what a rule asks for.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import msgspec
@@ -34,6 +35,15 @@ from cds_service.knowledge.words import fold
 
 FINAL = frozenset({"final", "amended", "corrected"})
 LOINC = "http://loinc.org"
+ASKED: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "kidneyLabs": frozenset({"lab_egfr", "lab_creatinine"}),
+        "magnesiumLabs": frozenset({"lab_magnesium"}),
+        "pregnancyStatus": frozenset(),
+    }
+)
+"""The prefetch keys of Observations, and the value sets of tests that each is asked for."""
+_TESTS = frozenset().union(*ASKED.values())
 NOT_A_RESULT = frozenset({"registered", "preliminary", "cancelled", "entered-in-error"})
 _MAX_EXPONENT = 12
 
@@ -91,13 +101,13 @@ class LabResult:
 
     def _measured(self) -> tuple[Measured | None, str]:
         source, path = self._source, self._path
-        if memoryview(source.valueQuantity):
+        if is_there(source.valueQuantity):
             quantity = self._reader.whole(
                 _QUANTITY, source.valueQuantity, self.name, f"{path}valueQuantity"
             )
             measured = _quantity(quantity) if quantity is not None else None
             return measured, "" if measured else "has no number that can be read"
-        if memoryview(source.valueString):
+        if is_there(source.valueString):
             text = self._reader.read(_STRING, source.valueString, self.name, f"{path}valueString")
             measured = quantities.from_text(text) if text is not None else None
             return measured, "" if measured else "is a text that is not just a number"
@@ -110,7 +120,7 @@ class LabResult:
             resource=self.name,
             system=self._coding.system,
             code=self._coding.code,
-            display=label_of(self._observation.code, self._coding) or self.entry.display,
+            display=label_of(self._source.code, self._coding) or self.entry.display,
             date=self.when.written or None,
             value=f"{measured.comparator}{measured.value}" if measured else None,
             unit=unit,
@@ -136,7 +146,7 @@ class UnreadResult(msgspec.Struct, frozen=True):
 
 
 class Labs(msgspec.Struct):
-    """The results of one prefetch key.
+    """The results of one prefetch key, or those of some tests under any key.
 
     `unread` are results that may be of a wanted test but whose code cannot be read. `complete` is
     false where the server has more and what it sent is not newest first, so that the newest result
@@ -149,12 +159,20 @@ class Labs(msgspec.Struct):
     foreign: int = 0
     complete: bool = True
 
-    def extend(self, other: Labs) -> None:
-        """Add what another key held, that was asked for other tests."""
-        self.results += other.results
-        self.unread += other.unread
-        self.set_aside += other.set_aside
-        self.foreign += other.foreign
+
+def results_of(set_ids: frozenset[str], own: Labs, others: Iterable[Labs]) -> Labs:
+    """The results of these tests: of the key that was asked for them, and what came under others.
+
+    A result under another key is a result (SPEC 12.1): it must not be taken for absent.
+    """
+    every = (own, *others)
+    return Labs(
+        [r for labs in every for r in labs.results if r.set_id in set_ids],
+        [u for labs in every for u in labs.unread if u.set_ids & set_ids],
+        own.set_aside,
+        own.foreign,
+        own.complete,
+    )
 
 
 class _Component(msgspec.Struct, gc=False):
@@ -212,13 +230,13 @@ class _Wanted:
         self,
         terminology: Terminology,
         words: Mapping[str, tuple[str, ...]],
-        set_ids: frozenset[str],
-        elsewhere: bool,
+        asked: frozenset[str],
     ) -> None:
-        self._elsewhere = elsewhere
-        self._members = terminology.codes_of(set_ids, LOINC)
+        self._asked = asked
+        self._members = terminology.codes_of(_TESTS, LOINC)
         self._terminology = terminology
-        self._words = {set_id: words[set_id] for set_id in sorted(set_ids)}
+        self._words = {set_id: words[set_id] for set_id in _TESTS}
+        self._named: dict[str, frozenset[str]] = {}
 
     def is_surely_another(self, observation: Observation) -> bool:
         """Whether its only coding is a LOINC code of another test, as that of most results is."""
@@ -234,44 +252,45 @@ class _Wanted:
     def part(self, source: Observation | _Component, path: str) -> _Part:
         """What the code of an Observation or component says."""
         codings = (source.code.coding if source.code is not None else None) or ()
-        loinc = [c for c in codings if self._is_loinc(c)]
+        loinc = [c for c in codings if self._terminology.canonical(c.system) == LOINC]
         for coding in loinc:
             hits = self._members.get(coding.code or "")
             if hits is not None:
                 return _Part(source, path, (hits[0].entry, hits[0].set_id, coding), False)
-        named = frozenset[str]() if loinc else self._named_in(source.code or CodeableConcept())
-        return _Part(source, path, None, bool(loinc) or (self._elsewhere and not named), named)
-
-    def _is_loinc(self, coding: Coding) -> bool:
-        known = self._terminology
-        return known.canonical(coding.system) == LOINC and known.reads(coding.system, coding.code)
+        if any(self._terminology.reads(c.system, c.code) for c in loinc):
+            return _Part(source, path, None, True)
+        named = self._named_in(source.code or CodeableConcept())
+        return _Part(source, path, None, not named and not self._asked, named)
 
     def _named_in(self, code: CodeableConcept) -> frozenset[str]:
-        """The tests that the words of a code name. A code without words may mean each of them."""
-        said = fold(" ".join(filter(None, (code.text, *(c.display for c in code.coding or ())))))
-        if not said.strip():
-            return frozenset() if self._elsewhere else frozenset(self._words)
-        named = (s for s, words in self._words.items() if any(word in said for word in words))
-        return frozenset(named)
+        """The tests that the words of a code name. Without words it may be each that was asked for."""
+        words = " ".join(filter(None, (code.text, *(c.display for c in code.coding or ()))))
+        named = self._named.get(words)  # the same few tests come again and again
+        if named is None:
+            said = fold(words)
+            named = self._named[words] = (
+                frozenset(s for s, known in self._words.items() if any(w in said for w in known))
+                if said.strip()
+                else self._asked
+            )
+        return named
 
 
 def read_labs(
     content: Content[Observation],
     terminology: Terminology,
     words: Mapping[str, tuple[str, ...]],
-    set_ids: frozenset[str],
     subject: Subject,
     *,
     reader: Reader,
-    elsewhere: bool = False,
 ) -> Labs:
-    """Every result of this patient whose code, or that of a component, is in the value sets.
+    """Every result of this patient under one key: of any test of `ASKED`, by code or component.
 
-    `words` name the tests of a value set where no code can be read. With `elsewhere` the key was
-    asked for other tests: only what is surely one of these, or names one, is of interest there.
+    `words` name the tests of a value set where no code can be read.
     """
     labs = Labs()
-    wanted = _Wanted(terminology, words, set_ids, elsewhere)
+    asked = ASKED[reader.key]
+    wanted = _Wanted(terminology, words, asked)
     for position, entry in enumerate(content.entries):
         observation = entry.resource
         if observation is None or wanted.is_surely_another(observation):
@@ -287,20 +306,22 @@ def read_labs(
         else:
             _add(labs, report, parts, reader)
     if content.partial:
-        labs.complete = _newest_first(labs.results)
+        labs.complete = _newest_first([r for r in labs.results if r.set_id in asked])
     return labs
 
 
 def _parts(report: _Report, wanted: _Wanted, reader: Reader) -> list[_Part]:
     """The Observation, if it has a value or no components, and its components."""
     observation, name = report
+    own = wanted.part(observation, "")
+    if observation.component is NOTHING:
+        return [own]
     found = reader.read(_COMPONENTS, observation.component, name, "component") or []
     components = [
         wanted.part(component, f"component[{position}].")
         for position, component in enumerate(found)
         if not _is_absent(component)
     ]
-    own = wanted.part(observation, "")
     # A panel without a value of its own is the sum of its components, whatever it is called.
     is_panel = bool(found) and _valueless(observation)
     if is_panel and (own.known is None or any(part.known for part in components)):
@@ -309,45 +330,51 @@ def _parts(report: _Report, wanted: _Wanted, reader: Reader) -> list[_Part]:
 
 
 def _add(labs: Labs, report: _Report, parts: Iterable[_Part], reader: Reader) -> None:
-    when = observed(report.observation, reader, report.name)
+    when: dates.When | None = None
     for part in parts:
         if part.known is not None:
+            when = when or observed(report.observation, reader, report.name)
             labs.results.append(LabResult(part.known, when, part, report, reader))
         elif not part.is_another:
-            evidence = _unread(part, when, report, reader)
+            reader.mention(report.name, f"{part.path}code", _why_unread(part))
             if part.named:
-                labs.unread.append(UnreadResult(part.named, when, evidence))
+                when = when or observed(report.observation, reader, report.name)
+                labs.unread.append(_unread(part, when, report))
 
 
-def _unread(part: _Part, when: dates.When, report: _Report, reader: Reader) -> Evidence:
-    """A result whose code cannot be read: it is recorded, whatever it is."""
-    code = part.source.code or CodeableConcept()
-    codings = code.coding or [Coding()]
+def _why_unread(part: _Part) -> str:
+    codings = (part.source.code.coding if part.source.code is not None else None) or ()
     systems = dict.fromkeys(c.system or "no system" for c in codings)
-    why = f"its code is of no system that is read ({', '.join(systems)})"
-    reader.mention(report.name, f"{part.path}code", why)
-    return Evidence(
+    return f"its code is of no system that is read ({', '.join(systems) or 'no code'})"
+
+
+def _unread(part: _Part, when: dates.When, report: _Report) -> UnreadResult:
+    code = part.source.code or CodeableConcept()
+    coding = next(iter(code.coding or ()), Coding())
+    evidence = Evidence(
         resource=report.name,
-        system=codings[0].system,
-        code=codings[0].code,
-        display=label_of(code, codings[0]),
+        system=coding.system,
+        code=coding.code,
+        display=label_of(code, coding),
         date=when.written or None,
         matched="text",
-        note=f"cannot be used: {why}",
+        note=f"cannot be used: {_why_unread(part)}",
     )
+    return UnreadResult(part.named, when, evidence)
 
 
 def _not_a_result(report: _Report, reader: Reader) -> str:
     observation, name = report
     if observation.status in NOT_A_RESULT:
         return f"status is {observation.status}"
-    if is_there(observation.modifierExtension):
-        raw = observation.modifierExtension
+    raw = observation.modifierExtension
+    if raw is not NOTHING and is_there(raw):
         urls = [e.url or "" for e in reader.read(_EXTENSIONS, raw, name, "modifierExtension") or ()]
         if any(url.lower().endswith("notdone") for url in urls):
             return "was not done"
-    if is_there(observation.dataAbsentReason) and _valueless(observation):
-        reader.read(_CONCEPT, observation.dataAbsentReason, name, "dataAbsentReason")
+    raw = observation.dataAbsentReason
+    if raw is not NOTHING and is_there(raw) and _valueless(observation):
+        reader.read(_CONCEPT, raw, name, "dataAbsentReason")
         return "has no value (dataAbsentReason)"
     return ""
 
@@ -397,7 +424,7 @@ def observed(observation: Observation, reader: Reader, name: str) -> dates.When:
         ("effectiveDateTime", observation.effectiveDateTime),
         ("effectiveInstant", observation.effectiveInstant),
     ):
-        if is_there(raw):
+        if raw is not NOTHING and is_there(raw):
             return _date(reader.read(_STRING, raw, name, element), reader, name, element)
     if is_there(observation.effectivePeriod):
         period = reader.whole(_PERIOD, observation.effectivePeriod, name, "effectivePeriod")

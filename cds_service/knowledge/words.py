@@ -13,6 +13,8 @@ def fold(text: str) -> str:
 
     `" renal" in fold(text)` asks for a word that begins so, `" aki "` for the whole word.
     """
-    decomposed = unicodedata.normalize("NFKD", text.casefold())
-    plain = "".join(c for c in decomposed if not unicodedata.combining(c))
+    plain = text.casefold()
+    if not plain.isascii():
+        decomposed = unicodedata.normalize("NFKD", plain)
+        plain = "".join(c for c in decomposed if not unicodedata.combining(c))
     return f" {' '.join(_NO_WORD.sub(' ', plain).split())} "

@@ -8,7 +8,15 @@ from typing import Any
 import pytest
 
 from cds_service.chart import dates
-from cds_service.chart.labs import LabResult, Labs, newest_first, observed, read_labs
+from cds_service.chart.labs import (
+    ASKED,
+    LabResult,
+    Labs,
+    newest_first,
+    observed,
+    read_labs,
+    results_of,
+)
 from cds_service.chart.quantities import EGFR, MG_DL, Measured
 from cds_service.chart.reading import Reader
 from cds_service.fhir.prefetch import KINDS, Content
@@ -17,7 +25,7 @@ from tests.support.decisions import knowledge
 from tests.support.fhir import Resource
 from tests.unit.chart.reading import SUBJECT, TODAY, content, raw
 
-KIDNEY = frozenset({"lab_egfr", "lab_creatinine"})
+KIDNEY = ASKED["kidneyLabs"]
 UCUM = "http://unitsofmeasure.org"
 LOINC = "http://loinc.org"
 SNOMED = "http://snomed.info/sct"
@@ -25,19 +33,14 @@ ABSENT = {"coding": [{"code": "not-performed"}]}
 NOT_DONE = [{"url": "http://example.org/qicore-notDone", "valueBoolean": True}]
 
 
-def read(found: Content[Any], sets: frozenset[str] = KIDNEY, reader: Reader | None = None) -> Labs:
+def read(found: Content[Any], reader: Reader | None = None) -> Labs:
     known = knowledge()
     reader = Reader("kidneyLabs") if reader is None else reader
-    return read_labs(found, known.terminology, known.safety_words, sets, SUBJECT, reader=reader)
+    return read_labs(found, known.terminology, known.safety_words, SUBJECT, reader=reader)
 
 
-def labs(
-    *observations: Resource,
-    sets: frozenset[str] = KIDNEY,
-    reader: Reader | None = None,
-    **of_bundle: Any,
-) -> Labs:
-    return read(content("kidneyLabs", observations, **of_bundle), sets, reader)
+def labs(*observations: Resource, reader: Reader | None = None, **of_bundle: Any) -> Labs:
+    return read(content("kidneyLabs", observations, **of_bundle), reader)
 
 
 def egfr(**changes: Any) -> Resource:
@@ -285,55 +288,65 @@ def test_an_entry_without_a_resource_is_passed_over() -> None:
 
 # ------------------------------------------------------------- under the key of another search
 
-
-def elsewhere(*observations: Resource, reader: Reader | None = None) -> Labs:
-    known, found = knowledge(), content("magnesiumLabs", observations)
-    reader = Reader("magnesiumLabs") if reader is None else reader
-    return read_labs(
-        found,
-        known.terminology,
-        known.safety_words,
-        KIDNEY,
-        SUBJECT,
-        reader=reader,
-        elsewhere=True,
-    )
+MAGNESIUM = fhir.observation(fhir.MAGNESIUM, 2, "mg/dL", today=TODAY, id="mg")
 
 
-def test_a_result_under_another_key_is_a_result() -> None:
-    magnesium = fhir.observation(fhir.MAGNESIUM, 2, "mg/dL", today=TODAY)
-    (result,) = elsewhere(magnesium, egfr()).results
-    assert result.name == "Observation/o"
+def test_a_key_gives_the_results_of_all_tests_and_each_is_asked_for_its_own() -> None:
+    found = labs(MAGNESIUM, egfr())
+    assert [r.set_id for r in found.results] == ["lab_magnesium", "lab_egfr"]
+    for sets, names in ((KIDNEY, ["Observation/o"]), ({"lab_magnesium"}, ["Observation/mg"])):
+        assert [r.name for r in results_of(frozenset(sets), found, []).results] == names
 
 
-def test_what_cannot_be_read_under_another_key_counts_if_its_words_name_a_test() -> None:
+@pytest.mark.parametrize("key", ["magnesiumLabs", "pregnancyStatus"])
+def test_what_cannot_be_read_under_another_key_counts_if_its_words_name_a_test(key: str) -> None:
     named = {"coding": [{"system": HOUSE, "code": "1", "display": "eGFR"}]}
-    reader = Reader("magnesiumLabs")
-    (unread,) = elsewhere(egfr(code=named), reader=reader).unread
+    reader = Reader(key)
+    (unread,) = labs(egfr(code=named), reader=reader).unread
     assert unread.set_ids == {"lab_egfr"}
     assert lost(reader) == ["code"]
+
+
+@pytest.mark.parametrize("code", [None, {"coding": [{"system": HOUSE, "code": "1"}]}, {}])
+def test_without_words_it_may_be_what_its_key_was_asked_for(code: Any) -> None:
+    (unread,) = labs(egfr(code=code), reader=Reader("magnesiumLabs")).unread
+    assert unread.set_ids == {"lab_magnesium"}
 
 
 @pytest.mark.parametrize(
     "code", [None, {"coding": [{"system": HOUSE, "code": "1"}]}, {"text": "X"}]
 )
-def test_what_names_nothing_under_another_key_is_left_to_that_key(code: Any) -> None:
-    reader = Reader("magnesiumLabs")
+def test_what_names_no_test_among_pregnancy_statuses_is_left_to_them(code: Any) -> None:
+    reader = Reader("pregnancyStatus")
     foreign = egfr(code=code, subject={"reference": "Patient/other"}, id="p")
-    assert elsewhere(egfr(code=code), foreign, reader=reader) == Labs()
+    assert labs(egfr(code=code), foreign, reader=reader) == Labs()
     assert reader.not_readable == ()
 
 
-def test_results_of_two_keys_come_together() -> None:
-    found = labs(egfr(), egfr(id="f", subject={"reference": "Patient/other"}))
-    found.extend(
-        elsewhere(
-            egfr(id="p"), egfr(id="q", status="cancelled"), egfr(id="r", code={"text": "GFR"})
-        )
+def test_results_of_several_keys_come_together_and_each_key_accounts_for_itself() -> None:
+    own = labs(
+        egfr(),
+        egfr(id="f", subject={"reference": "Patient/other"}),
+        egfr(id="x", status="cancelled"),
     )
+    other = labs(
+        MAGNESIUM,
+        egfr(id="p"),
+        egfr(id="q", status="cancelled"),
+        egfr(id="r", code={"text": "GFR"}),
+        egfr(id="s", code={"text": "Magnesium"}),
+        reader=Reader("magnesiumLabs"),
+    )
+    found = results_of(KIDNEY, own, [other])
     assert [r.name for r in found.results] == ["Observation/o", "Observation/p"]
     assert [u.evidence.resource for u in found.unread] == ["Observation/r"]
-    assert ([row[0] for row in found.set_aside], found.foreign) == (["Observation/q"], 1)
+    assert ([row[0] for row in found.set_aside], found.foreign) == (["Observation/x"], 1)
+
+
+def test_whether_a_page_is_newest_first_is_a_matter_of_the_tests_that_were_asked_for() -> None:
+    stray = {**MAGNESIUM, "effectiveDateTime": "2026-11-20"}
+    assert labs(dated("2026-11-01"), stray, dated("2026-10-01"), link=NEXT).complete
+    assert not labs(dated("2026-10-01"), stray, dated("2026-11-01"), link=NEXT).complete
 
 
 # ----------------------------------------------------------------------------- what they say
@@ -429,7 +442,13 @@ def test_a_result_as_text() -> None:
     assert text.read().evidence.value == ">60"
 
 
-@pytest.mark.parametrize("text", ["reduced", "60-90", 60, None, ["60"]])
+def test_a_quantity_of_null_is_like_none() -> None:
+    observation = {**egfr(valueQuantity=None), "valueQuantity": None, "valueString": "60"}
+    assert one(observation).read().measured == Measured(Decimal(60), "", "", "")
+    assert one({**observation, "valueString": None}).read().why == "has no number"
+
+
+@pytest.mark.parametrize("text", ["reduced", "60-90", 60, ["60"]])
 def test_a_text_that_is_not_just_a_number(text: Any) -> None:
     observation = {**egfr(valueQuantity=None), "valueString": text}
     reading = one(observation).read()
