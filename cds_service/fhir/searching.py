@@ -53,8 +53,7 @@ class Search:
     @property
     def refused(self) -> bool:
         """Whether the server does not take the search in this form."""
-        status = self.failure.status if self.failure is not None else None
-        return not self._pages and status in _REFUSED_FORM
+        return self.failure is not None and self.failure.status in _REFUSED_FORM
 
     def add(self, raw: bytes) -> str | None:
         """Read one page; the link to the next one, if there is one that can still matter."""

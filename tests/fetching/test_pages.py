@@ -259,6 +259,34 @@ def test_a_page_that_comes_again_does_not_count_twice(serve: Serve, whole: Json)
     assert found.partial
 
 
+def test_what_is_included_is_not_counted_even_if_it_is_of_the_same_type(
+    serve: Serve, whole: Json
+) -> None:
+    entries = [dict(entry) for entry in whole["prefetch"]["conditions"]["entry"]]
+    entries[1]["search"] = {"mode": "include"}
+    body = {"resourceType": "Bundle", "total": 2, "entry": entries}
+    server = serve(serving(whole["prefetch"], conditions=lambda _: say(body)))
+    found = fetched(server)["conditions"]
+    assert len(found.entries) == 2
+    assert found.partial
+
+
+def test_two_resources_of_one_id_are_both_kept_where_they_differ(serve: Serve, today: date) -> None:
+    """Which of them is right cannot be told: each may hold a fact."""
+    one, other = (fhir.condition(code, id="c", today=today) for code in ("I10", "N18.6"))
+    chart = charts.patient_view(today)["prefetch"]
+
+    def answer(_: Json) -> Reply:
+        is_first = len(server.of("Condition")) == 1
+        link = [{"relation": "next", "url": "?page=2"}] if is_first else []
+        return say(only(one if is_first else other, link=link))
+
+    server = serve(serving(chart, conditions=answer))
+    found = fetched(server)["conditions"].entries
+    codes = [e.resource.code.coding[0].code for e in found if e.resource is not None]
+    assert codes == ["I10", "N18.6"]
+
+
 def test_the_highest_total_counts(serve: Serve, whole: Json) -> None:
     """A later page that counts fewer does not take back what the first one said."""
 
@@ -335,6 +363,8 @@ DATED: dict[str, tuple[Json, bool]] = {
     "a period": ({"effectivePeriod": {"start": "2019-03", "end": "2020-03-01"}}, True),
     "a year": ({"effectiveDateTime": "2020"}, True),
     "the first year of all": ({"effectiveDateTime": "0001"}, True),
+    "the next day": ({"effectiveDateTime": "2021-06-16"}, True),
+    "the day after that": ({"effectiveDateTime": "2021-06-17"}, False),
     "a later year": ({"effectiveDateTime": "2024"}, False),
     "no date": ({}, False),
     "no text": ({"effectiveDateTime": 5}, False),
