@@ -209,24 +209,24 @@ def caution_card(case: Case, draft: Draft) -> Card:
 
     Under 18 the adult dose is no advice: it may be above the child's own limit.
     """
-    above = draft.elemental is not None and draft.elemental > 200 and not draft.up_to
+    ambiguous = draft.up_to or draft.salt == "glycinate-tablets"  # 12.7.16
+    above = draft.elemental is not None and draft.elemental > 200 and not ambiguous
     grown = case.age is None or case.age >= 18
     update = above and grown and draft.subtype == "supplement"
     return Card("rx-mg-renal-caution", "warning", ("labs", "update 200") if update else ("labs",))
 
 
 def unknown_card(case: Case, kidney: Kidney, draft: Draft) -> list[Card]:
-    """SPEC 6.4, N-2, M-4."""
-    worse = kidney.newest_unknown
+    """SPEC 6.4, N-2, M-4. Withheld results leave another form to M-4 or rx-mg-not-checked."""
     if draft.subtype == "supplement":
-        warned = worse or renal_risk(case)
+        warned = kidney.newest_unknown or renal_risk(case)
     else:
         old = case.age is not None and case.age >= 75
         history = has_kidney_history(case) or "kidney-words" in case.unread
         asked = draft.subtype in LAXATIVES and (history or old)
-        if not (asked or worse):
+        if not (asked or kidney.unusable):
             return []
-        warned = worse
+        warned = kidney.unusable
     return [Card("rx-mg-renal-unknown", "warning" if warned else "info", ("labs",))]
 
 

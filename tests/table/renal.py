@@ -28,13 +28,15 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True)
 class Kidney:
-    """`newest_unknown`: a result that cannot be used, or was withheld, may be the newest (N-2).
+    """`unusable`: a result that cannot be used may be the newest (N-2).
 
+    `newest_unknown`: that, or the newest may be among results that were withheld (12.7.1).
     `tests_only`: no dose may be offered, whatever the class.
     """
 
     cls: str
     flags: frozenset[str] = field(default_factory=frozenset)
+    unusable: bool = False
     newest_unknown: bool = False
     tests_only: bool = False
 
@@ -278,11 +280,9 @@ def kidney_class(case: Case) -> Kidney:
     spared = has_transplant(case) and value is not None and days <= 183
     conflicting = {"conflicting"} if against else set()
     stale = {"stale"} if days > 183 else set()
-    newest_unknown = (
-        newest_is_unusable(points, decided)
-        or "kidneyLabs" in case.partly
-        or bool(case.unread & {"gfr-words", "creatinine-words"})
-    )
+    house_code = bool(case.unread & {"gfr-words", "creatinine-words"})
+    unusable = newest_is_unusable(points, decided) or house_code
+    newest_unknown = unusable or "kidneyLabs" in case.partly
     # 12.7.1, 12.7.6: a good result beside something that could be worse.
     open_question = newest_unknown or "kidneyLabs" in case.missing or words_name_the_kidney(case)
 
@@ -302,4 +302,5 @@ def kidney_class(case: Case) -> Kidney:
         (True, "UNKNOWN", set()),
     ]
     cls, flags = next((cls, flags) for holds, cls, flags in rows if holds)
-    return Kidney(cls, frozenset(flags), newest_unknown, bool(flags) or open_question)
+    tests_only = bool(flags) or open_question
+    return Kidney(cls, frozenset(flags), unusable, newest_unknown, tests_only)

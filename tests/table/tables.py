@@ -236,7 +236,8 @@ NEUTRALISING = {"oxide", "hydroxide", "carbonate", "trisilicate"}
 SALTS: dict[str, set[str]] = {
     "neutralising": NEUTRALISING,
     "trisilicate": {"trisilicate"},
-    "strong": {"hydroxide", "oxide", "carbonate", "citrate"},  # the note on sodium polystyrene
+    # The note on sodium polystyrene, and antacids of every salt.
+    "strong": {"hydroxide", "oxide", "carbonate", "citrate", "trisilicate"},
 }
 # The salt of the products that are not supplements.
 SALT_OF = {
