@@ -297,7 +297,7 @@ def read_labs(
             continue
         report = _Report(observation, reference_of(entry, position))
         parts = _parts(report, wanted, reader)
-        if all(part.is_another for part in parts):
+        if not parts:
             continue
         if not subject.is_meant(observation.subject):
             labs.foreign += 1
@@ -311,11 +311,11 @@ def read_labs(
 
 
 def _parts(report: _Report, wanted: _Wanted, reader: Reader) -> list[_Part]:
-    """The Observation, if it has a value or no components, and its components."""
+    """What is of interest: the Observation, if it has a value or no components, and its components."""
     observation, name = report
     own = wanted.part(observation, "")
     if observation.component is NOTHING:
-        return [own]
+        return [] if own.is_another else [own]
     found = reader.read(_COMPONENTS, observation.component, name, "component") or []
     components = [
         wanted.part(component, f"component[{position}].")
@@ -324,9 +324,9 @@ def _parts(report: _Report, wanted: _Wanted, reader: Reader) -> list[_Part]:
     ]
     # A panel without a value of its own is the sum of its components, whatever it is called.
     is_panel = bool(found) and _valueless(observation)
-    if is_panel and (own.known is None or any(part.known for part in components)):
-        return components
-    return [own, *components]
+    if not is_panel or (own.known is not None and not any(part.known for part in components)):
+        components.insert(0, own)
+    return [part for part in components if not part.is_another]
 
 
 def _add(labs: Labs, report: _Report, parts: Iterable[_Part], reader: Reader) -> None:
@@ -335,7 +335,7 @@ def _add(labs: Labs, report: _Report, parts: Iterable[_Part], reader: Reader) ->
         if part.known is not None:
             when = when or observed(report.observation, reader, report.name)
             labs.results.append(LabResult(part.known, when, part, report, reader))
-        elif not part.is_another:
+        else:
             reader.mention(report.name, f"{part.path}code", _why_unread(part))
             if part.named:
                 when = when or observed(report.observation, reader, report.name)
@@ -420,6 +420,12 @@ def observed(observation: Observation, reader: Reader, name: str) -> dates.When:
     The first of them that is given decides. If it cannot be read the result is undated: it may be
     the newest, and it is never fresh (SPEC 12.1 U-4).
     """
+    raw = observation.effectiveDateTime
+    if raw is not NOTHING:
+        # Nearly every result has a good one, and a chart has hundreds of results.
+        when = dates.parse(_STRING.exact(raw))
+        if when is not None:
+            return when
     for element, raw in (
         ("effectiveDateTime", observation.effectiveDateTime),
         ("effectiveInstant", observation.effectiveInstant),
