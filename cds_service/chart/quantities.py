@@ -20,6 +20,7 @@ MEQ_L = "meq/L"
 
 _FOLDED = {
     "ml/min/1.73m2": EGFR,
+    "ml/min1.73m2": EGFR,
     "ml/min/1.73": EGFR,
     "ml/min/bsa": EGFR,
     "ml/min": EGFR,
