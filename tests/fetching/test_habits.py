@@ -164,6 +164,13 @@ def test_all_pages_are_read_once(serve: Serve, today: date, mode: str) -> None:
     assert len({asked.target for asked in server.asked}) == len(server.asked)
 
 
+def test_a_page_that_names_itself_is_read_once(serve: Serve, today: date) -> None:
+    server = serve(having("loop", today))
+    found = fetched(server)["conditions"]
+    assert len(server.of("Condition")) == 1
+    assert found.beside == ", and the FHIR server's next page is one that was read already"
+
+
 def test_a_server_that_does_not_sort_is_read_to_the_end(serve: Serve, today: date) -> None:
     contents = fetched(serve(having("badsort", today)))
     found = ids_of(contents, "kidneyLabs")
