@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from cds_service.chart.chart import Chart
+from cds_service.chart.reading import NotReadable
 from cds_service.reasoning.account import record
 from cds_service.reasoning.coindications import other_use
 from cds_service.reasoning.decision import CardDecision, Decision
@@ -40,7 +41,13 @@ def decide(hook: str, chart: Chart, context: Mapping[str, Any], complete: bool =
     if complete:
         record(decision, findings, drafts, cards)
     decision.not_readable = chart.not_readable()
+    if complete:  # however the EHR ordered its entries
+        decision.not_readable = tuple(sorted(decision.not_readable, key=_name_of))
     return decision
+
+
+def _name_of(lost: NotReadable) -> tuple[str, str, str, str]:
+    return lost.key, lost.resource, lost.element, lost.why
 
 
 def concerns_nobody(hook: str, chart: Chart, context: Mapping[str, Any]) -> bool:

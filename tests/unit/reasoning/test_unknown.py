@@ -283,6 +283,14 @@ def test_an_indication_that_may_exist_is_unknown() -> None:
     assert outcome(found, "indication") == "unknown"
 
 
+def test_what_cannot_be_read_is_listed_in_one_order() -> None:
+    odd = [{**in_house_code(words), "id": words} for words in ("Hay fever", "Eczema", "Gout")]
+    for several in (odd, odd[::-1]):
+        found = views(charted(*several), complete=True)
+        names = [lost.resource for lost in found.not_readable]
+        assert names == ["Condition/Eczema", "Condition/Gout", "Condition/Hay fever"]
+
+
 def test_what_was_missing_is_told_without_a_card() -> None:
     part = fhir.withheld(fhir.bundle([]))
     found = views(chart({"kidneyLabs": [egfr(92)]}, conditions=part))
