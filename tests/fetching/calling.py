@@ -86,10 +86,15 @@ def question(server: Ehr, prefetch: Json | None = None, **context: Any) -> Quest
 
 
 def fetched(
-    server: Ehr, prefetch: Json | None = None, bounds: Bounds | None = None, **context: Any
+    server: Ehr,
+    prefetch: Json | None = None,
+    bounds: Bounds | None = None,
+    forms: tuple[str, ...] = (),
+    **context: Any,
 ) -> Contents:
-    """What fetching finds at a server that asks for no token."""
-    fetching = Fetching([Server(url=server.base, open=True)], bounds or Bounds())
+    """What fetching finds at a server that asks for no token, and takes these search forms."""
+    listed = Server(url=server.base, open=True, forms=forms)
+    fetching = Fetching([listed], bounds or Bounds())
     try:
         return fetching.complete(question(server, prefetch, **context))
     finally:

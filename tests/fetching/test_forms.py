@@ -378,6 +378,24 @@ def test_a_configured_form_that_is_refused_is_given_up(serve: Serve, today: date
     assert asked == [len(TEMPLATES) + 1, len(TEMPLATES)]
 
 
+def test_what_one_of_two_searches_found_is_kept_where_the_other_is_refused(
+    serve: Serve, today: date
+) -> None:
+    """The template is refused too, so there is no better form."""
+    server = serve(
+        refusing(
+            today,
+            lambda asked: (
+                asked.what == "Condition" and asked.query.get("category") != "problem-list-item"
+            ),
+        )
+    )
+    found = fetched(server, forms=("conditions:category",))
+    assert ids_of(found, "conditions") == ["c1", "c2", "c3", "c5"]
+    assert found["conditions"].partial
+    assert len(server.of("Condition")) == 2
+
+
 def test_nothing_is_learnt_of_a_server_that_refuses_every_form(serve: Serve, today: date) -> None:
     server = serve(refusing(today, lambda asked: asked.what == "Observation"))
     first, second = twice(server)
