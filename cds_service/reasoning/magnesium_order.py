@@ -81,20 +81,13 @@ def renewed(draft: Draft, taken: Sequence[MedicationUse]) -> list[MedicationUse]
         return []
     prior = _prior(draft)
     named = [u for u in taken if prior and u.reference == prior and same_drug(u, use)]
-    return [*named, *(u for u in taken if u not in named and _same_product(u, use))]
+    return [*named, *(u for u in taken if u not in named and u.product_codes & use.product_codes)]
 
 
 def same_drug(one: MedicationUse, other: MedicationUse) -> bool:
     """Whether two orders are of the same ingredients, as far as these are known."""
     ingredients = set(one.drug.ingredients)
     return bool(ingredients) and ingredients == set(other.drug.ingredients)
-
-
-def _same_product(one: MedicationUse, other: MedicationUse) -> bool:
-    """A bare ingredient code is no product code (SPEC 12.7.20)."""
-    if not one.drug.matched == other.drug.matched == "code":
-        return False
-    return one.evidence.code == other.evidence.code
 
 
 def _prior(draft: Draft) -> str:

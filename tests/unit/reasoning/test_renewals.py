@@ -101,6 +101,14 @@ def test_a_bare_ingredient_is_no_product() -> None:
     assert signs(on, bare(prior="MedicationRequest/m1")).cards == ()
 
 
+def test_the_same_package_is_the_same_product() -> None:
+    package = {"system": "http://hl7.org/fhir/sid/ndc", "code": "12345-678-90"}
+    named = {"coding": [package], "text": "magnesium oxide 400 mg tablet"}
+    on = charted(taken=({**takes(None, text="x", id="m1"), "medicationCodeableConcept": named},))
+    again = {**orders(None, None, text="x"), "medicationCodeableConcept": named}
+    assert signs(on, again).cards == ()
+
+
 def test_a_prior_order_of_another_salt_is_no_renewal() -> None:
     on = charted(taken=(takes(CITRATE, id="m1"),))
     found = signs(on, orders(GLYCINATE, prior="MedicationRequest/m1"))
