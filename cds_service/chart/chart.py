@@ -14,7 +14,7 @@ from msgspec import Raw
 from cds_service.chart.allergies import Allergies, read_allergies
 from cds_service.chart.conditions import Problems, SetAside, read_problems
 from cds_service.chart.evidence import Evidence, Gap, in_order
-from cds_service.chart.identity import NOT_SENT, UNNAMED, DrugFinder
+from cds_service.chart.identity import NOT_SENT, UNNAMED, DrugFinder, Identity
 from cds_service.chart.labs import ASKED, Labs, read_labs, results_of
 from cds_service.chart.medications import Medications, MedicationUse, UseReader
 from cds_service.chart.patient import Person, read_person
@@ -335,9 +335,13 @@ class Chart:
         """A draft order as a medication; `None` if it names no drug that any rule knows."""
         return self._uses(DRAFTS).draft(order, reference)
 
+    def _identity(self, order: wire.DraftOrder) -> Identity:
+        name = f"MedicationRequest/{order.id}" if order.id else "MedicationRequest (draft)"
+        return self._finder.identify(order, lambda: name, self.reader(DRAFTS))
+
     def unidentified(self, order: wire.DraftOrder) -> str:
         """Why nobody can tell what a draft orders; "" where that is known, or nothing chosen yet."""
-        identity = self._finder.identify(order, order.id or "", self.reader(DRAFTS))
+        identity = self._identity(order)
         concept, reference = order.medicationCodeableConcept, order.medicationReference
         chosen = (
             bool(concept.coding) if concept is not None else bool(reference and reference.reference)
@@ -346,7 +350,7 @@ class Chart:
 
     def is_named(self, order: wire.DraftOrder) -> bool:
         """Whether a name, or a code that can be looked up, says what a draft orders."""
-        return self._finder.identify(order, order.id or "", self.reader(DRAFTS)).named
+        return self._identity(order).named
 
     def add_drafts(self, entries: Sequence[DraftEntry]) -> None:
         """Resources that came with the draft orders, to which orders may refer."""

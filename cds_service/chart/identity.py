@@ -40,7 +40,9 @@ class Product(msgspec.Struct, gc=False):
     contained: Raw = NOTHING
 
 
-_CONTAINED: Shape[list[Product]] = Shape(list[Product])
+_CONTAINED: Shape[list[Raw]] = Shape(list[Raw])
+_HEAD: Shape[wire.Head] = Shape(wire.Head)
+_PRODUCT: Shape[Product] = Shape(Product)
 _INGREDIENTS: Shape[list[wire.Ingredient]] = Shape(list[wire.Ingredient])
 _CONCEPT: Shape[CodeableConcept] = Shape(CodeableConcept)
 
@@ -101,6 +103,7 @@ class DrugFinder:
 
     def add_medications(self, entries: Iterable[wire.Entry[wire.Medication]]) -> None:
         """Index the Medication resources among these by id and by full URL."""
+        self._identities.clear()
         for entry in entries:
             resource = entry.resource
             if resource is None or resource.resourceType != "Medication":
@@ -111,17 +114,15 @@ class DrugFinder:
                 if name:
                     self._products[bare_id(name)] = resource
 
-    def identify(self, order: wire.Medication, name: str, reader: Reader) -> Identity:
-        """The drug that an order or statement is about. `name` is what it is called in evidence."""
-        concept = order.medicationCodeableConcept
-        codings = (concept.coding or ()) if concept is not None else ()
-        if order.medicationReference is not None or concept is None or len(codings) != 1:
-            return self._identify(order, name, reader)
-        (coding,) = codings
-        key = (coding.system, coding.code, coding.display, concept.text)
-        if key not in self._identities:
-            self._identities[key] = self._identify(order, name, reader)
-        return self._identities[key]
+    def identify(self, order: wire.Medication, name: Callable[[], str], reader: Reader) -> Identity:
+        """The drug that an order or statement is about; `name` returns its name in evidence."""
+        key = _key_of(order)
+        known = self._identities.get(key) if key is not None else None
+        if known is None:
+            known = self._identify(order, name(), reader)
+            if key is not None:
+                self._identities[key] = known
+        return known
 
     def _identify(self, order: wire.Medication, name: str, reader: Reader) -> Identity:
         parts = self._parts(order, name, reader)
@@ -169,8 +170,9 @@ class DrugFinder:
     def _coded(self, instructions: Sequence[Instruction]) -> str | None:
         for instruction in instructions:
             for coding in (instruction.route.coding or ()) if instruction.route else ():
-                system = self._terminology.canonical(coding.system) or coding.system
-                known = self._drugs.route_of_code(system, coding.code)
+                known = self._drugs.route_of_code(
+                    self._terminology.canonical(coding.system) or coding.system, coding.code
+                )
                 if known is not None:
                     return known
         return None
@@ -263,16 +265,20 @@ class DrugFinder:
         return drug
 
     def _find(self, concept: CodeableConcept) -> _Found | None:
-        """RxNorm, then ATC, then displays and text (SPEC 7.1); `None` for drugs no rule knows."""
+        """Product, ingredient, ATC, words (SPEC 7.1); `None` for drugs that no rule knows."""
         atc: list[Coding] = []
+        ingredient: _Found | None = None
         for coding in concept.coding or ():
             system = self._terminology.canonical(coding.system)
-            if system == RXNORM and coding.code:
-                drug = self._drugs.by_rxnorm(coding.code)
-                if drug is not None:
-                    return _Found(drug, coding, concept)
-            elif system == ATC:
+            drug = self._drugs.by_rxnorm(coding.code or "") if system == RXNORM else None
+            if drug is not None and drug.matched == "code":
+                return _Found(drug, coding, concept)
+            if drug is not None:
+                ingredient = ingredient or _Found(drug, coding, concept)
+            if system == ATC:
                 atc.append(coding)
+        if ingredient is not None:
+            return ingredient
         for coding in atc:
             wording = " ".join(filter(None, (coding.display, concept.text)))
             drug = self._drugs.by_atc(coding.code or "", wording)
@@ -310,11 +316,16 @@ class _Follow:
             return None, beside
         self._seen.add(target)
         if target.startswith("#"):
-            inside = self._reader.read(_CONTAINED, beside, self._name, "contained")
-            named = [p for p in inside or () if p.id in (target, target[1:])]
-            return (named[0] if named else None), beside
+            return self._contained_product(target, beside), beside
         sent = self._finder.sent(target)
         return sent, (sent.contained if sent is not None else beside)
+
+    def _contained_product(self, target: str, beside: Raw) -> Product | None:
+        for raw in self._reader.read(_CONTAINED, beside, self._name, "contained") or ():
+            head = _HEAD.exact(raw)
+            if head is not None and head.id in (target, target[1:]):
+                return self._reader.read(_PRODUCT, raw, self._name, f"contained[{target}]")
+        return None
 
     def ingredients(
         self, product: Product | wire.Medication, contained: Raw, parts: _Parts
@@ -348,6 +359,19 @@ class _Follow:
             text = inner.code.text or reference.display
             parts.ingredients.append(CodeableConcept(coding=inner.code.coding, text=text))
         return self.ingredients(inner, beside, parts)
+
+
+def _key_of(order: wire.Medication) -> tuple[str | None, ...] | None:
+    """What tells orders of one drug from others; `None` for those that are read one by one."""
+    concept, reference = order.medicationCodeableConcept, order.medicationReference
+    if concept is None and reference is not None and reference.reference:
+        contained = reference.reference.startswith("#")
+        return None if contained else (reference.reference, reference.display)
+    codings = concept.coding if concept is not None else None
+    if concept is None or reference is not None or not codings or len(codings) > 1:
+        return None
+    coding = codings[0]
+    return coding.system, coding.code, coding.display, concept.text
 
 
 def _words_of(concept: CodeableConcept) -> Iterator[str]:

@@ -17,8 +17,9 @@ from cds_service.chart.naming import label_of
 from cds_service.chart.reading import Reader
 from cds_service.fhir.reading import Shape
 from cds_service.fhir.wire import NOTHING, CodeableConcept, Period, Quantity
-from cds_service.knowledge.dosage import Dosing
+from cds_service.knowledge.dosage import Dosing, plain_text
 
+_BOUNDS_MEMBER = b'"bounds'
 LARGEST = Decimal(100000)
 """No amount, and no number of days, is larger. What is larger was typed wrongly."""
 
@@ -115,12 +116,16 @@ _SUPPLY: Shape[Supply] = Shape(Supply)
 
 
 class InstructionReader:
-    """Reads the instructions of one order or statement; `resource` is its name."""
+    """Reads the instructions of one order or statement; `resource` is its name.
 
-    def __init__(self, reader: Reader, resource: str, dosing: Dosing) -> None:
+    Without `doses` how much and how often is not looked at: only that of magnesium is asked for.
+    """
+
+    def __init__(self, reader: Reader, resource: str, dosing: Dosing, *, doses: bool) -> None:
         self._reader = reader
         self._resource = resource
         self._dosing = dosing
+        self._doses = doses
 
     def read(
         self, raw: Raw, element: str, since: dates.When | None
@@ -143,8 +148,6 @@ class InstructionReader:
         timing = self._reader.read(_TIMING, dosage.timing, self._resource, f"{at}.timing")
         timing = timing or _Timing()
         where = f"{at}.timing.repeat"
-        repeat = self._reader.whole(_REPEAT, timing.repeat, self._resource, where)
-        bounds = self._reader.read(_BOUNDS, timing.repeat, self._resource, where)
         more = self._reader.read(
             _CONCEPTS, dosage.additionalInstruction, self._resource, f"{at}.additionalInstruction"
         )
@@ -154,11 +157,14 @@ class InstructionReader:
             asides=tuple(t for t in map(label_of, (*(more or ()), timing.code)) if t),
             as_needed=dosage.asNeededBoolean is True or dosage.asNeededCodeableConcept is not None,
             route=dosage.route,
-            repeat=repeat,
+            repeat=self._repeat(timing.repeat, where) if self._doses else None,
             code=timing.code,
-            quantities=self._quantities(dosage, at),
-            ends=self._bounds_end(bounds, f"{where}.boundsPeriod.end", since),
+            quantities=self._quantities(dosage, at) if self._doses else (),
+            ends=self._bounds_end(timing.repeat, where, since),
         )
+
+    def _repeat(self, raw: Raw, at: str) -> Repeat | None:
+        return self._reader.whole(_REPEAT, raw, self._resource, at)
 
     def _quantities(self, dosage: _Dosage, at: str) -> tuple[Quantity, ...]:
         """The doses of an intake, of a range its upper end; none where one of them is lost."""
@@ -176,12 +182,12 @@ class InstructionReader:
             found += [rate.doseQuantity, rate.doseRange.high if rate.doseRange else None]
         return tuple(quantity for quantity in found if quantity is not None)
 
-    def _bounds_end(
-        self, bounds: _Bounds | None, element: str, since: dates.When | None
-    ) -> date | None:
-        if bounds is None:
+    def _bounds_end(self, raw: Raw, at: str, since: dates.When | None) -> date | None:
+        if _BOUNDS_MEMBER not in bytes(memoryview(raw)):
             return None
+        bounds = self._reader.read(_BOUNDS, raw, self._resource, at) or _Bounds()
         if bounds.boundsPeriod is not None:
+            element = f"{at}.boundsPeriod.end"
             end = self._reader.date(bounds.boundsPeriod.end, self._resource, element)
             return end.first_day if end is not None else None
         span = bounds.boundsDuration
@@ -239,3 +245,9 @@ def as_needed(instructions: tuple[Instruction, ...], dosing: Dosing) -> bool:
         i.as_needed or any(dosing.is_as_needed(text) for text in (*i.texts, *i.asides))
         for i in instructions
     )
+
+
+def named_dosage(label: str, dosing: Dosing) -> tuple[Instruction, ...]:
+    """The instruction that the name of a medication holds, if it says how often or when needed."""
+    sig = dosing.read(plain_text(label))
+    return (Instruction(texts=(label,)),) if sig.times is not None or sig.as_needed else ()

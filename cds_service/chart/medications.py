@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import date
+from functools import partial
 from typing import NamedTuple
 
 import msgspec
@@ -28,6 +29,7 @@ from cds_service.chart.instructions import (
     Supply,
     as_needed,
     course_end,
+    named_dosage,
 )
 from cds_service.chart.naming import reference_of
 from cds_service.chart.reading import Reader, is_there
@@ -149,7 +151,7 @@ class UseReader:
 
     def draft(self, order: Medication, name: str) -> MedicationUse | None:
         """A draft order as a medication; `None` if no rule knows its drug."""
-        identity = self._finder.identify(order, name, self._reader)
+        identity = self._finder.identify(order, lambda: name, self._reader)
         if identity.drug is None:
             return None
         return self._use(order, identity, identity.drug, name, _Standing())
@@ -168,13 +170,14 @@ class UseReader:
             resource = entry.resource
             if resource is None or resource.resourceType != kind:
                 continue
-            name = reference_of(entry, position)
-            identity = self._finder.identify(resource, name, self._reader)
+            naming = partial(reference_of, entry, position)
+            identity = self._finder.identify(resource, naming, self._reader)
             if identity.drug is None and not identity.missing:
                 continue  # a drug that no rule knows
             if not subject.is_meant(resource.subject):
                 medications.foreign += 1
                 continue
+            name = naming()
             standing = standing_of(resource, name)
             if identity.missing and not standing.why:
                 lost = (
@@ -218,10 +221,13 @@ class UseReader:
         self, resource: Medication, identity: Identity, drug: Drug, name: str, standing: _Standing
     ) -> MedicationUse:
         since = self._since(resource, name)
-        instructing = InstructionReader(self._reader, name, self._dosing)
+        magnesium = drug.magnesium is not None
+        instructing = InstructionReader(self._reader, name, self._dosing, doses=magnesium)
         at = "dosageInstruction" if is_there(resource.dosageInstruction) else "dosage"
         raw = resource.dosageInstruction if at == "dosageInstruction" else resource.dosage
         instructions, all_read = instructing.read(raw, at, since)
+        # Where there is no dosage, the name may say it: "Mag-Ox 400 twice daily".
+        said = () if instructions else named_dosage(identity.label, self._dosing)
         supply = instructing.supply(resource.dispenseRequest)
         route, coded = self._finder.route_of(drug, instructions, identity.label)
         drug, used_by = self._finder.used(drug, coded, identity, instructions)
@@ -234,9 +240,9 @@ class UseReader:
             drug=drug,
             evidence=_evidence(identity, drug, name, since),
             route=used_by or route,
-            regular=not (all_read and as_needed(instructions, self._dosing)),
+            regular=not (all_read and as_needed(instructions or said, self._dosing)),
             since=since,
-            dosages=instructions if all_read else None,
+            dosages=(instructions or said) if all_read else None,
             label=identity.label,
             supply=supply,
             contradictory=drug.contradictory,
@@ -290,7 +296,8 @@ class UseReader:
             return False
         if authored.days_ago_at_most(self._today) <= self._limits.authored_within_days:
             return False
-        supply = InstructionReader(self._reader, name, self._dosing).supply(request.dispenseRequest)
+        instructing = InstructionReader(self._reader, name, self._dosing, doses=False)
+        supply = instructing.supply(request.dispenseRequest)
         end = self._validity_end(supply, name)
         return end is None or end.last_day < self._today
 

@@ -177,7 +177,6 @@ class Dosing:
         )
         self._phrases: dict[tuple[str, ...], _Phrase] = {}
         self._lengths: dict[str, tuple[int, ...]] = {}
-        self._as_needed: set[str] = set()
         self._schemes = [
             re.compile(p.regex, re.ASCII) for p in words.patterns if "scheme" in p.name
         ]
@@ -191,6 +190,9 @@ class Dosing:
         for word in words.words:
             if self._folded(word.text) not in not_read:
                 self._learn_word(word)
+        as_needed = [form for form, phrase in self._phrases.items() if phrase.kind == "as_needed"]
+        phrases = "|".join("[^a-z0-9]+".join(map(re.escape, form)) for form in as_needed)
+        self._as_needed = re.compile(rf"(?<![a-z0-9])(?:{phrases})(?![a-z0-9])", re.ASCII)
 
     # -- units -------------------------------------------------------------------------------
 
@@ -234,10 +236,9 @@ class Dosing:
         )
 
     def is_as_needed(self, text: str) -> bool:
-        """Whether a text says that it is for use as needed."""
-        plain = plain_text(text)
-        folded = _fold_umlauts(_without_dots(plain))
-        return any(hint in folded for hint in self._as_needed) and self.read(plain).as_needed
+        """Whether a text says that it is for use as needed; what else it says is not read."""
+        folded = _fold_umlauts(_without_dots(plain_text(text[:LONGEST_TEXT])))
+        return self._as_needed.search(folded) is not None
 
     def code(self, code: str) -> Decimal | None:
         """How often a timing code says, in times a day."""
@@ -398,8 +399,6 @@ class Dosing:
         phrase = self._phrase_of(word, " ".join(map(_template, tokens)))
         if phrase is None:
             return
-        if phrase.kind == "as_needed":
-            self._as_needed.add(max(map(_key, tokens), key=len))
         self._learn([_key(token) for token in tokens], phrase)
         numbers = [token for token in tokens if isinstance(token, _Number)]
         slot = _slot(phrase, numbers)

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import msgspec
 
 from cds_service.knowledge.model import BrandName
-from cds_service.knowledge.terminology import ValueSet
+from cds_service.knowledge.terminology import ValueSet, normalised
 
 RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
 ATC = "http://www.whocc.no/atc"
@@ -97,8 +97,10 @@ class UseRow(msgspec.Struct, frozen=True):
 class DrugText(msgspec.Struct, frozen=True):
     """How drug texts are read: short names, exclusions, route words (`drug_text.json`).
 
-    `salt_forms` are drugs that are sold as magnesium salts ("esomeprazole magnesium"), which are no
-    magnesium supplements. `names_beside` are ambiguous names that count beside one of these words.
+    `route_systems` are other names of the systems of `route_codes`, both as `normalised` returns
+    them. `salt_forms` are drugs that are sold as magnesium salts ("esomeprazole magnesium"), which are no
+    magnesium supplements. `salt_subtypes` are what a salt is for where nothing else says it.
+    `names_beside` are ambiguous names that count beside one of these words.
     """
 
     version: str
@@ -110,6 +112,8 @@ class DrugText(msgspec.Struct, frozen=True):
     atc_subtypes: dict[str, str]
     routes: dict[str, tuple[str, ...]]
     route_codes: dict[str, dict[str, str]]
+    route_systems: dict[str, str] = {}
+    salt_subtypes: dict[str, str] = {}
     salt_forms: tuple[str, ...] = ()
     names_beside: dict[str, tuple[str, ...]] = {}
     uses: tuple[UseRow, ...] = ()
@@ -165,6 +169,14 @@ class _Names:
         lengths = {*self._lengths.get(key[0], ()), len(key)}
         self._lengths[key[0]] = tuple(sorted(lengths, reverse=True))
 
+    def rename(self, phrase: str, name: _Name) -> None:
+        """A phrase that is another word for what `name` stands for, whatever class it had itself."""
+        known = self.of(phrase)
+        self.add(phrase, name)
+        if known is not None:
+            key = tuple(words(phrase))
+            self._names[key] = name._replace(classes=name.classes | known.classes)
+
     def of(self, phrase: str) -> _Name | None:
         """What a phrase names."""
         return self._names.get(tuple(words(phrase)))
@@ -209,6 +221,10 @@ class Drugs:
                 self._by_strength.setdefault((product.salts[0], product.strength_mg), product)
         self._atc: dict[str, tuple[str, ...]] = {}
         self._atc_names: dict[str, str] = {}
+        self._uses: dict[str, list[UseRow]] = {}
+        for row in text.uses:
+            self._uses.setdefault(row.salt, []).append(row)
+        self._route_codes = {normalised(s): codes for s, codes in text.route_codes.items()}
         self._atc_subtypes: dict[str, str] = dict(text.atc_subtypes)
         self._names, self._magnesium_names = _Names(), _Names()
         for code in text.atc_subtypes:
@@ -219,7 +235,7 @@ class Drugs:
             for index in (self._names, self._magnesium_names):
                 named = index.of(ingredient)
                 if named is not None:
-                    index.add(alias, named)
+                    index.rename(alias, named)
         for brand in names:
             self._add_brand(brand)
         for phrase in text.not_magnesium:
@@ -349,11 +365,14 @@ class Drugs:
         product = drug.magnesium
         if product is None or len(product.salts) != 1 or product.other_ingredients:
             return drug, ""
+        rows = [
+            row for row in self._uses.get(product.salts[0], ()) if product.subtype in row.subtypes
+        ]
+        if not rows:
+            return drug, ""
         named = [_letters(text) for text in (product.name, *names)]
         instructed = [_letters(text) for text in instructions]
-        for row in self._text.uses:
-            if row.salt != product.salts[0] or product.subtype not in row.subtypes:
-                continue
+        for row in rows:
             anything = not (row.routes or row.named or row.instructed)
             if (
                 anything
@@ -375,7 +394,9 @@ class Drugs:
 
     def route_of_code(self, system: str | None, code: str | None) -> str | None:
         """The route of a route coding, if it is one the rules know."""
-        return self._text.route_codes.get(system or "", {}).get(code or "")
+        written = normalised(system or "")
+        known = self._text.route_systems.get(written, written)
+        return self._route_codes.get(known, {}).get(code or "")
 
     # -- magnesium ---------------------------------------------------------------------------
 
@@ -436,7 +457,7 @@ class Drugs:
         if brand is None:
             return self._by_words(text, salts)
         return msgspec.structs.replace(
-            self._by_words(text, salts, brand.subtype or SUPPLEMENT),
+            self._by_words(text, salts, brand.subtype),
             elemental_mg=brand.elemental_mg,
             elemental_basis=BRAND if brand.elemental_mg is not None else "",
         )
@@ -453,15 +474,19 @@ class Drugs:
                 return msgspec.structs.replace(product, subtype=subtype)
         return product
 
-    def _by_words(
-        self, text: str, salts: tuple[str, ...], otherwise: str = SUPPLEMENT
-    ) -> MagnesiumProduct:
-        padded = [f" {' '.join(words(t))} " for t in (text, *salts)]
-        for row in self._text.magnesium_subtypes:
-            settled = len(salts) == 1 and salts[0] in row.never_salts
-            if not settled and _holds(row.any, padded):
-                return MagnesiumProduct(name=text, subtype=row.subtype, salts=salts)
-        return MagnesiumProduct(name=text, subtype=otherwise, salts=salts)
+    def _by_words(self, text: str, salts: tuple[str, ...], otherwise: str = "") -> MagnesiumProduct:
+        """What it is for: by its words, else `otherwise`, else as its salts usually are."""
+        padded = [f" {' '.join(words(text))} "]
+        subtypes = [
+            row.subtype
+            for row in self._text.magnesium_subtypes
+            if _holds(row.any, padded) and not (len(salts) == 1 and salts[0] in row.never_salts)
+        ]
+        usual = [
+            self._text.salt_subtypes[salt] for salt in salts if salt in self._text.salt_subtypes
+        ]
+        subtype = next(filter(None, (*subtypes, otherwise, *usual)), SUPPLEMENT)
+        return MagnesiumProduct(name=text, subtype=subtype, salts=salts)
 
     # -- the index ---------------------------------------------------------------------------
 
