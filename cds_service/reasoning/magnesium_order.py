@@ -38,8 +38,9 @@ class MagnesiumOrder:
         return [d for d in others if d in before or not d.selected]
 
     @cached_property
-    def _counted(self) -> list[Draft]:
-        return [self.draft, *self.drafted]
+    def _counted(self) -> list[tuple[Draft, MedicationUse]]:
+        others = ((d, d.use) for d in self.drafted if d.use is not None)
+        return [(self.draft, self.use), *others]
 
     @cached_property
     def _taken(self) -> list[MedicationUse]:
@@ -50,7 +51,7 @@ class MagnesiumOrder:
     @cached_property
     def duplicated(self) -> list[MedicationUse]:
         """Supplements beside which this order is a duplicate: none that it orders again."""
-        again = {u.reference for d in self._counted for u in renewed(d, self._taken)}
+        again = {u.reference for one in self._counted for u in renewed(*one, self._taken)}
         taken = [u for u in self._taken if u.reference not in again]
         return [*taken, *(d.use for d in self.drafted if d.use is not None)]
 
@@ -61,8 +62,8 @@ class MagnesiumOrder:
         A renewal replaces one order, the one it names or the newest of the same product.
         """
         left = list(self._taken)
-        for draft in self._counted:
-            for use in renewed(draft, left)[:1]:
+        for draft, ordered in self._counted:
+            for use in renewed(draft, ordered, left)[:1]:
                 left.remove(use)
         return [*left, *(d.use for d in self.drafted if d.use is not None)]
 
@@ -71,14 +72,13 @@ class MagnesiumOrder:
         return [self.dose, *(self.findings.dose_of(u) for u in uses)]
 
 
-def renewed(draft: Draft, taken: Sequence[MedicationUse]) -> list[MedicationUse]:
+def renewed(
+    draft: Draft, use: MedicationUse, taken: Sequence[MedicationUse]
+) -> list[MedicationUse]:
     """The current orders that a draft orders again, the one it names first (SPEC 12.4 M-14).
 
     The same ingredient and `priorPrescription`, or the same product code.
     """
-    use = draft.use
-    if use is None:
-        return []
     prior = _prior(draft)
     named = [u for u in taken if prior and u.reference == prior and same_drug(u, use)]
     return [*named, *(u for u in taken if u not in named and u.product_codes & use.product_codes)]

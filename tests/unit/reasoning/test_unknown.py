@@ -283,6 +283,15 @@ def test_an_indication_that_may_exist_is_unknown() -> None:
     assert outcome(found, "indication") == "unknown"
 
 
+def test_an_order_that_nobody_can_identify_is_unknown_and_named() -> None:
+    lost = {**orders(GLYCINATE), "medicationReference": {"reference": "Medication/gone"}}
+    del lost["medicationCodeableConcept"]
+    found = signs(charted(), lost, complete=True)
+    assert found.cards == ()
+    assert outcome(found, f"order MedicationRequest/{lost['id']}") == "unknown"
+    assert [g.key for g in found.gaps] == ["draftOrders"]
+
+
 def test_what_cannot_be_read_is_listed_in_one_order() -> None:
     odd = [{**in_house_code(words), "id": words} for words in ("Hay fever", "Eczema", "Gout")]
     for several in (odd, odd[::-1]):
