@@ -81,6 +81,7 @@ class DosageTables(msgspec.Struct, frozen=True):
     range_words: tuple[str, ...]
     and_words: tuple[str, ...]
     times_words: tuple[str, ...]
+    count_endings: tuple[str, ...]
     per_words: tuple[str, ...]
     unit_words: tuple[UnitWords, ...]
     after_units: tuple[str, ...]
@@ -262,9 +263,11 @@ class Dosing:
         return max((m.times for m in matches if m.phrase.kind == "before_meals"), default=None)
 
     def _follows_a_count(self, tokens: Sequence[_Token], match: _Match) -> bool:
-        """Whether it ends a count that is not read: "a day" in "several times a day"."""
-        often = match.phrase.kind in ("daily", "long")
-        return often and match.start > 0 and tokens[match.start - 1] in self.tables.times_words
+        """Whether it ends a count that is not read: "several times a day", "achtmal täglich"."""
+        before = tokens[match.start - 1] if match.start > 0 else ""
+        if match.phrase.kind not in ("daily", "long") or not isinstance(before, str):
+            return False
+        return before in self.tables.times_words or before.endswith(self.tables.count_endings)
 
     def _parts_of_day(self, tokens: Sequence[_Token], parts: Sequence[_Match]) -> int:
         """How many parts of the day are named. "In the evening before bed" is one of them."""

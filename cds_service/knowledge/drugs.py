@@ -215,31 +215,20 @@ class Drugs:
         self._ingredients = ingredients
         self._magnesium = magnesium
         self._text = text
-        self._by_strength: dict[tuple[str, float], MagnesiumProduct] = {}
-        for product in magnesium.products.values():
-            if len(product.salts) == 1 and product.strength_mg and product.tty == "SCD":
-                self._by_strength.setdefault((product.salts[0], product.strength_mg), product)
+        self._by_strength = _by_strength(magnesium.products.values())
         self._atc: dict[str, tuple[str, ...]] = {}
         self._atc_names: dict[str, str] = {}
+        self._atc_subtypes: dict[str, str] = dict(text.atc_subtypes)
+        self._route_codes = {normalised(s): codes for s, codes in text.route_codes.items()}
         self._uses: dict[str, list[UseRow]] = {}
         for row in text.uses:
             self._uses.setdefault(row.salt, []).append(row)
-        self._route_codes = {normalised(s): codes for s, codes in text.route_codes.items()}
-        self._atc_subtypes: dict[str, str] = dict(text.atc_subtypes)
         self._names, self._magnesium_names = _Names(), _Names()
         for code in text.atc_subtypes:
             self._atc[code] = (MAGNESIUM,)
         for value_set in sets:
             self._add_set(value_set)
-        for alias, ingredient in text.aliases.items():
-            for index in (self._names, self._magnesium_names):
-                named = index.of(ingredient)
-                if named is not None:
-                    index.rename(alias, named)
-        for brand in names:
-            self._add_brand(brand)
-        for phrase in text.not_magnesium:
-            self._magnesium_names.add(phrase, _NOT_MAGNESIUM)
+        self._add_names(text, names)
 
     # -- codes -------------------------------------------------------------------------------
 
@@ -504,6 +493,17 @@ class Drugs:
         for phrase in phrases:
             index.add(phrase, _Name(frozenset({class_id}), (phrase,)))
 
+    def _add_names(self, text: DrugText, names: Iterable[BrandName]) -> None:
+        for alias, ingredient in text.aliases.items():
+            for index in (self._names, self._magnesium_names):
+                named = index.of(ingredient)
+                if named is not None:
+                    index.rename(alias, named)
+        for brand in names:
+            self._add_brand(brand)
+        for phrase in text.not_magnesium:
+            self._magnesium_names.add(phrase, _NOT_MAGNESIUM)
+
     def _add_atc(self, code: str, class_id: str, subtype: Sequence[str]) -> None:
         self._atc[code] = tuple(dict.fromkeys((*self._atc.get(code, ()), class_id)))
         if class_id == MAGNESIUM and subtype:
@@ -524,6 +524,17 @@ class Drugs:
             self._magnesium_names.add(brand.text, _Name(frozenset({MAGNESIUM}), salts, brand))
         if others:
             self._names.add(brand.text, _Name(others, named, brand))
+
+
+def _by_strength(
+    products: Iterable[MagnesiumProduct],
+) -> dict[tuple[str, float], MagnesiumProduct]:
+    """The products of one salt by salt and strength; the first of two alike."""
+    found: dict[tuple[str, float], MagnesiumProduct] = {}
+    for product in products:
+        if len(product.salts) == 1 and product.strength_mg and product.tty == "SCD":
+            found.setdefault((product.salts[0], product.strength_mg), product)
+    return found
 
 
 def _one_route(brands: Iterable[BrandName | None]) -> str:
