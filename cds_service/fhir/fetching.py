@@ -329,15 +329,7 @@ def _without(content: Content[Any], failure: UnavailableError | None) -> Content
 # ------------------------------------------------- medications that are only referred to
 
 _MEDICATION: Kind[wire.Medication] = Kind(wire.Medication, "Medication")
-
-
-class _Ingredient(msgspec.Struct):
-    """`Medication.ingredient`, as far as it refers elsewhere."""
-
-    itemReference: wire.Reference | None = None
-
-
-_INGREDIENTS: Shape[list[_Ingredient]] = Shape(list[_Ingredient])
+_INGREDIENTS: Shape[list[wire.Ingredient]] = Shape(list[wire.Ingredient])
 
 
 def _add_medications(

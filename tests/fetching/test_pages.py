@@ -586,7 +586,8 @@ def test_a_medication_that_was_sent_with_the_drafts_is_not_fetched(
 ) -> None:
     body = charts.order_sign(today)
     drafts = body["context"]["draftOrders"]
-    drafts["entry"][0]["resource"]["medicationReference"] = {"reference": "Medication/med-1"}
+    draft = fhir.draft_order(medication_reference="Medication/med-1", id="draft")
+    drafts["entry"] = [{"resource": draft}]
     drafts["entry"].append({"resource": medication("med-1")})
     server = serve(medications(body["prefetch"]))
     fetched(server, body["prefetch"], draftOrders=drafts)
