@@ -3,7 +3,7 @@ settled early never decodes the rest."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from functools import cached_property
 from types import MappingProxyType
@@ -13,6 +13,7 @@ from msgspec import Raw
 
 from cds_service.chart.allergies import Allergies, read_allergies
 from cds_service.chart.conditions import Problems, SetAside, read_problems
+from cds_service.chart.contents import OWNERS, Contents
 from cds_service.chart.evidence import Evidence, Gap, in_order
 from cds_service.chart.identity import NOT_SENT, UNNAMED, DrugFinder, Identity
 from cds_service.chart.labs import ASKED, Labs, read_labs, results_of
@@ -24,54 +25,11 @@ from cds_service.chart.reading import NotReadable, Reader
 from cds_service.chart.subject import Subject, bare_id
 from cds_service.fhir import wire
 from cds_service.fhir.drafts import DraftEntry
-from cds_service.fhir.prefetch import KINDS, REFERABLE, REQUIRED, Content, Kind, State
+from cds_service.fhir.prefetch import KINDS, REQUIRED, Content, State
 from cds_service.fhir.wire import CodeableConcept
 from cds_service.knowledge.loader import Knowledge
 
 DRAFTS = "draftOrders"
-_MEDICATIONS: Kind[wire.Medication] = Kind(wire.Medication, "Medication")
-_MEDICATION_TYPE = b'"Medication"'
-_OWNERS: Mapping[str, tuple[str, ...]] = {
-    kind: tuple(key for key, asked in KINDS.items() if kind in asked.resource_types)
-    for kind in REFERABLE - {"Medication"}
-}
-"""By resource type, the keys under which it belongs."""
-
-
-class _Contents(dict[str, Content[Any]]):
-    """What the prefetch keys hold, read when asked for.
-
-    It knows nothing of the chart: a circle of references would keep the memory of a call until the
-    collector looks for such circles.
-    """
-
-    def __init__(self, prefetch: Mapping[str, Raw], known: Mapping[str, Content[Any]]) -> None:
-        super().__init__(known)
-        self._prefetch = prefetch
-
-    def __missing__(self, key: str) -> Content[Any]:
-        content = self[key] = KINDS[key].read(self._prefetch.get(key))
-        return content
-
-    def medications(self) -> Iterator[wire.Entry[wire.Medication]]:
-        """The Medications to which orders and statements may refer, wherever they stand."""
-        for key in ("medicationRequests", "medicationStatements"):
-            yield from self[key].entries
-        for key in self._others():
-            for other in self[key].others:
-                if other.kind == "Medication":
-                    medication, _ = _MEDICATIONS.resource(other.resource)
-                    yield wire.Entry(fullUrl=other.full_url, resource=medication)
-        for key, raw in self._prefetch.items():
-            if key not in KINDS and _MEDICATION_TYPE in memoryview(raw).tobytes():
-                yield from _MEDICATIONS.read(raw).entries
-
-    def _others(self) -> Iterator[str]:
-        """The keys that hold a Medication, as far as can be seen without reading them."""
-        for key in KINDS:
-            sent = self._prefetch.get(key, Raw())
-            if key in self or _MEDICATION_TYPE in memoryview(sent).tobytes():
-                yield key
 
 
 class Chart:
@@ -88,7 +46,7 @@ class Chart:
         self.today = today
         self.knowledge = knowledge
         self._patient_id = bare_id(patient_id)
-        self._contents = _Contents(prefetch, contents)
+        self._contents = Contents(prefetch, contents)
         self._asked: dict[str, None] = {}
         self._noted: set[str] = set()
         self._conditions_beside: dict[str, CodeableConcept | None] = {}
@@ -99,23 +57,23 @@ class Chart:
         """What one prefetch key holds. What of it cannot be read is recorded."""
         content = self._contents[key]
         if key not in self._noted:
+            first = not self._noted
             self._noted.add(key)
+            if first:
+                self._note_strays()
             for lost in (*content.unreadable, *content.unread):
                 self.reader(key).note(*lost)
-            self._note_misplaced(key, content)
-        return content
-
-    def _note_misplaced(self, key: str, content: Content[Any]) -> None:
-        """Resources of another key are not read here: they must not be taken for absent."""
-        for other in content.others:
-            named = (
-                wire.name_of(entry, position)
-                for owner in _OWNERS.get(other.kind, ())
-                for position, entry in enumerate(self.content(owner).entries)
-            )
-            if other.kind in _OWNERS and other.name not in named:
+            for other in self._contents.misplaced(key):
                 why = f"is a {other.kind} under a key that is not its own"
                 self.reader(key).note(other.name, "", why)
+        return content
+
+    def _note_strays(self) -> None:
+        """Resources under keys that nobody asked for leave the keys partly known that are their own."""
+        for key, other in self._contents.strays(self.knowledge.terminology):
+            why = f"stands under {key}, which was not asked for"
+            for owner in OWNERS[other.kind]:
+                self.reader(owner).note(other.name, "", why)
 
     def reader(self, key: str) -> Reader:
         """Reads the elements of one prefetch key, or of "draftOrders"."""

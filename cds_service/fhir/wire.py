@@ -150,6 +150,12 @@ class Ingredient(msgspec.Struct, gc=False):
     itemReference: Reference | None = None
 
 
+class Coded(msgspec.Struct, gc=False):
+    """Any resource by its code."""
+
+    code: CodeableConcept | None = None
+
+
 class Contained(msgspec.Struct, gc=False):
     """A contained resource; its code is read when something refers to it."""
 

@@ -142,7 +142,11 @@ def test_malformed_entries_are_a_gap(bad: int, why: str) -> None:
 
 def test_elements_that_cannot_be_read_are_a_gap() -> None:
     allergy = {**fhir.allergy("7980"), "clinicalStatus": 5}
-    twice = {**fhir.allergy("7980"), "id": "b", "code": {"coding": [5, {"display": "Latex"}], "text": 5}}
+    twice = {
+        **fhir.allergy("7980"),
+        "id": "b",
+        "code": {"coding": [5, {"display": "Latex"}], "text": 5},
+    }
     for several, why in (
         ([allergy], "has 1 element that cannot be read"),
         ([allergy, twice], "has 3 elements that cannot be read"),
@@ -219,6 +223,40 @@ def test_resources_of_no_concern_may_stand_anywhere() -> None:
     assert chart({"allergies": asked}).gaps("allergies") == ()
 
 
+@pytest.mark.parametrize(
+    ("resource", "keys"),
+    [
+        (fhir.condition("N18.5", id="x", today=TODAY), ["conditions"]),
+        (fhir.condition("N18.5", "urn:house", id="x", today=TODAY), ["conditions"]),
+        (
+            {**fhir.observation(fhir.EGFR, 22, today=TODAY), "id": "x"},
+            ["kidneyLabs", "magnesiumLabs", "pregnancyStatus"],
+        ),
+        (fhir.medication_request("4603", id="x", today=TODAY), ["medicationRequests"]),
+        ({**fhir.condition("J45.909", id="x"), "code": 5}, ["conditions"]),
+        # What no rule knows is of no concern.
+        (fhir.condition("J45.909", id="x", today=TODAY), []),
+        ({**fhir.observation("8867-4", 60, today=TODAY), "id": "x"}, []),
+        ({"resourceType": "Encounter", "id": "x"}, []),
+        ({"resourceType": "Medication", "id": "x"}, []),
+    ],
+)
+def test_what_stands_under_a_key_that_nobody_asked_for_is_named(
+    resource: Resource, keys: list[str]
+) -> None:
+    found = chart(more=fhir.bundle([resource]))
+    assert [g.key for g in found.gaps(*fhir.PREFETCH_SEARCHES)] == keys
+    assert {n.why for n in found.not_readable()} == (
+        {"stands under more, which was not asked for"} if keys else set()
+    )
+
+
+def test_what_stands_under_its_own_key_too_may_stand_under_others() -> None:
+    kidneys = fhir.condition("N18.5", id="k", today=TODAY)
+    found = chart({"conditions": [kidneys]}, more=fhir.bundle([kidneys]))
+    assert found.gaps(*fhir.PREFETCH_SEARCHES) == ()
+
+
 @pytest.mark.parametrize("key", [*fhir.PREFETCH_SEARCHES, "other"])
 def test_a_medication_is_found_under_any_key(key: str) -> None:
     medication = {"resourceType": "Medication", "id": "m", "code": CONCEPT}
@@ -236,7 +274,8 @@ def test_a_medication_is_found_under_any_key(key: str) -> None:
 def test_a_medication_of_fetched_contents_is_found() -> None:
     order = fhir.medication_request(medication_reference="urn:uuid:1", today=TODAY)
     medication = {"resourceType": "Medication", "code": CONCEPT}
-    entries = [{"fullUrl": "urn:uuid:1", "resource": medication}]
+    condition = {"resource": fhir.condition("N18.5", today=TODAY)}
+    entries = [condition, {"fullUrl": "urn:uuid:1", "resource": medication}]
     allergies = KINDS["allergies"].read(raw({"resourceType": "Bundle", "entry": entries}))
     sent = {"medicationRequests": raw(fhir.bundle([order]))}
     found = open_chart(sent, fhir.PATIENT_ID, TODAY, knowledge(), {"allergies": allergies})
