@@ -280,11 +280,6 @@ class Chart:
         )
 
     @property
-    def dialysis(self) -> Procedures:
-        """Dialysis procedures that count."""
-        return self.procedures
-
-    @property
     def subject(self) -> Subject:
         """Tells this patient's resources from those of others."""
         return self._subject

@@ -23,6 +23,12 @@ OWNERS: Mapping[str, tuple[str, ...]] = {
 }
 """By resource type, the keys under which it belongs."""
 
+_OF_VALUE_SETS = frozenset({"Condition", "Observation", "Procedure"})
+"""Resources whose code belongs to value sets; drugs are known in another way."""
+
+_FOR_THE_READER = frozenset({"lab_other", "lab_uacr"})
+"""Value sets that no rule asks for."""
+
 _MEDICATIONS: Kind[wire.Medication] = Kind(wire.Medication, MEDICATION)
 _TYPED = b'"Medication"'
 _CODED: Shape[wire.Coded] = Shape(wire.Coded)
@@ -85,7 +91,10 @@ def _medication(other: Elsewhere) -> wire.Entry[wire.Medication]:
 
 def _is_of_no_concern(other: Elsewhere, terminology: Terminology) -> bool:
     """Whether its code is read, and is one that no rule knows: a vital sign, a common cold."""
+    if other.kind not in _OF_VALUE_SETS:
+        return False
     coded, unread = _CODED.read(other.resource)
     codings = (coded.code.coding or ()) if coded is not None and coded.code is not None else ()
     read = [c for c in codings if terminology.reads(c.system, c.code)]
-    return bool(read) and not unread and not any(terminology.hits(c.system, c.code) for c in read)
+    sets = {hit.set_id for c in read for hit in terminology.hits(c.system, c.code)}
+    return bool(read) and not unread and sets <= _FOR_THE_READER

@@ -47,11 +47,6 @@ class Procedures(msgspec.Struct):
         """The procedures of a value set, newest first."""
         return in_order(self.by_set.get(set_id, ()))
 
-    @property
-    def procedures(self) -> Sequence[Evidence]:
-        """Dialysis procedures."""
-        return self.of(DIALYSIS)
-
 
 class _Found(NamedTuple):
     """A procedure being read; `odd` are its elements that are not of their FHIR type."""

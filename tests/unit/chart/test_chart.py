@@ -234,6 +234,7 @@ def test_resources_of_no_concern_may_stand_anywhere() -> None:
         ),
         (fhir.medication_request("4603", id="x", today=TODAY), ["medicationRequests"]),
         ({**fhir.condition("J45.909", id="x"), "code": 5}, ["conditions"]),
+        (fhir.allergy("6582", id="x"), ["allergies"]),
         # What no rule knows is of no concern.
         (fhir.condition("J45.909", id="x", today=TODAY), []),
         ({**fhir.observation("8867-4", 60, today=TODAY), "id": "x"}, []),
