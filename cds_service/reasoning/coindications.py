@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from cds_service.chart.chart import Chart
+from cds_service.chart.conditions import Problem
 from cds_service.chart.evidence import Fact, fact
 from cds_service.reasoning.orders import Draft, reason_of
-from cds_service.reasoning.renal_risk import safety_problems
 
 
 def other_use(draft: Draft, chart: Chart) -> Fact | None:
@@ -17,5 +17,17 @@ def other_use(draft: Draft, chart: Chart) -> Fact | None:
     if use is None or use.of("migraine_preventive_specific") or reason_of(draft, chart):
         return None
     sets = chart.knowledge.coindications.of(use.drug.ingredients)
-    found = [p.evidence[s] for s in dict.fromkeys(sets) for p in safety_problems(chart, s)]
+    found = [
+        problem.evidence[set_id]
+        for set_id in dict.fromkeys(sets)
+        for problem in chart.problems.of(set_id)
+        if _explains(problem, set_id)
+    ]
     return fact("other_use", found, chart.gaps("conditions"))
+
+
+def _explains(problem: Problem, set_id: str) -> bool:
+    """Whether a disease is active, or over but still treated, like an old infarction (SPEC 1)."""
+    lasting = any("past-event" in e.subtype for hit in problem.hits.values() for e in hit)
+    held = problem.active or (problem.past_event and lasting)
+    return held and any(entry.qualifies for entry in problem.hits[set_id])

@@ -37,6 +37,7 @@ from tests.unit.reasoning.asking import (
 
 THREE = {"lab_magnesium", "lab_potassium", "lab_creatinine"}
 HYPERTENSION, EPILEPSY = "I10", "G40.909"
+VENLAFAXINE = "venlafaxine 75 mg capsule"
 METOPROLOL, PROPRANOLOL = "metoprolol tartrate 50 mg tablet", "propranolol 40 mg tablet"
 MIGRAINE_REASON = fhir.concept(text="Migraine prevention")
 PREVENTIVE = [("mg-with-preventive", "info")]
@@ -68,6 +69,21 @@ def test_a_preventive_that_another_disease_explains_is_silent(drug: str, disease
     assert order.why.startswith("no reason given, and used for ")
     over = charted(has(MIGRAINE), has(disease, clinical="resolved"))
     assert shown(selects(over, ordered(drug))) == PREVENTIVE
+
+
+def test_an_old_infarction_explains_a_beta_blocker() -> None:
+    infarction = has("I21.9", clinical="resolved")
+    assert selects(charted(has(MIGRAINE), infarction), ordered(METOPROLOL)).cards == ()
+    refuted = has("I21.9", verification="refuted")
+    assert shown(selects(charted(has(MIGRAINE), refuted), ordered(METOPROLOL))) == PREVENTIVE
+
+
+@pytest.mark.parametrize(
+    ("drug", "remission"), [("topiramate 25 mg tablet", "F10.21"), (VENLAFAXINE, "F33.42")]
+)
+def test_a_disease_in_remission_explains_nothing(drug: str, remission: str) -> None:
+    on = charted(has(MIGRAINE), has(remission))
+    assert shown(selects(on, ordered(drug))) == PREVENTIVE
 
 
 def test_a_disease_for_which_the_drug_is_not_used_explains_nothing() -> None:
