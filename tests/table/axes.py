@@ -7,7 +7,16 @@ from itertools import combinations
 from typing import Any
 
 from tests.table.facts import Case, Creatinine, Draft, Egfr, Magnesium, Taking
-from tests.table.tables import BLOCKS, GUT, HARMLESS, PROCEDURES, STOPPED, UNREAD, UNREAD_HARMLESS
+from tests.table.tables import (
+    BLOCKS,
+    GUT,
+    HARMLESS,
+    PROCEDURES,
+    RECORDED_AS,
+    STOPPED,
+    UNREAD,
+    UNREAD_HARMLESS,
+)
 
 Change = dict[str, Any]
 
@@ -280,6 +289,9 @@ BLOCK_PAIRS: list[Change] = [
     if frozenset(pair) not in CONTRADICTORY
 ]
 BLOCK_SETS: list[Change] = [{"blocks": frozenset({name})} for name in ALL_BLOCKS]
+RECORDED: list[Change] = [
+    {"taking": (Taking(salt="oxide", daily_mg=241, recorded=how),)} for how in RECORDED_AS
+]
 OPERATIONS: list[Change] = [{"procedures": frozenset({name})} for name in PROCEDURES]
 STOPPED_BEFORE: list[Change] = [{"stopped": name} for name in STOPPED]
 UNREADABLE: list[Change] = [

@@ -25,6 +25,7 @@ from tests.table.recorded import (
     KIDNEY_OPERATIONS,
     MAGNESIUM_PRODUCTS,
     MIGRAINE,
+    OMEPRAZOLE,
     OXIDE,
     OXIDE_400,
     OXIDE_SHARE,
@@ -35,6 +36,7 @@ from tests.table.recorded import (
     RISK_CONDITIONS,
     RISK_MEDICATIONS,
     STOPPED_AS,
+    TAKEN_AS,
     TRIGGERS,
     UNIT_OF,
     UNREAD_DOSE,
@@ -74,7 +76,9 @@ def taken(dose: Taking, number: int) -> Resource:
         code, steps = supplement(dose, dose.daily_mg)
     else:
         code, steps = MAGNESIUM_PRODUCTS[dose.subtype], other_dose(dose.subtype, dose.daily_mg)
-    return fhir.medication_request(
+    if dose.recorded in {"statement", "statement-without-status"}:
+        return taken_statement(dose, code, steps)
+    request = fhir.medication_request(
         code,
         "atc" if dose.subtype == "phosphate-binder" else "rxnorm",
         dosage=steps,
@@ -82,7 +86,28 @@ def taken(dose: Taking, number: int) -> Resource:
         authored_days=dose.days,
         validity_end_days=100 if dose.course_ended else None,
         id=f"taken-{number}",
+        **TAKEN_AS.get(dose.recorded, {}),
     )
+    if dose.recorded.startswith("reported"):
+        request["reportedBoolean"] = True
+    if dose.recorded == "contradictory":
+        request["medicationCodeableConcept"] = fhir.concept(
+            OMEPRAZOLE, "rxnorm", "magnesium oxide 400 mg tablet"
+        )
+    if dose.recorded == "ingredient":
+        item = {"itemCodeableConcept": request.pop("medicationCodeableConcept")}
+        request["contained"] = [{"resourceType": "Medication", "id": "m", "ingredient": [item]}]
+        request["medicationReference"] = {"reference": "#m"}
+    return request
+
+
+def taken_statement(dose: Taking, code: str, steps: Resource) -> Resource:
+    statement = fhir.medication_statement(
+        code, dosage=steps, prn=dose.as_needed, started_days=dose.days, id="taken-statement"
+    )
+    if dose.recorded == "statement-without-status":
+        del statement["status"]
+    return statement
 
 
 def stopped(case: Case) -> tuple[str, Resource] | None:
@@ -250,7 +275,9 @@ def requests(case: Case) -> Iterable[Resource]:
             INTERACTING[name], authored_days=case.drug_days, id=f"drug-{name}"
         )
     for number, dose in enumerate(case.taking):
-        yield taken(dose, number)
+        order = taken(dose, number)
+        if order["resourceType"] == "MedicationRequest":
+            yield order
     if "unknown-drug" in case.unread:
         yield fhir.medication_request("X17", HOUSE, text="tablet 17", id="unread-drug")
 
@@ -285,6 +312,11 @@ def chart(case: Case) -> dict[str, list[Resource]]:
     if "loop-statement" in case.rf:
         loop = fhir.medication_statement("313988", started_days=200)
         found["medicationStatements"].append(loop)
+    found["medicationStatements"] += (
+        statement
+        for number, dose in enumerate(case.taking)
+        if (statement := taken(dose, number))["resourceType"] == "MedicationStatement"
+    )
     before = stopped(case)
     if before is not None:
         found[before[0]].append(before[1])

@@ -54,6 +54,7 @@ class Taking:
     """Magnesium that the patient takes. `daily_mg` None: no dose is stated.
 
     `up_to`: the milligrams of a salt whose label may or may not state elemental magnesium.
+    `recorded`: how, a key of RECORDED_AS.
     """
 
     subtype: str = "supplement"
@@ -63,6 +64,7 @@ class Taking:
     days: int | None = 60  # since it was ordered
     course_ended: bool = False
     up_to: bool = False
+    recorded: str = "order"
 
 
 @dataclass(frozen=True)

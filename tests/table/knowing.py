@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 from tests.table.facts import Case
-from tests.table.tables import UNREAD
+from tests.table.tables import UNCLEAR, UNREAD
 
 
 def unknown_keys(case: Case) -> set[str]:
     """The prefetch keys that are not, or not fully, known."""
     unread = {UNREAD[name] for name in case.unread if name in UNREAD}
+    if case.rf & UNCLEAR:
+        unread.add("medicationRequests")
     return {*case.missing, *case.partly, *unread}
 
 

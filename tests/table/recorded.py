@@ -216,6 +216,9 @@ RISK_MEDICATIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "tobramycin-inhaled": ("348719", {"authored_days": 5}),
     "tacrolimus": ("1431980", {}),
     "tacrolimus-ointment": ("313189", {}),
+    "loop-without-status": ("313988", {"status": None}),
+    "tacrolimus-of-unknown-status": ("1431980", {"status": "unknown"}),
+    "ppi-without-status": ("606726", {"status": None, "authored_days": 200}),
     "patiromer": ("1716209", {}),
     "polystyrene": ("313072", {}),
     "sglt2": ("1545658", {}),
@@ -306,6 +309,19 @@ REASONS = {
     "migraine": {"code": "G43.009", "system": "icd-10-cm"},
     "other": {"code": "I10", "system": "icd-10-cm"},
 }
+
+# Further arguments of the request, by how the magnesium is recorded.
+TAKEN_AS: dict[str, dict[str, Any]] = {
+    "order-without-status": {"status": None},
+    "order-of-unknown-status": {"status": "unknown"},
+    "order-of-another-status": {"status": "current"},
+    "reported-plan": {"intent": "plan"},
+    "reported-proposal": {"intent": "proposal"},
+    "plan": {"intent": "plan"},
+    "on-hold": {"status": "on-hold"},
+    "entered-in-error": {"status": "entered-in-error"},
+}
+OMEPRAZOLE = "198051"
 
 # M-15: the status, and where the magnesium stood. The number is days ago.
 STOPPED_AS: dict[str, dict[str, Any]] = {

@@ -14,6 +14,7 @@ from tests.table.tables import (
     LAXATIVES,
     MIGRAINE,
     ORAL_MAGNESIUM,
+    RECORDED_AS,
     RISK,
     STOPPED,
 )
@@ -53,8 +54,21 @@ def gut_intolerance(case: Case) -> bool:
     return bool(case.blocks & GUT) and "B6" not in blocks_of(case)
 
 
+def taken(case: Case) -> list[Taking]:
+    """U-6: what counts as taken. A statement that was not sent is not known."""
+    sent = [d for d in case.taking if not (d.recorded in STATEMENTS and no_statements(case))]
+    return [dose for dose in sent if RECORDED_AS[dose.recorded]]
+
+
+STATEMENTS = {"statement", "statement-without-status"}
+
+
+def no_statements(case: Case) -> bool:
+    return "medicationStatements" in case.missing
+
+
 def scheduled(case: Case) -> list[Taking]:
-    return [dose for dose in case.taking if not dose.as_needed]
+    return [dose for dose in taken(case) if not dose.as_needed]
 
 
 def on_scheduled_supplement(case: Case) -> bool:
@@ -63,7 +77,7 @@ def on_scheduled_supplement(case: Case) -> bool:
 
 def on_any_oral_magnesium(case: Case) -> bool:
     """SPEC 6.1.1; 11.12: as-needed use, multivitamins and salicylates count for the hazards."""
-    return any(dose.subtype in ORAL_MAGNESIUM for dose in case.taking)
+    return any(dose.subtype in ORAL_MAGNESIUM for dose in taken(case))
 
 
 def eligible(case: Case) -> bool:

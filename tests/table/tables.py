@@ -114,6 +114,10 @@ RISK: dict[str, Risk] = {
     "tobramycin-inhaled": Risk(None),
     "tacrolimus": Risk("RF8", "short"),
     "tacrolimus-ointment": Risk(None),
+    # U-6: what would follow is Unknown: no factor, and for the kidneys it counts as there.
+    "loop-without-status": Risk(None, "short"),
+    "tacrolimus-of-unknown-status": Risk(None, "short"),
+    "ppi-without-status": Risk(None),
     "patiromer": Risk("RF8"),
     "polystyrene": Risk(None),
     "cetuximab": Risk("RF8"),  # M-17
@@ -135,6 +139,7 @@ RISK: dict[str, Risk] = {
     "essential-tremor": Risk(None),
     "depression": Risk(None),
 }
+UNCLEAR = {"loop-without-status", "tacrolimus-of-unknown-status", "ppi-without-status"}
 ANTI_EGFR = {"cetuximab", "amivantamab"}
 
 # K-1, K-2: kidney operations. `transplant` is B10; all but "nothing" are a kidney history.
@@ -299,6 +304,23 @@ LAXATIVES = {"laxative", "laxative-antacid", "bowel-prep"}  # 12.7.9, 12.7.17
 NOT_SUPPLEMENTS = ANTACIDS | LAXATIVES
 # The magnesium that needs distance from other drugs (6.2, V111): 11.12 leaves out the rest.
 SPACED = NOT_SUPPLEMENTS | {"supplement"}
+
+# How magnesium is recorded, and whether it counts as taken (U-5, U-6, U-13).
+RECORDED_AS: dict[str, bool] = {
+    "order": True,
+    "order-without-status": True,
+    "order-of-unknown-status": True,
+    "order-of-another-status": True,  # no FHIR code
+    "statement": True,
+    "statement-without-status": True,
+    "reported-plan": True,
+    "reported-proposal": True,
+    "contradictory": True,
+    "ingredient": True,
+    "plan": False,
+    "on-hold": False,
+    "entered-in-error": False,
+}
 
 # M-15: magnesium that was taken before. True: a supplement stopped within 24 months.
 STOPPED: dict[str, bool] = {

@@ -24,6 +24,7 @@ from tests.table.axes import (
     OPERATIONS,
     ORAL_FORMS,
     PARTLY_SETS,
+    RECORDED,
     SELECT,
     SIGN,
     SUBTYPES,
@@ -114,6 +115,16 @@ def renewals() -> Iterator[Case]:
     orders.append(ordering(magnesium(200, subtype="laxative")))
     axes = (HOOKS, takings, orders, CLASSES)
     return (varied(hook, *row) for hook, *row in product(*axes))
+
+
+def ways_to_record_what_is_taken() -> Iterator[Case]:
+    """U-6: duplicates, interactions and sparing drugs count it as the hazards do."""
+    orders = [
+        ordering(magnesium(400)),
+        ordering(Draft("drug:ciprofloxacin")),
+        ordering(Draft("ksparing")),
+    ]
+    return (varied(hook, *row) for hook, *row in product(HOOKS, RECORDED, orders, CLASSES))
 
 
 def children() -> Iterator[Case]:
@@ -318,6 +329,7 @@ SPACES = {
         every_form,
         forms_and_kidney_history,
         renewals,
+        ways_to_record_what_is_taken,
         children,
         two_supplements,
         subtypes,

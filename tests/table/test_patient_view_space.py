@@ -26,6 +26,7 @@ from tests.table.axes import (
     NO_RISK,
     OPERATIONS,
     PARTLY_SETS,
+    RECORDED,
     STOPPED_BEFORE,
     TAKING,
     UNREADABLE,
@@ -154,6 +155,14 @@ def several_hazards() -> Iterator[Case]:
     return (varied(PATIENT, *row) for row in rows)
 
 
+def ways_to_record_what_is_taken() -> Iterator[Case]:
+    """U-5, U-6, U-13: whether magnesium counts as taken, however it stands in the chart."""
+    levels = [MAGNESIUM[name] for name in ("none", "severe-low", "high")]
+    blocks: list[Change] = [{}, {"blocks": frozenset({"obstruction"})}]
+    people: list[Change] = [{"migraine": None}, DIABETES]
+    return (varied(PATIENT, *row) for row in product(RECORDED, CLASSES, levels, blocks, people))
+
+
 def dangerously_low() -> Iterator[Case]:
     """M-10: before every block and every kidney class, from one year on."""
     low = [MAGNESIUM[name] for name in ("severe-low", "molar-severe-low", "low")]
@@ -264,6 +273,7 @@ SPACES = {
         treatments,
         doses_taken,
         several_hazards,
+        ways_to_record_what_is_taken,
         dangerously_low,
         slightly_high,
         taken_before,
