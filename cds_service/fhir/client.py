@@ -335,11 +335,10 @@ def _unpacked(pieces: Iterator[bytes]) -> Iterator[bytes]:
     gzip = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
     try:
         for piece in pieces:
-            rest, inside = piece, b""
-            while rest or len(inside) == _PIECE:
-                inside = gzip.decompress(rest, _PIECE)
+            rest = piece
+            while rest:
+                yield gzip.decompress(rest, _PIECE)
                 rest = gzip.unconsumed_tail
-                yield inside
     except zlib.error:
         raise UnavailableError(Why.NOT_JSON) from None
     if not gzip.eof:
