@@ -203,6 +203,11 @@ def test_what_the_limit_rests_on_is_among_the_reasons() -> None:
     assert high.values["limit"] == "1000"
 
 
+def test_the_largest_limit_that_was_passed_is_named() -> None:
+    found = one(views(charted(gfr=45, taken=(tablets(5),))))
+    assert (found.values["dose"], found.values["limit"]) == ("1205", "1000")
+
+
 def test_milk_of_magnesia_beside_a_good_result_is_no_hazard() -> None:
     on = charted(taken=(takes(MILK_OF_MAGNESIA, dosage=fhir.dosage(15, "mL")),))
     assert views(on).cards == ()

@@ -73,6 +73,18 @@ def test_words_of_a_name_make_a_salt_neutralise(text: str, neutralises: bool) ->
     assert bool(advice("rosuvastatin 10 mg tablet", order)) is neutralises
 
 
+def test_a_word_of_the_label_counts_beside_a_code() -> None:
+    assert advice("rosuvastatin 10 mg tablet", orders(GLYCINATE)) == {}
+    buffered = orders(GLYCINATE, text="Buffered magnesium glycinate")
+    assert list(advice("rosuvastatin 10 mg tablet", buffered)) == ["rosuvastatin"]
+
+
+@pytest.mark.parametrize("subtype", ["antacid", "laxative-antacid", "laxative", "supplement"])
+def test_an_antacid_neutralises_whatever_its_salt_is_called(subtype: str) -> None:
+    partner = Partner(MagnesiumProduct(subtype=subtype))
+    assert partner.neutralises(knowledge().interactions) is ("antacid" in subtype)
+
+
 def test_a_drug_without_interaction_has_no_line() -> None:
     assert advice("posaconazole 100 mg tablet", orders(OXIDE, None)) == {}
     assert advice("itraconazole 100 mg capsule", orders(OXIDE, None)) != {}

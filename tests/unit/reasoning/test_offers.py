@@ -31,6 +31,7 @@ from tests.unit.reasoning.asking import (
     recommended,
     selects,
     shown,
+    signs,
     takes,
     views,
 )
@@ -67,6 +68,9 @@ def test_a_preventive_that_another_disease_explains_is_silent(drug: str, disease
     (order,) = (r for r in found.rules if r.rule.startswith("order "))
     assert order.outcome == "not met"
     assert order.why.startswith("no reason given, and used for ")
+    both = charted(has(MIGRAINE), has(disease), has(disease, id="again", recorded_days=9, text="B"))
+    (twice,) = (r for r in selects(both, ordered(drug), complete=True).rules if "order " in r.rule)
+    assert ", " in twice.why.removeprefix("no reason given, ")
     over = charted(has(MIGRAINE), has(disease, clinical="resolved"))
     assert shown(selects(over, ordered(drug))) == PREVENTIVE
 
@@ -250,6 +254,11 @@ def test_the_recheck_stands_beside_a_dose_alone() -> None:
     assert (kinds(dosed), caution(dosed, "C1")["weeks"]) == (["labs", "plan"], "4")
     stale = one(views(charted(has(MIGRAINE), has(DIABETES), kidneyLabs=[egfr(48, 250)])))
     assert (kinds(stale), caution_ids(stale)) == (["labs"], [])
+    part = fhir.withheld(fhir.bundle([egfr(48)]))
+    in_part = chart({"conditions": [has(MIGRAINE), has(DIABETES)]}, kidneyLabs=part)
+    assert (kinds(one(views(in_part))), caution_ids(one(views(in_part)))) == (["labs"], [])
+    ordered_beside = one(signs(in_part, orders()))
+    assert (ordered_beside.card, caution_ids(ordered_beside)) == ("rx-mg-renal-caution", [])
 
 
 def test_the_old_get_their_own_plan() -> None:
