@@ -166,14 +166,17 @@ class _Content(NamedTuple):
     def _of_salt(self, mg: Decimal) -> _Elemental:
         """Elemental mg in a mass of the product's one salt, if its share is known (N-7)."""
         salt = self.product.salts[0] if len(self.product.salts) == 1 else ""
-        product = self.drugs.product_of_strength(salt, float(mg))
-        per_unit = _per_unit(product) if product is not None else None
-        if per_unit is not None and not per_unit.up_to:
-            return per_unit
+        sure = salt in _ALWAYS_SALT
+        for strength, product in self.drugs.products_of(salt):
+            per_unit = _per_unit(product)
+            tablets = mg / _exact(strength)
+            whole = tablets == (tablets.to_integral_value() if sure else 1)
+            if per_unit is not None and whole and not per_unit.up_to:
+                return per_unit.times(tablets)
         share = self.drugs.elemental_share(salt)
-        if salt in _ALWAYS_SALT and share is not None:
+        if sure and share is not None:
             return _Elemental(mg * _exact(share))
-        return per_unit or _Elemental(mg, up_to=True)
+        return _Elemental(mg, up_to=True)
 
     def _of_volume(self, ml: Decimal) -> _Elemental | None:
         per_ml = self.product.elemental_mg_per_ml

@@ -195,7 +195,7 @@ class DrugFinder:
         if reference.display:
             parts.names.append(CodeableConcept(text=reference.display))
         if not parts.names and not parts.ingredients:
-            parts = parts._replace(missing=NOT_SENT)
+            parts = parts._replace(missing=parts.missing or NOT_SENT)
         return parts
 
     def sent(self, reference: str) -> wire.Medication | None:

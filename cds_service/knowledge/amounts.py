@@ -42,10 +42,12 @@ class Amounts:
         self._elemental = frozenset(elemental)
         named = "|".join(map(re.escape, words))
         between = "|".join(map(re.escape, joiners))
+        written = [word for word in (*units, *ml_per_unit) if word.isalpha()]
+        unit = rf"(?:{'|'.join(sorted(written, key=len, reverse=True))})\b"
         self._amount = re.compile(
             rf"{_ALONE}(?P<value>{_NUMBER}|\b(?:{named})\b)(?: ?\([a-z0-9 /.-]{{1,12}}\))?"
             rf"(?: ?(?:{between}) ?(?P<upper>{_NUMBER}|\b(?:{named})\b))?"
-            rf" ?(?P<unit>[a-z]+){_NOT_PER}",
+            rf"(?: (?:of )?an?)? ?(?P<unit>{unit}){_NOT_PER}",
             re.ASCII,
         )
 
@@ -56,8 +58,7 @@ class Amounts:
             value, unit = self._number(match["upper"] or match["value"]), match["unit"]
             if unit in self._ml_per_unit:
                 value, unit = value * self._ml_per_unit[unit], "ml"
-            if unit in self._units:
-                found.setdefault(self._units[unit], set()).add(value)
+            found.setdefault(self._units.get(unit, unit), set()).add(value)
         return found
 
     def total(self, text: str) -> Decimal | None:

@@ -215,7 +215,7 @@ class Drugs:
         self._ingredients = ingredients
         self._magnesium = magnesium
         self._text = text
-        self._by_strength = _by_strength(magnesium.products.values())
+        self._by_salt = _by_salt(magnesium.products.values())
         self._atc: dict[str, tuple[str, ...]] = {}
         self._atc_names: dict[str, str] = {}
         self._atc_subtypes: dict[str, str] = dict(text.atc_subtypes)
@@ -398,9 +398,9 @@ class Drugs:
         salts = [(names[salt], salt) for salt in product.salts if salt in names]
         return salts[0] if len(salts) == len(product.salts) == 1 else None
 
-    def product_of_strength(self, salt: str, strength_mg: float) -> MagnesiumProduct | None:
-        """The single-salt product of this strength, if RxNorm has one."""
-        return self._by_strength.get((salt, strength_mg))
+    def products_of(self, salt: str) -> Sequence[tuple[float, MagnesiumProduct]]:
+        """The products of a salt alone by their strength in mg, the strongest first."""
+        return self._by_salt.get(salt, ())
 
     def elemental_share(self, salt: str) -> float | None:
         """The elemental magnesium in a salt, as a share of its weight (SPEC 5.1)."""
@@ -526,15 +526,15 @@ class Drugs:
             self._names.add(brand.text, _Name(others, named, brand))
 
 
-def _by_strength(
+def _by_salt(
     products: Iterable[MagnesiumProduct],
-) -> dict[tuple[str, float], MagnesiumProduct]:
-    """The products of one salt by salt and strength; the first of two alike."""
-    found: dict[tuple[str, float], MagnesiumProduct] = {}
+) -> dict[str, tuple[tuple[float, MagnesiumProduct], ...]]:
+    """The products of one salt by salt and strength; of two alike the first."""
+    found: dict[str, dict[float, MagnesiumProduct]] = {}
     for product in products:
         if len(product.salts) == 1 and product.strength_mg and product.tty == "SCD":
-            found.setdefault((product.salts[0], product.strength_mg), product)
-    return found
+            found.setdefault(product.salts[0], {}).setdefault(product.strength_mg, product)
+    return {salt: tuple(sorted(by.items(), reverse=True)) for salt, by in found.items()}
 
 
 def _one_route(brands: Iterable[BrandName | None]) -> str:
