@@ -1,21 +1,35 @@
-"""The detail of a card, in the order of SPEC 6.6, as plain Markdown that is read at a glance.
+"""The detail of a card, as plain Markdown that is read at a glance (SPEC 12.5 S-8).
 
-Why this patient; the suggestion and its dose; the kidney; cautions and what could not be had; how
-sure the evidence is; the sources. Whatever comes from the chart is escaped on its way in.
+A card that suggests magnesium says what to do, what to check first, what is not known, which drugs
+to keep apart, what to tell the patient, the kidney, why, and how sure it is, in at most
+`cards.detail_max` characters. All other cards say what was found, what to do, the kidney, and what
+is not known. Whatever comes from the chart is escaped on its way in.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from decimal import Decimal
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import Final, NamedTuple
 
 import msgspec
 
 from cards.kidney import kidney_line
-from cards.markdown import bullets, escape, link
-from cards.naming import day, evidence_text, fact_lines
-from cards.phrases import Phrases, filled, filled_lines, present
-from cards.summary import is_urgent, known_values
+from cards.markdown import bullets, escape
+from cards.naming import (
+    DATE_LENGTH,
+    day,
+    evidence_text,
+    fact_label,
+    fact_lines,
+    names_itself,
+    shown_evidence,
+)
+from cards.phrases import Phrases, capital, filled, filled_lines, present
+from cards.spacing import SPACING, interactions
+from cards.summary import is_urgent
+from cards.values import known_values, limits
+from cards.variants import variant
 from cds_service.chart.evidence import Evidence, Fact
 from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.model import Plan
@@ -27,35 +41,30 @@ from cds_service.reasoning.decision import (
     OfferKind,
 )
 
-_REDUCED = frozenset({KidneyClass.MODERATE, KidneyClass.SEVERE})
-_SPACING = "C5"
-_KIDNEY = "kidney"
+_REDUCED: Final = frozenset({KidneyClass.MODERATE, KidneyClass.SEVERE})
+_KIDNEY: Final = "kidney"
+_RECHECK: Final = "C1"
+_TESTS: Final = "S2"
+"""Why tests stand beside the dose: the facts say it."""
+_CAUTIONS_TO_DO: Final = frozenset({"C2"})
+_CAUTIONS_TO_FIND: Final = frozenset({"M9", "U6", "U13"})
+_NAMED_BY_CAUTION: Final = frozenset({"C4", "C6", "M9", "M17"})
+"""Cautions that name their finding, so that it need not stand among the facts too."""
+_DATES: Final = frozenset({"since", "date"})
+_NOT_FACTS_OF_THEIR_OWN: Final = frozenset({"interacting_drug", "renal_risk"})
+"""Facts that another section names one by one, with what they mean."""
+_CUT: Final = ("evidence", "patient", "why")
+"""Sections that go, in this order, where a detail gets too long. The others are never cut."""
 
 
-def detail(card: CardDecision, evidence_url: str, knowledge: Knowledge) -> str:
+class _Section(NamedTuple):
+    name: str
+    lines: list[str]
+
+
+def detail(card: CardDecision, knowledge: Knowledge) -> str:
     """The whole detail."""
-    return "\n\n".join(_sections(card, evidence_url, knowledge, Phrases(knowledge)))
-
-
-def _sections(
-    card: CardDecision, evidence_url: str, knowledge: Knowledge, phrases: Phrases
-) -> Iterator[str]:
-    suggests = is_suggestion(card, knowledge)
-    why = "lead.why" if not card.safety else "lead.finding"
-    yield from _section(phrases[why], _why(card, suggests, knowledge, phrases))
-    action = "lead.suggestion" if suggests else "lead.action"
-    yield from _section(phrases[action], _action(card, knowledge, phrases))
-    yield from _kidney(card, knowledge, phrases)
-    yield from _section(phrases["lead.cautions"], _cautions(card, knowledge, phrases))
-    yield from _section(phrases["lead.missing"], _missing(card, phrases))
-    if suggests:
-        yield from _section(phrases["lead.evidence"], _honesty(knowledge))
-    yield _sources(suggests, evidence_url, knowledge, phrases)
-
-
-def _section(lead: str, lines: list[str]) -> Iterator[str]:
-    if lines:
-        yield f"**{lead}**\n\n{bullets(lines)}"
+    return _Detail(card, knowledge).text()
 
 
 def is_suggestion(card: CardDecision, knowledge: Knowledge) -> bool:
@@ -68,187 +77,300 @@ def is_suggestion(card: CardDecision, knowledge: Knowledge) -> bool:
     )
 
 
-# ------------------------------------------------------------------ why
-
-
-def _why(card: CardDecision, suggests: bool, knowledge: Knowledge, phrases: Phrases) -> list[str]:
-    lines = [
-        _order(card, phrases),
-        *fact_lines(_facts(card), knowledge, phrases),
-        _serum_magnesium(card, suggests, phrases),
-        phrases["why.biology"] if suggests else "",
-    ]
-    return present(lines)
-
-
-def _facts(card: CardDecision) -> list[Fact]:
-    """The facts, but for what the lines on serum magnesium and on the kidney say with its meaning."""
-    said = card.magnesium.evidence if card.magnesium is not None else None
-    facts = []
-    for fact in card.because:
-        if fact.id == _KIDNEY and _speaks_of_kidney(card):
-            continue
-        evidence = tuple(e for e in fact.evidence if said is None or e.resource != said.resource)
-        if evidence or not fact.evidence:
-            facts.append(msgspec.structs.replace(fact, evidence=evidence))
-    return facts
-
-
-def _order(card: CardDecision, phrases: Phrases) -> str:
-    """The order the card is about, unless a fact names it with its evidence."""
-    order = card.order
-    if order is None or not order.label:
-        return ""
-    named = {e.resource for fact in card.because for e in fact.evidence}
-    if order.reference and order.reference in named:
-        return ""
-    return phrases.say("why.order", order=escape(order.label))
-
-
-def _serum_magnesium(card: CardDecision, suggests: bool, phrases: Phrases) -> str:
-    magnesium = card.magnesium
-    if magnesium is None or magnesium.evidence is None:
-        return ""
-    normal = magnesium.state is MagnesiumState.NORMAL
-    if normal and card.safety and not _speaks_of_kidney(card):
-        return ""  # it does not bear on the order
-    plain = normal and not suggests
-    line = filled(
-        phrases["why.magnesium.normal.plain" if plain else f"why.magnesium.{magnesium.state}"],
-        {"mg": escape(magnesium.text), "date": day(magnesium.evidence.date)},
-    )
-    note = escape(magnesium.evidence.note or "")
-    return f"{line} ({note})" if line and note else line
-
-
-# ------------------------------------------------------------ what to do
-
-
-def _action(card: CardDecision, knowledge: Knowledge, phrases: Phrases) -> list[str]:
-    plans = offered_plans(card, knowledge)
-    values = known_values(card) | _limits(knowledge)
-    lines = filled_lines(_advice(card, bool(plans), phrases), values, escape)
-    if is_urgent(card):
-        lines.insert(0, phrases["urgent"])
-    lines.extend(_dose_lines(plans, phrases))
-    if plans:
-        lines.extend(_trial_lines(card, plans[0], knowledge, phrases))
-    return lines
-
-
-def _advice(card: CardDecision, has_plan: bool, phrases: Phrases) -> str:
-    wanted = f"{card.card}.do"
-    text = phrases.first_of(*([f"{wanted}.plan"] if has_plan else []), wanted)
-    kidney = card.kidney
-    if kidney is not None and kidney.kidney_class in _REDUCED:
-        text = "\n".join(present([text, phrases.first_of(f"{card.card}.kidney")]))
-    if not card.values.get("age"):
-        text = phrases.first_of(f"{wanted}.no-age") or text
-    if not any(caution.id == _SPACING for caution in card.cautions):
-        text = phrases.first_of(f"{wanted}.alone") or text
-    return text
-
-
-def _limits(knowledge: Knowledge) -> dict[str, str]:
-    dose = knowledge.parameters.dose
-    return {
-        "upper": plain_number(dose.upper_level_mg),
-        "max": plain_number(dose.max_mg),
-        "moderate": plain_number(dose.moderate_ckd_max_mg),
-        "reduced": plain_number(dose.reduced_start_mg),
-        "pregnancy": plain_number(dose.pregnancy_max_mg),
-    }
-
-
-def plain_number(number: Decimal) -> str:
-    """A number as one writes it: 200, not 2E+2 or 200.0."""
-    return f"{Decimal(number).normalize():f}"
-
-
 def offered_plans(card: CardDecision, knowledge: Knowledge) -> list[Plan]:
     """The dose plans that the card offers, in its order."""
     by_id = {plan.id: plan for plan in knowledge.plans.plans}
     return [by_id[offer.plan] for offer in card.offers if offer.kind is OfferKind.PLAN]
 
 
-def _dose_lines(plans: list[Plan], phrases: Phrases) -> Iterator[str]:
-    for number, plan in enumerate(plans):
-        steps = "; ".join(step.text for step in plan.steps)
-        if number:
-            alternative = phrases.say("plan.other", steps=steps)
+@lru_cache(maxsize=8)
+def _caution_texts(knowledge: Knowledge) -> Mapping[str, str]:
+    return {row.id: row.text for row in knowledge.policy.cautions}
+
+
+class _Detail:
+    """The sections of one card."""
+
+    def __init__(self, card: CardDecision, knowledge: Knowledge) -> None:
+        self._card = card
+        self._knowledge = knowledge
+        self._phrases = Phrases(knowledge)
+        self._plans = offered_plans(card, knowledge)
+        self._values = {**known_values(card, knowledge), **limits(knowledge)}
+        self._suggests = is_suggestion(card, knowledge)
+
+    def text(self) -> str:
+        if not self._suggests:
+            return self._joined(self._finding_first())
+        limit = self._knowledge.parameters.cards.detail_max
+        sections = list(self._suggestion())
+        for name in (*_CUT, ""):
+            if len(text := self._joined(sections)) <= limit:
+                break
+            sections = [section for section in sections if section.name != name]
+        return text
+
+    def _joined(self, sections: list[_Section] | Iterator[_Section]) -> str:
+        return "\n\n".join(self._shown(section) for section in sections if section.lines)
+
+    def _shown(self, section: _Section) -> str:
+        lead = self._phrases[f"lead.{section.name}"]
+        lines = [capital(line) for line in section.lines]
+        if len(lines) == 1:
+            return f"**{lead}:** {lines[0]}"
+        return f"**{lead}**\n\n{bullets(lines)}"
+
+    # -------------------------------------------------------------- the two kinds
+
+    def _suggestion(self) -> Iterator[_Section]:
+        yield _Section("do", [*self._advice(), *self._cautions(_CAUTIONS_TO_DO), *self._doses()])
+        yield _Section("check", self._checks())
+        yield _Section("unknown", self._unknown())
+        yield _Section("apart", self._apart_by_advice())
+        patient = [self._phrases["patient.card"]] if self._plans else []
+        yield _Section("patient", patient)
+        yield _Section("kidney", self._kidney())
+        yield _Section("why", self._why())
+        yield _Section("evidence", [line.card for line in self._knowledge.evidence if line.card])
+
+    def _finding_first(self) -> Iterator[_Section]:
+        yield _Section("finding", self._finding())
+        yield _Section("do", [*self._advice(), *self._apart_by_drug()])
+        yield _Section("check", self._other_cautions())
+        yield _Section("kidney", self._kidney())
+        yield _Section("unknown", self._unknown())
+
+    # ------------------------------------------------------------------------ do
+
+    def _advice(self) -> list[str]:
+        card, phrases = self._card, self._phrases
+        usual = f"{card.card}.do"
+        text = phrases.first_of(f"{usual}.{variant(card)}", usual)
+        if card.kidney is not None and card.kidney.kidney_class in _REDUCED:
+            text = "\n".join(present([text, phrases.first_of(f"{card.card}.kidney")]))
+        lines = filled_lines(text, self._values, escape)
+        return [phrases["urgent"], *lines] if is_urgent(card) else lines
+
+    def _doses(self) -> Iterator[str]:
+        if not self._plans:
+            return
+        first, *others = self._plans
+        trial = self._knowledge.parameters.trial
+        dose = self._knowledge.parameters.dose
+        low = first.max_mg_per_day <= dose.moderate_ckd_max_mg
+        yield self._phrases.say(
+            "plan.first.low" if low else "plan.first",
+            weeks=str(trial.weeks),
+            plan=first.in_words,
+            max_plan=str(first.max_mg_per_day),
+        )
+        for plan in others:
+            alternative = self._phrases.say("plan.other", plan=plan.in_words)
             yield ". ".join(present([alternative, plan.note_specific.removesuffix(".")]))
-        else:
-            yield phrases.say("plan.first", steps=steps)
+        yield self._phrases.say(
+            "plan.stop", weeks=str(trial.weeks), percent=str(trial.responder_percent)
+        )
+        if not low and self._has_risk_factor():
+            yield self._phrases.say("plan.recheck", weeks=str(trial.recheck_weeks))
+        if max(plan.max_mg_per_day for plan in self._plans) > dose.upper_level_mg:
+            yield filled(self._phrases["plan.limit"], self._values)
 
+    def _has_risk_factor(self) -> bool:
+        risk_factors = {row.id for row in self._knowledge.policy.risk_factors}
+        return any(fact.present and fact.id in risk_factors for fact in self._card.because)
 
-def _trial_lines(
-    card: CardDecision, plan: Plan, knowledge: Knowledge, phrases: Phrases
-) -> Iterator[str]:
-    trial = knowledge.parameters.trial
-    yield phrases.say("plan.trial", weeks=str(trial.weeks), percent=str(trial.responder_percent))
-    risk_factors = {row.id for row in knowledge.policy.risk_factors}
-    if any(fact.present and fact.id in risk_factors for fact in card.because):
-        yield phrases.say("plan.recheck", weeks=str(trial.recheck_weeks))
-    dose = knowledge.parameters.dose
-    low = plan.max_mg_per_day <= dose.reduced_start_mg
-    yield filled(
-        phrases["plan.limit.low" if low else "plan.limit"],
-        _limits(knowledge) | {"plan": str(plan.max_mg_per_day)},
-    )
+    # --------------------------------------------------------------- check first
 
+    def _checks(self) -> list[str]:
+        """What to look at before the first dose; nothing of it where no dose is offered."""
+        asked = [self._phrases["check.ask"]] if self._plans else []
+        return [*asked, *self._tests(), *self._other_cautions()]
 
-# ------------------------------------------------- kidney, cautions, gaps
+    def _tests(self) -> list[str]:
+        """The tests beside a dose; cards that ask for tests first have said so."""
+        if not self._plans or self._kidney_class() is not KidneyClass.NORMAL:
+            return []
+        phrases = self._phrases
+        lines = []
+        for offer in self._card.offers:
+            if offer.kind is not OfferKind.LABS or not offer.labs or offer.due_weeks:
+                continue
+            tests = phrases.listed([phrases.named("lab", lab) for lab in offer.labs])
+            when = "first" if offer.recommended else "beside"
+            tests = tests[:1].upper() + tests[1:]
+            lines.append(phrases.say(f"check.tests.{when}", tests=tests))
+        return lines
 
+    def _other_cautions(self) -> list[str]:
+        elsewhere = {SPACING, _RECHECK, _TESTS}
+        elsewhere |= _CAUTIONS_TO_DO if self._suggests else _CAUTIONS_TO_FIND
+        ids = {caution.id for caution in self._card.cautions} - elsewhere
+        return list(self._cautions(frozenset(ids)))
 
-def _speaks_of_kidney(card: CardDecision) -> bool:
-    """Always on a suggestion; on a safety card only where the kidney bears on it."""
-    kidney = card.kidney
-    return kidney is not None and not (
-        card.safety and kidney.kidney_class is KidneyClass.NORMAL and not kidney.flags
-    )
+    def _cautions(self, ids: frozenset[str]) -> Iterator[str]:
+        for caution in self._card.cautions:
+            if caution.id in ids:
+                template = _caution_texts(self._knowledge)[caution.id]
+                values = {
+                    name: value[:DATE_LENGTH] if name in _DATES else value
+                    for name, value in caution.values.items()
+                }
+                lines = filled_lines(template, values, escape)
+                yield from (line.removesuffix(".") for line in lines)
 
+    # --------------------------------------------------- unknown, apart, kidney
 
-def _kidney(card: CardDecision, knowledge: Knowledge, phrases: Phrases) -> Iterator[str]:
-    if card.kidney is not None and _speaks_of_kidney(card):
-        missing = frozenset(gap.key for gap in card.gaps)
-        line = kidney_line(card.kidney, missing, knowledge)
-        yield f"**{phrases['lead.kidney']}:** {line}"
+    def _unknown(self) -> list[str]:
+        phrases = self._phrases
+        items = [
+            phrases.say(
+                "missing.item", what=escape(phrases.named("gap", gap.key)), why=escape(gap.why)
+            )
+            for gap in self._card.gaps
+        ]
+        once = list(dict.fromkeys(items))
+        whole = phrases["list.semicolon"].join(once)
+        return [phrases.say("missing.line", items=whole[:1].upper() + whole[1:])] if once else []
 
+    def _apart_by_drug(self) -> list[str]:
+        """One line for each drug, with its own advice and what it rests on."""
+        named = {e.resource for fact in self._facts() for e in fact.evidence}
+        lines = []
+        for caution in self._card.cautions:
+            if caution.id == SPACING:
+                line = self._apart(caution.values["drug"], caution.values["advice"])
+                lines.append(self._with_evidence(line, caution, named))
+        if not lines and "drug" in self._values and "advice" in self._values:
+            lines.append(self._apart(self._values["drug"], self._values["advice"]))
+        return lines
 
-def _cautions(card: CardDecision, knowledge: Knowledge, phrases: Phrases) -> list[str]:
-    templates = {row.id: row.text for row in knowledge.policy.cautions}
-    named = {e for fact in card.because for e in fact.evidence}
-    return present([_caution(c, templates[c.id], named, phrases) for c in card.cautions])
+    def _with_evidence(self, line: str, caution: Caution, named: set[str]) -> str:
+        found = [
+            evidence_text(e, self._phrases) for e in caution.evidence if e.resource not in named
+        ]
+        return f"{line} ({'; '.join(found)})" if found else line
 
+    def _apart_by_advice(self) -> list[str]:
+        """One line for each piece of advice, with the drugs that it is for."""
+        drugs: dict[str, list[str]] = {}
+        for drug, advice in interactions(self._card.cautions):
+            drugs.setdefault(advice, []).append(drug)
+        comma = self._phrases["list.comma"]
+        return [self._apart(comma.join(named), advice) for advice, named in drugs.items()]
 
-def _caution(caution: Caution, template: str, named: set[Evidence], phrases: Phrases) -> str:
-    """The line of a caution, with its evidence unless that was named among the reasons."""
-    line = next(iter(filled_lines(template, caution.values, escape)), "")
-    found = "; ".join(evidence_text(e, phrases) for e in caution.evidence if e not in named)
-    return f"{line} ({found})" if line and found else line
+    def _apart(self, drug: str, advice: str) -> str:
+        advice = advice.removesuffix(".")
+        if advice.casefold().startswith(drug.casefold()):
+            return capital(escape(advice))
+        values = {"drug": drug, "advice": advice}
+        (line,) = filled_lines(self._phrases["rx-mg-interaction.apart"], values, escape)
+        return line
 
+    def _kidney_class(self) -> KidneyClass | None:
+        return self._card.kidney.kidney_class if self._card.kidney is not None else None
 
-def _missing(card: CardDecision, phrases: Phrases) -> list[str]:
-    lines = [
-        phrases.say("missing.line", what=escape(phrases.named("gap", gap.key)), why=escape(gap.why))
-        for gap in card.gaps
-    ]
-    return [*lines, phrases["missing.check"]] if lines else []
+    def _kidney(self) -> list[str]:
+        """The kidney, and when to look again where a dose is offered or ordered."""
+        kidney = self._card.kidney
+        if kidney is None or not self._speaks_of_kidney():
+            return []
+        missing = frozenset(gap.key for gap in self._card.gaps)
+        recheck = self._suggests and not self._plans
+        again = [] if recheck else list(self._cautions(frozenset({_RECHECK})))
+        return [kidney_line(kidney, missing, self._knowledge), *again]
 
+    def _speaks_of_kidney(self) -> bool:
+        """Always on a suggestion; on a safety card only where the kidney bears on it."""
+        kidney = self._card.kidney
+        return kidney is not None and not (
+            self._card.safety and kidney.kidney_class is KidneyClass.NORMAL and not kidney.flags
+        )
 
-# ------------------------------------------------------ evidence, sources
+    # ------------------------------------------------------------- why, finding
 
+    def _why(self) -> list[str]:
+        """The facts in one line: what it is and since when."""
+        said = [
+            self._said_briefly(fact_id, evidence)
+            for fact_id, found in shown_evidence(self._facts()).items()
+            for evidence in found[:1]
+        ]
+        said += [line for line in [self._serum_magnesium()] if line]
+        return [self._phrases["list.semicolon"].join(said)] if said else []
 
-def _honesty(knowledge: Knowledge) -> list[str]:
-    return [
-        f"{line.text.removesuffix('.')} ({', '.join(line.references)})"
-        for line in knowledge.evidence
-    ]
+    def _said_briefly(self, fact_id: str, evidence: Evidence | None) -> str:
+        label = fact_label(fact_id, self._knowledge, self._phrases)
+        if evidence is None:
+            return label
+        what = evidence_text(evidence, self._phrases)
+        if names_itself(evidence):
+            return what
+        return self._phrases.say("evidence.line", label=label, what=what)
 
+    def _finding(self) -> list[str]:
+        return present(
+            [
+                self._serum_magnesium(),
+                self._order(),
+                *fact_lines(self._facts(), self._knowledge, self._phrases),
+                *self._cautions(_CAUTIONS_TO_FIND),
+            ]
+        )
 
-def _sources(suggests: bool, url: str, knowledge: Knowledge, phrases: Phrases) -> str:
-    cited = {r for line in knowledge.evidence for r in line.references} if suggests else set()
-    ids = [reference for reference in knowledge.references if reference in cited]
-    page = link(phrases["link.evidence"], url)
-    parts = [*([", ".join(ids)] if ids else []), f"{page}, {escape(knowledge.version)}"]
-    return f"**{phrases['lead.sources']}:** {'; '.join(parts)}"
+    def _facts(self) -> list[Fact]:
+        """The facts, except what another line says with its meaning."""
+        card = self._card
+        said = self._said_elsewhere()
+        facts = []
+        for fact in card.because:
+            if fact.id in _NOT_FACTS_OF_THEIR_OWN:
+                continue
+            if fact.id == _KIDNEY and self._speaks_of_kidney():
+                continue
+            kept = tuple(e for e in fact.evidence if e.resource not in said)
+            if kept or not fact.evidence:
+                facts.append(msgspec.structs.replace(fact, evidence=kept))
+        return facts
+
+    def _said_elsewhere(self) -> set[str]:
+        """What the line on serum magnesium and the cautions name with what it means."""
+        said = {
+            evidence.resource
+            for caution in self._card.cautions
+            if caution.id in _NAMED_BY_CAUTION
+            for evidence in caution.evidence
+        }
+        magnesium = self._card.magnesium
+        if magnesium is not None and magnesium.evidence is not None:
+            said.add(magnesium.evidence.resource)
+        return said
+
+    def _order(self) -> str:
+        """The order the card is about, unless a fact names it with its evidence."""
+        order = self._card.order
+        if order is None or not order.label:
+            return ""
+        named = {e.resource for fact in self._card.because for e in fact.evidence}
+        if order.reference and order.reference in named:
+            return ""
+        return self._phrases.say("why.order", order=escape(order.label))
+
+    def _serum_magnesium(self) -> str:
+        magnesium = self._card.magnesium
+        if magnesium is None or magnesium.evidence is None:
+            return ""
+        if (
+            magnesium.state is MagnesiumState.NORMAL
+            and self._card.safety
+            and not self._speaks_of_kidney()
+        ):
+            return ""  # it does not bear on the order
+        line = filled(
+            self._phrases[f"why.magnesium.{magnesium.state}"],
+            {
+                "mg": escape(magnesium.text),
+                "date": day(magnesium.evidence.date) or self._phrases["why.magnesium.undated"],
+            },
+        )
+        note = escape(magnesium.evidence.note or "")
+        return f"{line} ({note})" if line and note else line

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
@@ -18,11 +19,13 @@ from typing import Any
 import msgspec
 
 from cards.context import CardContext
-from cards.phrases import Phrases
+from cards.markdown import plain
+from cards.phrases import Phrases, present
+from cards.spacing import interactions
 from cds_service.knowledge.drugs import RXNORM
 from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.model import Coded, LabOrder, Plan, PlanStep
-from cds_service.reasoning.decision import CardDecision, KidneyClass, OrderRef
+from cds_service.reasoning.decision import CardDecision, OrderRef
 
 Resource = dict[str, Any]
 
@@ -51,21 +54,40 @@ _KEPT_OF_REPEAT = ("boundsDuration", "boundsRange", "boundsPeriod")
 def medication_draft(
     plan: Plan, card: CardDecision, call: CardContext, knowledge: Knowledge
 ) -> Resource:
-    """The draft order of a dose plan."""
-    # The reduced plan also serves unknown kidney function, of which its own note does not speak.
-    unknown = card.kidney is not None and card.kidney.kidney_class is KidneyClass.UNKNOWN
+    """The draft order of a dose plan, with what this patient must know beside each step."""
+    phrases = Phrases(knowledge)
     plans = knowledge.plans
-    draft = _decoded(_medication_template(plan, plans.product, plans.route, not unknown))
-    return draft | _of_this_call(card, call, Phrases(knowledge))
+    draft = _decoded(_medication_template(plan, plans.product, plans.route, _unit(plan, phrases)))
+    instruction = patient_instruction(card, phrases)
+    for first in _first_of_each_step(draft["dosageInstruction"]):
+        first["patientInstruction"] = instruction
+    return draft | _of_this_call(card, call, phrases)
 
 
 def lab_draft(
-    lab: LabOrder, card: CardDecision, call: CardContext, knowledge: Knowledge
+    lab: LabOrder,
+    card: CardDecision,
+    call: CardContext,
+    knowledge: Knowledge,
+    due_weeks: tuple[int, int] | None = None,
 ) -> Resource:
-    """The draft order of a laboratory test."""
+    """The draft order of a laboratory test; `due_weeks` is the window in which to do it."""
     phrases = Phrases(knowledge)
     draft = _decoded(_lab_template(lab, phrases.named("lab", lab.id)))
+    if due_weeks is not None:
+        start, end = (call.now.date() + timedelta(weeks=weeks) for weeks in due_weeks)
+        draft["occurrencePeriod"] = {"start": start.isoformat(), "end": end.isoformat()}
     return draft | _of_this_call(card, call, phrases)
+
+
+def patient_instruction(card: CardDecision, phrases: Phrases) -> str:
+    """What the patient must know, with the patient's own drugs that are to be kept apart."""
+    apart = [
+        phrases.say("patient.apart.drug", drug=plain(drug), advice=plain(advice))
+        for drug, advice in interactions(card.cautions)
+    ]
+    named = phrases.say("patient.apart", drugs="; ".join(apart))
+    return " ".join(present([phrases["patient.take"], phrases["patient.stop"], named]))
 
 
 def with_daily_dose(
@@ -117,12 +139,11 @@ def _put(order: Resource, name: str, value: Any) -> None:
 
 def check_all(knowledge: Knowledge) -> None:
     """Builds and validates every draft; raises what the models raise when one is no valid R4."""
-    plans = knowledge.plans
+    plans, phrases = knowledge.plans, Phrases(knowledge)
     for plan in plans.plans:
-        for specific in (True, False):
-            _medication_template(plan, plans.product, plans.route, specific)
+        _medication_template(plan, plans.product, plans.route, _unit(plan, phrases))
     for lab in plans.labs:
-        _lab_template(lab, Phrases(knowledge).named("lab", lab.id))
+        _lab_template(lab, phrases.named("lab", lab.id))
 
 
 # ---------------------------------------------------------------- the call
@@ -149,20 +170,61 @@ def _of_this_call(card: CardDecision, call: CardContext, phrases: Phrases) -> Re
 
 
 @lru_cache(maxsize=64)
-def _medication_template(plan: Plan, product: Coded, route: Coded, specific: bool) -> bytes:
-    note = " ".join(part for part in (plan.note, plan.note_specific if specific else "") if part)
+def _medication_template(plan: Plan, product: Coded, route: Coded, unit: str) -> bytes:
+    note = " ".join(present([plan.note, plan.note_specific]))
     return _valid_template(
         {
             "resourceType": "MedicationRequest",
             "status": "draft",
             "intent": "proposal",
             "medicationCodeableConcept": {"coding": [_coding(product)], "text": product.text},
-            "dosageInstruction": [_step(step, route) for step in plan.steps],
+            "dosageInstruction": [_instruction(step, route) for step in plan.steps],
             "note": [{"text": note}],
-            "dispenseRequest": {"expectedSupplyDuration": _days(plan.supply_days)},
+            "dispenseRequest": _supply(plan, unit),
             "substitution": {"allowedBoolean": True},
         }
     )
+
+
+def _unit(plan: Plan, phrases: Phrases) -> str:
+    return phrases.say("supply.unit", mg=str(plan.unit_mg))
+
+
+def _supply(plan: Plan, unit: str) -> Resource:
+    """What each step needs: the first one as the first fill, the rest as the one after it."""
+    by_step: dict[int, list[PlanStep]] = {}
+    for step in plan.steps:
+        by_step.setdefault(step.sequence, []).append(step)
+    first, *rest = by_step.values()
+    supply: Resource = {"numberOfRepeatsAllowed": plan.repeats}
+    if plan.repeat_after_days is not None:
+        supply["dispenseInterval"] = _days(plan.repeat_after_days)
+    days = first[0].duration_days or plan.supply_days
+    if rest:
+        supply["initialFill"] = {
+            "quantity": _units(first, days, plan, unit),
+            "duration": _days(days),
+        }
+        (first,) = rest
+        days = plan.supply_days - days
+    return supply | {
+        "quantity": _units(first, days, plan, unit),
+        "expectedSupplyDuration": _days(days),
+    }
+
+
+def _units(step: list[PlanStep], days: int, plan: Plan, unit: str) -> Resource:
+    daily = sum(part.dose_mg * part.frequency for part in step)
+    return {"value": daily * days // plan.unit_mg, "unit": unit}
+
+
+def _first_of_each_step(instructions: list[Resource]) -> Iterator[Resource]:
+    """Instructions with one sequence are taken together, so the first of them speaks for all."""
+    seen: set[int] = set()
+    for instruction in instructions:
+        if instruction["sequence"] not in seen:
+            seen.add(instruction["sequence"])
+            yield instruction
 
 
 @lru_cache(maxsize=64)
@@ -191,21 +253,31 @@ def _decoded(template: bytes) -> Resource:
     return resource
 
 
-def _step(step: PlanStep, route: Coded) -> Resource:
-    repeat: Resource = {
+def _instruction(step: PlanStep, route: Coded) -> Resource:
+    return {
+        "sequence": step.sequence,
+        "text": step.text,
+        "timing": _timing(step),
+        "route": {"coding": [_coding(route)]},
+        **_dose(step.dose_mg, step.max_mg_per_day),
+    }
+
+
+def _timing(step: PlanStep) -> Resource:
+    """How often and for how long; a course within the cycle says in words when it is taken."""
+    repeat: Resource = {}
+    if step.duration_days is not None:
+        repeat["boundsDuration"] = _days(step.duration_days)
+    if step.timing:
+        return {"repeat": repeat, "code": {"text": step.timing}}
+    repeat |= {
         "frequency": step.frequency,
         "period": step.period,
         "periodUnit": step.period_unit,
     }
-    if step.duration_days is not None:
-        repeat["boundsDuration"] = _days(step.duration_days)
-    return {
-        "sequence": step.sequence,
-        "text": step.text,
-        "timing": {"repeat": repeat},
-        "route": {"coding": [_coding(route)]},
-        **_dose(step.dose_mg, step.max_mg_per_day),
-    }
+    if step.when:
+        repeat["when"] = list(step.when)
+    return {"repeat": repeat}
 
 
 def _once_daily(sent: Any, daily_mg: Decimal, knowledge: Knowledge) -> Resource:

@@ -10,14 +10,18 @@ from typing import Any
 
 from cards.reason import evidence, filled, gap, kidney
 from cds_service.chart.evidence import Evidence, Fact
+from cds_service.chart.reading import NotReadable
 from cds_service.knowledge.loader import Knowledge
 from cds_service.reasoning.decision import Decision, Kidney, RuleOutcome, SerumMagnesium
 
 Json = dict[str, Any]
+MOST_NOT_READABLE = 100
+"""How many of the places that could not be read are listed; all of them are counted."""
 
 
 def explanation(decision: Decision, rendered_cards: Sequence[Json], knowledge: Knowledge) -> Json:
     """The decision, ready for JSON. What has no value is left out; a list may be empty."""
+    lost = decision.not_readable
     return filled(
         {
             "service": decision.service,
@@ -28,12 +32,21 @@ def explanation(decision: Decision, rendered_cards: Sequence[Json], knowledge: K
             "magnesium": _magnesium(decision.magnesium),
             "rules": [_rule(rule) for rule in decision.rules],
             "unknown": [gap(g) for g in decision.gaps],
+            "notReadable": [_lost(one) for one in lost[:MOST_NOT_READABLE]],
+            "notReadableCount": len(lost),
             "setAside": [
                 filled({"resource": s.resource, "what": s.what, "why": s.why})
                 for s in decision.set_aside
             ],
             "cards": list(rendered_cards),
         }
+    )
+
+
+def _lost(one: NotReadable) -> Json:
+    """Where something stands that could not be read; `element` is left out for a whole resource."""
+    return filled(
+        {"key": one.key, "resource": one.resource, "element": one.element, "why": one.why}
     )
 
 

@@ -8,6 +8,7 @@ from cards.phrases import Phrases, present
 from cds_service.knowledge.loader import Knowledge
 from cds_service.reasoning.decision import Kidney, KidneyClass
 
+MOST_OTHERS = 4
 _PREFETCH_KEY = "kidneyLabs"
 _UNUSABLE = "unusable_newer"
 
@@ -19,9 +20,8 @@ def kidney_line(kidney: Kidney, missing: frozenset[str], knowledge: Knowledge) -
     """
     phrases = Phrases(knowledge)
     parts = (
-        phrases[f"kidney.{kidney.kidney_class}"],
+        _nothing(kidney, missing, phrases) or phrases[f"kidney.{kidney.kidney_class}"],
         _basis(kidney, phrases),
-        _nothing(kidney, missing, knowledge, phrases),
         *(_flag(flag, knowledge, phrases) for flag in kidney.flags),
         _others(kidney, phrases),
     )
@@ -41,20 +41,19 @@ def _basis(kidney: Kidney, phrases: Phrases) -> str:
         creatinine=quantity(evidence),
         date=date,
     )
-    return f"{said} ({escape(evidence.note)})" if evidence.note else said
+    return f"{said} ({escape(evidence.note)})" if said and evidence.note else said
 
 
-def _nothing(
-    kidney: Kidney, missing: frozenset[str], knowledge: Knowledge, phrases: Phrases
-) -> str:
+def _nothing(kidney: Kidney, missing: frozenset[str], phrases: Phrases) -> str:
+    """Why there is no result that could show a class."""
     if kidney.kidney_class is not KidneyClass.UNKNOWN or kidney.basis != "none":
         return ""
     if _UNUSABLE in kidney.flags:
         return ""  # there are results, and the flag says what is wrong with them
     if _PREFETCH_KEY in missing:
         return phrases["kidney.unknown.missing"]
-    days = knowledge.parameters.egfr.normal_valid_days
-    return phrases.say("kidney.unknown.none", days=str(days))
+    on_file = kidney.evidence is not None or bool(kidney.others)
+    return phrases["kidney.unknown.old" if on_file else "kidney.unknown.none"]
 
 
 def _flag(flag: str, knowledge: Knowledge, phrases: Phrases) -> str:
@@ -70,5 +69,8 @@ def _others(kidney: Kidney, phrases: Phrases) -> str:
         on_file = [e for e in on_file if (e.resource, e.code) != (basis.resource, basis.code)]
         if kidney.basis == "none":
             on_file.insert(0, basis)
-    others = dict.fromkeys(evidence_text(e, phrases) for e in on_file)
+    others = list(dict.fromkeys(evidence_text(e, phrases) for e in on_file))
+    more = len(others) - MOST_OTHERS
+    if more > 0:
+        others[MOST_OTHERS:] = [f"+ {more}"]
     return phrases.say("kidney.others", others=" / ".join(others))

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from datetime import date
 
-from cards.markdown import escape
+from cards.markdown import escape, plain
 from cards.phrases import Phrases
+from cds_service.chart import dates
 from cds_service.chart.evidence import Evidence, Fact
 from cds_service.knowledge.loader import Knowledge
 
-MOST_EVIDENCE = 3
+MOST_EVIDENCE = 4
 _MANY_DECIMALS = re.compile(r"(\.\d{3})\d+\Z")
-_DATE_LENGTH = len("2026-01-31")
-_UNIT_TEXT = {"mL/min/{1.73_m2}": "mL/min/1.73 m²", "a": "years"}
+DATE_LENGTH = len("2026-01-31")
+LONGEST_NAME = 100
+EGFR_UNIT = "mL/min/{1.73_m2}"
+_UNIT_TEXT = {EGFR_UNIT: "mL/min/1.73 m²", "a": "years"}
+_NAMED_BY_ITSELF = ("Condition", "Procedure")
+_MONTHS_FROM = 2
+_YEARS_FROM_MONTHS = 24
 
 
 def fact_label(fact_id: str, knowledge: Knowledge, phrases: Phrases) -> str:
@@ -25,32 +32,71 @@ def fact_label(fact_id: str, knowledge: Knowledge, phrases: Phrases) -> str:
     return escape(label[:1].upper() + label[1:])
 
 
-def fact_lines(facts: Iterable[Fact], knowledge: Knowledge, phrases: Phrases) -> list[str]:
-    """One line for each piece of evidence of the facts that the chart shows.
+def shown_evidence(facts: Iterable[Fact]) -> dict[str, tuple[Evidence | None, ...]]:
+    """What is to be said of each fact that the chart shows, each thing once.
 
-    Evidence of two facts is said once, with both names: a menstrual migraine is a migraine too.
+    A diagnosis that is coded several times is one fact, and so is a drug with several orders; a
+    menstrual migraine is a migraine too. A fact without evidence, or of which all is said already,
+    is `(None,)` or left out.
     """
-    labels: dict[str, list[str]] = {}
-    left_out: list[str] = []
+    shown: dict[str, tuple[Evidence | None, ...]] = {}
+    named: set[str] = set()
     for fact in facts:
         if not fact.present:
             continue
-        label = fact_label(fact.id, knowledge, phrases)
-        for what in [evidence_text(e, phrases) for e in fact.evidence[:MOST_EVIDENCE]] or [""]:
-            labels.setdefault(what, []).append(label)
-        more = len(fact.evidence) - MOST_EVIDENCE
+        found: list[Evidence | None] = []
+        for evidence in fact.evidence:
+            names = _names(fact.id, evidence)
+            if named.isdisjoint(names):
+                found.append(evidence)
+            named |= names
+        if found or not fact.evidence:
+            shown[fact.id] = (*shown.get(fact.id, ()), *(found or [None]))
+    return shown
+
+
+def _names(fact_id: str, evidence: Evidence) -> set[str]:
+    """What a piece of evidence is known by: the resource, its words, for a diagnosis the fact."""
+    names = {evidence.resource}
+    if evidence.value is None and evidence.display:
+        names.add(evidence.display.casefold())
+    if evidence.resource.startswith(_NAMED_BY_ITSELF):
+        names.add(f"fact {fact_id}")
+    return names
+
+
+def fact_lines(facts: Iterable[Fact], knowledge: Knowledge, phrases: Phrases) -> list[str]:
+    """One line for each thing that the chart shows, many of one kind counted."""
+    lines = []
+    for fact_id, found in shown_evidence(facts).items():
+        label = fact_label(fact_id, knowledge, phrases)
+        lines += [_line(label, evidence, phrases) for evidence in found[:MOST_EVIDENCE]]
+        more = len(found) - MOST_EVIDENCE
         if more > 0:
-            left_out.append(phrases.say("list.more", label=label, count=str(more)))
-    return [_line(names, what, phrases) for what, names in labels.items()] + left_out
+            lines.append(phrases.say("list.more", label=label, count=str(more)))
+    return lines
 
 
-def _line(names: list[str], what: str, phrases: Phrases) -> str:
-    label = phrases.listed([names[0], *(name[:1].lower() + name[1:] for name in names[1:])])
-    return phrases.say("evidence.line", label=label, what=what) if what else label
+def _line(label: str, evidence: Evidence | None, phrases: Phrases) -> str:
+    what = evidence_text(evidence, phrases) if evidence is not None else ""
+    if not what:
+        return label
+    if names_itself(evidence):
+        return what
+    return phrases.say("evidence.line", label=label, what=what)
+
+
+def names_itself(evidence: Evidence | None) -> bool:
+    """Whether the words of the chart say what it is: a diagnosis, not a bare code or a number."""
+    return (
+        evidence is not None
+        and bool(evidence.display)
+        and evidence.resource.startswith(_NAMED_BY_ITSELF)
+    )
 
 
 def evidence_text(evidence: Evidence, phrases: Phrases) -> str:
-    """A piece of evidence in a few words: name and code, value and unit, date, reservations."""
+    """A piece of evidence in a few words: name or code, value and unit, date, reservations."""
     by_text = phrases["evidence.by-text"] if evidence.matched == "text" else ""
     parts = (
         _named(evidence),
@@ -63,11 +109,12 @@ def evidence_text(evidence: Evidence, phrases: Phrases) -> str:
 
 
 def _named(evidence: Evidence) -> str:
-    code = escape(evidence.code or "")
-    if not evidence.display:
-        return code or ("" if evidence.value else escape(evidence.resource))
-    display = escape(evidence.display)
-    return f"{display} ({code})" if code and evidence.value is None else display
+    if evidence.value is not None and evidence.unit == EGFR_UNIT:
+        return "eGFR"
+    if evidence.display:
+        # The long names of LOINC go on with how and where it was measured.
+        return escape(plain(evidence.display.partition(" [")[0], LONGEST_NAME))
+    return escape(evidence.code or "") or ("" if evidence.value else escape(evidence.resource))
 
 
 def quantity(evidence: Evidence) -> str:
@@ -83,6 +130,20 @@ def short(value: str) -> str:
     return _MANY_DECIMALS.sub(r"\1", value)
 
 
-def day(date: str | None) -> str:
+def day(written: str | None) -> str:
     """The calendar date of a FHIR date, as written."""
-    return escape((date or "")[:_DATE_LENGTH])
+    return escape((written or "")[:DATE_LENGTH])
+
+
+def age_words(written: str | None, today: date, phrases: Phrases) -> str:
+    """How old something is, in whole months or years; what is recent or inexact has its date."""
+    when = dates.parse(written)
+    if when is None:
+        return phrases["age.undated"]
+    then = when.first_day
+    months = (today.year - then.year) * 12 + today.month - then.month - (today.day < then.day)
+    if then != when.last_day or months < _MONTHS_FROM:
+        return phrases.say("age.dated", date=day(written))
+    if months < _YEARS_FROM_MONTHS:
+        return phrases.say("age.months", count=str(months))
+    return phrases.say("age.years", count=str(months // 12))

@@ -21,17 +21,17 @@ _NOT_LOOKED_AT = Kidney(KidneyClass.UNKNOWN, rule="")
 
 def reason(card: CardDecision, knowledge: Knowledge) -> Json:
     """Which card, on which knowledge, because of what, and what was not known."""
-    said: Json = {
-        "card": card.card,
-        "knowledge": knowledge.version,
-        "because": [item for fact in card.because for item in because(fact)],
-        "kidney": kidney(card.kidney or _NOT_LOOKED_AT),
-        "cautions": list(dict.fromkeys(caution.id for caution in card.cautions)),
-        "unknown": [gap(g) for g in card.gaps],
-    }
-    if card.order is not None and card.order.reference:
-        said["order"] = card.order.reference
-    return said
+    return without_empty(
+        {
+            "card": card.card,
+            "knowledge": knowledge.version,
+            "because": [item for fact in card.because for item in because(fact)],
+            "kidney": without_empty(kidney(card.kidney or _NOT_LOOKED_AT)),
+            "cautions": list(dict.fromkeys(caution.id for caution in card.cautions)),
+            "unknown": [gap(g) for g in dict.fromkeys(card.gaps)],
+            "order": card.order.reference if card.order is not None else "",
+        }
+    )
 
 
 def because(fact: Fact) -> list[Json]:
@@ -85,5 +85,10 @@ def gap(missing: Gap) -> Json:
 
 
 def filled(said: Json) -> Json:
-    """Without what has no value: no null and nothing empty leaves the service."""
+    """Without the members that have no value. A list may be empty."""
     return {name: value for name, value in said.items() if value not in (None, "")}
+
+
+def without_empty(said: Json) -> Json:
+    """Without the members that have no value, empty lists and objects included (CDS Hooks)."""
+    return {name: value for name, value in filled(said).items() if value not in ([], {})}

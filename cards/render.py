@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 from cards.context import CardContext
@@ -19,6 +20,7 @@ __all__ = ["CardContext", "render"]
 
 Json = dict[str, Any]
 TOPICS = "https://magnesium-migraine.org/fhir/CodeSystem/card-topic"
+_APPROVED = "active"
 # A reason to set aside a suggestion makes no sense on a warning about an order, but that a
 # specialist team manages the patient is a reason on both.
 _LOCAL_ON_SAFETY = frozenset({"under-specialist"})
@@ -33,10 +35,10 @@ def _card(card: CardDecision, call: CardContext, knowledge: Knowledge) -> Json:
     phrases = Phrases(knowledge)
     shown: Json = {
         "uuid": call.new_uuid(),
-        "summary": summary(card, knowledge),
+        "summary": summary(card, call.now.date(), knowledge),
         "indicator": card.indicator,
-        "detail": detail(card, call.evidence_url, knowledge),
-        "source": _source(card, call, phrases),
+        "detail": detail(card, knowledge),
+        "source": _source(card, call, knowledge),
         "overrideReasons": _override_reasons(card, knowledge),
         "links": [
             {
@@ -53,10 +55,11 @@ def _card(card: CardDecision, call: CardContext, knowledge: Knowledge) -> Json:
     return shown
 
 
-def _source(card: CardDecision, call: CardContext, phrases: Phrases) -> Json:
+def _source(card: CardDecision, call: CardContext, knowledge: Knowledge) -> Json:
+    phrases = Phrases(knowledge)
     topic = "safety" if card.safety else "prevention"
     return {
-        "label": phrases["source.label"],
+        "label": phrases["source.label" if _is_approved(knowledge) else "source.label.draft"],
         "url": call.evidence_url,
         "topic": {
             "system": TOPICS,
@@ -64,6 +67,17 @@ def _source(card: CardDecision, call: CardContext, phrases: Phrases) -> Json:
             "display": phrases[f"source.topic.{topic}"],
         },
     }
+
+
+@lru_cache(maxsize=8)
+def _is_approved(knowledge: Knowledge) -> bool:
+    """Whether somebody has approved the tables and texts that cards are made from."""
+    made_from: tuple[Any, ...] = (
+        *(knowledge.policy, knowledge.wording, knowledge.plans, knowledge.interactions),
+        *(*knowledge.cards.values(), *knowledge.plans.plans, *knowledge.evidence),
+        *(*knowledge.parameter_rows, *knowledge.interactions.interactions),
+    )
+    return all(part.status == _APPROVED for part in made_from)
 
 
 def _override_reasons(card: CardDecision, knowledge: Knowledge) -> list[Json]:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from cards.context import CardContext
-from cards.detail import plain_number
 from cards.drafts import lab_draft, medication_draft, with_daily_dose
 from cards.markdown import plain
 from cards.phrases import Phrases
+from cards.values import plain_number
 from cds_service.knowledge.loader import Knowledge
-from cds_service.knowledge.model import Plan, PlanStep
+from cds_service.knowledge.model import Plan
 from cds_service.reasoning.decision import CardDecision, Offer, OfferKind, OrderRef
 
 Json = dict[str, Any]
@@ -36,9 +36,13 @@ def suggestions(card: CardDecision, call: CardContext, knowledge: Knowledge) -> 
 
 
 def behaviour(card: CardDecision) -> str:
-    """`any` where tests are among the suggestions (a draft may be taken too), else at most one."""
+    """`any` where tests are among the suggestions (a draft may be taken too), else at most one.
+
+    Of two plans only one may be started, also where tests stand beside them.
+    """
     tests = any(offer.kind is OfferKind.LABS and offer.labs for offer in card.offers)
-    return ANY if tests else AT_MOST_ONE
+    plans = sum(offer.kind is OfferKind.PLAN for offer in card.offers)
+    return ANY if tests and plans < 2 else AT_MOST_ONE
 
 
 # ------------------------------------------------------------- one per kind
@@ -51,16 +55,15 @@ def _plan(offer: Offer, card: CardDecision, call: CardContext, knowledge: Knowle
     plan = next(plan for plan in knowledge.plans.plans if plan.id == offer.plan)
     action = {
         "type": "create",
-        "description": phrases.say(
-            "action.plan", steps="; ".join(step.text for step in plan.steps)
-        ),
+        "description": phrases.say("action.plan", plan=plan.in_words),
         "resource": medication_draft(plan, card, call, knowledge),
     }
     return _plan_label(plan, knowledge, phrases), [action]
 
 
 def _plan_label(plan: Plan, knowledge: Knowledge, phrases: Phrases) -> str:
-    first, last = _daily(plan.steps[0]), _daily(plan.steps[-1])
+    daily = list(_daily(plan))
+    first, last = daily[0], daily[-1]
     if plan.id == knowledge.policy.perimenstrual_plan:
         day = knowledge.parameters.dose.perimenstrual_start_cycle_day
         return phrases.say("suggestion.plan.perimenstrual", last=last, day=str(day))
@@ -69,8 +72,13 @@ def _plan_label(plan: Plan, knowledge: Knowledge, phrases: Phrases) -> str:
     return phrases.say("suggestion.plan.steps", first=first, last=last)
 
 
-def _daily(step: PlanStep) -> str:
-    return str(step.dose_mg * step.frequency // step.period)
+def _daily(plan: Plan) -> Iterable[str]:
+    """The daily dose of each step; instructions with one sequence are one step."""
+    steps: dict[int, int] = {}
+    for step in plan.steps:
+        mg = step.dose_mg * step.frequency // step.period
+        steps[step.sequence] = steps.get(step.sequence, 0) + mg
+    return map(str, steps.values())
 
 
 def _labs(offer: Offer, card: CardDecision, call: CardContext, knowledge: Knowledge) -> _Made:
@@ -81,12 +89,16 @@ def _labs(offer: Offer, card: CardDecision, call: CardContext, knowledge: Knowle
         {
             "type": "create",
             "description": phrases.say("action.lab", test=test),
-            "resource": lab_draft(lab, card, call, knowledge),
+            "resource": lab_draft(lab, card, call, knowledge, offer.due_weeks),
         }
         for lab, test in tests
     ]
     named = phrases.listed([test for _, test in tests])
-    return phrases.say("suggestion.labs", tests=named), actions
+    if offer.due_weeks is None:
+        return phrases.say("suggestion.labs", tests=named), actions
+    start, end = map(str, offer.due_weeks)
+    label = phrases.say("suggestion.labs.due", tests=named, from_weeks=start, to_weeks=end)
+    return label, actions
 
 
 def _delete(offer: Offer, card: CardDecision, _: CardContext, knowledge: Knowledge) -> _Made:

@@ -2,34 +2,91 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from cards.markdown import plain
-from cards.phrases import Phrases, capital, filled
+from cards.naming import age_words, day
+from cards.phrases import Phrases, Values, capital, filled
+from cards.spacing import interactions
+from cards.values import known_values
+from cards.variants import variant
 from cds_service.knowledge.loader import Knowledge
-from cds_service.reasoning.decision import CardDecision, MagnesiumState
+from cds_service.reasoning.decision import CardDecision, Kidney, MagnesiumState
 
-_DEFAULTS = ("kidney", "renal_reason", "mg", "drug", "product", "advice", "dose")
+_DEFAULTS = (
+    *("kidney", "renal_reason", "mg", "drug", "drugs", "product", "dose", "limit", "form"),
+    *("finding", "missing"),
+)
+_NOT_ONE_NEWEST = {
+    "conflicting": "age.conflicting",
+    "unusable_newer": "age.newest",
+    "partly_known": "age.newest",
+}
+"""By kidney flag, what is said in place of the age of a result that stands alone."""
 
 
-def summary(card: CardDecision, knowledge: Knowledge) -> str:
+def summary(card: CardDecision, today: date, knowledge: Knowledge) -> str:
     """The card's template, filled; one line of at most the allowed number of characters."""
     phrases = Phrases(knowledge)
-    values = {name: phrases[f"default.{name}"] for name in _DEFAULTS} | known_values(card)
-    template = _without_empty_clauses(knowledge.cards[card.card].summary, values, phrases)
-    text = capital(filled(template, values))
+    limit = knowledge.parameters.cards.summary_max
+    values = {name: phrases[f"default.{name}"] for name in _DEFAULTS}
+    values |= known_values(card, knowledge) | _of_lists(card, knowledge)
+    if card.kidney is not None:
+        values |= _of_result(card.kidney, today, phrases)
+    row = knowledge.cards[card.card]
+    template = row.variants.get(variant(card), row.summary)
+    text = _filled(template, values, phrases)
+    result = phrases["summary.clause.result"]
+    if len(text) > limit and result in template:
+        text = _filled(template.replace(result, ""), values, phrases)  # the detail has it too
     if is_urgent(card):
         text = phrases.say("summary.urgent", summary=text)
-    return plain(text, knowledge.parameters.cards.summary_max)
+    return plain(text, limit)
 
 
-def known_values(card: CardDecision) -> dict[str, str]:
-    """The values of a card that say something, with what its findings say of themselves."""
-    values = {name: value for name, value in card.values.items() if value}
-    if card.kidney is not None and card.kidney.reason:
-        values.setdefault("renal_reason", card.kidney.reason)
-        values.setdefault("kidney", card.kidney.reason)
-    if card.magnesium is not None and card.magnesium.text:
-        values.setdefault("mg", card.magnesium.text)
-    return values
+def _filled(template: str, values: Values, phrases: Phrases) -> str:
+    return capital(filled(_without_empty_clauses(template, values, phrases), values))
+
+
+def _of_lists(card: CardDecision, knowledge: Knowledge) -> dict[str, str]:
+    """What there can be several of: the drugs to keep apart, and the data that are not known."""
+    phrases = Phrases(knowledge)
+    named = knowledge.parameters.cards.drugs_in_summary
+    apart = list(interactions(card.cautions))
+    gaps = dict.fromkeys(phrases.named("gap", gap.key) for gap in card.gaps)
+    values = {
+        "drugs": counted(list(dict.fromkeys(drug for drug, _ in apart)), named, phrases),
+        "hours": apart[0][1].rstrip(".") if apart else card.values.get("advice", "").rstrip("."),
+        "missing": counted(list(gaps), named, phrases),
+    }
+    if not values["drugs"]:
+        values["drugs"] = card.values.get("drug", "")
+    return {name: value for name, value in values.items() if value}
+
+
+def counted(names: list[str], most: int, phrases: Phrases) -> str:
+    """The first names, and how many others there are: "doxycycline, alendronate + 2 others"."""
+    first = phrases["list.comma"].join(names[:most])
+    others = len(names) - most
+    if others < 1:
+        return first
+    return phrases.say(
+        "list.other" if others == 1 else "list.others", first=first, count=str(others)
+    )
+
+
+def _of_result(kidney: Kidney, today: date, phrases: Phrases) -> dict[str, str]:
+    """The kidney result that the class rests on, its day and its age."""
+    written = kidney.evidence.date if kidney.evidence is not None else None
+    flags = (_NOT_ONE_NEWEST[flag] for flag in kidney.flags if flag in _NOT_ONE_NEWEST)
+    alone = next(flags, "")
+    values = {
+        "test": phrases["summary.test"],
+        "value": kidney.egfr_text,
+        "date": day(written),
+        "age": phrases[alone] if alone else age_words(written, today, phrases),
+    }
+    return {name: value for name, value in values.items() if value}
 
 
 def is_urgent(card: CardDecision) -> bool:
@@ -43,10 +100,14 @@ def is_urgent(card: CardDecision) -> bool:
     )
 
 
-def _without_empty_clauses(template: str, values: dict[str, str], phrases: Phrases) -> str:
-    """No risk factor: its clause goes. No eGFR: what the kidney class rests on stands instead."""
-    if "risk" not in values:
-        template = template.replace(phrases["summary.clause.risk"], "")
+def _without_empty_clauses(template: str, values: Values, phrases: Phrases) -> str:
+    """A clause without its value goes; without an eGFR what the kidney class rests on stands there."""
+    for name, needed in _CLAUSES.items():
+        if not all(value in values for value in needed):
+            template = template.replace(phrases[f"summary.clause.{name}"], "")
     if "egfr" not in values:
         template = template.replace(phrases["summary.clause.egfr"], "{kidney}")
     return template
+
+
+_CLAUSES = {"risk": ("risk",), "result": ("egfr", "date"), "hours": ("hours",)}

@@ -247,7 +247,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                 "nothing is ever fetched. See `docs/integrating.md`.",
                 "base addresses with commas between, https unless loopback, each with the marks "
                 "that apply: `open` (asked without a token too), `private` (may be at a private "
-                "network address), `client=...` (only for calls of that client)",
+                "network address), `client=...` (only for calls of that client), "
+                "`form=KEY:NAME` (the search form that it takes)",
                 entries,
             ),
         ),
@@ -281,7 +282,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             le=1_000,
             **_meaning("How many pages of one search are read.", "a whole number, 1 to 1000"),
         ),
-    ] = 20
+    ] = 50
     fhir_max_bytes: Annotated[
         int,
         Meta(

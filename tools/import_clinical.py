@@ -1,9 +1,10 @@
 """Bring the clinical specification's facts into the project's knowledge files.
 
-Codes, numbers, card texts and citations come from the specification's folder; what it says in
-prose only (titles, units, citation keys, evidence lines) stands in ``clinical_tables.json`` beside
-this file. The output depends on these two inputs alone, so that running the import again changes
-nothing and ``--check`` can tell whether the knowledge files still agree with their source.
+Codes, numbers, drug names and citations come from the specification's folder; what it says in
+prose only (titles, units, hours of spacing) stands in ``clinical_tables.json`` beside this file.
+The output depends on these two inputs alone, so that running the import again changes nothing and
+``--check`` can tell whether the knowledge files still agree with their source. Cards and plans are
+kept by hand: of them ``--check`` compares ids, severities and doses.
 
     python tools/import_clinical.py --from ../shared/clinical [--check]
 """
@@ -18,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-VERSION = "1.0.0"
+VERSION = "2.0.0"
 STATUS = "draft"
 HERE = Path(__file__).resolve().parent
 TABLES = HERE / "clinical_tables.json"
@@ -38,7 +39,15 @@ SYSTEM_ORDER = (
     "http://loinc.org",
     RXNORM,
     ATC,
+    "http://www.cms.gov/Medicare/Coding/ICD10",
+    "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets",
+    "http://www.ama-assn.org/go/cpt",
+    "https://fhir.hl7.org.uk/Id/opcs-4",
 )
+# The source spells a few systems otherwise than `code_systems.json` does.
+SYSTEM_NAMES = {
+    "http://www.nlm.nih.gov/research/umls/hcpcs": "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets",
+}
 # What a rule may ask of a code; everything else in the source is commentary.
 EXTRAS = (
     "qualifies",
@@ -52,10 +61,14 @@ EXTRAS = (
     "use",
     "secondary",
     "resource",
+    "past_counts",
 )
-PREFIX_ATTRIBUTES = ("qualifies", "subtype", "tier", "stage", "grade")
+PREFIX_ATTRIBUTES = ("qualifies", "subtype", "tier", "stage", "grade", "past_counts")
 ATC_FULL_LENGTH = 7
-UNVERIFIED = "unverified: only the check digit was confirmed"
+UNVERIFIED = {
+    "github code search": "unverified: only the check digit was confirmed",
+    "find_string hit": "unverified: only listed among procedure codes in a public repository",
+}
 
 Json = Any
 Row = dict[str, Json]
@@ -69,10 +82,13 @@ class Source:
     products: Row
     ingredients: Row
     magnesium: Row
+    brand_names: Row
+    dosage_words: Row
     config: Row
     cards: Row
     templates: Row
     interactions: Row
+    coindications: Row
     override_reasons: Row
     references: list[Row]
 
@@ -91,15 +107,20 @@ def read_source(folder: Path) -> Source:
 
     paths = sorted(folder.glob("valuesets/*.json"))
     valuesets = {path.stem: read(f"valuesets/{path.name}") for path in paths}
+    for row in (row for valueset in valuesets.values() for row in valueset["codes"]):
+        row["system"] = SYSTEM_NAMES.get(row["system"], row["system"])
     return Source(
         valuesets=valuesets,
         products=read("rxnorm/products.json"),
         ingredients=read("rxnorm/ingredients.json"),
         magnesium=read("rxnorm/magnesium_products.json"),
+        brand_names=read("rxnorm/brand_names.json"),
+        dosage_words=read("rules/dosage_words.json"),
         config=read("rules/config.json"),
         cards=read("rules/cards.json"),
         templates=read("rules/suggestion_templates.json"),
         interactions=read("rules/interactions.json"),
+        coindications=read("rules/coindications.json"),
         override_reasons=read("rules/override_reasons.json"),
         references=read("rules/references.json"),
     )
@@ -155,7 +176,7 @@ def code_key(row: Row) -> tuple[int, str]:
 def atoms(source: str) -> list[str]:
     """The sources of one code. A search result is no source: such a code stands unverified."""
     return [
-        UNVERIFIED if part.startswith("github code search") else part.strip()
+        next((said for found, said in UNVERIFIED.items() if part.startswith(found)), part.strip())
         for part in source.split(" ; ")
     ]
 
@@ -206,9 +227,13 @@ def derived_subtypes(valueset_id: str, row: Row, rules: Iterable[Row]) -> list[s
 
 def with_extras(valueset_id: str, row: Row, rules: Iterable[Row]) -> Row:
     found: Row = {name: row[name] for name in EXTRAS if row.get(name) not in (None, "", [])}
+    if not found.get("past_counts"):
+        found.pop("past_counts", None)
     if row.get("tier") == "informational":
         found["qualifies"] = False
-    subtypes = {*row.get("subtype", []), *derived_subtypes(valueset_id, row, rules)}
+    stated = row.get("subtype", [])
+    subtypes = {stated} if isinstance(stated, str) else {*stated}
+    subtypes |= {*derived_subtypes(valueset_id, row, rules)}
     if subtypes:
         found["subtype"] = sorted(subtypes)
     return {name: found[name] for name in EXTRAS if name in found}
@@ -311,7 +336,7 @@ def build_valueset(valueset_id: str, source: Source, tables: Row, oddities: list
         "title": valueset["title"],
         "version": VERSION,
         "status": STATUS,
-        "purpose": tables["purposes"][valueset_id],
+        "purpose": tables["purposes"].get(valueset_id) or tables["coindication_purpose"],
         "sources": sources,
         "prefixes": prefixes,
         "text": sorted(
@@ -433,6 +458,84 @@ def import_magnesium(source: Source, result: Import) -> None:
     )
 
 
+NAME_EXTRAS = ("routes", "subtype", "salts", "elemental_mg", "elemental_per", "note")
+
+
+def numbered(rows: list[Row]) -> tuple[list[str], dict[str, int]]:
+    """The sources that rows name, in order, and the place of each."""
+    sources = sorted({atom for row in rows for atom in row["source"].split(" ; ")})
+    return sources, {atom: place for place, atom in enumerate(sources)}
+
+
+def import_names(source: Source, _tables: Row, result: Import) -> None:
+    rows = source.brand_names["names"]
+    sources, position = numbered(rows)
+    known = {row["rxcui"]: row for row in source.ingredients["ingredients"]}
+    names = []
+    for row in sorted(rows, key=lambda row: str(row["text"])):
+        for part in row["ingredients"]:
+            if known.get(part["rxcui"], {}).get("name") != part["name"]:
+                result.oddities.append(f"names: {row['text']}: {part['name']} is not known")
+        if row["match"] != "whole_word":
+            result.oddities.append(f"names: {row['text']} is matched by {row['match']}")
+        name: Row = {
+            "text": row["text"],
+            "safety": row["safety"],
+            "classes": sorted(row["classes"]),
+            "ingredients": [part["rxcui"] for part in row["ingredients"]],
+        }
+        name |= {key: row[key] for key in NAME_EXTRAS if row.get(key) not in (None, "", [])}
+        name["sources"] = sorted({position[atom] for atom in row["source"].split(" ; ")})
+        name["checked"] = row["checked"]
+        names.append(name)
+    result.files["rxnorm/brand_names.json"] = as_sections(
+        {"version": VERSION, "status": STATUS, "sources": sources, "names": names}, dense=True
+    )
+
+
+WORD_MEMBERS = {
+    "frequency": "frequency",
+    "period": "period",
+    "periodUnit": "period_unit",
+    "times_per_day": "times_per_day",
+    "when": "when",
+}
+
+
+def import_dosage_words(source: Source, _tables: Row, result: Import) -> None:
+    document = source.dosage_words
+    rows = document["words"]
+    sources, position = numbered(rows)
+    order = {group: place for place, group in enumerate(document["group_order"])}
+    words = []
+    for row in rows:
+        if row["group"] not in order:
+            result.oddities.append(f"dosage words: {row['group']} has no place in the order")
+        word: Row = {"text": row["text"], "lang": row["lang"], "group": row["group"]}
+        word |= {
+            ours: row[theirs]
+            for theirs, ours in WORD_MEMBERS.items()
+            if row.get(theirs) is not None
+        }
+        word["sources"] = sorted({position[atom] for atom in row["source"].split(" ; ")})
+        words.append(word)
+    result.files["dosage_words.json"] = as_sections(
+        {
+            "version": VERSION,
+            "status": STATUS,
+            "sources": sources,
+            "order": document["group_order"],
+            "ambiguous": {row["text"]: row["why"] for row in document["ambiguous"]},
+            "patterns": [
+                {"name": row["name"], "regex": row["regex"], "meaning": row["meaning"]}
+                for row in document["patterns"]
+            ],
+            "words": words,
+        },
+        dense=True,
+    )
+
+
 # --- parameters --------------------------------------------------------------------------------
 
 
@@ -480,96 +583,97 @@ def import_parameters(source: Source, tables: Row, result: Import) -> None:
 # --- cards, plans, advice ----------------------------------------------------------------------
 
 
-def import_cards(source: Source, tables: Row, result: Import) -> None:
-    cards = [
-        {
-            "id": card_id,
-            "indicator": card["indicator"],
-            "summary": card["summary"],
-            "source": tables["card_sources"][card_id],
-            "version": VERSION,
-            "status": STATUS,
-        }
-        for card_id, card in source.cards.items()
+def other_cards(source: Source, data: Path) -> list[str]:
+    """Card texts are finished by hand; their ids and severities are the specification's."""
+    stated = {card_id: card["indicator"] for card_id, card in source.cards.items()}
+    found = {row["id"]: row["indicator"] for row in _read(data / "cards.json")["cards"]}
+    return [
+        f"cards: {card_id} is {stated.get(card_id)} in the source, {found.get(card_id)} here"
+        for card_id in sorted(stated.keys() | found.keys())
+        if stated.get(card_id) != found.get(card_id)
     ]
-    cards += [{**card, "version": VERSION, "status": STATUS} for card in tables["own_cards"]]
-    result.files["cards.json"] = as_tree({"cards": cards})
 
 
-def plan_step(instruction: Row) -> Row:
-    repeat = instruction["timing"]["repeat"]
-    dose = instruction["doseAndRate"][0]["doseQuantity"]
-    limit = instruction["maxDosePerPeriod"]["numerator"]
-    step: Row = {
-        "sequence": instruction["sequence"],
-        "text": instruction["text"],
-        "dose_mg": dose["value"],
-        "frequency": repeat["frequency"],
-        "period": repeat["period"],
-        "period_unit": repeat["periodUnit"],
-        "max_mg_per_day": limit["value"],
+def other_plans(source: Source, data: Path) -> list[str]:
+    """Plans are finished by hand; their ids, first steps and daily amounts are the specification's."""
+    stated = {
+        plan_id: (_mg_per_day(steps[-1]), steps[0].get("days") if len(steps) > 1 else None)
+        for plan_id, given in source.templates["revision_2"].items()
+        if plan_id != "note"
+        for steps in [given if isinstance(given, list) else [given]]
     }
-    if "boundsDuration" in repeat:
-        step["duration_days"] = repeat["boundsDuration"]["value"]
-    return step
-
-
-def import_plans(source: Source, tables: Row, result: Import) -> None:
-    templates = source.templates
-    general: str = tables["plan_note"]
-    plans = []
-    for plan_id, facts in tables["plans"].items():
-        template = templates[plan_id]
-        note: str = template["note"][0]["text"]
-        if not note.startswith(general):
-            result.oddities.append(f"plans: {plan_id} has a note of its own")
-        steps = [plan_step(instruction) for instruction in template["dosageInstruction"]]
-        plans.append(
-            {
-                "id": plan_id,
-                "title": facts["title"],
-                "steps": steps,
-                "target_mg_per_day": steps[-1]["dose_mg"] * steps[-1]["frequency"],
-                "max_mg_per_day": max(step["max_mg_per_day"] for step in steps),
-                "supply_days": template["dispenseRequest"]["expectedSupplyDuration"]["value"],
-                "note": general,
-                "note_specific": note.removeprefix(general).strip(),
-                "source": facts["source"],
-                "version": VERSION,
-                "status": STATUS,
-            }
+    found = {
+        row["id"]: (
+            row["target_mg_per_day"],
+            row["steps"][0].get("duration_days") if len(row["steps"]) > 1 else None,
         )
-    first = templates["mg_200_400"]
-    product = first["medicationCodeableConcept"]
-    labs = [
-        {"id": lab_id, **templates[lab_id]["code"]["coding"][0], "source": "SPEC 3.3"}
-        for lab_id in tables["labs"]
+        for row in _read(data / "plans.json")["plans"]
+    }
+    return [
+        f"plans: {plan_id} is {stated.get(plan_id)} in the source, {found.get(plan_id)} here"
+        for plan_id in sorted(stated.keys() | found.keys())
+        if stated.get(plan_id) != found.get(plan_id)
     ]
-    result.files["plans.json"] = as_tree(
-        {
-            "version": VERSION,
-            "status": STATUS,
-            "product": {**product["coding"][0], "text": product["text"]},
-            "route": first["dosageInstruction"][0]["route"]["coding"][0],
-            "plans": plans,
-            "labs": labs,
-            "alternatives": [
-                {"rxcui": row["rxcui"], "display": row["display"]}
-                | ({"use": row["use"]} if "use" in row else {})
-                for row in templates["alternatives"]
-            ],
-        }
-    )
+
+
+def _mg_per_day(step: Row) -> int:
+    if "morning_mg" in step:
+        return int(step["morning_mg"] + step["evening_mg"])
+    return int(step["dose_mg"] * step["times_per_day"])
+
+
+def _read(path: Path) -> Json:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def hours_of(drug: str, class_hours: Row) -> Row:
+    """Hours the drug is taken before, and after, magnesium: what the advice says in words."""
+    before, after = class_hours.get(drug, (None, None))
+    stated = {"hours_before": before, "hours_after": after}
+    return {name: hours for name, hours in stated.items() if hours is not None}
+
+
+def drug_advice(name: str, item: Row, tables: Row) -> Row:
+    class_hours = tables["interaction_hours"].get(item["class"], {})
+    row: Row = {
+        "ingredient": name,
+        "advice": item["per_drug"][name],
+        **item["per_drug_checked"][name],
+        **hours_of(name, class_hours),
+    }
+    if name in item.get("no_interaction", []):
+        row["interacts"] = False
+    for target, member in (
+        ("indicator", "per_drug_indicator"),
+        ("salts", "per_drug_salts"),
+        ("subtypes", "per_drug_subtypes"),
+    ):
+        if name in item.get(member, {}):
+            row[target] = item[member][name]
+    return row | tables["interaction_strong_salts"].get(name, {})
+
+
+def combination_advice(name: str, item: Row, tables: Row) -> Row:
+    class_hours = tables["interaction_hours"].get(item["class"], {})
+    return {
+        "ingredients": sorted(part.strip() for part in name.split("+")),
+        **item["per_combination"][name],
+        **hours_of(name, class_hours),
+    }
 
 
 def import_interactions(source: Source, tables: Row, result: Import) -> None:
-    names = {row["name"] for row in source.ingredients["ingredients"]}
+    ingredients = source.ingredients["ingredients"]
     rows = []
     for item in source.interactions["items"]:
-        hours = tables["interaction_hours"][item["class"]]
-        stated = item["per_drug"] | hours.get("advice", {})
-        for name in sorted({*stated, *hours.get("drugs", {})} - names):
-            result.oddities.append(f"interactions: {name} is no known ingredient")
+        members = {row["name"] for row in ingredients if item["class"] in row["classes"]}
+        for name in sorted(members ^ set(item["per_drug"])):
+            result.oddities.append(f"interactions: {name} has no advice or is not in the class")
+        timed = {*item["per_drug"], *item.get("per_combination", {})}
+        for name in sorted(set(tables["interaction_hours"].get(item["class"], {})) - timed):
+            result.oddities.append(f"interactions: hours, but no advice, for {name}")
+        combinations = item.get("per_combination", {})
+        condition = item.get("condition", {})
         rows.append(
             {
                 "id": item["class"],
@@ -577,13 +681,18 @@ def import_interactions(source: Source, tables: Row, result: Import) -> None:
                 "salts": item["applies_to_salts"],
                 "indicator": item["indicator"],
                 "advice": item["advice"],
-                **hours.get("class", {}),
-                "per_drug": [
-                    {"ingredient": name, "advice": stated[name], **hours["drugs"].get(name, {})}
-                    for name in sorted(stated)
-                ],
+                "per_drug": [drug_advice(name, item, tables) for name in sorted(item["per_drug"])],
+            }
+            | (
+                {"per_combination": [combination_advice(n, item, tables) for n in combinations]}
+                if combinations
+                else {}
+            )
+            | ({"kidney_classes": [condition["renal_class"]]} if condition else {})
+            | ({"note": item["note"]} if "note" in item else {})
+            | {
                 "routes": item["routes"],
-                "source": "SPEC 4.4",
+                "source": "SPEC 12.4",
                 "version": VERSION,
                 "status": STATUS,
             }
@@ -594,7 +703,27 @@ def import_interactions(source: Source, tables: Row, result: Import) -> None:
             "version": VERSION,
             "status": STATUS,
             "neutralising_salts": sorted(source.interactions["neutralising_salts"]),
+            "neutralising_words": tables["interaction_words"],
             "interactions": rows,
+        }
+    )
+
+
+def import_coindications(source: Source, _tables: Row, result: Import) -> None:
+    drugs = source.coindications["ingredients"]
+    names = {row["rxcui"]: row["name"] for row in source.ingredients["ingredients"]}
+    for row in drugs:
+        if names.get(row["rxcui"]) != row["ingredient"]:
+            result.oddities.append(f"coindications: {row['ingredient']} is no known ingredient")
+    result.files["coindications.json"] = as_tree(
+        {
+            "version": VERSION,
+            "status": STATUS,
+            "source": "SPEC 12.5",
+            "drugs": [
+                {name: row[name] for name in ("rxcui", "ingredient", "coindications")}
+                for row in sorted(drugs, key=lambda row: str(row["ingredient"]))
+            ],
         }
     )
 
@@ -616,6 +745,9 @@ def import_override_reasons(source: Source, tables: Row, result: Import) -> None
     )
 
 
+CITATION_EXTRAS = ("doi", "pmid", "pmcid", "url", "erratum")
+
+
 def import_references(source: Source, tables: Row, result: Import) -> None:
     own: Row = tables["references"]
     rows = []
@@ -626,23 +758,12 @@ def import_references(source: Source, tables: Row, result: Import) -> None:
             "title": facts["title"],
             "citation": facts.get("citation", stated.get("cite")),
         }
-        row |= {name: stated[name] for name in ("doi", "pmid") if name in stated}
+        row |= {name: stated[name] for name in CITATION_EXTRAS if name in stated}
         rows.append(row | {"checked": facts["checked"], "version": VERSION, "status": STATUS})
     for stated in source.references:
-        if stated["id"] not in own:
+        if stated["id"] not in {*own, *tables["references_left_out"]}:
             result.oddities.append(f"references: {stated['id']} is not imported")
     result.files["references.json"] = as_tree({"references": rows})
-
-
-def import_evidence(_source: Source, tables: Row, result: Import) -> None:
-    result.files["evidence.json"] = as_tree(
-        {
-            "evidence": [
-                {**row, "source": "SPEC 5.5", "version": VERSION, "status": STATUS}
-                for row in tables["evidence"]
-            ]
-        }
-    )
 
 
 # --- the whole ---------------------------------------------------------------------------------
@@ -650,13 +771,13 @@ def import_evidence(_source: Source, tables: Row, result: Import) -> None:
 STEPS: tuple[Callable[[Source, Row, Import], None], ...] = (
     import_valuesets,
     import_rxnorm,
+    import_names,
+    import_dosage_words,
     import_parameters,
-    import_cards,
-    import_plans,
     import_interactions,
+    import_coindications,
     import_override_reasons,
     import_references,
-    import_evidence,
 )
 
 
@@ -687,6 +808,18 @@ def differences(files: Mapping[str, str], data: Path) -> list[str]:
     return found
 
 
+def contradictions(folder: Path, data: Path) -> list[str]:
+    """Where a file that is kept by hand says other than the source."""
+    source = read_source(folder)
+    kept = {"cards.json": other_cards, "plans.json": other_plans}
+    return [
+        line
+        for name, check in kept.items()
+        if (data / name).is_file()
+        for line in check(source, data)
+    ]
+
+
 def write(files: Mapping[str, str], data: Path) -> None:
     for name, text in sorted(files.items()):
         path = data / name
@@ -703,12 +836,13 @@ def main(arguments: list[str] | None = None) -> int:
     if not options.folder.is_dir():
         parser.error(f"{options.folder} is not a folder")
     result = build(options.folder)
-    for oddity in result.oddities:
+    others = contradictions(options.folder, options.data)
+    for oddity in (*result.oddities, *others):
         print(f"note: {oddity}", file=sys.stderr)
     if not options.check:
         write(result.files, options.data)
         return 0
-    found = differences(result.files, options.data)
+    found = [*differences(result.files, options.data), *others]
     print("\n".join(found) if found else "knowledge files agree with their source")
     return 1 if found else 0
 

@@ -1,37 +1,91 @@
-"""Allergies and intolerances to magnesium products (SPEC 4.2 B6)."""
+"""Allergies and intolerances to magnesium products (SPEC 4.2 B6, 12.1 U-12, 12.4 M-12)."""
 
 from __future__ import annotations
 
-import contextlib
+from collections.abc import Iterable
+from typing import NamedTuple
 
 import msgspec
 
 from cds_service.chart.conditions import SetAside, code_of
 from cds_service.chart.evidence import Evidence
 from cds_service.chart.naming import label_of, reference_of
+from cds_service.chart.reading import Reader
 from cds_service.chart.subject import Subject
 from cds_service.fhir.prefetch import Content
-from cds_service.fhir.wire import AllergyIntolerance, CodeableConcept
+from cds_service.fhir.reading import Shape
+from cds_service.fhir.wire import AllergyIntolerance, CodeableConcept, Reaction
 from cds_service.knowledge.drugs import MAGNESIUM, RXNORM, Drug, Drugs
 from cds_service.knowledge.terminology import Terminology
+from cds_service.knowledge.words import fold
 
 OVER = frozenset({"inactive", "resolved"})
 WRONG = frozenset({"refuted", "entered-in-error"})
+KNOWN = frozenset({"active", "unconfirmed", "presumed", "confirmed", "unknown", ""})
+"""What else the two statuses may say, in any version of FHIR: such records count."""
+
+SNOMED = "http://snomed.info/sct"
+NO_ALLERGY = frozenset(
+    """
+    716186003 160244002 409137002 716184000 716185004 428607008 429625007 428197003
+    """.split()  # noqa: SIM905
+)
+"""SNOMED CT: no known allergy, of any kind, to drugs, latex, the environment, food, or insects."""
+
+_NEGATIONS = ("no", "no known", "not", "denies", "negative for", "nka", "nkda")
+_ABOUT_ALLERGIES = ("allerg", "intoleran", "sensitiv", "magnes", "known", "reaction to", "nk")
+
+GUT = frozenset(
+    """
+    62315008 267060006 398032003 409966000 422587007 51197009 43364001 9991008 21522001 116289008
+    248490000 271835004 249504006 162059005
+    """.split()  # noqa: SIM905
+)
+"""SNOMED CT: diarrhoea, loose stools, nausea, cramps and pain of the abdomen, bloating, flatulence.
+
+Vomiting is not among them: it is a sign of anaphylaxis too.
+"""
+_GUT_WORDS = frozenset(
+    """
+    diarrhea diarrhoea diarrheal diarrhoeal durchfall diarree diarrhee diarrea loose stool stools
+    watery bowel movements nausea nauseous nauseated ubelkeit nausee nausees nauseas misselijkheid
+    cramp cramps cramping crampy abdominal abdomen stomach tummy belly gut gastrointestinal gi pain
+    ache discomfort upset bloating bloated distension flatulence gas bauchschmerzen bauchkrampfe
+    """.split()  # noqa: SIM905
+)
+_WORDS_BESIDE = frozenset(
+    """
+    and or with mild moderate severe some finding disorder symptom symptoms intolerance only after
+    dose doses high higher large of the
+    """.split()  # noqa: SIM905
+)
 
 
 class Allergies(msgspec.Struct):
-    """Recorded allergies or intolerances to magnesium, and those set aside."""
+    """Recorded allergies or intolerances to magnesium, and those set aside.
+
+    `gut` are those of `magnesium` that are limited to the gut, or intolerances of low criticality.
+    """
 
     magnesium: list[Evidence] = []
+    gut: list[Evidence] = []
     set_aside: list[SetAside] = []
     foreign: int = 0
 
 
-class _Reaction(msgspec.Struct, gc=False):
-    substance: CodeableConcept | None = None
+class _Record(NamedTuple):
+    """A record being read, and its reactions; `whole` is whether all of them can be read."""
+
+    resource: AllergyIntolerance
+    name: str
+    reactions: list[Reaction]
+    whole: bool
+    reader: Reader
 
 
-_REACTIONS = msgspec.json.Decoder(list[_Reaction])
+_REACTIONS: Shape[list[Reaction]] = Shape(list[Reaction])
+_CONCEPTS: Shape[list[CodeableConcept]] = Shape(list[CodeableConcept])
+_TEXT: Shape[str] = Shape(str)
 
 
 def read_allergies(
@@ -39,53 +93,76 @@ def read_allergies(
     drugs: Drugs,
     terminology: Terminology,
     subject: Subject,
+    *,
+    reader: Reader,
 ) -> Allergies:
     """Active, not refuted records whose code, text or reaction substance is magnesium."""
     allergies = Allergies()
+    damaged = {(lost.resource, lost.element.partition(".")[0]) for lost in content.unread}
     for position, entry in enumerate(content.entries):
-        record = entry.resource
-        if record is None:
-            continue
-        match = _magnesium(record, drugs, terminology)
-        if match is None:
-            continue
-        if not subject.is_meant(record.patient):
-            allergies.foreign += 1
+        resource = entry.resource
+        if resource is None:
             continue
         name = reference_of(entry, position)
-        reason = _not_counted(record)
+        reactions, lost = reader.parts(_REACTIONS, resource.reaction, name, "reaction")
+        record = _Record(resource, name, reactions or [], not lost, reader)
+        match = _magnesium(record, drugs, terminology)
+        if match is None:
+            _note_unnamed(record, terminology)
+            continue
+        if not subject.is_meant(resource.patient):
+            allergies.foreign += 1
+            continue
         drug, concept = match
+        reason = _not_counted(record, damaged)
         if reason:
             allergies.set_aside.append(SetAside(name, drug.name, reason))
             continue
-        coding = next((c for c in concept.coding or () if c.code), None)
-        allergies.magnesium.append(
-            Evidence(
-                resource=name,
-                system=coding.system if coding else None,
-                code=coding.code if coding else None,
-                display=label_of(concept, coding) or drug.name,
-                date=record.recordedDate or record.onsetDateTime,
-                matched=drug.matched,
-            )
-        )
+        evidence = _evidence(record, drug, concept)
+        allergies.magnesium.append(evidence)
+        if _is_of_the_gut(record, terminology):
+            allergies.gut.append(evidence)
     return allergies
 
 
-def _not_counted(record: AllergyIntolerance) -> str:
-    clinical, verification = code_of(record.clinicalStatus), code_of(record.verificationStatus)
-    if verification in WRONG:
-        return f"is {verification}"
-    return f"is {clinical}" if clinical in OVER else ""
+def _evidence(record: _Record, drug: Drug, concept: CodeableConcept) -> Evidence:
+    resource, reader = record.resource, record.reader
+    coding = next((c for c in concept.coding or () if c.code), None)
+    when = reader.date(resource.recordedDate, record.name, "recordedDate")
+    when = when or reader.date(resource.onsetDateTime, record.name, "onsetDateTime")
+    return Evidence(
+        resource=record.name,
+        system=coding.system if coding else None,
+        code=coding.code if coding else None,
+        display=label_of(concept, coding) or drug.name,
+        date=when.written if when else None,
+        matched=drug.matched,
+    )
+
+
+def _not_counted(record: _Record, damaged: set[tuple[str, str]]) -> str:
+    """Why a record does not count, or "". A status that cannot be read leaves the key partly known."""
+    statuses = {
+        "verificationStatus": code_of(record.resource.verificationStatus),
+        "clinicalStatus": code_of(record.resource.clinicalStatus),
+    }
+    for said in statuses.values():
+        if said in OVER | WRONG:
+            return f"is {said}"
+    for element, said in statuses.items():
+        if said not in KNOWN:
+            record.reader.note(record.name, element, "is no code that FHIR defines")
+        if said not in KNOWN or (not said and (record.name, element) in damaged):
+            return "has a status that cannot be read"
+    return ""
 
 
 def _magnesium(
-    record: AllergyIntolerance, drugs: Drugs, terminology: Terminology
+    record: _Record, drugs: Drugs, terminology: Terminology
 ) -> tuple[Drug, CodeableConcept] | None:
-    concepts = [record.code] if record.code else []
-    if memoryview(record.reaction):
-        with contextlib.suppress(msgspec.DecodeError, RecursionError):
-            concepts += [r.substance for r in _REACTIONS.decode(record.reaction) if r.substance]
+    code = record.resource.code
+    concepts = [code] if code and not _denies(code, terminology) else []
+    concepts += [r.substance for r in record.reactions if r.substance]
     for concept in concepts:
         for drug in _drugs_of(concept, drugs, terminology):
             if drug is not None and MAGNESIUM in drug.classes:
@@ -101,5 +178,76 @@ def _drugs_of(
         for c in concept.coding or ()
         if c.code and terminology.canonical(c.system) == RXNORM
     ]
-    texts = [concept.text, *(c.display for c in concept.coding or ())]
-    return coded + [drugs.by_text(text) for text in texts if text]
+    return coded + [drugs.by_text(text) for text in _words_of(concept)]
+
+
+def _words_of(concept: CodeableConcept) -> list[str]:
+    return [w for w in (concept.text, *(c.display for c in concept.coding or ())) if w]
+
+
+def _denies(code: CodeableConcept, terminology: Terminology) -> bool:
+    """Whether a record says that there is no allergy (SPEC 12.1 U-12)."""
+    if any(
+        c.code in NO_ALLERGY and terminology.canonical(c.system) == SNOMED
+        for c in code.coding or ()
+    ):
+        return True
+    return any(
+        folded.startswith(tuple(f" {negation} " for negation in _NEGATIONS))
+        and any(f" {word}" in folded for word in _ABOUT_ALLERGIES)
+        for folded in map(fold, _words_of(code))
+    )
+
+
+def _note_unnamed(record: _Record, terminology: Terminology) -> None:
+    """A record that names its substance by nothing that can be looked up may be of any substance."""
+    code = record.resource.code
+    if code is None or _denies(code, terminology) or _words_of(code):
+        return
+    if any(c.code and terminology.canonical(c.system) == RXNORM for c in code.coding or ()):
+        return
+    if not any(_words_of(r.substance) for r in record.reactions if r.substance):
+        record.reader.note(record.name, "code", "names a substance by nothing that is read")
+
+
+def _is_of_the_gut(record: _Record, terminology: Terminology) -> bool:
+    """M-12: every reaction is one of the gut; or there is none, and it is a mild intolerance."""
+    resource, name, reader = record.resource, record.name, record.reader
+    shown: list[CodeableConcept] = []
+    unread: list[object] = []
+    for reaction in record.reactions:
+        found, lost = reader.parts(
+            _CONCEPTS, reaction.manifestation, name, "reaction.manifestation"
+        )
+        told, garbled = reader.parts(_TEXT, reaction.description, name, "reaction.description")
+        shown += [*(found or ()), *((CodeableConcept(text=told),) if told else ())]
+        unread += [*lost, *garbled]
+    kind, odd_kind = reader.parts(_TEXT, resource.type, name, "type")
+    danger, odd_danger = reader.parts(_TEXT, resource.criticality, name, "criticality")
+    if not record.whole or unread or odd_kind or odd_danger or danger == "high":
+        return False
+    if shown:
+        return all(_is_gut(concept, terminology) for concept in shown)
+    return kind == "intolerance" and danger == "low"
+
+
+def _is_gut(concept: CodeableConcept, terminology: Terminology) -> bool:
+    """Whether a manifestation, by each of its codes and by all of its words, is one of the gut."""
+    codes = [
+        c.code for c in concept.coding or () if c.code and terminology.canonical(c.system) == SNOMED
+    ]
+    words = [set(fold(text).split()) for text in _words_of(concept)]
+    return (
+        all(code in GUT for code in codes)
+        and all(_are_of_the_gut(said, sure=bool(codes)) for said in words)
+        and bool(codes or words)
+    )
+
+
+def _are_of_the_gut(words: Iterable[str], *, sure: bool) -> bool:
+    """Whether words name the gut and nothing else; with a code that says so, anything may be filler."""
+    said = set(words)
+    return said <= _GUT_WORDS | _WORDS_BESIDE and (sure or bool(said & _GUT_WORDS))
+
+
+__all__ = ["Allergies", "read_allergies"]

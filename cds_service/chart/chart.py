@@ -3,61 +3,33 @@ settled early never decodes the rest."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
-import msgspec
 from msgspec import Raw
 
 from cds_service.chart.allergies import Allergies, read_allergies
 from cds_service.chart.conditions import Problems, SetAside, read_problems
+from cds_service.chart.contents import OWNERS, Contents
 from cds_service.chart.evidence import Evidence, Gap, in_order
-from cds_service.chart.labs import Labs, read_labs
-from cds_service.chart.medications import (
-    DrugFinder,
-    Medications,
-    MedicationUse,
-    medication_use,
-    read_requests,
-    read_statements,
-)
+from cds_service.chart.identity import NOT_SENT, UNNAMED, DrugFinder, Identity
+from cds_service.chart.labs import ASKED, Labs, read_labs, results_of
+from cds_service.chart.medications import Medications, MedicationUse, UseReader
 from cds_service.chart.patient import Person, read_person
-from cds_service.chart.pregnancy import read_pregnancy_status
-from cds_service.chart.procedures import Dialysis, read_dialysis
+from cds_service.chart.pregnancy import PregnancyStatus, read_pregnancy_status
+from cds_service.chart.procedures import Procedures, read_procedures
+from cds_service.chart.reading import NotReadable, Reader
 from cds_service.chart.subject import Subject, bare_id
 from cds_service.fhir import wire
+from cds_service.fhir.drafts import DraftEntry
 from cds_service.fhir.prefetch import KINDS, REQUIRED, Content, State
+from cds_service.fhir.wire import CodeableConcept
 from cds_service.knowledge.loader import Knowledge
 
-KIDNEY_SETS = frozenset({"lab_egfr", "lab_creatinine"})
-MAGNESIUM_SETS = frozenset({"lab_magnesium"})
-NOT_SENT = "names a medication that was not sent along"
-UNNAMED = "names a medication by nothing that can be looked up"
-_DRAFT = msgspec.json.Decoder(wire.Medication)
-
-
-class _Contents(dict[str, Content[Any]]):
-    """What the prefetch keys hold, read when asked for.
-
-    It knows nothing of the chart: a circle of references would keep the memory of a call until the
-    collector looks for such circles.
-    """
-
-    def __init__(self, prefetch: Mapping[str, Raw], known: Mapping[str, Content[Any]]) -> None:
-        super().__init__(known)
-        self._prefetch = prefetch
-
-    def __missing__(self, key: str) -> Content[Any]:
-        content = self[key] = KINDS[key].read(self._prefetch.get(key))
-        return content
-
-    def medications(self) -> list[wire.Entry[wire.Medication]]:
-        """The entries that may be Medications to which orders and statements refer."""
-        keys = ("medicationRequests", "medicationStatements")
-        return [entry for key in keys for entry in self[key].entries]
+DRAFTS = "draftOrders"
 
 
 class Chart:
@@ -74,23 +46,55 @@ class Chart:
         self.today = today
         self.knowledge = knowledge
         self._patient_id = bare_id(patient_id)
-        self._contents = _Contents(prefetch, contents)
-        self._gaps: dict[str, Gap | None] = {}
+        self._contents = Contents(prefetch, contents)
+        self._asked: dict[str, None] = {}
+        self._noted: set[str] = set()
+        self._conditions_beside: dict[str, CodeableConcept | None] = {}
+        self._readers: dict[str, Reader] = {}
+        self._results: dict[str, Labs] = {}
 
     def content(self, key: str) -> Content[Any]:
-        """What one prefetch key holds."""
-        return self._contents[key]
+        """What one prefetch key holds. What of it cannot be read is recorded."""
+        content = self._contents[key]
+        if key not in self._noted:
+            first = not self._noted
+            self._noted.add(key)
+            if first:
+                self._note_strays()
+            for lost in (*content.unreadable, *content.unread):
+                self.reader(key).note(*lost)
+            for other in self._contents.misplaced(key):
+                why = f"is a {other.kind} under a key that is not its own"
+                self.reader(key).note(other.name, "", why)
+        return content
+
+    def _note_strays(self) -> None:
+        """Resources under keys that nobody asked for leave the keys partly known that are their own."""
+        for key, other in self._contents.strays(self.knowledge.terminology):
+            why = f"stands under {key}, which was not asked for"
+            for owner in OWNERS[other.kind]:
+                self.reader(owner).note(other.name, "", why)
+
+    def reader(self, key: str) -> Reader:
+        """Reads the elements of one prefetch key, or of "draftOrders"."""
+        if key not in self._readers:
+            self._readers[key] = Reader(key)
+        return self._readers[key]
+
+    def not_readable(self) -> tuple[NotReadable, ...]:
+        """Everything that could not be read so far, by key, in the order it was met."""
+        return tuple(n for reader in self._readers.values() for n in reader.not_readable)
 
     def gaps(self, *keys: str) -> tuple[Gap, ...]:
         """What could not be had or read of these keys."""
-        for key in keys:
-            if key not in self._gaps:
-                self._gaps[key] = self._gap(key)
-        return tuple(gap for key in keys if (gap := self._gaps[key]) is not None)
+        self._asked |= dict.fromkeys(keys)
+        return tuple(gap for key in keys if (gap := self._gap(key)) is not None)
 
     def gaps_met(self) -> tuple[Gap, ...]:
-        """What turned out to be missing of what was asked for so far; asks for nothing more."""
-        return tuple(gap for gap in self._gaps.values() if gap is not None)
+        """What turned out to be missing of what was read so far; reads no further key."""
+        read = [key for key in KINDS if key in self._noted and key not in self._asked]
+        lossy = [key for key in read if self._contents[key].withheld or self.reader(key).lost]
+        return tuple(gap for key in (*self._asked, *lossy) if (gap := self._gap(key)) is not None)
 
     def missing_required(self) -> tuple[Gap, ...]:
         """The required keys that are not known, or only in part: without them there is no answer."""
@@ -98,22 +102,30 @@ class Chart:
         for key in REQUIRED:
             content = self.content(key)
             if not content.known:
-                missing.append(Gap(key, content.why))
-            elif content.partial or content.failed:
+                missing.append(Gap(key, content.why, content.withheld))
+            elif content.partial and not content.entries:
                 missing.append(Gap(key, f"holds only a part of the data{content.beside}"))
         if not missing and self._is_another_patient():
             missing.append(Gap("patient", "is not the patient of the hook's context"))
         return tuple(missing)
 
     def _gap(self, key: str) -> Gap | None:
+        if key == DRAFTS:
+            whys = dict.fromkeys(
+                lost.why if not lost.element else "has elements that cannot be read"
+                for lost in self.reader(key).lost
+            )
+            return Gap(key, "; ".join(whys)) if whys else None
         content = self.content(key)
         if not content.known:
-            return Gap(key, content.why)
-        if content.failed:
-            return Gap(key, "was answered only in part, with an OperationOutcome")
-        if content.unreadable:
-            count = len(content.unreadable)
-            return Gap(key, f"has {count} malformed {'entry' if count == 1 else 'entries'}")
+            return Gap(key, content.why, content.withheld)
+        if key in _PARTS:
+            getattr(self, _PARTS[key])  # what of it cannot be read shows when it is read
+        if content.withheld:
+            codes = content.withheld
+            return Gap(key, f"was answered only in part ({', '.join(codes)})", codes)
+        if lost := self.reader(key).lost:
+            return Gap(key, _how_much(lost))
         if content.partial and not self._newest_first(key):
             return Gap(key, f"holds only a part of the data{content.beside}")
         return self._unidentified_gap(key, content.beside)
@@ -131,7 +143,7 @@ class Chart:
             return self.kidney_labs.complete
         if key == "magnesiumLabs":
             return self.magnesium_labs.complete
-        return key in ("pregnancyStatus", "kidneyProcedures")
+        return key == "pregnancyStatus" and self.pregnancy.newest_first
 
     def _is_another_patient(self) -> bool:
         patient = self._patient
@@ -149,7 +161,7 @@ class Chart:
     @cached_property
     def person(self) -> Person:
         """The patient."""
-        return read_person(self._patient, self.today)
+        return read_person(self.content("patient"), self.today, reader=self.reader("patient"))
 
     @cached_property
     def problems(self) -> Problems:
@@ -160,6 +172,8 @@ class Chart:
             self._subject,
             self.today,
             self.knowledge.parameters.condition.recorded_within_days,
+            reader=self.reader("conditions"),
+            safety_words=self.knowledge.safety_words,
         )
 
     @cached_property
@@ -171,19 +185,24 @@ class Chart:
     @cached_property
     def requests(self) -> Medications:
         """MedicationRequests that count."""
-        return read_requests(
-            self.content("medicationRequests"),
-            self._finder,
-            self._subject,
-            self.today,
-            self.knowledge.parameters.medication.authored_within_days,
+        return self._uses("medicationRequests").requests(
+            self.content("medicationRequests"), self._subject
         )
 
     @cached_property
     def statements(self) -> Medications:
         """MedicationStatements that count."""
-        return read_statements(
-            self.content("medicationStatements"), self._finder, self._subject, self.today
+        return self._uses("medicationStatements").statements(
+            self.content("medicationStatements"), self._subject
+        )
+
+    def _uses(self, key: str) -> UseReader:
+        return UseReader(
+            self._finder,
+            self.knowledge.dosage,
+            self.today,
+            self.knowledge.parameters.medication,
+            self.reader(key),
         )
 
     @cached_property
@@ -195,25 +214,46 @@ class Chart:
     @cached_property
     def kidney_labs(self) -> Labs:
         """eGFR and creatinine results."""
-        return self._labs("kidneyLabs", KIDNEY_SETS)
+        return self._labs("kidneyLabs")
 
     @cached_property
     def magnesium_labs(self) -> Labs:
         """Serum magnesium results."""
-        return self._labs("magnesiumLabs", MAGNESIUM_SETS)
+        return self._labs("magnesiumLabs")
 
-    def _labs(self, key: str, sets: frozenset[str]) -> Labs:
-        return read_labs(self.content(key), self.knowledge.terminology, sets, self._subject)
+    def _labs(self, key: str) -> Labs:
+        others = (k for k in ASKED if k != key and self.content(k).entries)
+        return results_of(ASKED[key], self._labs_under(key), map(self._labs_under, others))
+
+    def _labs_under(self, key: str) -> Labs:
+        if key not in self._results:
+            self._results[key] = read_labs(
+                self.content(key),
+                self.knowledge.terminology,
+                self.knowledge.safety_words,
+                self._subject,
+                reader=self.reader(key),
+            )
+        return self._results[key]
 
     @cached_property
-    def pregnancy_status(self) -> Evidence | None:
-        """The latest recorded status, if it says pregnant."""
+    def pregnancy(self) -> PregnancyStatus:
+        """What the latest recorded status says."""
         return read_pregnancy_status(
             self.content("pregnancyStatus"),
+            self.knowledge.terminology,
             self._subject,
             self.today,
             self.knowledge.parameters.pregnancy.lookback_days,
+            reader=self.reader("pregnancyStatus"),
+            safety_words=self.knowledge.safety_words,
+            elsewhere=[self.content(key) for key in ASKED if key != "pregnancyStatus"],
         )
+
+    @property
+    def pregnancy_status(self) -> Evidence | None:
+        """The latest recorded status, if it says pregnant."""
+        return self.pregnancy.pregnant
 
     @cached_property
     def allergies(self) -> Allergies:
@@ -223,17 +263,20 @@ class Chart:
             self.knowledge.drugs,
             self.knowledge.terminology,
             self._subject,
+            reader=self.reader("allergies"),
         )
 
     @cached_property
-    def dialysis(self) -> Dialysis:
-        """Dialysis procedures that count."""
-        return read_dialysis(
+    def procedures(self) -> Procedures:
+        """Procedures on the kidneys that count."""
+        return read_procedures(
             self.content("kidneyProcedures"),
             self.knowledge.terminology,
             self._subject,
             self.today,
             self.knowledge.parameters.renal.dialysis_procedure_days,
+            reader=self.reader("kidneyProcedures"),
+            safety_words=self.knowledge.safety_words,
         )
 
     @property
@@ -241,35 +284,64 @@ class Chart:
         """Tells this patient's resources from those of others."""
         return self._subject
 
-    def draft(self, resource: Mapping[str, Any], reference: str) -> MedicationUse | None:
+    def draft(self, order: wire.DraftOrder, reference: str) -> MedicationUse | None:
         """A draft order as a medication; `None` if it names no drug that any rule knows."""
-        order = _order(resource)
-        concept, _ = self._finder.concept_of(order)
-        found = self._finder.drug_of(concept) if concept is not None else None
-        if found is None or concept is None:
-            return None
-        return medication_use(order, concept, found, reference, self._finder)
+        return self._uses(DRAFTS).draft(order, reference)
 
-    def unidentified(self, resource: Mapping[str, Any]) -> str:
+    def _identity(self, order: wire.DraftOrder) -> Identity:
+        name = f"MedicationRequest/{order.id}" if order.id else "MedicationRequest (draft)"
+        return self._finder.identify(order, lambda: name, self.reader(DRAFTS))
+
+    def unidentified(self, order: wire.DraftOrder) -> str:
         """Why nobody can tell what a draft orders; "" where that is known, or nothing chosen yet."""
-        order = _order(resource)
-        concept, unresolved = self._finder.concept_of(order)
-        if unresolved:
-            referred = resource.get("medicationReference") or {}
-            return NOT_SENT if any(referred.values()) else ""
-        chosen = concept is not None and bool(concept.coding)
-        return UNNAMED if chosen and not self._finder.is_named(concept) else ""
+        identity = self._identity(order)
+        concept, reference = order.medicationCodeableConcept, order.medicationReference
+        chosen = (
+            bool(concept.coding) if concept is not None else bool(reference and reference.reference)
+        )
+        return identity.missing if chosen and not identity.named else ""
 
-    def add_medications(self, resources: list[Mapping[str, Any]]) -> None:
-        """Medication resources that came with the draft orders."""
-        entries = []
-        for resource in resources:
-            try:
-                decoded = _DRAFT.decode(msgspec.json.encode(resource))
-            except (msgspec.DecodeError, TypeError, RecursionError):
-                continue
-            entries.append(wire.Entry(resource=decoded))
-        self._finder.add_medications(entries)
+    def is_named(self, order: wire.DraftOrder) -> bool:
+        """Whether a name, or a code that can be looked up, says what a draft orders."""
+        return self._identity(order).named
+
+    def add_drafts(self, entries: Sequence[DraftEntry]) -> None:
+        """Resources that came with the draft orders, to which orders may refer."""
+        self._finder.add_medications(
+            wire.Entry(fullUrl=entry.full_url, resource=entry.order)
+            for entry in entries
+            if entry.order is not None and entry.kind == "Medication"
+        )
+        self._conditions_beside = {
+            bare_id(name): entry.order.code
+            for entry in entries
+            if entry.order is not None and entry.kind == "Condition"
+            for name in (entry.order.id, entry.full_url)
+            if name
+        }
+
+    def condition_code(self, reference: str) -> CodeableConcept | None:
+        """The code of a Condition of the call, by a reference in any form."""
+        wanted = bare_id(reference)
+        if wanted in self._conditions_beside:
+            return self._conditions_beside[wanted]
+        return self._condition_codes.get(wanted)
+
+    @cached_property
+    def _condition_codes(self) -> dict[str, CodeableConcept | None]:
+        resources = [(e.resource, e.full_url) for e in self.content("conditions").entries]
+        for key in self._contents:
+            for other in self._contents[key].others:
+                if other.kind == "Condition":
+                    condition, _ = KINDS["conditions"].resource(other.resource)
+                    resources.append((condition, other.full_url))
+        return {
+            bare_id(name): condition.code
+            for condition, full_url in resources
+            if condition is not None
+            for name in (condition.id, full_url)
+            if name
+        }
 
     def set_aside(self) -> tuple[SetAside, ...]:
         """Everything that matched a rule's codes but was not counted, and why."""
@@ -278,7 +350,7 @@ class Chart:
             *self.requests.set_aside,
             *self.statements.set_aside,
             *self.allergies.set_aside,
-            *self.dialysis.set_aside,
+            *self.procedures.set_aside,
         ]
         for labs in (self.kidney_labs, self.magnesium_labs):
             found += [SetAside(*row) for row in labs.set_aside]
@@ -292,7 +364,7 @@ class Chart:
             "kidneyLabs": self.kidney_labs.foreign,
             "magnesiumLabs": self.magnesium_labs.foreign,
             "allergies": self.allergies.foreign,
-            "kidneyProcedures": self.dialysis.foreign,
+            "kidneyProcedures": self.procedures.foreign,
         }
         return [
             SetAside(key, f"{count} resources", "belong to another patient")
@@ -301,40 +373,29 @@ class Chart:
         ]
 
 
-def _order(resource: Mapping[str, Any]) -> wire.Medication:
-    try:
-        return _DRAFT.decode(msgspec.json.encode(resource))
-    except (msgspec.DecodeError, TypeError, RecursionError):
-        return _DRAFT.decode(msgspec.json.encode(_medication_only(resource)))
+_PARTS: Mapping[str, str] = {
+    "conditions": "problems",
+    "medicationRequests": "requests",
+    "medicationStatements": "statements",
+    "allergies": "allergies",
+    "kidneyLabs": "kidney_labs",
+    "magnesiumLabs": "magnesium_labs",
+    "pregnancyStatus": "pregnancy",
+    "kidneyProcedures": "procedures",
+}
+"""What reads the resources of a key."""
 
 
-def _medication_only(resource: Mapping[str, Any]) -> dict[str, Any]:
-    """The medication of an order whose other elements are malformed."""
-    kept: dict[str, Any] = {"resourceType": "MedicationRequest"}
-    concept = resource.get("medicationCodeableConcept")
-    if isinstance(concept, dict):
-        codings = concept.get("coding")
-        text = concept.get("text")
-        kept["medicationCodeableConcept"] = {
-            "text": text if isinstance(text, str) else None,
-            "coding": [
-                {
-                    k: v
-                    for k, v in c.items()
-                    if k in ("system", "code", "display") and isinstance(v, str)
-                }
-                for c in (codings if isinstance(codings, list) else [])
-                if isinstance(c, dict)
-            ],
-        }
-    reference = resource.get("medicationReference")
-    if isinstance(reference, dict):
-        kept["medicationReference"] = {
-            k: v
-            for k, v in reference.items()
-            if k in ("reference", "display") and isinstance(v, str)
-        }
-    return kept
+def _how_much(lost: Sequence[NotReadable]) -> str:
+    """How much of a key cannot be read, as the end of a sentence."""
+    entries = sum(1 for one in lost if not one.element)
+    elements = len(lost) - entries
+    said = []
+    if entries:
+        said.append(f"{entries} malformed {'entry' if entries == 1 else 'entries'}")
+    if elements:
+        said.append(f"{elements} {'element' if elements == 1 else 'elements'} that cannot be read")
+    return f"has {' and '.join(said)}"
 
 
 def open_chart(

@@ -2,30 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
+from typing import Any, NamedTuple
 
 import msgspec
+from msgspec import Raw
 
 from cds_service.chart import dates
 from cds_service.chart.evidence import Evidence
 from cds_service.chart.naming import label_of, reference_of
+from cds_service.chart.reading import Reader, is_there
 from cds_service.chart.subject import Subject
 from cds_service.fhir.prefetch import Content
-from cds_service.fhir.wire import NOTHING, CodeableConcept, Coding, Condition, Entry
+from cds_service.fhir.reading import Shape
+from cds_service.fhir.wire import (
+    CodeableConcept,
+    Coding,
+    Condition,
+    Diagnosis,
+    Extension,
+    Period,
+    Quantity,
+)
 from cds_service.knowledge.terminology import Hit, SetCode, Terminology
+from cds_service.knowledge.words import fold
 
 ACTIVE = frozenset({"active", "recurrence", "relapse"})
 CLINICAL = ACTIVE | {"inactive", "remission", "resolved"}
 WRONG = frozenset({"refuted", "entered-in-error"})
 TENTATIVE = frozenset({"unconfirmed", "provisional", "differential"})
+VERIFICATION = WRONG | TENTATIVE | {"confirmed"}
+SAID_TO_BE_UNKNOWN = "unknown"
+"""A clinicalStatus of FHIR R5 and a verificationStatus of STU3: as good as none, and unconfirmed."""
+
+RENAL = "renal"
+RENAL_SETS = frozenset({"renal_ckd", "renal_aki", "renal_dialysis", "renal_transplant"})
+"""What cannot be read of these may be about kidney function, whatever else it is."""
+
+NOT_PROVEN = "perhaps has abated: its abatement cannot be read or is not over"
+UNCLEAR = "has a status that cannot be read"
+CERTAINTY: Mapping[str, tuple[str, str]] = {
+    "A": ("refuted", ""),
+    "V": ("unconfirmed", ""),
+    "Z": ("", "resolved"),
+    "G": ("confirmed", ""),
+}
+"""ICD-10-GM, "Diagnosesicherheit": verificationStatus and clinicalStatus (SPEC 12.1 U-11)."""
+_CERTAINTY_URL = "diagnosesicherheit"
+_ASSERTED_URL = "condition-asserteddate"
 
 
 class Problem(msgspec.Struct, frozen=True):
     """A Condition whose code belongs to one or more value sets, and what its status says.
 
-    `confirmed` is false for unconfirmed, provisional and differential. `past_event` problems are
-    over (resolved, inactive) but not in error: some count all the same (an old infarction).
+    `confirmed` is false for unconfirmed, provisional and differential, and where it may be over.
+    `past_event` problems are over (resolved, inactive) but not in error: some count all the same (an
+    old infarction). `when` is `dates.undated()` where there is a date that cannot be read.
     """
 
     hits: dict[str, tuple[SetCode, ...]]
@@ -48,10 +81,15 @@ class SetAside(msgspec.Struct, frozen=True):
 
 
 class Problems(msgspec.Struct):
-    """All problems of the chart that any rule knows, newest first; `by_set` those of each value set."""
+    """All problems of the chart that any rule knows, newest first; `by_set` those of each value set.
+
+    `unread` are Conditions that may belong to a value set and may be active: their code is not read
+    but their words name it, or their status cannot be read. They are neither present nor absent.
+    """
 
     found: list[Problem] = []
     by_set: dict[str, list[Problem]] = {}
+    unread: dict[str, list[Evidence]] = {}
     set_aside: list[SetAside] = []
     foreign: int = 0
 
@@ -59,9 +97,72 @@ class Problems(msgspec.Struct):
         """The problems of a value set, newest first."""
         return self.by_set.get(set_id, ())
 
+    def unread_of(self, set_id: str) -> Sequence[Evidence]:
+        """What may belong to a value set (or to "renal": any about the kidneys) but is not read."""
+        return self.unread.get(set_id, ())
 
-_STATUS_TEXT = msgspec.json.Decoder(list[CodeableConcept] | CodeableConcept | None)
-_PERIOD = msgspec.json.Decoder(dict[str, str | None])
+
+class _Place(NamedTuple):
+    """A Condition being read: its name, and its elements that are not even of their FHIR type."""
+
+    reader: Reader
+    name: str
+    lost: frozenset[str]
+
+    def date(self, text: str | None, element: str) -> dates.When | None:
+        """A date; undated where there is one that cannot be read."""
+        if text is None:
+            return dates.undated() if element in self.lost else None
+        return self.reader.date(text, self.name, element) or dates.undated()
+
+    def period(self, raw: Raw, element: str) -> dates.When | None:
+        """When a period was; undated where a part of it cannot be read."""
+        period, unread = self.reader.parts(_PERIOD, raw, self.name, element)
+        if unread or period is None:
+            return dates.undated() if unread else None
+        ends = (
+            self.date(period.start, f"{element}.start"),
+            self.date(period.end, f"{element}.end"),
+        )
+        return dates.undated() if dates.undated() in ends else dates.spanning(*ends)
+
+    def extensions(self, raw: Raw, element: str, url_end: str) -> Iterator[Extension]:
+        """The extensions whose URL ends so."""
+        for extension in self.reader.read(_EXTENSIONS, raw, self.name, element) or ():
+            if (extension.url or "").strip().rstrip("/").lower().endswith(url_end):
+                yield extension
+
+
+class _Status(NamedTuple):
+    """What the status elements say. `reason` is why the Condition is not active, or "".
+
+    `unclear` is true where nobody can tell whether it is active or in error.
+    """
+
+    verification: str
+    reason: str
+    unclear: bool
+    confirmed: bool
+
+
+class _Limits(NamedTuple):
+    today: date
+    recorded_days: int
+
+
+_PERIOD: Shape[Period] = Shape(Period)
+_EXTENSIONS: Shape[list[Extension]] = Shape(list[Extension])
+_CODING: Shape[Coding] = Shape(Coding)
+_TEXT: Shape[str] = Shape(str)
+_CONCEPTS: Shape[list[CodeableConcept] | CodeableConcept] = Shape(
+    list[CodeableConcept] | CodeableConcept
+)
+_SAYS_OVER: Mapping[str, Shape[Any]] = {
+    "abatementString": _TEXT,
+    "abatementAge": Shape(Quantity),
+    "abatementRange": Shape(dict[str, Any]),
+}
+"""Forms of abatement that say that it is over without a date."""
 
 
 def read_problems(
@@ -70,36 +171,59 @@ def read_problems(
     subject: Subject,
     today: date,
     recorded_days: int,
+    *,
+    reader: Reader,
+    safety_words: Mapping[str, tuple[str, ...]],
 ) -> Problems:
-    """Every Condition of this patient that belongs to a value set.
+    """Every Condition of this patient that belongs to a value set, or may belong to one.
 
     `recorded_days` is how old a recordedDate may be where clinicalStatus is missing (SPEC 1).
     """
     problems = Problems()
+    limits = _Limits(today, recorded_days)
+    lost = _lost(content)
     for position, entry in enumerate(content.entries):
         condition = entry.resource
-        if condition is None or condition.code is None:
+        if condition is None:
             continue
         hits = _hits(condition.code, terminology)
-        if not hits:
-            if not any(c.code for c in condition.code.coding or ()):
-                name = reference_of(entry, position)
-                words = condition.code.text or "no code and no text"
-                problems.set_aside.append(SetAside(name, words, "has no code: text never counts"))
-            continue
+        if not hits and _is_read(condition.code, terminology):
+            continue  # a diagnosis that no rule knows
         if not subject.is_meant(condition.subject):
-            problems.foreign += 1
+            problems.foreign += bool(hits)
             continue
-        problem = _problem(condition, hits, entry, position, today, recorded_days)
-        problems.found.append(problem)
-        if problem.reason:
-            name = reference_of(entry, position)
-            problems.set_aside.append(SetAside(name, problem.label, problem.reason))
+        name = reference_of(entry, position)
+        place = _Place(reader, name, lost.get(name, frozenset()))
+        if hits:
+            _add(problems, _problem(condition, hits, place, limits), name)
+        else:
+            _add_unread(problems, condition, place, limits, safety_words)
     problems.found = _newest_first(problems.found)
     for problem in problems.found:
         for set_id in problem.hits:
             problems.by_set.setdefault(set_id, []).append(problem)
     return problems
+
+
+def _lost(content: Content[Condition]) -> dict[str, frozenset[str]]:
+    """By resource, the names of the elements of which a part is not of its FHIR type."""
+    found: dict[str, set[str]] = {}
+    for resource, element, _ in content.unread:
+        found.setdefault(resource, set()).add(element.partition(".")[0].partition("[")[0])
+    return {resource: frozenset(elements) for resource, elements in found.items()}
+
+
+def _hits(code: Diagnosis | None, terminology: Terminology) -> list[tuple[Hit, Coding]]:
+    found: list[tuple[Hit, Coding]] = []
+    for coding in (code.coding or ()) if code is not None else ():
+        found.extend((hit, coding) for hit in terminology.hits(coding.system, coding.code))
+    return found
+
+
+def _is_read(code: Diagnosis | None, terminology: Terminology) -> bool:
+    """Whether any of its codings is of a code system that is read."""
+    codings = (code.coding or ()) if code is not None else ()
+    return any(terminology.reads(c.system, c.code) for c in codings)
 
 
 def _newest_first(problems: list[Problem]) -> list[Problem]:
@@ -109,23 +233,67 @@ def _newest_first(problems: list[Problem]) -> list[Problem]:
     return sorted(by_name, key=lambda p: shown[id(p)].date or "", reverse=True)
 
 
-def _hits(code: CodeableConcept, terminology: Terminology) -> list[tuple[Hit, Coding]]:
-    found: list[tuple[Hit, Coding]] = []
-    for coding in code.coding or ():
-        found.extend((hit, coding) for hit in terminology.hits(coding.system, coding.code))
-    return found
+def _add(problems: Problems, problem: Problem, name: str) -> None:
+    problems.found.append(problem)
+    if problem.reason:
+        problems.set_aside.append(SetAside(name, problem.label, problem.reason))
+    if problem.reason == UNCLEAR:
+        for set_id, evidence in problem.evidence.items():
+            problems.unread.setdefault(set_id, []).append(evidence)
+        for evidence in [e for s, e in problem.evidence.items() if s in RENAL_SETS][:1]:
+            problems.unread.setdefault(RENAL, []).append(evidence)
+
+
+def _add_unread(
+    problems: Problems,
+    condition: Condition,
+    place: _Place,
+    limits: _Limits,
+    safety_words: Mapping[str, tuple[str, ...]],
+) -> None:
+    """A Condition whose code nobody can read: its words may name something of a safety set (U-7)."""
+    code = condition.code or Diagnosis()
+    coded = [c for c in code.coding or () if c.code]
+    systems = dict.fromkeys(c.system or "no system" for c in coded)
+    why = f"its code is of {', '.join(systems)}, which is not read" if coded else "has no code"
+    place.reader.mention(place.name, "code", why)
+    if not coded:
+        words = code.text or "no code and no text"
+        text = SetAside(place.name, words, "has no code: text never counts")
+        problems.set_aside.append(text)
+    named = _sets_named((code.text, *(c.display for c in code.coding or ())), safety_words)
+    if not named:
+        return
+    when, recorded = _when(condition, place)
+    status = _status(condition, (), recorded, place, limits)
+    if status.reason not in ("", NOT_PROVEN, UNCLEAR):
+        return
+    coding = next(iter(coded), Coding())
+    evidence = Evidence(
+        resource=place.name,
+        system=coding.system,
+        code=coding.code,
+        display=label_of(code, coding) or None,
+        date=(when.written or None) if when else None,
+        matched="text",
+        note=why,
+    )
+    for set_id in named:
+        problems.unread.setdefault(set_id, []).append(evidence)
+
+
+def _sets_named(
+    texts: Iterable[str | None], safety_words: Mapping[str, tuple[str, ...]]
+) -> list[str]:
+    """The safety sets of which a word of the texts begins as one of their words does."""
+    folded = fold(" ".join(text for text in texts if text))
+    return [s for s, words in safety_words.items() if any(f" {word}" in folded for word in words)]
 
 
 def _problem(
-    condition: Condition,
-    hits: list[tuple[Hit, Coding]],
-    entry: Entry[Condition],
-    position: int,
-    today: date,
-    recorded_days: int,
+    condition: Condition, hits: list[tuple[Hit, Coding]], place: _Place, limits: _Limits
 ) -> Problem:
-    recorded = dates.parse(condition.recordedDate)
-    when = dates.parse(condition.onsetDateTime) or _onset_period(condition) or recorded
+    when, recorded = _when(condition, place)
     by_set: dict[str, tuple[SetCode, ...]] = {}
     evidence: dict[str, Evidence] = {}
     for hit, coding in hits:
@@ -133,88 +301,173 @@ def _problem(
         by_set[hit.set_id] = (*by_set.get(hit.set_id, ()), hit.entry)
         if first or (hit.entry.qualifies and not by_set[hit.set_id][0].qualifies):
             evidence[hit.set_id] = Evidence(
-                resource=reference_of(entry, position),
+                resource=place.name,
                 system=coding.system,
                 code=coding.code,
                 display=label_of(condition.code, coding) or hit.entry.display,
-                date=when.written if when else None,
+                date=(when.written or None) if when else None,
                 matched=hit.matched,
             )
-    verification = code_of(condition.verificationStatus)
-    reason = _not_active(condition, verification, recorded, today, recorded_days)
+    status = _status(condition, hits, recorded, place, limits)
     return Problem(
         hits=by_set,
-        active=not reason,
-        past_event=verification not in WRONG,
-        confirmed=verification not in TENTATIVE,
+        active=not status.reason or status.reason == NOT_PROVEN,
+        past_event=status.verification not in WRONG,
+        confirmed=status.confirmed,
         when=when,
         recorded=recorded,
         evidence=evidence,
-        reason=reason or ("" if verification not in TENTATIVE else f"is {verification}"),
+        reason=status.reason or ("" if status.confirmed else f"is {status.verification}"),
         label=label_of(condition.code, hits[0][1]) or hits[0][0].entry.display,
     )
 
 
+def _when(condition: Condition, place: _Place) -> tuple[dates.When | None, dates.When | None]:
+    """When it began, and when it was recorded. A date that cannot be read is never another one."""
+    recorded = place.date(condition.recordedDate, "recordedDate")
+    onset = place.date(condition.onsetDateTime, "onsetDateTime")
+    when = onset or place.period(condition.onsetPeriod, "onsetPeriod") or recorded
+    if when is None:
+        recorded = when = _asserted(condition, place)
+    return when, recorded
+
+
+def _asserted(condition: Condition, place: _Place) -> dates.When | None:
+    """The extension that dates a Condition without another date (SPEC 12.1 U-5)."""
+    for extension in place.extensions(condition.extension, "extension", _ASSERTED_URL):
+        text, unread = place.reader.parts(
+            _TEXT, extension.valueDateTime, place.name, "extension.valueDateTime"
+        )
+        return dates.undated() if unread else place.date(text, "extension.valueDateTime")
+    return None
+
+
+def _status(
+    condition: Condition,
+    hits: Sequence[tuple[Hit, Coding]],
+    recorded: dates.When | None,
+    place: _Place,
+    limits: _Limits,
+) -> _Status:
+    """SPEC 1, status test 1 to 3; what cannot be read is never a reason to set it aside."""
+    verification = code_of(condition.verificationStatus)
+    clinical = code_of(condition.clinicalStatus)
+    open_question = False
+    if not verification and "verificationStatus" not in place.lost:
+        certainty = _certainty(condition, hits, place)
+        open_question = certainty is None
+        verification, ended = certainty or ("", "")
+        clinical = ended or clinical
+    unverified = open_question or not _is_told(
+        verification, VERIFICATION, place, "verificationStatus"
+    )
+    reason, unclear = _not_active(condition, (verification, clinical), recorded, place, limits)
+    if unclear or (unverified and reason in ("", NOT_PROVEN)):
+        return _Status(verification, UNCLEAR, unclear=True, confirmed=False)
+    tentative = verification in TENTATIVE or verification == SAID_TO_BE_UNKNOWN
+    sure = not unverified and not tentative and reason != NOT_PROVEN
+    return _Status(verification, reason, unclear=False, confirmed=sure)
+
+
+def _is_told(said: str, codes: frozenset[str], place: _Place, element: str) -> bool:
+    """Whether a status element says a code of FHIR, or nothing."""
+    if said in codes or said == SAID_TO_BE_UNKNOWN:
+        return True
+    if said:
+        place.reader.note(place.name, element, "is no code that FHIR defines")
+        return False
+    return element not in place.lost
+
+
 def _not_active(
     condition: Condition,
-    verification: str,
+    said: tuple[str, str],
     recorded: dates.When | None,
-    today: date,
-    recorded_days: int,
-) -> str:
-    """Why a Condition is not active, or "" (SPEC 1, status test 1 to 3)."""
+    place: _Place,
+    limits: _Limits,
+) -> tuple[str, bool]:
+    """Why a Condition is not active, or ""; and whether nobody can tell."""
+    ended = _ended(condition, said, limits.today, place)
+    clinical = said[1]
+    if ended not in ("", NOT_PROVEN) or clinical in ACTIVE:
+        return ended, False
+    if not _is_told(clinical, CLINICAL, place, "clinicalStatus"):
+        return UNCLEAR, True
+    listed = _is_problem_list_item(condition, place)
+    if listed == "yes" or dates.within(recorded, limits.recorded_days, limits.today):
+        return ended, False
+    if listed == "perhaps" or recorded == dates.undated():
+        return UNCLEAR, True
+    return "has no clinicalStatus and is neither on the problem list nor recently recorded", False
+
+
+def _ended(condition: Condition, said: tuple[str, str], today: date, place: _Place) -> str:
+    """What says that a Condition is in error or over; "" if nothing does."""
+    verification, clinical = said
     if verification in WRONG:
         return f"is {verification}"
-    clinical = code_of(condition.clinicalStatus)
-    if clinical in CLINICAL and clinical not in ACTIVE:
+    if clinical in CLINICAL - ACTIVE:
         return f"is {clinical}"
-    if _has_abated(condition, today):
-        return "has abated"
-    if clinical in ACTIVE:
-        return ""
-    if _is_problem_list_item(condition) or dates.within(recorded, recorded_days, today):
-        return ""
-    return "has no clinicalStatus and is neither on the problem list nor recently recorded"
+    abated = _abated(condition, today, place)
+    return {"yes": "has abated", "perhaps": NOT_PROVEN, "no": ""}[abated]
 
 
-def _has_abated(condition: Condition, today: date) -> bool:
-    if condition.abatementDateTime is not None:
-        ended = dates.parse(condition.abatementDateTime)
-        return ended is None or ended.first_day <= today
-    if memoryview(condition.abatementPeriod):
-        try:
-            end = _PERIOD.decode(condition.abatementPeriod).get("end")
-        except msgspec.DecodeError:
-            return True
-        ended = dates.parse(end)
-        return ended is None or ended.first_day <= today
-    others = (condition.abatementString, condition.abatementAge, condition.abatementRange)
-    return any(memoryview(other) for other in others)
+def _certainty(
+    condition: Condition, hits: Sequence[tuple[Hit, Coding]], place: _Place
+) -> tuple[str, str] | None:
+    """Verification and clinical status by the German certainty; `None` if it cannot be read."""
+    code = condition.code or Diagnosis()
+    codings = {id(coding): coding for _, coding in hits}.values() or code.coding or ()
+    raws = [getattr(coding, "extension", Raw()) for coding in codings]
+    letters = set()
+    for raw, element in (
+        *((raw, "code.coding.extension") for raw in raws),
+        (code.extension, "code.extension"),
+        (condition.extension, "extension"),
+    ):
+        for extension in place.extensions(raw, element, _CERTAINTY_URL):
+            letters.add(_letter(extension, place, element))
+    if not letters:
+        return "", ""
+    if letters <= CERTAINTY.keys():
+        # Two codings that differ: neither certain nor ruled out.
+        return CERTAINTY[letters.pop()] if len(letters) == 1 else CERTAINTY["V"]
+    place.reader.note(place.name, "code", "has a certainty of ICD-10-GM that cannot be read")
+    return None
 
 
-def _onset_period(condition: Condition) -> dates.When | None:
-    if not memoryview(condition.onsetPeriod):
-        return None
-    try:
-        return dates.parse(_PERIOD.decode(condition.onsetPeriod).get("start"))
-    except msgspec.DecodeError:
-        return None
+def _letter(extension: Extension, place: _Place, element: str) -> str:
+    coding = place.reader.read(_CODING, extension.valueCoding, place.name, f"{element}.valueCoding")
+    plain = place.reader.read(_TEXT, extension.valueCode, place.name, f"{element}.valueCode")
+    return ((coding.code if coding is not None else None) or plain or "").strip().upper()
 
 
-def _is_problem_list_item(condition: Condition) -> bool:
-    if condition.category is NOTHING or not memoryview(condition.category):
-        return False
-    try:
-        decoded = _STATUS_TEXT.decode(condition.category)
-    except msgspec.DecodeError:
-        return False
+def _abated(condition: Condition, today: date, place: _Place) -> str:
+    """Whether it is over: "yes", "no", or "perhaps" where that is not proven."""
+    ended = place.date(condition.abatementDateTime, "abatementDateTime")
+    if ended is None and is_there(condition.abatementPeriod):
+        period, unread = place.reader.parts(
+            _PERIOD, condition.abatementPeriod, place.name, "abatementPeriod"
+        )
+        end = place.date(period.end, "abatementPeriod.end") if period and not unread else None
+        ended = end or dates.undated()
+    if ended is not None:
+        over = not ended.written or ended.first_day <= today
+        return ("yes" if ended.last_day <= today else "perhaps") if over else "no"
+    for element, shape in _SAYS_OVER.items():
+        raw = getattr(condition, element)
+        if is_there(raw):
+            _, unread = place.reader.parts(shape, raw, place.name, element)
+            return "perhaps" if unread else "yes"
+    return "no"
+
+
+def _is_problem_list_item(condition: Condition, place: _Place) -> str:
+    """Whether it stands on the problem list: "yes", "no", or "perhaps" where that cannot be read."""
+    decoded, unread = place.reader.parts(_CONCEPTS, condition.category, place.name, "category")
     concepts = decoded if isinstance(decoded, list) else [decoded]
-    return any(
-        coding.code == "problem-list-item"
-        for concept in concepts
-        if concept is not None
-        for coding in concept.coding or ()
-    )
+    codes = [c.code for concept in concepts if concept is not None for c in concept.coding or ()]
+    return "yes" if "problem-list-item" in codes else "perhaps" if unread else "no"
 
 
 def code_of(status: CodeableConcept | str | None) -> str:
@@ -223,7 +476,6 @@ def code_of(status: CodeableConcept | str | None) -> str:
         return ""
     if isinstance(status, str):
         return status.strip().lower()
-    known = [c.code.strip().lower() for c in status.coding or () if c.code]
-    return next((c for c in known if c in CLINICAL | WRONG | TENTATIVE | {"confirmed"}), "") or (
-        known[0] if known else (status.text or "").strip().lower()
-    )
+    written = [w for c in status.coding or () for w in (c.code, c.display) if w]
+    said = [w.strip().lower() for w in (*written, status.text or "")]
+    return next((w for w in said if w in CLINICAL | VERIFICATION), said[0])

@@ -85,6 +85,13 @@ def _interval(match: re.Match[str], written: str) -> When:
     )
 
 
+def spanning(start: When | None, end: When | None) -> When | None:
+    """Some moment of a period: between its start and its end, or the one of them that is known."""
+    if start is None or end is None or end.latest < start.latest:
+        return start or end
+    return When(start.earliest, end.latest, start.first_day, end.last_day, start.written)
+
+
 def undated() -> When:
     """A moment about which nothing is known: it may be the newest, and it is never fresh."""
     return When(_FIRST, _LAST, _FIRST.date(), _LAST.date(), "")

@@ -1,341 +1,373 @@
 """Elemental magnesium a day in an order: from structured dosage, product strength, else the text.
 
-What cannot be computed is unknown and says so. Where it is not known whether a strength is salt
-or elemental, the higher reading is taken (SPEC 4.3), because this figure guards upper limits.
+What cannot be computed is unknown and says so. Where it is not known whether a strength is salt or
+elemental, the higher reading is taken and the dose is an "up to" (SPEC 4.3, 12.2 N-7), because this
+figure is compared with upper limits. Milligrams of oxide and hydroxide are always of the salt.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from decimal import Decimal
-from typing import Any
+from typing import NamedTuple
 
 import msgspec
-from msgspec import Raw
 
-from cds_service.chart.medications import Dosage, MedicationUse
+from cds_service.chart.instructions import LARGEST, Instruction, Repeat, Supply, days_in
+from cds_service.chart.medications import MedicationUse
 from cds_service.fhir.wire import CodeableConcept, Quantity
-from cds_service.knowledge.dosage import DosageTables
-from cds_service.knowledge.drugs import Drug, Drugs, MagnesiumProduct
+from cds_service.knowledge import amounts
+from cds_service.knowledge.dosage import LONGEST_TEXT, Dosing, Sig, plain_text
+from cds_service.knowledge.drugs import Drugs, MagnesiumProduct
 
 _MG_PER_MMOL = Decimal("24.305")
 _AMBIGUOUS = frozenset({"ambiguous", "salt-or-elemental"})
-_LARGEST = Decimal(100000)
-_NUMBER = r"(?:\d{1,2}\s+)?\d/[1-9]|\d{1,3}(?:,\d{3})+|\d{1,5}(?:\.\d{1,3})?"
-# "1 000 mg" is a thousand, and "2 200 mg tablets" are two: a number behind a number is not read.
-_NOT_WITHIN_A_NUMBER = r"(?<![\d.,/])(?<!\b\d )(?<!\b\d\d )(?<!\b\d\d\d )"
-_AMOUNT = re.compile(
-    rf"{_NOT_WITHIN_A_NUMBER}(?P<value>{_NUMBER}|\b(?:half|one|two|three|four|a)\b)"
-    rf"(?:\s*(?:-|to|or)\s*(?P<upper>{_NUMBER}))?\s*(?P<unit>[a-z]+)",
-    re.ASCII,
-)
-_STRENGTH = re.compile(rf"{_NOT_WITHIN_A_NUMBER}(?P<value>{_NUMBER})\s*mg\b", re.ASCII)
+_ALWAYS_SALT = frozenset({"magnesium oxide", "magnesium hydroxide"})
+_MASSES = ("mg", "g", "ml", "mmol", "meq")
+_MEALS_A_DAY = 3
+_DAYS_A_WEEK = Decimal(7)
+_DAY = 86400
+"""Seconds."""
 
-_SOME_STRENGTH = re.compile(r"\d\s*mg\b", re.ASCII)
-"""A strength, whether it can be read or not: "1 000 mg"."""
+NOT_MAGNESIUM = "is not a magnesium product"
+LOST = "its dosage cannot be read"
+NOT_SAID = "its dosage does not say it"
 
 
 class DailyDose(msgspec.Struct, frozen=True):
-    """Elemental magnesium in mg a day, or `None` with the reason."""
+    """Elemental magnesium in mg a day, or `None` with the reason.
+
+    `said` are the words for a dose that could not be read. `up_to` is true where milligrams may be
+    of the salt: the dose is at most this.
+    """
 
     mg: Decimal | None
     why: str = ""
+    said: str = ""
+    up_to: bool = False
 
 
-class _Range(msgspec.Struct, gc=False):
-    low: Quantity | None = None
-    high: Quantity | None = None
-
-
-class _DoseAndRate(msgspec.Struct, gc=False):
-    doseQuantity: Quantity | None = None
-    doseRange: _Range | None = None
-
-
-class _Repeat(msgspec.Struct, gc=False):
-    frequency: int | None = None
-    frequencyMax: int | None = None
-    period: Decimal | None = None
-    periodMax: Decimal | None = None
-    periodUnit: str | None = None
-    timeOfDay: list[str] | None = None
-    when: list[str] | None = None
-    dayOfWeek: list[str] | None = None
-
-
-class _Timing(msgspec.Struct, gc=False):
-    repeat: _Repeat | None = None
-    code: CodeableConcept | None = None
-
-
-class _Dispense(msgspec.Struct, gc=False):
-    quantity: Quantity | None = None
-    expectedSupplyDuration: Quantity | None = None
-
-
-_DOSES = msgspec.json.Decoder(list[_DoseAndRate] | _DoseAndRate | None)
-_QUANTITY = msgspec.json.Decoder(Quantity | None)
-_TIMING = msgspec.json.Decoder(_Timing | None)
-_DISPENSE = msgspec.json.Decoder(_Dispense | None)
-
-
-def daily_elemental(use: MedicationUse, drugs: Drugs, tables: DosageTables) -> DailyDose:
+def daily_elemental(use: MedicationUse, drugs: Drugs, dosing: Dosing) -> DailyDose:
     """Elemental magnesium that an order or statement amounts to, mg a day."""
     if use.drug.magnesium is None:
-        return DailyDose(None, "is not a magnesium product")
+        return DailyDose(None, NOT_MAGNESIUM)
     if use.dosages is None:
-        return DailyDose(None, "its dosage is malformed")
-    doses = [_of_instruction(d, use, drugs, tables) for d in use.dosages]
-    if not doses:
-        return _of_supply(use, drugs, tables)
-    if any(dose is None for _, dose in doses):
-        supplied = _of_supply(use, drugs, tables)
-        return (
-            supplied if supplied.mg is not None else DailyDose(None, "its dosage does not say it")
-        )
-    return DailyDose(_largest_step([(s, d) for s, d in doses if d is not None]))
+        return DailyDose(None, LOST)
+    content = _Content(use.drug.magnesium, drugs, dosing, plain_text(use.label)[:LONGEST_TEXT])
+    doses = [(i.sequence, _of_instruction(i, content)) for i in use.dosages]
+    known = [(sequence, dose) for sequence, dose in doses if dose is not None]
+    if known and len(known) == len(doses):
+        return _dose(_largest_step(known))
+    supplied = _of_supply(use.supply, content)
+    if supplied is not None:
+        return _dose(supplied)
+    unread = (
+        _said(i, dosing) for i, (_, dose) in zip(use.dosages, doses, strict=True) if dose is None
+    )
+    return DailyDose(None, NOT_SAID, "; ".join(filter(None, unread)))
 
 
-def _plain(text: str) -> str:
-    """In lower case, with plain blanks: EHRs put a blank that does not break between number and unit."""
-    return " ".join(text.lower().split())
-
-
-def in_whole_units(use: MedicationUse, daily_mg: Decimal, drugs: Drugs) -> bool:
+def in_whole_units(use: MedicationUse, daily_mg: Decimal, drugs: Drugs, dosing: Dosing) -> bool:
     """Whether whole tablets or capsules of an order make a daily dose of elemental magnesium.
 
     An order that names no strength, and a liquid, leave the product or its volume open.
     """
-    product = use.drug.magnesium or MagnesiumProduct()
-    per_unit = _per_unit(product)
-    if per_unit is None and not product.elemental_mg_per_ml:
-        label = _plain(use.label)
-        strength = _strength_in(label)
-        if strength is None:
-            return _SOME_STRENGTH.search(label) is None
-        per_unit = _of_mass(strength, product, drugs, label)
-    return per_unit is None or (per_unit > 0 and daily_mg % per_unit == 0)
-
-
-def _largest_step(doses: list[tuple[int | None, Decimal]]) -> Decimal:
-    """Different sequences are steps: the largest counts. The same or none: given together."""
-    together = sum((d for s, d in doses if s is None), Decimal(0))
-    steps: dict[int, Decimal] = {}
-    for sequence, dose in doses:
-        if sequence is not None:
-            steps[sequence] = steps.get(sequence, Decimal(0)) + dose
-    return together + max(steps.values(), default=Decimal(0))
-
-
-def _of_instruction(
-    dosage: Dosage, use: MedicationUse, drugs: Drugs, tables: DosageTables
-) -> tuple[int | None, Decimal | None]:
-    text = _plain(" ".join(filter(None, (dosage.text, dosage.patientInstruction))))
-    times = _times_a_day(dosage, text, tables)
-    amount = _structured_amount(dosage, use, drugs, tables, text)
-    if amount is None:
-        amount = _amount_in(text, times, use, drugs, tables)
-    if amount is None or times is None:
-        return dosage.sequence, None
-    return dosage.sequence, amount * times
-
-
-def _structured_amount(
-    dosage: Dosage, use: MedicationUse, drugs: Drugs, tables: DosageTables, text: str
-) -> Decimal | None:
-    quantities = []
-    doses = _decode(_DOSES, dosage.doseAndRate)
-    for dose in doses if isinstance(doses, list) else [doses]:
-        if dose is None:
-            continue
-        upper = dose.doseRange.high if dose.doseRange else None
-        quantities += [q for q in (dose.doseQuantity, upper) if q is not None]
-    quantities += [q for q in (_decode(_QUANTITY, dosage.doseQuantity),) if q is not None]
-    label = f"{text} {_plain(use.label)}"
-    amounts = [_elemental(q, use.drug, drugs, tables, label) for q in quantities]
-    known = [a for a in amounts if a is not None]
-    return max(known) if known and len(known) == len(amounts) else None
-
-
-def _elemental(
-    quantity: Quantity, drug: Drug, drugs: Drugs, tables: DosageTables, text: str
-) -> Decimal | None:
-    value = quantity.value
-    if value is None or not value.is_finite() or not 0 <= value <= _LARGEST:
-        return None
-    written = [w.strip().lower() for w in (quantity.code, quantity.unit) if w]
-    unit = next((tables.units[w] for w in written if w in tables.units), None)
-    if unit is None and not written:
-        unit = "unit"
-    return None if unit is None else _of_amount(value, unit, drug, drugs, text)
-
-
-def _of_amount(value: Decimal, unit: str, drug: Drug, drugs: Drugs, text: str) -> Decimal | None:
-    """Elemental mg in an amount of the product."""
-    product = drug.magnesium or MagnesiumProduct()
-    if unit == "g":
-        value, unit = value * 1000, "mg"
-    if unit == "mmol":
-        return value * _MG_PER_MMOL
-    if unit == "meq":
-        return value * _MG_PER_MMOL / 2
-    if unit == "ml":
-        per_ml = product.elemental_mg_per_ml
-        return None if not per_ml else value * _exact(per_ml)
-    if unit == "mg":
-        return _of_mass(value, product, drugs, text)
-    per_unit = _per_unit(product)
+    label = plain_text(use.label)[:LONGEST_TEXT]
+    content = _Content(use.drug.magnesium or MagnesiumProduct(), drugs, dosing, label)
+    per_unit = content.per_unit or content.of_strength(label)
     if per_unit is None:
-        strength = _strength_in(text)
-        per_unit = None if strength is None else _of_mass(strength, product, drugs, text)
-    return None if per_unit is None else value * per_unit
+        return bool(content.product.elemental_mg_per_ml) or not amounts.names_strength(label)
+    return per_unit.mg > 0 and daily_mg % per_unit.mg == 0
 
 
-def _of_mass(mg: Decimal, product: MagnesiumProduct, drugs: Drugs, text: str) -> Decimal:
-    """Elemental mg in a mass that may be salt or elemental; the higher where it is not known."""
-    if "elemental" in text:
-        return mg
-    strength, per_unit = product.strength_mg, _per_unit(product)
-    if strength and per_unit is not None:
-        units = mg / _exact(strength)
-        return units * per_unit if units == units.to_integral_value() else mg
-    for salt in product.salts:
-        known = drugs.product_of_strength(salt, float(mg))
-        if known is not None:
-            return _per_unit(known) or mg
-    return mg
+def _dose(elemental: _Elemental) -> DailyDose:
+    return DailyDose(elemental.mg, up_to=elemental.up_to)
 
 
-def _per_unit(product: MagnesiumProduct) -> Decimal | None:
-    """Elemental mg in one tablet or capsule."""
+def _said(instruction: Instruction, dosing: Dosing) -> str:
+    """The dose that an instruction says and that could not be read, to be quoted."""
+    words = instruction.words.strip()
+    if dosing.read(plain_text(words)).says_dose:
+        return words
+    said = ((q.value, q.unit or q.code or "") for q in instruction.quantities)
+    return ", ".join(f"{value:f} {unit}".strip() for value, unit in said if value is not None)
+
+
+def _largest_step(doses: Iterable[tuple[int | None, _Elemental]]) -> _Elemental:
+    """Different sequences are steps: the largest counts. The same or none: given together."""
+    nothing = _Elemental(Decimal(0))
+    steps: dict[int | None, _Elemental] = {}
+    for sequence, dose in doses:
+        steps[sequence] = steps.get(sequence, nothing).and_also(dose)
+    together = steps.pop(None, nothing)
+    return together.and_also(max(steps.values(), default=nothing))
+
+
+# -- how much magnesium an amount holds ---------------------------------------------------------
+
+
+class _Elemental(NamedTuple):
+    """An amount of elemental magnesium in mg; with `up_to` it may be less."""
+
+    mg: Decimal
+    up_to: bool = False
+
+    def times(self, factor: Decimal) -> _Elemental:
+        return _Elemental(self.mg * factor, self.up_to)
+
+    def and_also(self, other: _Elemental) -> _Elemental:
+        return _Elemental(self.mg + other.mg, self.up_to or other.up_to)
+
+
+class _Content(NamedTuple):
+    """How much magnesium a product holds, by its code or brand, else by what it is called."""
+
+    product: MagnesiumProduct
+    drugs: Drugs
+    dosing: Dosing
+    label: str
+
+    @property
+    def per_unit(self) -> _Elemental | None:
+        """Elemental mg in one tablet or capsule of a product known by code or brand."""
+        return _per_unit(self.product)
+
+    def of(self, value: Decimal, unit: str, words: str) -> _Elemental | None:
+        """Elemental mg in an amount; `words` are those for the dose and the product."""
+        if unit == "mmol":
+            return _Elemental(value * _MG_PER_MMOL)
+        if unit == "meq":
+            return _Elemental(value * _MG_PER_MMOL / 2)
+        if unit == "ml":
+            return self._of_volume(value)
+        if unit in ("mg", "g"):
+            return self.of_mass(value * 1000 if unit == "g" else value, words)
+        per_unit = self.per_unit or self.of_strength(words)
+        return per_unit.times(value) if per_unit is not None else None
+
+    def of_mass(self, mg: Decimal, words: str) -> _Elemental:
+        """Elemental mg in a mass of salt or of magnesium; the higher where that is not known."""
+        called = self.dosing.amounts.elemental(words)
+        if called is not None:
+            return _as_called(mg, called, words)
+        per_unit, strength = self.per_unit, self.product.strength_mg
+        if per_unit is not None and strength and not mg % _exact(strength):
+            return per_unit.times(mg / _exact(strength))
+        return self._of_salt(mg)
+
+    def of_strength(self, words: str) -> _Elemental | None:
+        """Elemental mg in one tablet of the one strength that is named."""
+        called = self.dosing.amounts.elemental(self.label)
+        if called is not None and len(called) == 1:
+            return _Elemental(called.pop())
+        named = amounts.strengths(words)
+        return self.of_mass(named.pop(), words) if len(named) == 1 else None
+
+    def _of_salt(self, mg: Decimal) -> _Elemental:
+        """Elemental mg in a mass of the product's one salt, if its share is known (N-7)."""
+        salt = self.product.salts[0] if len(self.product.salts) == 1 else ""
+        sure = salt in _ALWAYS_SALT
+        for strength, product in self.drugs.products_of(salt):
+            per_unit = _per_unit(product)
+            tablets = mg / _exact(strength)
+            whole = tablets == (tablets.to_integral_value() if sure else 1)
+            if per_unit is not None and whole and not per_unit.up_to:
+                return per_unit.times(tablets)
+        share = self.drugs.elemental_share(salt)
+        if sure and share is not None:
+            return _Elemental(mg * _exact(share))
+        return _Elemental(mg, up_to=True)
+
+    def _of_volume(self, ml: Decimal) -> _Elemental | None:
+        per_ml = self.product.elemental_mg_per_ml
+        if per_ml:
+            return _Elemental(ml * _exact(per_ml))
+        named = amounts.mg_per_ml(self.label)
+        return self._of_salt(named * ml) if named is not None else None
+
+
+def _as_called(mg: Decimal, called: set[Decimal], words: str) -> _Elemental:
+    """A mass where the words call some mass elemental: "400 mg (241 mg elemental)"."""
+    if mg in called or not called:
+        return _Elemental(mg)
+    others = amounts.strengths(words) - called
+    if len(called) == len(others) == 1:
+        return _Elemental(mg * called.pop() / others.pop())
+    return _Elemental(mg, up_to=True)
+
+
+def _per_unit(product: MagnesiumProduct) -> _Elemental | None:
+    """Elemental mg in one tablet or capsule; the higher figure where two are possible (SPEC 4.3)."""
     if product.elemental_basis in _AMBIGUOUS or product.elemental_mg is None:
         upper = product.elemental_max_mg
-        return _exact(upper) if upper is not None else None
-    return _exact(product.elemental_mg)
+        return _Elemental(_exact(upper), up_to=True) if upper is not None else None
+    return _Elemental(_exact(product.elemental_mg))
 
 
 def _exact(number: float) -> Decimal:
     return Decimal(str(number))
 
 
-def _amount_in(
-    text: str, times: Decimal | None, use: MedicationUse, drugs: Drugs, tables: DosageTables
-) -> Decimal | None:
-    """The amount that a dosage text names: tablets before milligrams, the upper end of a range."""
-    found: dict[str, set[Decimal]] = {}
-    for match in _AMOUNT.finditer(text):
-        unit = tables.units.get(match["unit"])
-        if unit is not None:
-            found.setdefault(unit, set()).add(
-                _number(match["upper"] or match["value"], tables.number_words)
-            )
-    label = f"{text} {_plain(use.label)}"
-    for unit in ("unit", "mg", "g", "ml", "mmol", "meq"):
+# -- one instruction ----------------------------------------------------------------------------
+
+
+def _of_instruction(instruction: Instruction, content: _Content) -> _Elemental | None:
+    """Elemental mg a day; `None` where how much or how often cannot be read."""
+    text = plain_text(instruction.words)
+    if len(text) > LONGEST_TEXT:
+        return None
+    sig = content.dosing.read(text)
+    words = f"{text} {content.label}"
+    times = _times_a_day(instruction, sig, content.dosing)
+    amount = _structured(instruction.quantities, content, words)
+    if amount is None and sig.scheme is not None:
+        return content.of(sig.scheme, "unit", words)
+    if amount is None and times is not None:
+        amount = _written(text, sig, times, content, words)
+    if amount is None or times is None:
+        return None
+    return amount.times(times)
+
+
+def _structured(
+    quantities: tuple[Quantity, ...], content: _Content, words: str
+) -> _Elemental | None:
+    """The largest of the doses of an intake, if all of them can be computed."""
+    doses = [_of_quantity(quantity, content, words) for quantity in quantities]
+    known = [dose for dose in doses if dose is not None]
+    return max(known) if known and len(known) == len(doses) else None
+
+
+def _of_quantity(quantity: Quantity, content: _Content, words: str) -> _Elemental | None:
+    value, dosing = quantity.value, content.dosing
+    if value is None or not value.is_finite() or not 0 <= value <= LARGEST:
+        return None
+    unit = dosing.unit(quantity.code, quantity.unit)
+    for written in (quantity.code, quantity.unit):
+        ml = dosing.tables.ml_per_unit.get(plain_text(written or ""))
+        if unit is None and ml is not None:
+            value, unit = value * ml, "ml"
+    if unit is None and (quantity.code or quantity.unit):
+        return None
+    # A UCUM annotation that is not known, and no unit at all, are one unit of the product (N-6a).
+    return content.of(value, "unit" if unit in (None, "annotation") else unit, words)
+
+
+def _written(
+    text: str, sig: Sig, times: Decimal, content: _Content, words: str
+) -> _Elemental | None:
+    """The amount that a text names: tablets before milligrams, the upper end of a range."""
+    found = content.dosing.amounts.of(text)
+    totals = Decimal(1) if sig.by_parts else times
+    if "unit" in found:
+        units = _single(found["unit"], totals)
+        if units is not None and sig.units not in (None, units):
+            # "1 tablet, max 3 per day"; with another frequency the two cannot be told apart.
+            units = units * sig.units if times == 1 and sig.units is not None else None
+        if units is None:
+            return None
+        amount = _of_units(units, text, content, words)
+        if amount is not None:
+            return amount
+    for unit in _MASSES:
         if unit in found:
-            single = _single(found[unit], times)
-            if single is None:
-                return None
-            amount = _of_amount(single, unit, use.drug, drugs, label)
-            if amount is not None:
-                return amount
-    return None
+            single = _single(found[unit], totals)
+            return (
+                content.of(single * (sig.units or 1), unit, words) if single is not None else None
+            )
+    return content.of(sig.units, "unit", words) if sig.units is not None else None
 
 
-def _single(amounts: set[Decimal], times: Decimal | None) -> Decimal | None:
+def _of_units(units: Decimal, text: str, content: _Content, words: str) -> _Elemental | None:
+    """The amount in a number of tablets; "2 tablets (400 mg total)" gives what they hold."""
+    total = content.dosing.amounts.total(text)
+    if content.per_unit is None and total is not None:
+        return content.of_mass(total, words)
+    return content.of(units, "unit", words)
+
+
+def _single(found: set[Decimal], times: Decimal) -> Decimal | None:
     """The one amount of a text; of "200 mg twice daily (400 mg)" the smaller, since it agrees.
 
     Any other two ("200 mg in the morning, 400 mg at night") are not to be told apart.
     """
-    smallest = min(amounts)
-    total = smallest * times if times is not None else smallest
-    return smallest if amounts <= {smallest, total} else None
+    smallest = min(found)
+    return smallest if found <= {smallest, smallest * times} else None
 
 
-def _number(written: str, words: Mapping[str, Decimal]) -> Decimal:
-    """A number as it is written in an instruction: "two", "1,000", "1/2", "1 1/2", "0.5"."""
-    if written in words:
-        return words[written]
-    *whole, last = written.replace(",", "").split()
-    above, _, below = last.partition("/")
-    part = Decimal(above) / Decimal(below) if below else Decimal(above)
-    return part + sum(map(Decimal, whole))
+# -- how often ----------------------------------------------------------------------------------
 
 
-def _strength_in(text: str) -> Decimal | None:
-    """The one strength in mg that a text names."""
-    strengths = {_number(m["value"], {}) for m in _STRENGTH.finditer(text)}
-    return strengths.pop() if len(strengths) == 1 else None
+def _times_a_day(instruction: Instruction, sig: Sig, dosing: Dosing) -> Decimal | None:
+    times = _repeated(instruction.repeat, dosing) if instruction.repeat is not None else None
+    if times is None and instruction.code is not None:
+        times = _coded(instruction.code, dosing)
+    return times if times is not None else sig.times
 
 
-def _times_a_day(dosage: Dosage, text: str, tables: DosageTables) -> Decimal | None:
-    timing = _decode(_TIMING, dosage.timing)
-    if timing is not None:
-        times = _repeated(timing.repeat, tables) if timing.repeat is not None else None
-        if times is None and timing.code is not None:
-            times = _coded(timing.code, tables)
-        if times is not None:
-            return times
-    return _said(text, tables.phrases)
+def _repeated(repeat: Repeat, dosing: Dosing) -> Decimal | None:
+    """Times a day of `Timing.repeat`; of frequency and times of the day the larger (N-5)."""
+    counts = [n for n in (repeat.frequency, repeat.frequencyMax) if n is not None]
+    periods = [n for n in (repeat.period, repeat.periodMax) if n is not None]
+    if not all(n.is_finite() and 0 < n <= LARGEST for n in (*counts, *periods)):
+        return None
+    often = max(counts, default=Decimal(0))
+    slots = _slots(repeat, dosing, alone=not often)
+    if slots is None:
+        return None
+    week_days = Decimal(len(set(repeat.dayOfWeek or ())))
+    on_days = (week_days or _DAYS_A_WEEK) / _DAYS_A_WEEK
+    unit = dosing.tables.seconds_per_unit.get(repeat.periodUnit or "")
+    if unit is None or not periods:
+        said = slots or repeat.periodUnit is None
+        return max(often, slots) * on_days or None if said else None
+    span = min(periods) * unit / _DAY
+    if unit > _DAY:
+        return max(often, week_days, Decimal(1)) * max(slots, Decimal(1)) / span
+    return max((often or 1) / span, slots / max(span, Decimal(1))) * on_days
 
 
-def _repeated(repeat: _Repeat, tables: DosageTables) -> Decimal | None:
-    often = max(repeat.frequency or 0, repeat.frequencyMax or 0)
-    slots = max(len(repeat.timeOfDay or ()), len(repeat.when or ()))
-    days = tables.days_per_unit.get(repeat.periodUnit or "")
-    period = repeat.period
-    if days is not None and period is not None and period.is_finite() and 0 < period <= _LARGEST:
-        return Decimal(often or 1) * max(slots, 1) / (period * days)
-    if slots:
-        return Decimal(slots)
-    return (
-        Decimal(often) if often and repeat.periodUnit is None and repeat.dayOfWeek is None else None
-    )
+def _slots(repeat: Repeat, dosing: Dosing, *, alone: bool) -> Decimal | None:
+    """The times of one day that are named; `None` where "with meals" is all that is said.
+
+    What stands before or after a meal is no time of its own beside another of that part of the day.
+    """
+    events, meals = dosing.tables.event_times, dosing.tables.meal_times
+    named = set(repeat.when or ())
+    plain = named - meals.keys()
+    parts = {events.get(code, code) for code in plain}
+    at_meals = {code for code in named & meals.keys() if meals[code] and meals[code] not in parts}
+    count = max(len(plain) + len(at_meals), len(set(repeat.timeOfDay or ())))
+    if named and not count and alone:
+        return Decimal(_MEALS_A_DAY) if "AC" in named else None
+    return Decimal(count)
 
 
-def _coded(code: CodeableConcept, tables: DosageTables) -> Decimal | None:
+def _coded(code: CodeableConcept, dosing: Dosing) -> Decimal | None:
+    """Times a day of `Timing.code`: by its code, its display, its text."""
     for coding in code.coding or ():
-        times = tables.timing_codes.get((coding.code or "").strip().upper())
+        times = dosing.code(coding.code or "")
         if times is not None:
             return times
     for text in (code.text, *(c.display for c in code.coding or ())):
-        if text:
-            times = tables.timing_codes.get(text.strip().upper())
-            times = times if times is not None else _said(text.lower(), tables.phrases)
-            if times is not None:
-                return times
+        times = dosing.code(text or "")
+        if times is not None:
+            return times
     return None
 
 
-def _said(text: str, phrases: Iterable[tuple[str, Decimal]]) -> Decimal | None:
-    padded = f" {' '.join(re.findall(r'[a-z0-9]+', text))} "
-    return next((times for phrase, times in phrases if f" {phrase} " in padded), None)
+# -- what is supplied ---------------------------------------------------------------------------
 
 
-def _of_supply(use: MedicationUse, drugs: Drugs, tables: DosageTables) -> DailyDose:
+def _of_supply(supply: Supply | None, content: _Content) -> _Elemental | None:
     """Quantity supplied over the days it is meant to last."""
-    dispense = _decode(_DISPENSE, use.dispense)
-    quantity = dispense.quantity if dispense else None
-    duration = dispense.expectedSupplyDuration if dispense else None
-    if quantity is None or duration is None or duration.value is None:
-        return DailyDose(None, "its dosage does not say it")
-    days = tables.days_per_unit.get(
-        (duration.code or duration.unit or "").lower().removesuffix("ays")
-    )
-    amount = _elemental(quantity, use.drug, drugs, tables, _plain(use.label))
-    span = duration.value * days if days is not None and duration.value.is_finite() else Decimal(0)
-    if amount is None or not 0 < span <= _LARGEST:
-        return DailyDose(None, "its dosage does not say it")
-    return DailyDose(amount / span)
-
-
-def _decode(decoder: Any, raw: Raw) -> Any:
-    if not memoryview(raw):
+    if supply is None or supply.quantity is None:
         return None
-    try:
-        return decoder.decode(raw)
-    except (msgspec.DecodeError, RecursionError):
+    days = days_in(supply.expectedSupplyDuration, content.dosing)
+    amount = _of_quantity(supply.quantity, content, content.label)
+    if days is None or amount is None or not 0 < days <= LARGEST:
         return None
+    return _Elemental(amount.mg / days, amount.up_to)
 
 
 __all__ = ["DailyDose", "daily_elemental", "in_whole_units"]

@@ -55,10 +55,14 @@ class Fact(msgspec.Struct, frozen=True, gc=False):
 
 
 class Gap(msgspec.Struct, frozen=True, gc=False):
-    """Data that could not be had: which prefetch key, and why."""
+    """Data that could not be had: which prefetch key, and why.
+
+    `withheld` are the issue codes by which a server said that it withheld data of the key.
+    """
 
     key: str
     why: str
+    withheld: tuple[str, ...] = ()
 
 
 def fact(

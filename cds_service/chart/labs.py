@@ -1,13 +1,14 @@
 """Laboratory results: which are results, which of them can be used, and why the others cannot.
 
-A result that cannot be used is kept: "take the latest, then judge" needs to know of it.
+A result that cannot be used is kept: "take the latest, then judge" needs to know of it. So is one
+whose code cannot be read, if its words name what a rule asks for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from decimal import Decimal
-from typing import NamedTuple, TypeVar
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import NamedTuple
 
 import msgspec
 from msgspec import Raw
@@ -16,8 +17,10 @@ from cds_service.chart import dates, quantities
 from cds_service.chart.evidence import Evidence
 from cds_service.chart.naming import label_of, reference_of
 from cds_service.chart.quantities import Measured
+from cds_service.chart.reading import Reader, is_there
 from cds_service.chart.subject import Subject
 from cds_service.fhir.prefetch import Content
+from cds_service.fhir.reading import Shape
 from cds_service.fhir.wire import (
     NOTHING,
     CodeableConcept,
@@ -27,52 +30,88 @@ from cds_service.fhir.wire import (
     Quantity,
     ReferenceRange,
 )
-from cds_service.knowledge.terminology import Hit, SetCode, Terminology
+from cds_service.knowledge.terminology import SetCode, Terminology
+from cds_service.knowledge.words import fold
 
 FINAL = frozenset({"final", "amended", "corrected"})
 LOINC = "http://loinc.org"
-_MAX_EXPONENT = 12
+ASKED: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "kidneyLabs": frozenset({"lab_egfr", "lab_creatinine"}),
+        "magnesiumLabs": frozenset({"lab_magnesium"}),
+        "pregnancyStatus": frozenset(),
+    }
+)
+"""The prefetch keys of Observations, and the value sets of tests that each is asked for."""
+_TESTS = frozenset().union(*ASKED.values())
 NOT_A_RESULT = frozenset({"registered", "preliminary", "cancelled", "entered-in-error"})
-T = TypeVar("T")
+_MAX_EXPONENT = 12
 
 
 class LabResult:
-    """A result of a test that a value set holds. It is read when somebody asks what it says.
+    """A result of a test that a value set holds. Its value is decoded when `read` is called.
 
-    `measured` is `None` where the result cannot be read; then `why` says so in the words of the
-    explanation. `high` is the upper reference limit of the laboratory, in the unit it states.
+    `high` is the upper reference limit of the laboratory, in the unit it states.
     """
 
-    __slots__ = ("_coding", "_observation", "_source", "entry", "name", "set_id", "when")
+    __slots__ = (
+        "_coding",
+        "_observation",
+        "_path",
+        "_reader",
+        "_source",
+        "entry",
+        "name",
+        "set_id",
+        "when",
+    )
 
     def __init__(
-        self,
-        hit: tuple[SetCode, str, Coding],
-        name: str,
-        when: dates.When,
-        source: Observation | _Component,
-        observation: Observation,
+        self, hit: _Known, when: dates.When, part: _Part, report: _Report, reader: Reader
     ) -> None:
         self.entry, self.set_id, self._coding = hit
         self.when = when
-        self.name = name
-        self._source = source
-        self._observation = observation
+        self.name = report.name
+        self._source = part.source
+        self._path = part.path
+        self._observation = report.observation
+        self._reader = reader
 
     def read(self) -> Reading:
         """What the result says, and whether it can be used."""
-        measured, why = _measured(self._source)
-        if _has_unknown_modifier(self._observation):
+        measured, why = self._measured()
+        if _has_unknown_modifier(self._observation, self._reader, self.name):
             measured, why = None, "carries a modifierExtension that this service does not know"
-        if self._observation.status not in FINAL:
+        status = self._observation.status
+        if status not in FINAL:
             measured, why = None, "has no status, or one that FHIR does not define as a result"
+            if status != "unknown":  # which FHIR defines
+                self._reader.note(self.name, "status", "is missing, or none that FHIR defines")
         if not self.entry.use:
             measured, why = None, "was taken in a way that does not show kidney function"
         return Reading(measured, why, self._evidence(measured))
 
     def high(self) -> Measured | None:
-        """The upper reference limit of the laboratory."""
-        return _high(self._source.referenceRange)
+        """The lowest upper limit among the normal reference ranges."""
+        raw = self._source.referenceRange
+        ranges = self._reader.read(_RANGES, raw, self.name, f"{self._path}referenceRange")
+        highs = [_quantity(r.high) for r in ranges or () if _is_normal(r) and r.high is not None]
+        usable = [high for high in highs if high is not None]
+        return min(usable, key=lambda m: m.value) if usable else None
+
+    def _measured(self) -> tuple[Measured | None, str]:
+        source, path = self._source, self._path
+        if is_there(source.valueQuantity):
+            quantity = self._reader.whole(
+                _QUANTITY, source.valueQuantity, self.name, f"{path}valueQuantity"
+            )
+            measured = _quantity(quantity) if quantity is not None else None
+            return measured, "" if measured else "has no number that can be read"
+        if is_there(source.valueString):
+            text = self._reader.read(_STRING, source.valueString, self.name, f"{path}valueString")
+            measured = quantities.from_text(text) if text is not None else None
+            return measured, "" if measured else "is a text that is not just a number"
+        return None, "has no number"
 
     def _evidence(self, measured: Measured | None) -> Evidence:
         unit = (measured.unit or measured.unit_written or None) if measured else None
@@ -81,7 +120,7 @@ class LabResult:
             resource=self.name,
             system=self._coding.system,
             code=self._coding.code,
-            display=label_of(self._observation.code, self._coding) or self.entry.display,
+            display=label_of(self._source.code, self._coding) or self.entry.display,
             date=self.when.written or None,
             value=f"{measured.comparator}{measured.value}" if measured else None,
             unit=unit,
@@ -91,24 +130,49 @@ class LabResult:
 
 
 class Reading(NamedTuple):
-    """What a result says: `measured` is `None` where it cannot be read, and `why` tells."""
+    """What a result says: `measured` is `None` where it cannot be used, and `why` is the reason."""
 
     measured: Measured | None
     why: str
     evidence: Evidence
 
 
-class Labs(msgspec.Struct):
-    """The results of one prefetch key.
+class UnreadResult(msgspec.Struct, frozen=True):
+    """A result whose code is of no system that is read; `set_ids` are the tests it may be."""
 
-    `complete` is false where the server has more and what it sent is not newest first, so that
-    the newest result may be missing.
+    set_ids: frozenset[str]
+    when: dates.When
+    evidence: Evidence
+
+
+class Labs(msgspec.Struct):
+    """The results of one prefetch key, or those of some tests under any key.
+
+    `unread` are results that may be of a wanted test but whose code cannot be read. `complete` is
+    false where the server has more and what it sent is not newest first, so that the newest result
+    may be missing.
     """
 
     results: list[LabResult] = []
+    unread: list[UnreadResult] = []
     set_aside: list[tuple[str, str, str]] = []
     foreign: int = 0
     complete: bool = True
+
+
+def results_of(set_ids: frozenset[str], own: Labs, others: Iterable[Labs]) -> Labs:
+    """The results of these tests: of the key that was asked for them, and what came under others.
+
+    A result under another key is a result (SPEC 12.1): it must not be taken for absent.
+    """
+    every = (own, *others)
+    return Labs(
+        [r for labs in every for r in labs.results if r.set_id in set_ids],
+        [u for labs in every for u in labs.unread if u.set_ids & set_ids],
+        own.set_aside,
+        own.foreign,
+        own.complete,
+    )
 
 
 class _Component(msgspec.Struct, gc=False):
@@ -123,84 +187,194 @@ class _Extension(msgspec.Struct, gc=False):
     url: str | None = None
 
 
-_COMPONENTS = msgspec.json.Decoder(list[_Component])
-_QUANTITY = msgspec.json.Decoder(Quantity)
-_STRING = msgspec.json.Decoder(str)
-_PERIOD = msgspec.json.Decoder(Period)
-_RANGES = msgspec.json.Decoder(list[ReferenceRange])
-_EXTENSIONS = msgspec.json.Decoder(list[_Extension])
+_Known = tuple[SetCode, str, Coding]
+"""A code of a wanted test, the value set it is in, and the coding that says so."""
+
+
+class _Part(NamedTuple):
+    """What has a code and a value: an Observation itself, or one of its components.
+
+    `known` is the wanted test that its code names. `is_another` is true where it is of no interest:
+    a LOINC code says that it is none of them. With neither, its code cannot be read, and `named` are
+    the tests that it may be.
+    """
+
+    source: Observation | _Component
+    path: str
+    known: _Known | None
+    is_another: bool
+    named: frozenset[str] = frozenset()
+
+
+class _Report(NamedTuple):
+    """An Observation and its name in evidence."""
+
+    observation: Observation
+    name: str
+
+
+_COMPONENTS = Shape[list[_Component] | None](list[_Component] | None)
+_QUANTITY = Shape[Quantity | None](Quantity | None)
+_STRING = Shape[str | None](str | None)
+_PERIOD = Shape[Period | None](Period | None)
+_RANGES = Shape[list[ReferenceRange] | None](list[ReferenceRange] | None)
+_CONCEPT = Shape[CodeableConcept | None](CodeableConcept | None)
+_EXTENSIONS = Shape[list[_Extension]](list[_Extension])
 _OTHER_VALUES = ("valueCodeableConcept", "valueInteger", "valueBoolean", "valueRange", "valueRatio")
+
+
+class _Wanted:
+    """The tests that are asked for: by their LOINC codes, and by words where no code can be read."""
+
+    def __init__(
+        self,
+        terminology: Terminology,
+        words: Mapping[str, tuple[str, ...]],
+        asked: frozenset[str],
+    ) -> None:
+        self._asked = asked
+        self._members = terminology.codes_of(_TESTS, LOINC)
+        self._terminology = terminology
+        self._words = {set_id: words[set_id] for set_id in _TESTS}
+        self._named: dict[str, frozenset[str]] = {}
+
+    def is_surely_another(self, observation: Observation) -> bool:
+        """Whether its only coding is a LOINC code of another test, as that of most results is."""
+        if observation.component is not NOTHING or observation.code is None:
+            return False
+        codings = observation.code.coding
+        if codings is None or len(codings) != 1:
+            return False
+        code = codings[0].code or ""
+        is_loinc = codings[0].system == LOINC and code[-2:-1] == "-"
+        return is_loinc and code not in self._members
+
+    def part(self, source: Observation | _Component, path: str) -> _Part:
+        """What the code of an Observation or component says."""
+        codings = (source.code.coding if source.code is not None else None) or ()
+        loinc = [c for c in codings if self._terminology.canonical(c.system) == LOINC]
+        for coding in loinc:
+            hits = self._members.get(coding.code or "")
+            if hits is not None:
+                return _Part(source, path, (hits[0].entry, hits[0].set_id, coding), False)
+        if any(self._terminology.reads(c.system, c.code) for c in loinc):
+            return _Part(source, path, None, True)
+        named = self._named_in(source.code or CodeableConcept())
+        return _Part(source, path, None, not named and not self._asked, named)
+
+    def _named_in(self, code: CodeableConcept) -> frozenset[str]:
+        """The tests that the words of a code name. Without words it may be each that was asked for."""
+        words = " ".join(filter(None, (code.text, *(c.display for c in code.coding or ()))))
+        named = self._named.get(words)  # the same few tests come again and again
+        if named is None:
+            said = fold(words)
+            named = self._named[words] = (
+                frozenset(s for s, known in self._words.items() if any(w in said for w in known))
+                if said.strip()
+                else self._asked
+            )
+        return named
 
 
 def read_labs(
     content: Content[Observation],
     terminology: Terminology,
-    set_ids: frozenset[str],
+    words: Mapping[str, tuple[str, ...]],
     subject: Subject,
+    *,
+    reader: Reader,
 ) -> Labs:
-    """Every result of this patient whose code, or that of a component, stands in the value sets."""
+    """Every result of this patient under one key: of any test of `ASKED`, by code or component.
+
+    `words` name the tests of a value set where no code can be read.
+    """
     labs = Labs()
-    members = terminology.codes_of(set_ids, LOINC)
+    asked = ASKED[reader.key]
+    wanted = _Wanted(terminology, words, asked)
     for position, entry in enumerate(content.entries):
         observation = entry.resource
-        if observation is None or observation.code is None:
+        if observation is None or wanted.is_surely_another(observation):
             continue
-        codings = observation.code.coding
-        parts = []
-        if observation.component is not NOTHING:
-            parts = _components(observation, members, terminology)
-        elif codings is None or (len(codings) == 1 and codings[0].code not in members):
-            continue  # most results are others, so this comes first, and in place
-        own = _hit(observation.code, members, terminology)
-        if own is None and not parts:
+        report = _Report(observation, reference_of(entry, position))
+        parts = _parts(report, wanted, reader)
+        if not parts:
             continue
-        name = reference_of(entry, position)
         if not subject.is_meant(observation.subject):
             labs.foreign += 1
-            continue
-        reason = _not_a_result(observation)
-        if reason:
-            labs.set_aside.append((name, label_of(observation.code), reason))
-            continue
-        when = observed(observation)
-        if own is not None and not (parts and _valueless(observation)):
-            labs.results.append(LabResult(own, name, when, observation, observation))
-        labs.results += [
-            LabResult(hit, name, when, component, observation)
-            for component, hit in parts
-            if not _is_absent(component)
-        ]
+        elif reason := _not_a_result(report, reader):
+            labs.set_aside.append((report.name, label_of(observation.code), reason))
+        else:
+            _add(labs, report, parts, reader)
     if content.partial:
-        labs.complete = _newest_first(labs.results)
+        labs.complete = _newest_first([r for r in labs.results if r.set_id in asked])
     return labs
 
 
-def _hit(
-    code: CodeableConcept, members: Mapping[str, tuple[Hit, ...]], terminology: Terminology
-) -> tuple[SetCode, str, Coding] | None:
-    for coding in code.coding or ():
-        hits = members.get(coding.code or "")
-        if hits is not None and terminology.canonical(coding.system) == LOINC:
-            return hits[0].entry, hits[0].set_id, coding
-    return None
+def _parts(report: _Report, wanted: _Wanted, reader: Reader) -> list[_Part]:
+    """What is of interest: the Observation, if it has a value or no components, and its components."""
+    observation, name = report
+    own = wanted.part(observation, "")
+    if observation.component is NOTHING:
+        return [] if own.is_another else [own]
+    found = reader.read(_COMPONENTS, observation.component, name, "component") or []
+    components = [
+        wanted.part(component, f"component[{position}].")
+        for position, component in enumerate(found)
+        if not _is_absent(component)
+    ]
+    # A panel without a value of its own is the sum of its components, whatever it is called.
+    is_panel = bool(found) and _valueless(observation)
+    if not is_panel or (own.known is not None and not any(part.known for part in components)):
+        components.insert(0, own)
+    return [part for part in components if not part.is_another]
 
 
-def _components(
-    observation: Observation, members: Mapping[str, tuple[Hit, ...]], terminology: Terminology
-) -> list[tuple[_Component, tuple[SetCode, str, Coding]]]:
-    components = _decode(_COMPONENTS, observation.component) or []
-    found = ((c, _hit(c.code, members, terminology)) for c in components if c.code is not None)
-    return [(component, hit) for component, hit in found if hit is not None]
+def _add(labs: Labs, report: _Report, parts: Iterable[_Part], reader: Reader) -> None:
+    when: dates.When | None = None
+    for part in parts:
+        if part.known is not None:
+            when = when or observed(report.observation, reader, report.name)
+            labs.results.append(LabResult(part.known, when, part, report, reader))
+        else:
+            reader.mention(report.name, f"{part.path}code", _why_unread(part))
+            if part.named:
+                when = when or observed(report.observation, reader, report.name)
+                labs.unread.append(_unread(part, when, report))
 
 
-def _not_a_result(observation: Observation) -> str:
+def _why_unread(part: _Part) -> str:
+    codings = (part.source.code.coding if part.source.code is not None else None) or ()
+    systems = dict.fromkeys(c.system or "no system" for c in codings)
+    return f"its code is of no system that is read ({', '.join(systems) or 'no code'})"
+
+
+def _unread(part: _Part, when: dates.When, report: _Report) -> UnreadResult:
+    code = part.source.code or CodeableConcept()
+    coding = next(iter(code.coding or ()), Coding())
+    evidence = Evidence(
+        resource=report.name,
+        system=coding.system,
+        code=coding.code,
+        display=label_of(code, coding),
+        date=when.written or None,
+        matched="text",
+        note=f"cannot be used: {_why_unread(part)}",
+    )
+    return UnreadResult(part.named, when, evidence)
+
+
+def _not_a_result(report: _Report, reader: Reader) -> str:
+    observation, name = report
     if observation.status in NOT_A_RESULT:
         return f"status is {observation.status}"
-    if observation.modifierExtension is not NOTHING:
-        urls = [e.url or "" for e in _decode(_EXTENSIONS, observation.modifierExtension) or ()]
+    raw = observation.modifierExtension
+    if raw is not NOTHING and is_there(raw):
+        urls = [e.url or "" for e in reader.read(_EXTENSIONS, raw, name, "modifierExtension") or ()]
         if any(url.lower().endswith("notdone") for url in urls):
             return "was not done"
-    if observation.dataAbsentReason is not NOTHING and _valueless(observation):
+    raw = observation.dataAbsentReason
+    if raw is not NOTHING and is_there(raw) and _valueless(observation):
+        reader.read(_CONCEPT, raw, name, "dataAbsentReason")
         return "has no value (dataAbsentReason)"
     return ""
 
@@ -213,75 +387,64 @@ def _valueless(observation: Observation) -> bool:
 
 
 def _is_absent(component: _Component) -> bool:
-    """A component that says why it has no value is no result."""
+    """Whether a component has no value and says why."""
     present = memoryview(component.valueQuantity) or memoryview(component.valueString)
-    return bool(memoryview(component.dataAbsentReason)) and not present
+    return is_there(component.dataAbsentReason) and not present
 
 
-def _has_unknown_modifier(observation: Observation) -> bool:
-    if observation.modifierExtension is NOTHING:
+def _has_unknown_modifier(observation: Observation, reader: Reader, name: str) -> bool:
+    raw = observation.modifierExtension
+    if not is_there(raw):
         return False
-    return _decode(_EXTENSIONS, observation.modifierExtension) != []
+    return reader.whole(_EXTENSIONS, raw, name, "modifierExtension") != []
 
 
-def _measured(source: Observation | _Component) -> tuple[Measured | None, str]:
-    if memoryview(source.valueQuantity):
-        quantity = _decode(_QUANTITY, source.valueQuantity)
-        if quantity is None or quantity.value is None or not _is_sane(quantity.value):
-            return None, "has no number that can be read"
-        return _quantity(quantity), ""
-    if memoryview(source.valueString):
-        text = _decode(_STRING, source.valueString)
-        measured = quantities.from_text(text) if text is not None else None
-        return measured, "" if measured else "is a text that is not just a number"
-    return None, "has no number"
-
-
-def _is_sane(value: Decimal) -> bool:
-    """Whether one can calculate with it: neither NaN nor beyond any laboratory's exponents."""
-    return value.is_finite() and abs(value.adjusted()) <= _MAX_EXPONENT
-
-
-def _quantity(quantity: Quantity) -> Measured:
-    value = quantity.value if quantity.value is not None else Decimal(0)
-    unit = quantities.canonical_unit(quantity.code, quantity.system, quantity.unit)
+def _quantity(quantity: Quantity) -> Measured | None:
+    """The quantity, if one can calculate with its number."""
+    value = quantity.value
+    if value is None or not value.is_finite() or abs(value.adjusted()) > _MAX_EXPONENT:
+        return None
+    unit = quantities.canonical_unit(quantity.code, quantity.unit)
     written = quantity.unit or quantity.code or ""
-    return Measured(value, (quantity.comparator or "").strip(), unit, written)
+    return Measured(value, quantities.comparator_of(quantity.comparator), unit, written)
 
 
-def _high(raw: Raw) -> Measured | None:
-    """The lowest upper limit among the normal reference ranges."""
-    highs = []
-    for reference in _decode(_RANGES, raw) or ():
-        kinds = [c.code for c in (reference.type.coding or ())] if reference.type else []
-        high = reference.high
-        if high is None or high.value is None or not _is_sane(high.value):
-            continue
-        if not kinds or "normal" in kinds:
-            highs.append(_quantity(high))
-    return min(highs, key=lambda m: m.value) if highs else None
+def _is_normal(reference: ReferenceRange) -> bool:
+    kinds = [c.code for c in (reference.type.coding or ())] if reference.type else []
+    return not kinds or "normal" in kinds
 
 
-def observed(observation: Observation) -> dates.When:
-    """effectiveDateTime, instant, end (or start) of the period, issued (SPEC 3.1); else undated."""
-    for raw in (observation.effectiveDateTime, observation.effectiveInstant):
-        if raw is not NOTHING and (found := dates.parse(_decode(_STRING, raw))) is not None:
-            return found
-    period = _decode(_PERIOD, observation.effectivePeriod)
-    if period is not None:
-        found = dates.parse(period.end) or dates.parse(period.start)
-        if found is not None:
-            return found
-    return dates.parse(_decode(_STRING, observation.issued)) or dates.undated()
+def observed(observation: Observation, reader: Reader, name: str) -> dates.When:
+    """effectiveDateTime, instant, end (or start) of the period, issued (SPEC 3.1); else undated.
+
+    The first of them that is given decides. If it cannot be read the result is undated: it may be
+    the newest, and it is never fresh (SPEC 12.1 U-4).
+    """
+    raw = observation.effectiveDateTime
+    if raw is not NOTHING:
+        # Nearly every result has a good one, and a chart has hundreds of results.
+        when = dates.parse(_STRING.exact(raw))
+        if when is not None:
+            return when
+    for element, raw in (
+        ("effectiveDateTime", observation.effectiveDateTime),
+        ("effectiveInstant", observation.effectiveInstant),
+    ):
+        if raw is not NOTHING and is_there(raw):
+            return _date(reader.read(_STRING, raw, name, element), reader, name, element)
+    if is_there(observation.effectivePeriod):
+        period = reader.whole(_PERIOD, observation.effectivePeriod, name, "effectivePeriod")
+        if period is None:
+            return dates.undated()
+        if period.end is not None or period.start is not None:
+            element = "effectivePeriod.start" if period.end is None else "effectivePeriod.end"
+            return _date(period.start if period.end is None else period.end, reader, name, element)
+    issued = reader.read(_STRING, observation.issued, name, "issued")
+    return _date(issued, reader, name, "issued")
 
 
-def _decode(decoder: msgspec.json.Decoder[T], raw: Raw) -> T | None:
-    if raw is NOTHING:
-        return None
-    try:
-        return decoder.decode(raw)
-    except (msgspec.DecodeError, RecursionError):
-        return None
+def _date(text: str | None, reader: Reader, name: str, element: str) -> dates.When:
+    return reader.date(text, name, element) or dates.undated()
 
 
 def _newest_first(results: list[LabResult]) -> bool:
@@ -292,6 +455,6 @@ def _newest_first(results: list[LabResult]) -> bool:
 def newest_first(results: list[LabResult]) -> list[LabResult]:
     """The results by the latest moment each can have been taken, the newest first.
 
-    Those of one moment stand by name, however the EHR ordered its entries.
+    Results of one moment are in the order of their names, whatever order the EHR sent them in.
     """
     return sorted(results, key=lambda r: (r.when.latest, r.name), reverse=True)

@@ -1,50 +1,69 @@
-"""What the patient takes: which MedicationRequests and MedicationStatements count (SPEC 2, 7, 11)."""
+"""What the patient takes: which MedicationRequests and MedicationStatements count (SPEC 2, 7, 11).
+
+Magnesium counts more widely than other drugs: without a usable status, and at any age of the order
+(SPEC 12.1 U-6, 12.4 M-9). Another drug without a usable status is kept apart: the fact that would
+follow from it is Unknown.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import date
-from typing import Any
+from functools import partial
+from typing import NamedTuple
 
 import msgspec
-from msgspec import Raw
 
 from cds_service.chart import dates
 from cds_service.chart.conditions import SetAside
 from cds_service.chart.evidence import Evidence
-from cds_service.chart.naming import label_of, reference_of
-from cds_service.chart.subject import Subject, bare_id
-from cds_service.fhir.prefetch import Content
-from cds_service.fhir.wire import CodeableConcept, Coding, Entry, Medication, Period, Reference
-from cds_service.knowledge.drugs import ATC, MAGNESIUM, RXNORM, Drug, Drugs
-from cds_service.knowledge.terminology import Terminology
-
-ORDERING_INTENTS = frozenset(
-    {"order", "original-order", "instance-order", "filler-order", "reflex-order"}
+from cds_service.chart.identity import (
+    CONTRADICTORY,
+    NOT_SENT,
+    DrugFinder,
+    Identity,
 )
+from cds_service.chart.instructions import (
+    Instruction,
+    InstructionReader,
+    Supply,
+    as_needed,
+    course_end,
+    named_dosage,
+)
+from cds_service.chart.naming import reference_of
+from cds_service.chart.reading import Reader, is_there
+from cds_service.chart.subject import Subject
+from cds_service.fhir.prefetch import Content
+from cds_service.fhir.wire import Medication
+from cds_service.knowledge.dosage import Dosing
+from cds_service.knowledge.drugs import MAGNESIUM, SUPPLEMENT, Drug
+from cds_service.knowledge.parameters import MedicationLimits
 
+NO_ORDERS = frozenset({"proposal", "plan", "option"})
+"""Intents that order nothing. A reported plan or proposal is what the patient takes (U-6)."""
 
-class Dosage(msgspec.Struct, gc=False):
-    """`Dosage`, as far as it is read; the structured parts stay raw until a dose is computed."""
+REPORTED = frozenset({"proposal", "plan"})
 
-    sequence: int | None = None
-    text: str | None = None
-    patientInstruction: str | None = None
-    asNeededBoolean: bool | None = None
-    asNeededCodeableConcept: CodeableConcept | None = None
-    route: CodeableConcept | None = None
-    timing: Raw = Raw()
-    doseAndRate: Raw = Raw()
-    doseQuantity: Raw = Raw()
-    maxDosePerPeriod: Raw = Raw()
+REQUEST_ENDED = frozenset({"completed", "stopped"})
+REQUEST_NOT_TAKEN = frozenset({"on-hold", "cancelled", "entered-in-error", "draft"})
+STATEMENT_ENDED = frozenset({"completed", "stopped"})
+STATEMENT_NOT_TAKEN = frozenset({"entered-in-error", "intended", "on-hold", "not-taken"})
 
 
 class MedicationUse(msgspec.Struct, frozen=True):
-    """A medication that the patient takes now.
+    """A medication that the patient takes, took, or is being ordered.
 
     `route` is the product's, or where that says "any" the order's own. `regular` is false for
-    as-needed use. `dosages` is `None` where the dosage is malformed. `since` is authoredOn or the
-    start of the effective period.
+    as-needed use. `dosages` is `None` where a whole instruction cannot be read. `since` is
+    authoredOn or the start of the effective period.
+
+    `contradictory`: the code is another drug's, the words name magnesium (U-13). `old`: an active
+    magnesium order beyond the age at which other orders no longer count (M-9). `course_end` is the
+    first day on which the course may be over, and `course_over` is true where that is so long ago
+    that the order proves no present use (N-8). `status_unclear`: magnesium without a usable status
+    (U-6). `ended` is when a stopped magnesium ended, if that is known (M-15). Two uses are of the
+    same product where they share one of `product_codes` (M-14).
     """
 
     reference: str
@@ -53,9 +72,16 @@ class MedicationUse(msgspec.Struct, frozen=True):
     route: str
     regular: bool
     since: dates.When | None
-    dosages: tuple[Dosage, ...] | None
+    dosages: tuple[Instruction, ...] | None
     label: str
-    dispense: Raw = Raw()
+    supply: Supply | None = None
+    contradictory: bool = False
+    old: bool = False
+    course_over: bool = False
+    course_end: date | None = None
+    status_unclear: bool = False
+    ended: dates.When | None = None
+    product_codes: frozenset[tuple[str, str]] = frozenset()
 
     def of(self, drug_class: str) -> bool:
         """Whether the drug belongs to a class."""
@@ -71,7 +97,9 @@ class Medications(msgspec.Struct):
     """The medications of one prefetch key that any rule knows.
 
     Of `unresolved` and `unnamed` orders nobody can tell what they order: they refer to a Medication
-    that was not sent along, or give neither a name nor a code that can be looked up.
+    that was not sent along, or give neither a name nor a code that can be looked up. `unclear` are
+    drugs other than magnesium without a usable status, `stopped` are magnesium supplements that
+    were stopped, completed or are over.
     """
 
     uses: list[MedicationUse] = []
@@ -79,314 +107,237 @@ class Medications(msgspec.Struct):
     foreign: int = 0
     unresolved: list[str] = []
     unnamed: list[str] = []
+    stopped: list[MedicationUse] = []
+    unclear: list[MedicationUse] = []
 
 
-class _Dispense(msgspec.Struct, gc=False):
-    validityPeriod: Period | None = None
+class _Standing(NamedTuple):
+    """Whether an order or statement counts as taken now: `why` not, "" if it does.
+
+    `ended`: it was taken and is over. `unclear`: nobody can tell by its status. `old`: it counts
+    only for magnesium.
+    """
+
+    why: str = ""
+    ended: bool = False
+    unclear: bool = False
+    old: bool = False
 
 
-class _Contained(msgspec.Struct, gc=False):
-    resourceType: str | None = None
-    id: str | None = None
-    code: CodeableConcept | None = None
-
-
-_DATA_ABSENT = "data-absent-reason"
-_DOSAGES = msgspec.json.Decoder(list[Dosage] | None)
-_DOSAGE = msgspec.json.Decoder(Dosage)
-_DISPENSE = msgspec.json.Decoder(_Dispense)
-_CONTAINED = msgspec.json.Decoder(list[_Contained])
-
-
-class DrugFinder:
-    """Finds the drug of a medication: by code, then by text; follows references to Medications."""
+class UseReader:
+    """Reads the medications of one prefetch key, or the draft orders, of one patient."""
 
     def __init__(
         self,
-        drugs: Drugs,
-        terminology: Terminology,
-        sent: Callable[[], Iterable[Entry[Medication]]] = tuple,
+        finder: DrugFinder,
+        dosing: Dosing,
+        today: date,
+        limits: MedicationLimits,
+        reader: Reader,
     ) -> None:
-        """`sent` gives the entries that may hold referenced Medications; asked for when needed."""
-        self._drugs = drugs
-        self._sent: Callable[[], Iterable[Entry[Medication]]] | None = sent
-        self._terminology = terminology
-        self._by_text: dict[str, Drug | None] = {}
-        # One order is often there many times, as refills and renewals.
-        self._by_coding: dict[
-            tuple[str | None, str | None, str | None, str | None],
-            tuple[Drug, Coding | None] | None,
-        ] = {}
-        self._medications: dict[str, CodeableConcept] = {}
+        self._finder = finder
+        self._dosing = dosing
+        self._today = today
+        self._limits = limits
+        self._reader = reader
 
-    def add_medications(self, entries: Iterable[Entry[Medication]]) -> None:
-        """Remembers the Medication resources that came along, by id and by full URL."""
-        for entry in entries:
-            resource = entry.resource
-            if resource is None or resource.resourceType != "Medication" or resource.code is None:
-                continue
-            if resource.id:
-                self._medications[resource.id] = resource.code
-            full_url = entry.full_url
-            if full_url:
-                self._medications[bare_id(full_url)] = resource.code
+    def requests(self, content: Content[Medication], subject: Subject) -> Medications:
+        """The MedicationRequests (SPEC 2, medication test)."""
+        return self._read(content, subject, "MedicationRequest", self._request)
 
-    def concept_of(self, resource: Medication) -> tuple[CodeableConcept | None, bool]:
-        """The medication's concept, and whether a reference could not be followed."""
-        if resource.medicationCodeableConcept is not None:
-            return resource.medicationCodeableConcept, False
-        reference = resource.medicationReference
-        if reference is None:
-            return None, False
-        found = self._referenced(reference, resource.contained)
-        if found is not None:
-            return found, False
-        return (CodeableConcept(text=reference.display), not reference.display)
+    def statements(self, content: Content[Medication], subject: Subject) -> Medications:
+        """The MedicationStatements (SPEC 2, 11.11)."""
+        return self._read(content, subject, "MedicationStatement", self._statement)
 
-    def is_named(self, concept: CodeableConcept | None) -> bool:
-        """Whether a name, or a code that can be looked up, says which drug it is."""
-        if concept is None:
-            return False
-        named = bool(concept.text)
-        for coding in concept.coding or ():
-            if coding.system is not None and coding.system.endswith(_DATA_ABSENT):
-                return False
-            named = named or bool(coding.display) or self._can_be_looked_up(coding)
-        return named
-
-    def _can_be_looked_up(self, coding: Coding) -> bool:
-        known = self._terminology.canonical(coding.system) in (RXNORM, ATC)
-        return known and bool(coding.code)
-
-    def drug_of(self, concept: CodeableConcept) -> tuple[Drug, Coding | None] | None:
-        """RxNorm, then ATC, then displays and text (SPEC 7.1); `None` for drugs no rule knows."""
-        codings = concept.coding or ()
-        if len(codings) == 1:
-            known = (codings[0].system, codings[0].code, codings[0].display, concept.text)
-            if known not in self._by_coding:
-                self._by_coding[known] = self._find(concept)
-            drug = self._by_coding[known]
-            return None if drug is None else (drug[0], codings[0] if drug[1] else None)
-        return self._find(concept)
-
-    def _find(self, concept: CodeableConcept) -> tuple[Drug, Coding | None] | None:
-        codings = concept.coding or ()
-        atc: list[Coding] = []
-        for coding in codings:
-            system = self._terminology.canonical(coding.system)
-            if system == RXNORM and coding.code:
-                drug = self._drugs.by_rxnorm(coding.code)
-                if drug is not None:
-                    return drug, coding
-            elif system == ATC:
-                atc.append(coding)
-        for coding in atc:
-            wording = " ".join(filter(None, (coding.display, concept.text)))
-            drug = self._drugs.by_atc(coding.code or "", wording)
-            if drug is not None:
-                return drug, coding
-        for text in (concept.text, *(c.display for c in codings)):
-            drug = self._of_text(text)
-            if drug is not None:
-                return drug, None
-        return None
-
-    def route_of(self, drug: Drug, dosages: tuple[Dosage, ...] | None, text: str) -> str:
-        """The product's route; where that says "any", the order's own coding or wording."""
-        if drug.route not in ("any", "unknown"):
-            return drug.route
-        for dosage in dosages or ():
-            for coding in (dosage.route.coding or ()) if dosage.route else ():
-                known = self._drugs.route_of_code(
-                    self._terminology.canonical(coding.system) or coding.system, coding.code
-                )
-                if known:
-                    return known
-        wording = [text]
-        for dosage in dosages or ():
-            wording += [label_of(dosage.route), dosage.text or "", dosage.patientInstruction or ""]
-        for written in wording:
-            route = self._drugs.route_in(written)
-            if route != "any":
-                return route
-        return drug.route
-
-    def _of_text(self, text: str | None) -> Drug | None:
-        if not text:
+    def draft(self, order: Medication, name: str) -> MedicationUse | None:
+        """A draft order as a medication; `None` if no rule knows its drug."""
+        identity = self._finder.identify(order, lambda: name, self._reader)
+        if identity.drug is None:
             return None
-        if text not in self._by_text:
-            self._by_text[text] = self._drugs.by_text(text)
-        return self._by_text[text]
+        return self._use(order, identity, identity.drug, name, _Standing())
 
-    def _referenced(self, reference: Reference, contained: Raw) -> CodeableConcept | None:
-        target = reference.reference or ""
-        if target.startswith("#"):
-            try:
-                inside = _CONTAINED.decode(contained) if memoryview(contained) else []
-            except (msgspec.DecodeError, RecursionError):
-                return None
-            named = [c for c in inside if c.id in (target, target[1:])]
-            return named[0].code if named else None
-        if self._sent is not None:
-            sent, self._sent = self._sent, None
-            self.add_medications(sent())
-        return self._medications.get(bare_id(target))
+    # -- all of a key ------------------------------------------------------------------------
 
+    def _read(
+        self,
+        content: Content[Medication],
+        subject: Subject,
+        kind: str,
+        standing_of: Callable[[Medication, str], _Standing],
+    ) -> Medications:
+        medications = Medications()
+        for position, entry in enumerate(content.entries):
+            resource = entry.resource
+            if resource is None or resource.resourceType != kind:
+                continue
+            naming = partial(reference_of, entry, position)
+            identity = self._finder.identify(resource, naming, self._reader)
+            if identity.drug is None and not identity.missing:
+                continue  # a drug that no rule knows
+            if not subject.is_meant(resource.subject):
+                medications.foreign += 1
+                continue
+            name = naming()
+            standing = standing_of(resource, name)
+            if identity.missing and not standing.why:
+                lost = (
+                    medications.unresolved if identity.missing == NOT_SENT else medications.unnamed
+                )
+                lost.append(name)
+            if identity.drug is not None:
+                self._sort_in(medications, resource, identity, identity.drug, name, standing)
+        return medications
 
-def read_requests(
-    content: Content[Medication],
-    finder: DrugFinder,
-    subject: Subject,
-    today: date,
-    authored_days: int,
-) -> Medications:
-    """The active MedicationRequests (SPEC 2, medication test)."""
-
-    def not_counted(resource: Medication) -> str:
-        return _request_reason(resource, today, authored_days)
-
-    return _read(content, finder, subject, "MedicationRequest", not_counted)
-
-
-def read_statements(
-    content: Content[Medication], finder: DrugFinder, subject: Subject, today: date
-) -> Medications:
-    """The MedicationStatements of what is taken now (SPEC 2, 11.11)."""
-
-    def not_counted(resource: Medication) -> str:
-        return _statement_reason(resource, today)
-
-    return _read(content, finder, subject, "MedicationStatement", not_counted)
-
-
-def _read(
-    content: Content[Medication],
-    finder: DrugFinder,
-    subject: Subject,
-    kind: str,
-    not_counted: Any,
-) -> Medications:
-    medications = Medications()
-    for position, entry in enumerate(content.entries):
-        resource = entry.resource
-        if resource is None or resource.resourceType != kind:
-            continue
-        concept, unresolved = finder.concept_of(resource)
-        found = finder.drug_of(concept) if concept is not None else None
-        if found is None and not unresolved and finder.is_named(concept):
-            continue  # a drug that no rule knows
-        if not subject.is_meant(resource.subject):
-            medications.foreign += 1
-            continue
-        reason = not_counted(resource)
-        if found is None or concept is None:
-            if not reason:
-                unknown = medications.unresolved if unresolved else medications.unnamed
-                unknown.append(reference_of(entry, position))
-            continue
-        use = medication_use(resource, concept, found, reference_of(entry, position), finder)
-        if reason:
-            medications.set_aside.append(SetAside(use.reference, use.label, reason))
+    def _sort_in(
+        self,
+        medications: Medications,
+        resource: Medication,
+        identity: Identity,
+        drug: Drug,
+        name: str,
+        standing: _Standing,
+    ) -> None:
+        """Adds one medication to what is taken, what is unclear, or what does not count."""
+        magnesium = MAGNESIUM in drug.classes
+        why = standing.why
+        if not why and standing.old and not magnesium:
+            why = f"was ordered more than {self._limits.authored_within_days} days ago"
+        if why:
+            medications.set_aside.append(SetAside(name, identity.label, why))
+        if why and not (standing.ended and _is_supplement(drug)):
+            return
+        use = self._use(resource, identity, drug, name, standing)
+        if why:
+            if use.oral:
+                medications.stopped.append(use)
+        elif standing.unclear and not magnesium:
+            medications.unclear.append(use)
         else:
             medications.uses.append(use)
-    return medications
+
+    # -- one order ---------------------------------------------------------------------------
+
+    def _use(
+        self, resource: Medication, identity: Identity, drug: Drug, name: str, standing: _Standing
+    ) -> MedicationUse:
+        since = self._since(resource, name)
+        magnesium = drug.magnesium is not None
+        instructing = InstructionReader(self._reader, name, self._dosing, doses=magnesium)
+        at = "dosageInstruction" if is_there(resource.dosageInstruction) else "dosage"
+        raw = resource.dosageInstruction if at == "dosageInstruction" else resource.dosage
+        instructions, all_read = instructing.read(raw, at, since)
+        # Where there is no dosage, the name may say it: "Mag-Ox 400 twice daily".
+        said = () if instructions else named_dosage(identity.label, self._dosing)
+        supply = instructing.supply(resource.dispenseRequest)
+        route, coded = self._finder.route_of(drug, instructions, identity.label)
+        drug, used_by = self._finder.used(drug, coded, identity, instructions)
+        end = course_end(
+            instructions, supply, self._validity_end(supply, name), since, self._dosing
+        )
+        ended = self._ended(resource, end, name) if standing.ended else None
+        return MedicationUse(
+            reference=name,
+            drug=drug,
+            evidence=_evidence(identity, drug, name, since),
+            route=used_by or route,
+            regular=not (all_read and as_needed(instructions or said, self._dosing)),
+            since=since,
+            dosages=(instructions or said) if all_read else None,
+            label=identity.label,
+            supply=supply,
+            contradictory=drug.contradictory,
+            old=standing.old,
+            course_over=end is not None
+            and (self._today - end).days > self._limits.course_over_days,
+            course_end=end,
+            status_unclear=standing.unclear,
+            ended=ended,
+            product_codes=identity.product_codes,
+        )
+
+    def _since(self, resource: Medication, name: str) -> dates.When | None:
+        since = self._reader.date(resource.authoredOn, name, "authoredOn")
+        if since is None and resource.effectivePeriod is not None:
+            since = self._reader.date(resource.effectivePeriod.start, name, "effectivePeriod.start")
+        return since or self._reader.date(resource.effectiveDateTime, name, "effectiveDateTime")
+
+    def _validity_end(self, supply: Supply | None, name: str) -> dates.When | None:
+        period = supply.validityPeriod if supply is not None else None
+        if period is None:
+            return None
+        return self._reader.date(period.end, name, "dispenseRequest.validityPeriod.end")
+
+    def _ended(self, resource: Medication, end: date | None, name: str) -> dates.When | None:
+        """When what is over ended: with its period, else with its course."""
+        period = resource.effectivePeriod
+        over = self._reader.date(period.end, name, "effectivePeriod.end") if period else None
+        if over is None and end is not None and end <= self._today:
+            return dates.parse(end.isoformat())
+        return over
+
+    # -- whether it counts -------------------------------------------------------------------
+
+    def _request(self, request: Medication, name: str) -> _Standing:
+        status = request.status
+        if status in REQUEST_ENDED:
+            return _Standing(f"status is {status}", ended=True)
+        if status in REQUEST_NOT_TAKEN:
+            return _Standing(f"status is {status}")
+        if request.intent in NO_ORDERS and not _is_reported(request):
+            return _Standing(f"intent is {request.intent}")
+        if request.doNotPerform is True:
+            return _Standing("says doNotPerform")
+        return _Standing(unclear=status != "active", old=self._is_old(request, name))
+
+    def _is_old(self, request: Medication, name: str) -> bool:
+        """Whether it was ordered so long ago that only magnesium still counts (SPEC 2, M-9)."""
+        authored = self._reader.date(request.authoredOn, name, "authoredOn")
+        if authored is None:
+            return False
+        if authored.days_ago_at_most(self._today) <= self._limits.authored_within_days:
+            return False
+        instructing = InstructionReader(self._reader, name, self._dosing, doses=False)
+        supply = instructing.supply(request.dispenseRequest)
+        end = self._validity_end(supply, name)
+        return end is None or end.last_day < self._today
+
+    def _statement(self, statement: Medication, name: str) -> _Standing:
+        status, period = statement.status, statement.effectivePeriod
+        start = self._reader.date(period.start, name, "effectivePeriod.start") if period else None
+        end = self._reader.date(period.end, name, "effectivePeriod.end") if period else None
+        if status in STATEMENT_NOT_TAKEN:
+            return _Standing(f"status is {status}")
+        if end is not None and end.last_day < self._today:
+            return _Standing("its effectivePeriod is over", ended=True)
+        if status in STATEMENT_ENDED:
+            return _Standing(f"status is {status}", ended=True)
+        if start is not None and start.first_day > self._today and status != "active":
+            return _Standing("its effectivePeriod has not begun")
+        covers = start is not None or end is not None
+        return _Standing(unclear=status != "active" and not covers)
 
 
-def medication_use(
-    resource: Medication,
-    concept: CodeableConcept,
-    found: tuple[Drug, Coding | None],
-    reference: str,
-    finder: DrugFinder,
-) -> MedicationUse:
-    """How a medication is taken, from its order or statement."""
-    drug, coding = found
-    dosages = _dosages(resource)
-    label = label_of(concept, coding) or drug.name
-    since = dates.parse(resource.authoredOn)
-    if since is None and resource.effectivePeriod is not None:
-        since = dates.parse(resource.effectivePeriod.start)
-    since = since or dates.parse(resource.effectiveDateTime)
-    return MedicationUse(
-        reference=reference,
-        drug=drug,
-        evidence=Evidence(
-            resource=reference,
-            system=coding.system if coding else None,
-            code=coding.code if coding else None,
-            display=label,
-            date=since.written if since else None,
-            matched=drug.matched,
-        ),
-        route=finder.route_of(drug, dosages, label),
-        regular=not _as_needed(dosages),
-        since=since,
-        dosages=dosages,
-        label=label,
-        dispense=resource.dispenseRequest,
+def _is_reported(request: Medication) -> bool:
+    """Whether a plan or proposal records what the patient takes already (US Core)."""
+    reported = request.reportedBoolean is True or is_there(request.reportedReference)
+    return reported and request.intent in REPORTED
+
+
+def _is_supplement(drug: Drug) -> bool:
+    return drug.magnesium is not None and drug.magnesium.subtype == SUPPLEMENT
+
+
+def _evidence(identity: Identity, drug: Drug, name: str, since: dates.When | None) -> Evidence:
+    coding = identity.coding
+    return Evidence(
+        resource=name,
+        system=coding.system if coding else None,
+        code=coding.code if coding else None,
+        display=identity.label,
+        date=since.written if since else None,
+        matched=drug.matched,
+        note=CONTRADICTORY if drug.contradictory else None,
     )
-
-
-def _dosages(resource: Medication) -> tuple[Dosage, ...] | None:
-    raw = resource.dosageInstruction if memoryview(resource.dosageInstruction) else resource.dosage
-    if not memoryview(raw):
-        return ()
-    try:
-        return tuple(_DOSAGES.decode(raw) or ())
-    except (msgspec.DecodeError, RecursionError):
-        pass
-    try:
-        return (_DOSAGE.decode(raw),)
-    except (msgspec.DecodeError, RecursionError):
-        return None
-
-
-def _as_needed(dosages: tuple[Dosage, ...] | None) -> bool:
-    """Whether every instruction is as needed: one regular instruction makes the use regular."""
-    return bool(dosages) and all(
-        d.asNeededBoolean is True or d.asNeededCodeableConcept is not None for d in dosages or ()
-    )
-
-
-def _request_reason(resource: Medication, today: date, authored_days: int) -> str:
-    if resource.status != "active":
-        return f"status is {resource.status or 'missing'}"
-    if resource.intent is not None and resource.intent not in ORDERING_INTENTS:
-        return f"intent is {resource.intent}"
-    if resource.doNotPerform is True:
-        return "says doNotPerform"
-    authored = dates.parse(resource.authoredOn)
-    if authored is None or authored.days_ago_at_most(today) <= authored_days:
-        return ""
-    end = _validity_end(resource)
-    if end is not None and end.last_day >= today:
-        return ""
-    return f"was ordered more than {authored_days} days ago"
-
-
-def _validity_end(resource: Medication) -> dates.When | None:
-    if not memoryview(resource.dispenseRequest):
-        return None
-    try:
-        period = _DISPENSE.decode(resource.dispenseRequest).validityPeriod
-    except (msgspec.DecodeError, RecursionError):
-        return None
-    return dates.parse(period.end) if period else None
-
-
-def _statement_reason(resource: Medication, today: date) -> str:
-    period = resource.effectivePeriod
-    start = dates.parse(period.start) if period else None
-    end = dates.parse(period.end) if period else None
-    if end is not None and end.last_day < today:
-        return "its effectivePeriod is over"
-    if resource.status == "active":
-        return ""
-    covers = period is not None and (start is not None or end is not None)
-    started = start is None or start.first_day <= today
-    if resource.status in (None, "unknown") and covers and started:
-        return ""
-    return f"status is {resource.status or 'missing'}"
 
 
 def magnesium_uses(uses: Iterable[MedicationUse]) -> list[MedicationUse]:

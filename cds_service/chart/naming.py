@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from cds_service.fhir.wire import CodeableConcept, Coding
+from cds_service.fhir.wire import name_of as reference_of
 
-from cds_service.fhir.wire import CodeableConcept, Coding, Entry
-
-
-def reference_of(entry: Entry[Any], position: int) -> str:
-    """`Condition/12`; where the EHR gave no id, the full URL or the position of the entry."""
-    resource: Any = entry.resource
-    if resource.id:
-        return f"{resource.resourceType}/{resource.id}"
-    return entry.full_url or f"{resource.resourceType} (entry {position}, without id)"
+__all__ = ["label_of", "reference_of"]
 
 
 def label_of(concept: CodeableConcept | None, coding: Coding | None = None) -> str:

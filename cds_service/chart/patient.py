@@ -7,6 +7,8 @@ from datetime import date
 import msgspec
 
 from cds_service.chart import dates
+from cds_service.chart.reading import Reader
+from cds_service.fhir.prefetch import Content
 from cds_service.fhir.wire import Patient
 
 ADMINISTRATIVE_SEX = frozenset({"male", "female"})
@@ -29,22 +31,26 @@ class Person(msgspec.Struct, frozen=True):
         return None if self.born is None else dates.years_between(self.born.first_day, day)
 
 
-def read_person(resource: Patient | None, today: date) -> Person:
+def read_person(content: Content[Patient], today: date, *, reader: Reader) -> Person:
     """The person in a Patient resource; a date of death after `today` is not a death yet."""
+    resource = content.entries[0].resource if content.entries else None
     if resource is None:
         return Person()
-    died = dates.parse(resource.deceasedDateTime)
-    deceased = (
-        resource.deceasedBoolean is True
-        or (died is not None and died.first_day <= today)
-        or (resource.deceasedDateTime is not None and died is None)
-    )
-    born = dates.parse(resource.birthDate)
+    name = f"Patient/{resource.id}" if resource.id else "Patient"
+    born = reader.date(resource.birthDate, name, "birthDate")
     if born is not None and born.first_day > today:
+        reader.note(name, "birthDate", "lies after the day of the call")
         born = None
+    died = reader.date(resource.deceasedDateTime, name, "deceasedDateTime")
+    # A date of death that cannot be read is a death.
+    unreadable = died is None and (
+        resource.deceasedDateTime is not None
+        or any(lost.element == "deceasedDateTime" for lost in content.unread)
+    )
+    dead = died is not None and died.first_day <= today
     return Person(
-        resource=f"Patient/{resource.id}" if resource.id else "Patient",
+        resource=name,
         born=born,
         sex=resource.gender if resource.gender in ADMINISTRATIVE_SEX else "",
-        deceased=deceased,
+        deceased=resource.deceasedBoolean is True or dead or unreadable,
     )

@@ -2,52 +2,134 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
+from typing import NamedTuple
 
 import msgspec
 
 from cds_service.chart import dates
 from cds_service.chart.evidence import Evidence, in_order
-from cds_service.chart.labs import FINAL, observed
-from cds_service.chart.naming import reference_of
+from cds_service.chart.labs import FINAL, LOINC, NOT_A_RESULT, observed
+from cds_service.chart.naming import label_of, reference_of
+from cds_service.chart.reading import Reader
 from cds_service.chart.subject import Subject
 from cds_service.fhir.prefetch import Content
-from cds_service.fhir.wire import CodeableConcept, Observation
+from cds_service.fhir.reading import Shape
+from cds_service.fhir.wire import CodeableConcept, Entry, Observation
+from cds_service.knowledge.terminology import Terminology
+from cds_service.knowledge.words import fold
 
 LOINC_STATUS = "82810-3"
-PREGNANT = frozenset({"77386006", "LA15173-0"})
-"""SNOMED CT "Pregnant" and the LOINC answer "Pregnant"."""
-_CONCEPT = msgspec.json.Decoder(CodeableConcept)
+ANSWERS: Mapping[str, bool] = {
+    "77386006": True,
+    "LA15173-0": True,
+    "60001007": False,
+    "LA26683-5": False,
+}
+"""Whether an answer says pregnant: SNOMED CT and LOINC. Any other leaves it open."""
+TEXTS: Mapping[str, bool] = {"pregnant": True, "not pregnant": False}
+PREGNANCY = "pregnancy"
+
+
+class PregnancyStatus(msgspec.Struct, frozen=True):
+    """What the latest recorded status says.
+
+    `pregnant` is the evidence that it says pregnant. `newest_first` is whether the statuses came in
+    that order, so that those which did not come are older.
+    """
+
+    pregnant: Evidence | None = None
+    newest_first: bool = False
+
+
+class _Status(NamedTuple):
+    when: dates.When
+    name: str
+    pregnant: bool | None
+
+
+_CONCEPT: Shape[CodeableConcept] = Shape(CodeableConcept)
+_TEXT: Shape[str] = Shape(str)
 
 
 def read_pregnancy_status(
-    content: Content[Observation], subject: Subject, today: date, lookback_days: int
-) -> Evidence | None:
-    """Evidence that the latest status within `lookback_days` says pregnant; else `None`."""
-    statuses: list[tuple[dates.When, bool, Evidence]] = []
-    for position, entry in enumerate(content.entries):
+    content: Content[Observation],
+    terminology: Terminology,
+    subject: Subject,
+    today: date,
+    lookback_days: int,
+    *,
+    reader: Reader,
+    safety_words: Mapping[str, tuple[str, ...]],
+    elsewhere: Iterable[Content[Observation]] = (),
+) -> PregnancyStatus:
+    """The latest status within `lookback_days`. One that cannot be read leaves the key partly known.
+
+    `elsewhere` are other results, among which a status may stand.
+    """
+    statuses: list[_Status] = []
+    words = tuple(f" {word}" for word in safety_words[PREGNANCY])
+    for position, entry in (*enumerate(content.entries), *_statuses(elsewhere)):
         observation = entry.resource
-        if observation is None or observation.status not in FINAL:
+        if observation is None or not subject.is_meant(observation.subject):
             continue
-        if not _is_status(observation) or not subject.is_meant(observation.subject):
+        if observation.status in NOT_A_RESULT or _is_another(observation, terminology):
             continue
-        when = observed(observation)
-        evidence = Evidence(
-            resource=reference_of(entry, position),
-            system="http://loinc.org",
-            code=LOINC_STATUS,
-            display="Pregnancy status",
-            date=when.written or None,
-            value="pregnant",
-            matched="value",
-        )
-        statuses.append((when, _says_pregnant(observation), evidence))
-    recent = [s for s in statuses if dates.maybe_within(s[0], lookback_days, today)]
+        name = reference_of(entry, position)
+        if not _is_status(observation):
+            _note_unread(observation.code, name, words, reader)
+            continue
+        when = observed(observation, reader, name)
+        final = observation.status in FINAL
+        statuses.append(_Status(when, name, _answer(observation, name, reader) if final else None))
+    moments = [status.when.latest for status in statuses]
+    return PregnancyStatus(
+        pregnant=_latest(
+            [s for s in statuses if dates.maybe_within(s.when, lookback_days, today)], reader
+        ),
+        newest_first=bool(moments) and moments == sorted(moments, reverse=True),
+    )
+
+
+def _latest(recent: list[_Status], reader: Reader) -> Evidence | None:
+    """Evidence that the latest status says pregnant; of several that may be the latest, any does."""
     if not recent:
         return None
-    bar = max(when.earliest for when, _, _ in recent)
-    said = in_order(e for when, yes, e in recent if yes and when.latest >= bar)
-    return said[0] if said else None
+    bar = max(status.when.earliest for status in recent)
+    latest = [status for status in recent if status.when.latest >= bar]
+    said = in_order(_evidence(status) for status in latest if status.pregnant)
+    if said:
+        return said[0]
+    for status in latest:
+        if status.pregnant is None:
+            reader.note(status.name, "value", "says neither pregnant nor not pregnant")
+    return None
+
+
+def _evidence(status: _Status) -> Evidence:
+    return Evidence(
+        resource=status.name,
+        system=LOINC,
+        code=LOINC_STATUS,
+        display="Pregnancy status",
+        date=status.when.written or None,
+        value="pregnant",
+        matched="value",
+    )
+
+
+def _statuses(
+    elsewhere: Iterable[Content[Observation]],
+) -> Iterator[tuple[int, Entry[Observation]]]:
+    for content in elsewhere:
+        for position, entry in enumerate(content.entries):
+            # Most results are others, so this is seen in place.
+            code = entry.resource.code if entry.resource is not None else None
+            if code is not None and code.coding is not None:
+                for coding in code.coding:
+                    if coding.code == LOINC_STATUS:
+                        yield position, entry
 
 
 def _is_status(observation: Observation) -> bool:
@@ -55,13 +137,35 @@ def _is_status(observation: Observation) -> bool:
     return any(c.code == LOINC_STATUS for c in codings)
 
 
-def _says_pregnant(observation: Observation) -> bool:
-    if not memoryview(observation.valueCodeableConcept):
+def _is_another(observation: Observation, terminology: Terminology) -> bool:
+    """Whether its code is read, and is that of something else."""
+    if _is_status(observation):
         return False
-    try:
-        concept = _CONCEPT.decode(observation.valueCodeableConcept)
-    except (msgspec.DecodeError, RecursionError):
-        return False
-    if any(c.code in PREGNANT for c in concept.coding or ()):
-        return True
-    return not concept.coding and (concept.text or "").strip().lower() == "pregnant"
+    codings = (observation.code.coding or ()) if observation.code else ()
+    return any(terminology.reads(c.system, c.code) for c in codings)
+
+
+def _note_unread(
+    code: CodeableConcept | None, name: str, words: tuple[str, ...], reader: Reader
+) -> None:
+    """A result whose code is not read: it may be the status where its words speak of pregnancy."""
+    concept = code or CodeableConcept()
+    systems = dict.fromkeys(c.system or "no system" for c in concept.coding or () if c.code)
+    why = f"its code is of {', '.join(systems)}, which is not read" if systems else "has no code"
+    named = fold(" ".join((label_of(concept), *(c.display or "" for c in concept.coding or ()))))
+    record = reader.note if any(word in named for word in words) else reader.mention
+    record(name, "code", why)
+
+
+def _answer(observation: Observation, name: str, reader: Reader) -> bool | None:
+    """Whether a status says pregnant, by any of its codings that is read; `None` if none says."""
+    concept, _ = reader.parts(
+        _CONCEPT, observation.valueCodeableConcept, name, "valueCodeableConcept", matters=False
+    )
+    text, _ = reader.parts(_TEXT, observation.valueString, name, "valueString", matters=False)
+    codings = (concept.coding or ()) if concept is not None else ()
+    coded = [ANSWERS[code] for c in codings if (code := c.code or "") in ANSWERS]
+    if coded or codings:
+        return any(coded) if coded else None
+    written = (concept.text if concept is not None else None) or text or ""
+    return TEXTS.get(written.strip().lower())

@@ -1,90 +1,180 @@
-"""Dialysis procedures: in progress at any age, or performed recently (SPEC 3.2, 11.15)."""
+"""Procedures on the kidneys: dialysis, transplant, and others that make function a question.
+
+Dialysis counts in progress at any age, or performed recently (SPEC 3.2, 11.15); a transplant at any
+age (12.3 K-1); any other of `renal_risk` too (K-2).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import date
+from typing import NamedTuple
 
 import msgspec
 
 from cds_service.chart import dates
 from cds_service.chart.conditions import SetAside
-from cds_service.chart.evidence import Evidence
+from cds_service.chart.evidence import Evidence, in_order
 from cds_service.chart.naming import label_of, reference_of
+from cds_service.chart.reading import Reader
 from cds_service.chart.subject import Subject
 from cds_service.fhir.prefetch import Content
-from cds_service.fhir.wire import Procedure
-from cds_service.knowledge.terminology import Terminology
+from cds_service.fhir.wire import CodeableConcept, Coding, Procedure
+from cds_service.knowledge.terminology import Hit, Terminology
+from cds_service.knowledge.words import fold
 
 DIALYSIS = "renal_dialysis"
+TRANSPLANT = "renal_transplant_procedure"
+RISK = "renal_risk"
+RECIPIENT = frozenset({"allograft", "regime", "follow-up"})
+"""Grades of a transplant that say that the patient lives with it."""
+
 NOT_DONE = frozenset({"preparation", "not-done", "entered-in-error"})
+DONE = frozenset({"completed", "in-progress"})
+STATUS = NOT_DONE | DONE | {"on-hold", "stopped"}
+_WORDS = ("renal", "renal_transplant")
+UNCLEAR = "has a status that cannot be read"
 
 
-class Dialysis(msgspec.Struct):
-    """Dialysis procedures that count, and those set aside."""
+class Procedures(msgspec.Struct):
+    """Procedures that count, by value set, and those set aside."""
 
-    procedures: list[Evidence] = []
+    by_set: dict[str, list[Evidence]] = {}
     set_aside: list[SetAside] = []
     foreign: int = 0
 
+    def of(self, set_id: str) -> Sequence[Evidence]:
+        """The procedures of a value set, newest first."""
+        return in_order(self.by_set.get(set_id, ()))
 
-def read_dialysis(
+
+class _Found(NamedTuple):
+    """A procedure being read; `odd` are its elements that are not of their FHIR type."""
+
+    resource: Procedure
+    name: str
+    odd: frozenset[str]
+    reader: Reader
+
+
+class _Window(NamedTuple):
+    today: date
+    lookback_days: int
+
+
+def read_procedures(
     content: Content[Procedure],
     terminology: Terminology,
     subject: Subject,
     today: date,
     lookback_days: int,
-) -> Dialysis:
-    """Dialysis procedures of this patient within `lookback_days`, or in progress."""
-    dialysis = Dialysis()
+    *,
+    reader: Reader,
+    safety_words: Mapping[str, tuple[str, ...]],
+) -> Procedures:
+    """Procedures of this patient; dialysis within `lookback_days`, or in progress."""
+    procedures = Procedures()
+    words = tuple(f" {word}" for set_id in _WORDS for word in safety_words[set_id])
+    odd: dict[str, set[str]] = {}
+    for resource, element, _ in content.unread:
+        odd.setdefault(resource, set()).add(element.partition(".")[0])
     for position, entry in enumerate(content.entries):
         procedure = entry.resource
-        if procedure is None or procedure.code is None:
+        if procedure is None:
             continue
-        coding = next(
-            (
-                c
-                for c in procedure.code.coding or ()
-                if any(h.set_id == DIALYSIS for h in terminology.hits(c.system, c.code))
-            ),
-            None,
-        )
-        if coding is None:
-            continue
+        hits = _hits(procedure.code, terminology)
         if not subject.is_meant(procedure.subject):
-            dialysis.foreign += 1
+            procedures.foreign += bool(hits)
             continue
         name = reference_of(entry, position)
-        when = _when(procedure)
-        reason = _not_counted(procedure, when, today, lookback_days)
+        found = _Found(procedure, name, frozenset(odd.get(name, ())), reader)
+        if hits:
+            _add(procedures, found, hits, _Window(today, lookback_days))
+        elif not _is_read(procedure.code, terminology):
+            _note_unread(procedure.code, name, words, reader)
+    return procedures
+
+
+def _hits(code: CodeableConcept | None, terminology: Terminology) -> dict[str, Coding]:
+    """By value set, the first coding that belongs to it."""
+    found: dict[str, Coding] = {}
+    for coding in (code.coding or ()) if code is not None else ():
+        for hit in terminology.hits(coding.system, coding.code):
+            for set_id in _sets_of(hit):
+                found.setdefault(set_id, coding)
+    return found
+
+
+def _sets_of(hit: Hit) -> tuple[str, ...]:
+    """A transplant of a recipient is both; that of a donor, or a lost one, is a renal risk alone."""
+    if hit.set_id == TRANSPLANT:
+        return (TRANSPLANT, RISK) if hit.entry.grade in RECIPIENT else (RISK,)
+    return (hit.set_id,) if hit.set_id in (DIALYSIS, RISK) else ()
+
+
+def _is_read(code: CodeableConcept | None, terminology: Terminology) -> bool:
+    codings = (code.coding or ()) if code is not None else ()
+    return any(terminology.reads(c.system, c.code) for c in codings)
+
+
+def _note_unread(
+    code: CodeableConcept | None, name: str, words: tuple[str, ...], reader: Reader
+) -> None:
+    """A procedure whose code is not read: its words may name dialysis or a transplant."""
+    concept = code or CodeableConcept()
+    systems = dict.fromkeys(c.system or "no system" for c in concept.coding or () if c.code)
+    why = f"its code is of {', '.join(systems)}, which is not read" if systems else "has no code"
+    named = fold(" ".join((concept.text or "", *(c.display or "" for c in concept.coding or ()))))
+    record = reader.note if any(word in named for word in words) else reader.mention
+    record(name, "code", why)
+
+
+def _add(procedures: Procedures, found: _Found, hits: dict[str, Coding], window: _Window) -> None:
+    when = _when(found)
+    for set_id, coding in hits.items():
+        label = label_of(found.resource.code, coding)
+        reason = _not_counted(found, set_id, when, window)
         if reason:
-            dialysis.set_aside.append(SetAside(name, label_of(procedure.code, coding), reason))
+            aside = SetAside(found.name, label, reason)
+            procedures.set_aside += [] if aside in procedures.set_aside else [aside]
             continue
-        dialysis.procedures.append(
+        procedures.by_set.setdefault(set_id, []).append(
             Evidence(
-                resource=name,
+                resource=found.name,
                 system=coding.system,
                 code=coding.code,
-                display=label_of(procedure.code, coding),
-                date=when.written if when else None,
+                display=label,
+                date=(when.written or None) if when else None,
             )
         )
-    return dialysis
 
 
-def _when(procedure: Procedure) -> dates.When | None:
+def _when(found: _Found) -> dates.When | None:
+    """When it was performed, at the end of a period; undated where that cannot be read."""
+    procedure, name, reader = found.resource, found.name, found.reader
+    if found.odd & {"performedDateTime", "performedPeriod"}:
+        return dates.undated()
     period = procedure.performedPeriod
-    return dates.parse(procedure.performedDateTime) or (
-        (dates.parse(period.end) or dates.parse(period.start)) if period else None
+    written = (
+        (procedure.performedDateTime, "performedDateTime"),
+        (period.end if period else None, "performedPeriod.end"),
+        (period.start if period else None, "performedPeriod.start"),
     )
+    for text, element in written:
+        if text is not None:
+            return reader.date(text, name, element) or dates.undated()
+    return None
 
 
-def _not_counted(
-    procedure: Procedure, when: dates.When | None, today: date, lookback_days: int
-) -> str:
-    if procedure.status in NOT_DONE:
-        return f"status is {procedure.status}"
-    if procedure.status == "in-progress":
-        return ""
-    if when is not None and not dates.maybe_within(when, lookback_days, today):
-        return f"was more than {lookback_days} days ago"
+def _not_counted(found: _Found, set_id: str, when: dates.When | None, window: _Window) -> str:
+    status = found.resource.status
+    if status in NOT_DONE:
+        return f"status is {status}"
+    if status not in STATUS and "status" not in found.odd:
+        found.reader.note(found.name, "status", "is missing, or no code that FHIR defines")
+    if set_id == TRANSPLANT and status not in DONE:
+        return f"status is {status}" if status in STATUS else UNCLEAR
+    if set_id == DIALYSIS and status != "in-progress" and when is not None:
+        recent = dates.maybe_within(when, window.lookback_days, window.today)
+        return "" if recent else f"was more than {window.lookback_days} days ago"
     return ""

@@ -1,11 +1,14 @@
-"""Units: exact UCUM codes and the variants labs write, each with its factor. Nothing is guessed.
+"""Units of kidney and magnesium results in every usual spelling, and results written as text.
 
-Factors are exact decimals; `mL/min` is accepted for eGFR because the LOINC code fixes the area.
+One function folds the spellings (SPEC 12.2 N-1): blanks, case, powers, brackets, "per", decimal
+commas. What is folded must stand in one small table; any other unit is not known, and nothing is
+guessed. `mL/min` is accepted for eGFR because the LOINC code fixes the area.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -15,23 +18,17 @@ MMOL_L = "mmol/L"
 UMOL_L = "umol/L"
 MEQ_L = "meq/L"
 
-_WRITTEN = {
-    "ml/min/{1.73_m2}": EGFR,
-    "ml/min/{1.73m2}": EGFR,
+_FOLDED = {
     "ml/min/1.73m2": EGFR,
-    "ml/min/1.73 m2": EGFR,
-    "ml/min/1.73m^2": EGFR,
-    "ml/min/1.73 m^2": EGFR,
-    "ml/min/1.73m²": EGFR,
-    "ml/min/1.73 m²": EGFR,
+    "ml/min1.73m2": EGFR,
     "ml/min/1.73": EGFR,
-    "ml/min/1.73 sq m": EGFR,
     "ml/min/bsa": EGFR,
     "ml/min": EGFR,
     "mg/dl": MG_DL,
-    "milligram per deciliter": MG_DL,
+    "mg%": MG_DL,
+    "mg/100ml": MG_DL,
+    "milligram/deciliter": MG_DL,
     "umol/l": UMOL_L,
-    "µmol/l": UMOL_L,
     "μmol/l": UMOL_L,
     "mcmol/l": UMOL_L,
     "micromol/l": UMOL_L,
@@ -40,13 +37,28 @@ _WRITTEN = {
     "meq/liter": MEQ_L,
     "mval/l": MEQ_L,
 }
-"""Unit texts by their lower-case form. A unit not in this table is not known."""
+"""Units by their folded spelling. A unit that is not in this table is not known."""
 
-_UCUM = frozenset({"http://unitsofmeasure.org", "urn:oid:2.16.840.1.113883.6.8"})
-_NUMBER_TEXT = re.compile(
-    r"(?P<comparator><=|>=|<|>|≤|≥)?\s*(?P<value>\d{1,6}(?:\.\d{1,12})?)\s*(?P<unit>\D.*)?",
-    re.ASCII,
+_REMARK = re.compile(r"[\[({](?:calc\.?|calculated|ckd-?epi(?:2009|2021)?)[\])}]", re.ASCII)
+_DROPPED = str.maketrans(
+    dict.fromkeys("*^_(){}[]\N{ZERO WIDTH SPACE}\N{ZERO WIDTH NO-BREAK SPACE}")
+    | {",": ".", "\N{DIVISION SLASH}": "/", "\N{FRACTION SLASH}": "/"}
 )
+_SQUARE_METRE = re.compile(r"(?:qm|sq(?:uare)?\.?m(?:et(?:er|re)s?)?)$", re.ASCII)
+
+_COMPARATORS = {
+    "<=": "<=",
+    ">=": ">=",
+    "≤": "<=",
+    "≥": ">=",
+    "<": "<",
+    ">": ">",
+    "=": "",
+}
+"""How comparators are written, the longer ones first, and what FHIR calls them; "=" is none."""
+
+_NUMBER = re.compile(r"\d{1,6}(?:\.\d{1,12}|,\d{1,2}(?!\d))?(?![\d.,])", re.ASCII)
+"""A number at the beginning of a text. A comma before three digits may group thousands: not read."""
 
 
 class Measured(NamedTuple):
@@ -58,15 +70,12 @@ class Measured(NamedTuple):
     unit_written: str
 
 
-def canonical_unit(code: str | None, system: str | None, unit: str | None) -> str | None:
-    """The unit of a Quantity: by its UCUM code, else by its text; "" if it says none.
+def canonical_unit(*written: str | None) -> str | None:
+    """The unit that the code and the text of a Quantity state together; "" if they state none.
 
-    `None` if code or text says a unit that is not in the table, or if they contradict each other.
+    `None` if neither is in the table, or if they contradict each other.
     """
-    known = set()
-    for written in (code if system in _UCUM or system is None else None, unit):
-        if written is not None and written.strip():
-            known.add(_WRITTEN.get(written.strip().lower()))
+    known = {_FOLDED.get(folded(text)) for text in written if text is not None and text.strip()}
     if not known:
         return ""
     if len(known) > 1:
@@ -74,14 +83,30 @@ def canonical_unit(code: str | None, system: str | None, unit: str | None) -> st
     return known.pop() if len(known) == 1 else None
 
 
+def folded(unit: str) -> str:
+    """A unit in the one spelling that the table knows: "mL / min per 1,73 m²" is ml/min/1.73m2."""
+    plain = "".join(unicodedata.normalize("NFKC", unit).lower().split())
+    plain = _REMARK.sub("", plain).translate(_DROPPED).replace("per", "/")
+    return _SQUARE_METRE.sub("m2", plain)
+
+
+def comparator_of(written: str | None) -> str:
+    """A comparator as FHIR writes it; "" for none and for "="; as it stands where it is unknown."""
+    plain = "".join((written or "").split())
+    return _COMPARATORS.get(plain, plain)
+
+
 def from_text(text: str) -> Measured | None:
     """A result given as text, if the whole text is a comparator, a number and perhaps a unit."""
-    match = _NUMBER_TEXT.fullmatch(text.strip())
-    if match is None:
+    rest = text.strip()
+    comparator = next((sign for sign in _COMPARATORS if rest.startswith(sign)), "")
+    rest = rest[len(comparator) :].lstrip()
+    number = _NUMBER.match(rest)
+    if number is None:
         return None
-    unit_text = (match["unit"] or "").strip()
-    unit = _WRITTEN.get(unit_text.lower()) if unit_text else ""
+    unit_text = rest[number.end() :].lstrip()
+    unit = canonical_unit(unit_text)
     if unit is None:
         return None
-    comparator = {"≤": "<=", "≥": ">="}.get(match["comparator"] or "", match["comparator"] or "")
-    return Measured(Decimal(match["value"]), comparator, unit, unit_text)
+    value = Decimal(number[0].replace(",", "."))
+    return Measured(value, comparator_of(comparator), unit, unit_text)

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Raw
 
 from cds_service.chart import dates
-from cds_service.fhir.reading import Shape
+from cds_service.fhir.reading import Shape, Unread
 
 T = TypeVar("T")
 
@@ -31,27 +31,60 @@ class NotReadable(msgspec.Struct, frozen=True, gc=False):
 
 
 class Reader:
-    """Reads elements of the resources of one prefetch key (or "draftOrders")."""
+    """Reads elements of the resources of one prefetch key (or "draftOrders").
+
+    What is noted makes the key partly known: facts that are not found are Unknown. What is only
+    mentioned is listed too, but the key stays known: a diagnosis in a code system that is not read.
+    """
 
     def __init__(self, key: str) -> None:
         self.key = key
-        self._found: dict[NotReadable, None] = {}
+        self._found: dict[NotReadable, bool] = {}
 
     @property
     def not_readable(self) -> tuple[NotReadable, ...]:
         """Everything that could not be read so far, each once, in the order it was met."""
         return tuple(self._found)
 
+    @property
+    def lost(self) -> tuple[NotReadable, ...]:
+        """What of it makes the key partly known."""
+        return tuple(found for found, noted in self._found.items() if noted)
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether anything makes the key partly known."""
+        return any(self._found.values())
+
     def read(self, shape: Shape[T], raw: Raw, resource: str, element: str) -> T | None:
-        """The value of an element; `None` where it is absent, or recorded as not readable."""
-        if not memoryview(raw):
-            return None
+        """What can be read of an element; `None` where it is absent or nothing of it can be read."""
+        return self.parts(shape, raw, resource, element)[0]
+
+    def whole(self, shape: Shape[T], raw: Raw, resource: str, element: str) -> T | None:
+        """The value of an element of which every part can be read; otherwise `None`, recorded.
+
+        For values that mean something else without the part that is lost: a quantity without its
+        unit or comparator.
+        """
+        value, unread = self.parts(shape, raw, resource, element)
+        return None if unread else value
+
+    def parts(
+        self, shape: Shape[T], raw: Raw, resource: str, element: str, *, matters: bool = True
+    ) -> tuple[T | None, tuple[Unread, ...]]:
+        """What can be read of an element, and what of it cannot, which is recorded.
+
+        With `matters` false it is only mentioned: what else there is may be enough.
+        """
+        if not is_there(raw):
+            return None, ()
         value, unread = shape.read(raw)
+        record = self.note if matters else self.mention
         for part in unread:
             inner = part.element
             joined = f"{element}{'' if not inner or inner.startswith('[') else '.'}{inner}"
-            self.note(resource, joined, part.why)
-        return value
+            record(resource, joined, part.why)
+        return value, unread
 
     def date(self, text: str | None, resource: str, element: str) -> dates.When | None:
         """A date of any FHIR precision; `None` where there is none, or where it is no FHIR date.
@@ -67,5 +100,15 @@ class Reader:
         return when
 
     def note(self, resource: str, element: str, why: str) -> None:
-        """Record that an element cannot be read."""
-        self._found[NotReadable(self.key, resource, element, why)] = None
+        """Record that an element cannot be read: the key is then known only in part."""
+        self._found[NotReadable(self.key, resource, element, why)] = True
+
+    def mention(self, resource: str, element: str, why: str) -> None:
+        """Record what cannot be read but leaves the key known, as a code of another system does."""
+        self._found.setdefault(NotReadable(self.key, resource, element, why), False)
+
+
+def is_there(raw: Raw) -> bool:
+    """Whether an element is there at all: JSON null is as good as nothing."""
+    written = memoryview(raw)
+    return len(written) > 0 and bytes(written[:4]) != b"null"

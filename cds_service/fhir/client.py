@@ -11,7 +11,8 @@ import logging
 import socket
 import ssl
 import time
-from collections.abc import Callable, Mapping
+import zlib
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from threading import Event, Lock, local
@@ -30,6 +31,7 @@ from cds_service.fhir.servers import Server, Token
 _TYPES = frozenset(
     {"application/fhir+json", "application/json", "application/json+fhir", "text/json"}
 )
+_ENCODINGS = frozenset({"identity", "gzip", "x-gzip"})
 _ACCEPT = "application/fhir+json"
 _PIECE = 65_536
 _KEPT_OPEN = 32
@@ -271,7 +273,7 @@ def _new_pool(server: Server, ssl_context: ssl.SSLContext | None) -> HTTPConnect
 
 
 def _headers(token: Token | None) -> dict[str, str]:
-    # Not compressed: what comes is counted, and cannot grow when it is unpacked.
+    # Some servers compress all the same: gzip is unpacked, and counted as it grows.
     headers = {
         "Accept": _ACCEPT,
         "Accept-Encoding": "identity",
@@ -290,9 +292,12 @@ def _require_answer(status: int, headers: Mapping[str, str]) -> None:
     if status != _OK:
         raise UnavailableError(Why.STATUS, status)
     kind = headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    packed = headers.get("Content-Encoding", "identity").strip().lower() != "identity"
-    if kind not in _TYPES or packed:
+    if kind not in _TYPES or _encoding(headers) not in _ENCODINGS:
         raise UnavailableError(Why.NOT_JSON)
+
+
+def _encoding(headers: Mapping[str, str]) -> str:
+    return headers.get("Content-Encoding", "identity").strip().lower()
 
 
 def _seconds(retry_after: str) -> float | None:
@@ -308,13 +313,36 @@ def _seconds(retry_after: str) -> float | None:
 
 def _read(response: urllib3.BaseHTTPResponse, limits: Limits, end: float) -> bytes:
     """The body as it comes, while there is time and it is not too large."""
-    pieces = []
-    while piece := response.read1(_PIECE):
+    pieces = _pieces(response, end)
+    if _encoding(response.headers) != "identity":
+        pieces = _unpacked(pieces)
+    body = bytearray()
+    for piece in pieces:
         limits.spend(len(piece))
-        pieces.append(piece)
+        body += piece
+    return bytes(body)
+
+
+def _pieces(response: urllib3.BaseHTTPResponse, end: float) -> Iterator[bytes]:
+    while piece := response.read1(_PIECE):
+        yield piece
         if time.monotonic() >= end:
             raise UnavailableError(Why.TIMEOUT)
-    return b"".join(pieces)
+
+
+def _unpacked(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """What is inside gzip, in small pieces however much it grows."""
+    gzip = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+    try:
+        for piece in pieces:
+            rest = piece
+            while rest:
+                yield gzip.decompress(rest, _PIECE)
+                rest = gzip.unconsumed_tail
+    except zlib.error:
+        raise UnavailableError(Why.NOT_JSON) from None
+    if not gzip.eof:
+        raise UnavailableError(Why.BROKEN)
 
 
 _FAILURES: tuple[tuple[type[Exception], Callable[[], Exception]], ...] = (

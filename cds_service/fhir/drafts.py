@@ -1,23 +1,87 @@
-"""Draft orders that name their drug by a reference to a Medication, which may be elsewhere."""
+"""The draft orders in a hook's context, read by the same shapes as the chart.
+
+Clients send `draftOrders` in many forms: no `Bundle.type`, entries with `fullUrl` only, bare
+resources. None of that is an error; an entry that is no readable resource stays in the list.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
+
+import msgspec
+
+from cds_service.fhir import wire
+from cds_service.fhir.reading import Shape, Unread
+
+_ORDER: Shape[wire.DraftOrder] = Shape(wire.DraftOrder)
+_INGREDIENTS: Shape[list[wire.Ingredient]] = Shape(list[wire.Ingredient])
+_ENCODER = msgspec.json.Encoder(decimal_format="number")
+
+
+class DraftEntry(NamedTuple):
+    """An entry of `draftOrders`: the resource as it was sent, and as far as it can be read.
+
+    `order` is `None` and `resource` empty where there is no resource. `unread` are the elements
+    that cannot be read.
+    """
+
+    full_url: str
+    resource: Mapping[str, Any]
+    order: wire.DraftOrder | None
+    unread: tuple[Unread, ...]
+
+    @property
+    def kind(self) -> str:
+        """The resource type, "" if it is not said."""
+        return (self.order.resourceType if self.order is not None else None) or ""
+
+
+def draft_entries(context: Mapping[str, Any]) -> Iterator[DraftEntry]:
+    """The entries of `draftOrders`, in their order."""
+    bundle = context.get("draftOrders")
+    rows = bundle.get("entry") if isinstance(bundle, Mapping) else bundle
+    for row in rows if isinstance(rows, list) else ():
+        yield _entry(row if isinstance(row, Mapping) else {})
+
+
+def _entry(row: Mapping[str, Any]) -> DraftEntry:
+    resource = row.get("resource", row if "resourceType" in row else None)
+    full_url = row.get("fullUrl")
+    odd = (Unread("fullUrl", "is not a string"),) if not isinstance(full_url, str | None) else ()
+    named = full_url if isinstance(full_url, str) else ""
+    if not isinstance(resource, Mapping):
+        return DraftEntry(named, {}, None, odd)
+    try:
+        text = _ENCODER.encode(resource)
+    except RecursionError:
+        return DraftEntry(named, {}, None, odd)
+    order, unread = _ORDER.read(text)
+    return DraftEntry(named, resource, order, (*unread, *odd))
 
 
 def medication_references(context: Mapping[str, Any]) -> Iterator[str]:
-    """The references of the draft orders in a hook's context, but for those into the order itself.
+    """The references of the draft orders to Medications, but for those into the order itself.
 
-    A draft that is malformed refers to nothing.
+    So do those of the Medications among them to what they are made of. A draft that is malformed
+    refers to nothing.
     """
-    entries = _member(context.get("draftOrders"), "entry")
-    for entry in entries if isinstance(entries, list) else ():
-        named = _member(_member(entry, "resource"), "medicationReference")
-        reference = _member(named, "reference")
-        if isinstance(reference, str) and reference and not reference.startswith("#"):
-            yield reference
+    for entry in draft_entries(context):
+        order = entry.order
+        if order is None:
+            continue
+        named = [order.medicationReference] if order.medicationCodeableConcept is None else []
+        if entry.kind == "Medication":
+            ingredients, _ = _INGREDIENTS.read(order.ingredient)
+            named += [i.itemReference for i in ingredients or ()]
+        for reference in named:
+            target = reference.reference if reference is not None else None
+            if target and not target.startswith("#"):
+                yield target
 
 
-def _member(value: Any, name: str) -> Any:
-    return value.get(name) if isinstance(value, Mapping) else None
+def medications_sent(context: Mapping[str, Any]) -> Iterator[str]:
+    """The ids of the Medications that stand among the draft orders."""
+    for entry in draft_entries(context):
+        if entry.order is not None and entry.kind == "Medication" and entry.order.id:
+            yield entry.order.id

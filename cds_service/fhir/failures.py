@@ -26,8 +26,11 @@ class Why(Enum):
     UNREADABLE = "the FHIR server's answer is not what was asked for"
     OUTCOME = "the FHIR server answered with an OperationOutcome"
     FEWER = "the FHIR server sent less than there is"
+    UNCLEAR = "the FHIR server's answer leaves open whether there is more"
+    LOOP = "the FHIR server's next page is one that was read already"
     PAGES = "the FHIR server has more pages than this service reads"
     ELSEWHERE = "the FHIR server's next page is at another address, which is not asked"
+    MEDICATIONS = "more Medications are referred to than this service fetches"
 
 
 class UnavailableError(Exception):

@@ -7,9 +7,8 @@ be had stays not known, and says why.
 from __future__ import annotations
 
 import logging
-import re
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from types import MappingProxyType
 from typing import Any
@@ -19,9 +18,12 @@ from msgspec import Raw
 
 from cds_service.fhir import wire
 from cds_service.fhir.client import Client, Limits
-from cds_service.fhir.drafts import medication_references
+from cds_service.fhir.drafts import medication_references, medications_sent
 from cds_service.fhir.failures import UnavailableError, Why
-from cds_service.fhir.prefetch import KINDS, Content, Kind, State
+from cds_service.fhir.forms import forms_of, queries
+from cds_service.fhir.prefetch import KINDS, Content, Kind
+from cds_service.fhir.reading import Shape
+from cds_service.fhir.searching import Search, joined
 from cds_service.fhir.servers import Server, Servers, Token
 
 BUDGET_MS = 400
@@ -29,14 +31,18 @@ BUDGET_MS = 400
 _THREADS = 32
 _BATCH = 20
 _BATCHES = 5
-_MEDICATIONS = ("medicationRequests", "medicationStatements")
-_NOT_TAKEN = frozenset(
-    {"cancelled", "completed", "entered-in-error", "not-taken", "on-hold", "stopped"}
-)
-# With these a server says that it cannot search for Medications by id, though it may read them.
-_NOT_SEARCHABLE = frozenset({400, 403, 404, 405, 501})
 _SINGLY = 20
-_COUNT = re.compile(r"[?&]_count=(\d+)")
+_LEVELS = 3
+_MEDICATION_KEYS = ("medicationRequests", "medicationStatements")
+# Whatever the medication is, nothing follows from these. Of stopped ones something may (SPEC M-15).
+_NEVER_TAKEN = frozenset({"cancelled", "entered-in-error", "not-taken"})
+_STOPPED = frozenset({"completed", "stopped"})
+# With these a server says that it cannot search for Medications by id, though it may read them.
+_NOT_SEARCHABLE = frozenset({400, 403, 404, 405, 422, 501})
+_NOT_FOUND = frozenset({Why.OUTCOME, Why.UNREADABLE, Why.FEWER})
+# To ask again does not help where data were withheld for one of these reasons.
+_FOR_GOOD = frozenset({"suppressed", "forbidden", "security", "login", "unknown", "expired"})
+_REMEMBERED_SECONDS = 3_600.0
 
 Contents = Mapping[str, Content[Any]]
 _log = logging.getLogger(__name__)
@@ -47,7 +53,7 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True):
 
     seconds: float = 2.0
     request_seconds: float = 1.5
-    max_pages: int = 20
+    max_pages: int = 50
     max_bytes: int = 10_000_000
 
 
@@ -66,60 +72,53 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     read: Mapping[str, Content[Any]] = MappingProxyType({})
 
 
-class _Page(msgspec.Struct):
-    """What a page says of the pages beside it."""
+class _Habits:
+    """Which form of a search a server takes, as far as that is known. It is forgotten in time.
 
-    resourceType: Any = None
-    total: Any = None
-    link: Any = None
+    One entry for each server of the list and key at most.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[Server, str], tuple[str, float]] = {}
+
+    def form(self, server: Server, key: str) -> str:
+        """The form that worked last, else the configured one."""
+        name, until = self._known.get((server, key), ("", 0.0))
+        return name if time.monotonic() < until else server.form_of(key)
+
+    def learn(self, server: Server, key: str, form: str) -> None:
+        """Remember what worked."""
+        if form != self.form(server, key):
+            self._known[server, key] = (form, time.monotonic() + _REMEMBERED_SECONDS)
 
 
-_PAGE = msgspec.json.Decoder(_Page)
-_KIND_OF_MEDICATION: Kind[wire.Medication] = Kind(wire.Medication, "Medication")
+class _Task:
+    """What is asked for one key: the searches of the form that was tried last."""
 
-
-class _Search:
-    """One thing being asked for: the pages that came so far, and what ended it."""
-
-    def __init__(self, kind: Kind[Any], target: str | None, wanted: int | None = None) -> None:
+    def __init__(self, key: str, kind: Kind[Any], template: str) -> None:
+        self.key = key
         self.kind = kind
-        self.target = target
-        self.failure = None if target else UnavailableError(Why.NOT_ASKABLE)
-        self._wanted = wanted
-        self._pages: list[Content[Any]] = []
-        self._total = 0
+        self.template = template
+        self.searches: tuple[Search, ...] = ()
+        self.is_late = False
 
-    def add(self, raw: bytes) -> str | None:
-        """Read one page; the link to the next one, if there is one that can still matter."""
-        page = _read(self.kind, raw)
-        self._pages.append(page)
-        if not page.known:
-            self.failure = UnavailableError(*_UNUSABLE[page.state])
-            return None
-        around = _around(raw)
-        self._total = max(self._total, around.total if type(around.total) is int else 0)
-        found = sum(map(_matches, self._pages))
-        if self._wanted is not None and found >= self._wanted:
-            return None
-        link = _next_link(around.link)
-        if link is None and (self._total > found or page.failed):
-            self.failure = UnavailableError(Why.OUTCOME if page.failed else Why.FEWER)
-        return link
+    @property
+    def failure(self) -> UnavailableError | None:
+        """What went wrong, if anything did."""
+        if self.is_late:
+            return UnavailableError(Why.TIMEOUT)
+        return next((s.failure for s in self.searches if s.failure is not None), None)
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the server does not take the search in this form, and so gave nothing."""
+        return self.content() is None and any(search.refused for search in self.searches)
 
     def content(self) -> Content[Any] | None:
         """All that came, as one; `None` if nothing came that can be used."""
-        pages = [page for page in tuple(self._pages) if page.known]
-        if not pages:
-            return None
-        last = pages[-1]
-        partial = self.failure is not None or (last.partial and self._cut_short)
-        return _joined(pages, partial)
-
-    @property
-    def _cut_short(self) -> bool:
-        """Whether it was ended because there is enough of it."""
-        found = sum(map(_matches, self._pages))
-        return self._wanted is not None and found >= self._wanted
+        found = [c for search in self.searches if (c := search.content()) is not None]
+        is_partial = self.failure is not None or any(content.partial for content in found)
+        return joined(found, is_partial) if found else None
 
 
 class Fetching:
@@ -131,6 +130,7 @@ class Fetching:
         self._servers = Servers(servers)
         self._bounds = bounds
         self._client = client or Client()
+        self._habits = _Habits()
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="fetching")
 
     def complete(self, question: Question) -> Contents:
@@ -141,7 +141,7 @@ class Fetching:
         bounds = self._bounds
         limits = Limits(bounds.seconds, bounds.request_seconds, bounds.max_bytes)
         started = time.monotonic()
-        asking = _Asking(self._client, self._threads, server, question.token, limits)
+        asking = _Asking(self._client, self._threads, self._habits, server, question, limits)
         try:
             contents = _completed(question, server, asking, bounds.max_pages)
         finally:
@@ -174,47 +174,66 @@ class _Asking:
         self,
         client: Client,
         threads: ThreadPoolExecutor,
+        habits: _Habits,
         server: Server,
-        token: Token | None,
+        question: Question,
         limits: Limits,
     ) -> None:
         self._client = client
         self._threads = threads
+        self._habits = habits
         self._server = server
-        self._token = token
+        self._context = question.context
+        self._token = question.token
         self._limits = limits
         self.requests = 0
         self.failures: dict[str, int] = {}
 
-    def ask(self, searches: Iterable[_Search], max_pages: int) -> None:
+    def ask(self, tasks: Iterable[_Task], max_pages: int) -> None:
         """Ask for all at once, and wait until all have ended or time is up."""
-        open_ones = [search for search in searches if search.failure is None]
-        running = {self._threads.submit(self._pages, s, max_pages): s for s in open_ones}
+        running = {self._threads.submit(self._run, task, max_pages): task for task in tasks}
         done, late = wait(running, timeout=self._limits.remaining())
         for future in late:
             future.cancel()
-            running[future].failure = UnavailableError(Why.TIMEOUT)
+            running[future].is_late = True
         for future in done:
             future.result()
-        for search in open_ones:
-            if search.failure is not None:
-                code = search.failure.code
-                self.failures[code] = self.failures.get(code, 0) + 1
+        for task in running.values():
+            if (failure := task.failure) is not None:
+                self.failures[failure.code] = self.failures.get(failure.code, 0) + 1
 
-    def _pages(self, search: _Search, max_pages: int) -> None:
-        """Ask for page after page. Runs in a thread of its own."""
+    def _run(self, task: _Task, max_pages: int) -> None:
+        """Try one form after the other, until the server takes one. Runs in a thread of its own."""
+        for form in forms_of(task.key, self._habits.form(self._server, task.key)):
+            task.searches = tuple(
+                Search(task.kind, query, self._server.target(query.template, self._context))
+                for query in queries(task.template, form)
+            )
+            for search in task.searches:
+                self._read_pages(search, max_pages)
+            if not task.is_refused:
+                if task.content() is not None:
+                    self._habits.learn(self._server, task.key, form.name)
+                return
+
+    def _read_pages(self, search: Search, max_pages: int) -> None:
+        """Ask for page after page."""
         target = search.target
+        if target is None:
+            return
+        asked: set[str] = set()
         try:
-            for _ in range(max_pages):
-                if target is None:
-                    search.failure = UnavailableError(Why.ELSEWHERE)
-                    return
+            while len(asked) < max_pages:
+                asked.add(target)
                 self.requests += 1
                 raw = self._client.get(self._server, target, self._token, self._limits)
                 link = search.add(raw)
                 if link is None:
                     return
                 target = self._server.next_target(target, link)
+                if target is None or target in asked:
+                    search.failure = UnavailableError(Why.LOOP if target else Why.ELSEWHERE)
+                    return
         except UnavailableError as failure:
             search.failure = failure
         else:
@@ -247,14 +266,14 @@ def _completed(question: Question, server: Server, asking: _Asking, max_pages: i
         key: question.read[key] if key in question.read else kind.read(question.prefetch.get(key))
         for key, kind in KINDS.items()
     }
-    searches = {
-        key: _Search(KINDS[key], server.target(template, question.context), _wanted(template))
+    tasks = {
+        key: _Task(key, KINDS[key], template)
         for key, template in question.templates.items()
         if key in sent and _is_wanting(sent[key])
     }
-    asking.ask(searches.values(), max_pages)
+    asking.ask(tasks.values(), max_pages)
     contents = {
-        key: _chosen(content, searches[key]) if key in searches else content
+        key: _chosen(content, tasks[key]) if key in tasks else content
         for key, content in sent.items()
     }
     _add_medications(contents, question.context, server, asking)
@@ -262,19 +281,40 @@ def _completed(question: Question, server: Server, asking: _Asking, max_pages: i
 
 
 def _is_wanting(content: Content[Any]) -> bool:
-    """Whether it is worth asking. What was refused is not asked again."""
-    return content.partial or content.failed or content.state in (State.MISSING, State.UNREADABLE)
+    """Whether it is worth asking."""
+    if not content.known:
+        return True
+    return content.partial or bool(content.unreadable) or not _FOR_GOOD.issuperset(content.withheld)
 
 
-def _chosen(sent: Content[Any], search: _Search) -> Content[Any]:
-    """The better of what was sent and what was fetched; both together where neither is whole."""
-    fetched = search.content()
+def _chosen(sent: Content[Any], task: _Task) -> Content[Any]:
+    """What was fetched, and what was sent: what either of them shows is there."""
+    fetched = task.content()
     if fetched is None:
-        return _without(sent, search.failure)
-    if not fetched.partial:
-        return fetched
-    both = _joined([fetched, sent] if sent.known else [fetched], partial=True)
-    return _without(both, search.failure)
+        return _without(sent, task.failure)
+    if not sent.known:
+        return _without(fetched, task.failure)
+    if not _is_whole(fetched):
+        return _without(joined([fetched, sent], partial=True), task.failure)
+    # Nothing is missing any more, unless it was withheld from whoever asks.
+    found = {_name(entry) for entry in fetched.entries}
+    more = [entry for entry in sent.entries if _name(entry) not in found]
+    rest = msgspec.structs.replace(
+        sent,
+        entries=more,
+        withheld=tuple(code for code in sent.withheld if code in _FOR_GOOD),
+        unreadable=(),
+        unread=sent.unread if more else (),
+    )
+    return joined([fetched, rest], partial=False)
+
+
+def _is_whole(content: Content[Any]) -> bool:
+    return not (content.partial or content.withheld or content.unreadable)
+
+
+def _name(entry: wire.Entry[Any]) -> tuple[str | None, str | None]:
+    return (entry.resource.resourceType, entry.resource.id) if entry.resource else (None, None)
 
 
 def _without(content: Content[Any], failure: UnavailableError | None) -> Content[Any]:
@@ -286,74 +326,10 @@ def _without(content: Content[Any], failure: UnavailableError | None) -> Content
     return msgspec.structs.replace(content, why=f"{content.why}, and {failure.text}")
 
 
-def _joined(pages: Sequence[Content[Any]], partial: bool) -> Content[Any]:
-    """Several contents as one. A resource that comes twice is taken once, as it came first."""
-    entries: list[wire.Entry[Any]] = []
-    seen: set[tuple[str | None, str]] = set()
-    for entry in (entry for page in pages for entry in page.entries):
-        id = entry.resource.id if entry.resource is not None else None
-        name = (entry.resource.resourceType, id) if entry.resource is not None and id else None
-        if name is None or name not in seen:
-            entries.append(entry)
-        if name is not None:
-            seen.add(name)
-    unreadable = tuple(place for page in pages for place in page.unreadable)
-    state = State.DATA if entries or unreadable or partial else State.EMPTY
-    return Content(
-        state,
-        entries=entries,
-        partial=partial,
-        failed=any(page.failed for page in pages),
-        unreadable=unreadable,
-    )
-
-
-# ------------------------------------------------- reading pages
-
-
-_UNUSABLE: Mapping[State, tuple[Why]] = {
-    State.REFUSED: (Why.OUTCOME,),
-    State.UNREADABLE: (Why.UNREADABLE,),
-}
-_GARBLED: Content[Any] = Content(State.UNREADABLE, why="is not readable JSON")
-
-
-def _read(kind: Kind[Any], raw: bytes) -> Content[Any]:
-    try:
-        raw.decode()
-    except UnicodeDecodeError:
-        return _GARBLED
-    # In a prefetch null says "no data"; a server that answers with it says nothing.
-    return _GARBLED if raw.strip() in (b"", b"null") else kind.read(Raw(raw))
-
-
-def _around(raw: bytes) -> _Page:
-    try:
-        return _PAGE.decode(raw)
-    except (msgspec.DecodeError, RecursionError):
-        return _Page()
-
-
-def _next_link(links: Any) -> str | None:
-    for link in links if isinstance(links, list) else ():
-        if isinstance(link, dict) and link.get("relation") == "next":
-            url = link.get("url")
-            return url if isinstance(url, str) else ""
-    return None
-
-
-def _matches(page: Content[Any]) -> int:
-    found = sum(1 for e in page.entries if e.mode in (None, "match"))
-    return found + len(page.unreadable)
-
-
-def _wanted(template: str) -> int | None:
-    """How many resources are enough: a template that sorts and counts asks for no more."""
-    count = _COUNT.search(template)
-    return int(count[1]) if count and "_sort=" in template else None
-
-
 # ------------------------------------------------- medications that are only referred to
+
+_MEDICATION: Kind[wire.Medication] = Kind(wire.Medication, "Medication")
+_INGREDIENTS: Shape[list[wire.Ingredient]] = Shape(list[wire.Ingredient])
 
 
 def _add_medications(
@@ -362,50 +338,93 @@ def _add_medications(
     server: Server,
     asking: _Asking,
 ) -> None:
-    """Fetch the Medications to which orders and statements merely refer, several at a time."""
-    known = [key for key in _MEDICATIONS if contents[key].known]
-    ids = sorted(_missing_medications(contents, context, server)) if known else []
-    if not ids:
-        return
-    groups = [ids[at : at + _BATCH] for at in range(0, len(ids), _BATCH)][:_BATCHES]
-    searches = [_Search(_MEDICATION, server.medications(group)) for group in groups]
-    asking.ask(searches, max_pages=_BATCH)
-    unsearched = [
+    """Fetch the Medications to which orders and statements merely refer, several at a time.
+
+    A Medication that came may name its ingredients by references in turn.
+    """
+    asked: set[str] = set()
+    for _ in range(_LEVELS):
+        known = [key for key in _MEDICATION_KEYS if contents[key].known]
+        missing = _missing_medications(contents, context, server) if known else {}
+        ids = [id for id in missing if id not in asked]
+        if not ids:
+            return
+        asked.update(ids)
+        found, failure = _fetch_medications(ids, asking)
+        for key in known:
+            content = contents[key]
+            # New lists: the content of what was sent may be looked at elsewhere.
+            more = msgspec.structs.replace(
+                content,
+                entries=[*content.entries, *found.entries],
+                unread=(*content.unread, *found.unread),
+            )
+            contents[key] = more if content.beside else _without(more, failure)
+
+
+def _fetch_medications(
+    ids: Sequence[str], asking: _Asking
+) -> tuple[Content[Any], UnavailableError | None]:
+    """The Medications of these ids, and why some are missing."""
+    asked = ids[: _BATCH * _BATCHES]
+    batches = [asked[at : at + _BATCH] for at in range(0, len(asked), _BATCH)]
+    together = [_Task("", _MEDICATION, f"Medication?_id={','.join(batch)}") for batch in batches]
+    asking.ask(together, max_pages=_BATCH)
+    have = {entry.resource.id for entry in _all_of(together).entries if entry.resource is not None}
+    left = [
         id
-        for group, search in zip(groups, searches, strict=True)
-        if search.failure is not None and search.failure.status in _NOT_SEARCHABLE
-        for id in group
+        for batch, task in zip(batches, together, strict=True)
+        if _may_be_read(task.failure)
+        for id in batch
+        if id not in have
     ]
-    single = [_Search(_MEDICATION, server.medication(id)) for id in unsearched[:_SINGLY]]
-    asking.ask(single, max_pages=1)
-    found = [c for search in (*searches, *single) if (c := search.content()) is not None]
-    entries = [entry for content in found for entry in content.entries]
-    failures = [s.failure for s in (single or searches) if s.failure is not None]
-    for key in known:
-        content = contents[key]
-        # A new list: the content of what was sent may be looked at elsewhere.
-        more = msgspec.structs.replace(content, entries=[*content.entries, *entries])
-        contents[key] = _without(more, failures[0]) if failures and not content.beside else more
+    singly = [_Task("", _MEDICATION, f"Medication/{id}") for id in left[:_SINGLY]]
+    asking.ask(singly, max_pages=1)
+    is_cut = len(ids) > len(asked) or len(left) > len(singly)
+    failures = [t.failure for t in singly]
+    failures += [t.failure for t in together if not _may_be_read(t.failure)]
+    cut = UnavailableError(Why.MEDICATIONS) if is_cut else None
+    return _all_of([*together, *singly]), next(filter(None, failures), cut)
 
 
-_MEDICATION: Kind[wire.Medication] = Kind(wire.Medication, "Medication")
+def _all_of(tasks: Iterable[_Task]) -> Content[Any]:
+    found = (task.content() for task in tasks)
+    return joined([content for content in found if content is not None], partial=False)
+
+
+def _may_be_read(failure: UnavailableError | None) -> bool:
+    """Whether a Medication that a search did not give may still be read by its id."""
+    return failure is None or failure.status in _NOT_SEARCHABLE or failure.why in _NOT_FOUND
 
 
 def _missing_medications(
     contents: Mapping[str, Content[Any]], context: Mapping[str, Any], server: Server
-) -> set[str]:
+) -> dict[str, None]:
+    """The ids of those that were not sent, each once: first those of drafts and of what is taken."""
     resources: list[wire.Medication] = [
         entry.resource
-        for key in _MEDICATIONS
+        for key in _MEDICATION_KEYS
         for entry in contents[key].entries
         if entry.resource is not None
     ]
-    sent = {r.id for r in resources if r.resourceType == "Medication" and r.id}
-    referring = [r for r in resources if r.status not in _NOT_TAKEN]
+    medications = [r for r in resources if r.resourceType == "Medication"]
+    referring = [r for r in resources if r.status not in _NEVER_TAKEN and r.medicationReference]
+    referring.sort(key=lambda r: r.status in _STOPPED)
+    elsewhere = (o for content in contents.values() for o in content.others)
+    have = {r.id for r in medications} | set(medications_sent(context))
+    have |= {o.name.rpartition("/")[2] for o in elsewhere if o.kind == "Medication"}
     references = [
-        r.medicationReference.reference
-        for r in referring
-        if r.medicationCodeableConcept is None and r.medicationReference is not None
+        *medication_references(context),
+        *(r.medicationReference.reference for r in referring if r.medicationReference),
+        *(reference for r in medications for reference in _ingredients(r)),
     ]
-    wanted = (server.medication_id(r) for r in [*references, *medication_references(context)] if r)
-    return {id for id in wanted if id is not None} - sent
+    ids = (server.medication_id(reference) for reference in references if reference)
+    return dict.fromkeys(id for id in ids if id is not None and id not in have)
+
+
+def _ingredients(medication: wire.Medication) -> Iterator[str | None]:
+    """The references by which a Medication names its ingredients."""
+    if medication.ingredient is not wire.NOTHING:
+        for ingredient in _INGREDIENTS.read(medication.ingredient)[0] or ():
+            if ingredient.itemReference is not None:
+                yield ingredient.itemReference.reference

@@ -1,21 +1,24 @@
-"""What a prefetch value means (see CONTRACT: data, no data, or not known).
+"""What a prefetch value means (see CONTRACT: data, no data, partly known, or not known).
 
 Absent key, `null`, empty Bundle, searchset, single resource, OperationOutcome and garbage are
 different things. `null` and an empty Bundle say "there is no data"; an absent key, an
 OperationOutcome and garbage say "not known", and nothing downstream may turn that into "no data".
+What is lost of a value, entry or element, is named in its content (SPEC 12.1 U-1, U-2, U-4).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import Raw
 
 from cds_service.fhir import wire
+from cds_service.fhir.reading import Shape, Unread
+from cds_service.fhir.types import R4
 
 R = TypeVar("R")
 
@@ -30,20 +33,41 @@ class State(StrEnum):
     UNREADABLE = "unreadable"
 
 
+class Lost(NamedTuple):
+    """Something of a prefetch value that could not be read: `element` is "" for a whole entry."""
+
+    resource: str
+    element: str
+    why: str
+
+
+class Elsewhere(NamedTuple):
+    """A resource under a key that is not its own: its type, its names, and its bytes."""
+
+    kind: str
+    name: str
+    full_url: str | None
+    resource: Raw
+
+
 class Content(msgspec.Struct, Generic[R]):
     """One prefetch key, read.
 
-    `entries` are the readable resources of the types asked for. `unreadable` names the entries
-    that are malformed, by position. `partial` is true where the server said there is more, `failed`
-    where an OperationOutcome among the entries says that the search failed in part. `beside` is why
-    there is no more of it, as the end of a sentence.
+    `entries` are the resources of the types asked for, as far as they can be read. What of them
+    cannot be read stands in `unread`; entries without a readable resource in `unreadable`.
+    `withheld` are the reasons why an OperationOutcome among the entries says that there is more:
+    issue codes of FHIR, or "error". `partial` is true where the server said that there is more, or
+    where nobody can tell. `others` are clinical resources of other keys, and Medications.
+    `beside` is why there is no more of it, as the end of a sentence.
     """
 
     state: State
     entries: list[wire.Entry[R]] = []
     partial: bool = False
-    failed: bool = False
-    unreadable: tuple[str, ...] = ()
+    withheld: tuple[str, ...] = ()
+    unreadable: tuple[Lost, ...] = ()
+    unread: tuple[Lost, ...] = ()
+    others: tuple[Elsewhere, ...] = ()
     why: str = ""
     beside: str = ""
 
@@ -53,14 +77,35 @@ class Content(msgspec.Struct, Generic[R]):
         return self.state in (State.DATA, State.EMPTY)
 
 
+WITHHELD = frozenset(
+    """
+    suppressed incomplete too-costly throttled timeout transient lock-error no-store
+    forbidden security login unknown expired exception
+    """.split()  # noqa: SIM905
+)
+"""The codes of `OperationOutcome.issue` that say, at any severity, that data were withheld (U-1)."""
+
+HARMLESS = frozenset({"information", "warning"})
+"""Severities at which all other codes change nothing."""
+
+NOT_ANSWERS = frozenset({"include", "outcome"})
+"""The modes of entries that came along with the answer to a search (SPEC 12.7.14)."""
+
+_PARTS: Shape[wire.Parts] = Shape(wire.Parts)
+_PART: Shape[wire.Part] = Shape(wire.Part)
+_WHOLE_PARTS: Shape[wire.WholeParts] = Shape(wire.WholeParts)
+_HEAD: Shape[wire.Head] = Shape(wire.Head)
+_OUTCOME: Shape[wire.Outcome] = Shape(wire.Outcome)
+
+
 class Kind(Generic[R]):
     """How the value of one prefetch key is decoded: its struct and the resource types it holds."""
 
     def __init__(self, struct: type[R], *resource_types: str) -> None:
         self.resource_types = frozenset(resource_types)
         self.label = " or ".join(resource_types)
-        self._resource = msgspec.json.Decoder(struct)
-        self._bundle = msgspec.json.Decoder(wire.Bundle[struct])  # type: ignore[valid-type]
+        self._resource: Shape[R] = Shape(struct)
+        self._bundle: Shape[wire.Bundle[R]] = Shape(wire.Bundle[struct])  # type: ignore[valid-type]
 
     def read(self, raw: Raw | None) -> Content[R]:
         """The content of a prefetch value; `None` is an absent key. Never raises."""
@@ -68,129 +113,157 @@ class Kind(Generic[R]):
             return Content(State.MISSING, why="was not sent")
         if bytes(memoryview(raw)[:4]) == b"null":
             return Content(State.EMPTY)
-        try:
-            return self._strict(raw)
-        except msgspec.ValidationError:
-            return self._loose(raw)
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-            return Content(State.UNREADABLE, why="is not readable JSON")
+        bundle = self._bundle.exact(raw)
+        if bundle is None or bundle.resourceType != "Bundle":
+            return self._by_parts(raw)
+        found = _Found(self)
+        entries: list[wire.Entry[Any]] = bundle.entry or []
+        kinds = {None if (r := e.resource) is None else r.resourceType for e in entries}
+        if kinds <= self.resource_types:
+            found.entries = entries
+        else:
+            parts = _WHOLE_PARTS.exact(raw)
+            for position, entry in enumerate(entries):
+                if _type_of(entry) in self.resource_types:
+                    found.entries.append(entry)
+                elif parts is not None and parts.entry is not None:
+                    found.add(position, parts.entry[position], ())
+        # One kind only: nothing was included that is not a match, so the modes need no look.
+        alone = len(kinds) == 1 and kinds <= self.resource_types
+        matches = len(entries) if alone else _matches(entries)
+        return found.content(_more(bundle.total, bundle.link, matches))
 
-    def _strict(self, raw: Raw) -> Content[R]:
-        bundle = self._bundle.decode(raw)
+    def _by_parts(self, raw: Raw) -> Content[R]:
+        """Entry by entry and element by element: nothing malformed loses what is good."""
+        bundle, unread = _PARTS.read(raw)
+        damaged = {part.element.partition("[")[0] for part in unread}
+        if bundle is None or "resourceType" in damaged or bundle.resourceType is None:
+            return Content(State.UNREADABLE, why=f"is neither a Bundle nor a {self.label}")
         if bundle.resourceType != "Bundle":
             return self._single(raw, bundle.resourceType)
-        found: list[wire.Entry[Any]] = bundle.entry or []
-        kinds = {r.resourceType for e in found if (r := e.resource) is not None}
-        if None in kinds or "OperationOutcome" in kinds:
-            return self._loose(raw)
-        if len(kinds) == 1 and kinds <= self.resource_types:
-            # One kind only: nothing to sort out, and nothing included that is not a match.
-            partial = _has_next(bundle.link) or (bundle.total or 0) > len(found)
-            return _content(found, (), partial)
-        entries = [e for e in found if _type_of(e) in self.resource_types]
-        return _content(entries, (), _more(bundle.total, bundle.link, found))
+        if "entry" in damaged:
+            return Content(State.UNREADABLE, why="is a Bundle whose entries cannot be read")
+        found = _Found(self)
+        for position, raw_part in enumerate(bundle.entry or ()):
+            part, lost = _PART.read(raw_part)
+            found.add(position, part, lost)
+        more = bool(damaged) or _more(bundle.total, bundle.link, _matches(found.entries))
+        return found.content(more)
 
-    def _single(self, raw: Raw, resource_type: Any) -> Content[R]:
+    def _single(self, raw: Raw, resource_type: str) -> Content[R]:
         if resource_type == "OperationOutcome":
             return Content(State.REFUSED, why="was answered with an OperationOutcome")
-        if not isinstance(resource_type, str) or resource_type not in self.resource_types:
+        if resource_type not in self.resource_types:
             return Content(State.UNREADABLE, why=f"is neither a Bundle nor a {self.label}")
-        try:
-            entry: wire.Entry[R] = wire.Entry(resource=self._resource.decode(raw))
-        except msgspec.ValidationError:
-            return Content(State.UNREADABLE, why=f"holds a malformed {self.label}")
-        return Content(State.DATA, entries=[entry])
+        found = _Found(self)
+        found.add(0, wire.Part(resource=raw), ())
+        return found.content(more=False)
 
-    def _loose(self, raw: Raw) -> Content[R]:
-        """Entry by entry: one malformed entry never loses the good ones."""
-        try:
-            bundle = _LOOSE_BUNDLE.decode(raw)
-            if bundle.resourceType != "Bundle":
-                return self._single(raw, bundle.resourceType)
-            raw_entries = _RAW_LIST.decode(bundle.entry) if memoryview(bundle.entry) else None
-        except (msgspec.DecodeError, RecursionError):
-            return Content(State.UNREADABLE, why=f"is neither a Bundle nor a {self.label}")
-        entries: list[wire.Entry[R]] = []
-        unreadable: list[str] = []
-        refused = False
-        for position, raw_entry in enumerate(raw_entries or ()):
-            try:
-                entry = _LOOSE_ENTRY.decode(raw_entry)
-                resource_type = _type_in(entry.resource)
-                if resource_type == "OperationOutcome":
-                    refused = refused or _is_failure(entry.resource)
-                elif not isinstance(resource_type, str):
-                    unreadable.append(f"entry {position}")
-                elif resource_type in self.resource_types:
-                    entries.append(_entry(entry, self._resource.decode(entry.resource)))
-            except (msgspec.DecodeError, RecursionError):
-                unreadable.append(f"entry {position}")
-        if refused and not entries:
-            return Content(State.REFUSED, why="was answered with an OperationOutcome")
-        if unreadable and not entries:
-            return Content(State.UNREADABLE, why="holds only malformed entries")
-        links = bundle.link if isinstance(bundle.link, list) else []
-        more = _more(
-            bundle.total if isinstance(bundle.total, int) else None,
-            [wire.Link(relation=x.get("relation")) for x in links if isinstance(x, dict)],
-            entries,
+    def resource(self, raw: Raw) -> tuple[R | None, tuple[Unread, ...]]:
+        """One resource of this kind, and the elements of it that cannot be read."""
+        return self._resource.read(raw)
+
+
+class _Found(Generic[R]):
+    """What was found in a Bundle so far."""
+
+    def __init__(self, kind: Kind[R]) -> None:
+        self.entries: list[wire.Entry[R]] = []
+        self._kind = kind
+        self._withheld: dict[str, None] = {}
+        self._unreadable: list[Lost] = []
+        self._unread: list[Lost] = []
+        self._others: list[Elsewhere] = []
+        self._strangers = False
+
+    def add(self, position: int, part: wire.Part | None, lost: Sequence[Unread]) -> None:
+        """An entry; `lost` are the elements beside its resource that cannot be read."""
+        head = _HEAD.read(part.resource)[0] if part is not None else None
+        kind = head.resourceType if head is not None else None
+        if part is None or head is None or kind not in R4:
+            why = "holds no readable resource" if kind is None else "is not a resource of FHIR R4"
+            self._unreadable.append(Lost(f"entry {position}", "", why))
+        elif kind == "OperationOutcome":
+            self._withheld |= dict.fromkeys(_withheld(part.resource))
+        elif kind in self._kind.resource_types:
+            self._add_own(part, lost)
+        else:
+            self._add_other(kind, head, part, position)
+
+    def _add_own(self, part: wire.Part, lost: Sequence[Unread]) -> None:
+        resource, inside = self._kind.resource(part.resource)
+        entry = wire.Entry(fullUrl=part.fullUrl, resource=resource, search=part.search)
+        name = wire.name_of(entry, len(self.entries))
+        self.entries.append(entry)
+        self._unread += (Lost(name, u.element, u.why) for u in (*inside, *lost))
+
+    def _add_other(self, kind: str, head: wire.Head, part: wire.Part, position: int) -> None:
+        if kind in REFERABLE:
+            name = f"{kind}/{head.id}" if head.id else part.fullUrl or f"{kind} (entry {position})"
+            self._others.append(Elsewhere(kind, name, part.fullUrl, part.resource))
+        if kind != "Medication" and part.mode not in NOT_ANSWERS:
+            self._strangers = True
+
+    def content(self, more: bool) -> Content[R]:
+        """All of it as the content of a key; `more` is whether the server has more."""
+        answers = any(_type_of(e) != "Medication" for e in self.entries)
+        state, why = State.DATA, ""
+        if not answers and self._withheld:
+            state, why = State.REFUSED, "was answered with an OperationOutcome"
+        elif not answers and self._unreadable:
+            state, why = State.UNREADABLE, "holds only malformed entries"
+        elif not answers and self._strangers:
+            state, why = State.UNREADABLE, f"holds no {self._kind.label}"
+        elif not self.entries and not more:
+            state = State.EMPTY
+        return Content(
+            state,
+            entries=self.entries,
+            partial=more,
+            withheld=tuple(self._withheld),
+            unreadable=tuple(self._unreadable),
+            unread=tuple(self._unread),
+            others=tuple(self._others),
+            why=why,
         )
-        return _content(entries, tuple(unreadable), more, failed=refused)
-
-
-class _Typed(msgspec.Struct):
-    resourceType: Any = None
-
-
-_LOOSE_BUNDLE = msgspec.json.Decoder(wire.LooseBundle)
-_LOOSE_ENTRY = msgspec.json.Decoder(wire.LooseEntry)
-_RAW_LIST = msgspec.json.Decoder(list[Raw] | None)
-_TYPED = msgspec.json.Decoder(_Typed)
-_OUTCOME = msgspec.json.Decoder(wire.Outcome)
 
 
 def _type_of(entry: wire.Entry[Any]) -> Any:
     return None if entry.resource is None else entry.resource.resourceType
 
 
-def _type_in(resource: Raw) -> Any:
-    return _TYPED.decode(resource).resourceType
+def _withheld(raw: Raw) -> tuple[str, ...]:
+    """Why an OperationOutcome says that data were withheld; nothing where it changes nothing (U-1).
+
+    Epic sends a warning for "no results". An issue that cannot be read may have said anything.
+    """
+    outcome, unread = _OUTCOME.read(raw)
+    issues = (outcome.issue if outcome is not None else None) or ()
+    said = {_reason(issue.severity, issue.code) for issue in issues} - {""}
+    if unread or not issues:
+        said.add(ERROR)
+    return tuple(sorted(said))
 
 
-def _entry(loose: wire.LooseEntry, resource: R) -> wire.Entry[R]:
-    return wire.Entry(fullUrl=loose.fullUrl, resource=resource, search=loose.search)
+ERROR = "error"
 
 
-def _is_failure(outcome: Raw) -> bool:
-    """Whether an OperationOutcome entry reports a failure: Epic sends a warning for "no results"."""
-    issues = _OUTCOME.decode(outcome).issue or []
-    return any(issue.get("severity") not in ("information", "warning") for issue in issues)
+def _reason(severity: str | None, code: str | None) -> str:
+    code = (code or "").strip().lower()
+    if code in WITHHELD:
+        return code
+    return "" if code and severity in HARMLESS else ERROR
 
 
-def _has_next(links: list[wire.Link] | None) -> bool:
-    return any(link.relation == "next" for link in links or ())
-
-
-def _more(
-    total: int | None, links: list[wire.Link] | None, entries: Iterable[wire.Entry[Any]]
-) -> bool:
-    """Whether the server says that it has more matches than these."""
-    if _has_next(links):
+def _more(total: int | None, links: list[wire.Link] | None, matches: int) -> bool:
+    """Whether the server says that it has more than these matches, or nobody can tell."""
+    if any(link.relation == "next" or link.relation is None for link in links or ()):
         return True
-    if total is None:
-        return False
-    matches = sum(1 for e in entries if e.mode in (None, "match"))
-    return total > matches
+    return total is not None and total > matches
 
 
-def _content(
-    entries: list[wire.Entry[R]],
-    unreadable: tuple[str, ...],
-    partial: bool,
-    failed: bool = False,
-) -> Content[R]:
-    state = State.DATA if entries or unreadable or partial else State.EMPTY
-    return Content(state, entries=entries, partial=partial, failed=failed, unreadable=unreadable)
+def _matches(entries: Iterable[wire.Entry[Any]]) -> int:
+    return sum(1 for e in entries if e.mode in (None, "match"))
 
 
 KINDS: Mapping[str, Kind[Any]] = {
@@ -206,19 +279,27 @@ KINDS: Mapping[str, Kind[Any]] = {
 }
 """How each prefetch key is read. The keys are those of the discovery document."""
 
+_OUTCOME_TYPE = b'"OperationOutcome"'
 _BEGINS_AS_KNOWN = re.compile(
     rb'\s*(?:null|\{\s*"resourceType"\s*:\s*"(?:Bundle|Patient)")', re.ASCII
 )
+
+REFERABLE = frozenset(t for kind in KINDS.values() for t in kind.resource_types) - {"Patient"}
+"""What is of interest under any key: resources that the rules read, and Medications."""
 
 REQUIRED = ("patient", "conditions", "medicationRequests")
 """Without these the service cannot answer at all: 412."""
 
 
 def surely_sent(prefetch: Mapping[str, Raw]) -> bool:
-    """Whether the required keys were sent, by how they begin: for calls that need not look inside.
+    """Whether the required keys were sent whole, by how they look: for calls that need not read them.
 
-    False does not mean that they were not: then they have to be read.
+    False does not mean that they were not: then they have to be read. A server that withheld data
+    says so in an OperationOutcome (U-1).
     """
     return all(
-        key in prefetch and _BEGINS_AS_KNOWN.match(memoryview(prefetch[key])) for key in REQUIRED
+        key in prefetch
+        and _BEGINS_AS_KNOWN.match(memoryview(prefetch[key]))
+        and _OUTCOME_TYPE not in memoryview(prefetch[key]).tobytes()
+        for key in REQUIRED
     )

@@ -8,13 +8,15 @@ that could not be read is mistaken for "there is none".
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
+from functools import cache
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import Raw, inspect
 
-T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 _OBJECT = msgspec.json.Decoder(dict[str, Raw])
 _LIST = msgspec.json.Decoder(list[Raw])
@@ -28,25 +30,32 @@ class Unread(NamedTuple):
     why: str
 
 
-class Shape(Generic[T]):
+class Shape(Generic[T_co]):
     """How one element or resource is decoded.
 
     `read` never raises. It returns what could be read (`None` if nothing could) and what could not.
     """
 
     def __init__(self, expected: Any) -> None:
-        self._decode = msgspec.json.Decoder(expected).decode
+        self._decode: Callable[[Raw | bytes], T_co] = msgspec.json.Decoder(expected).decode
         self._expected = expected
         self._type: inspect.Type | None = None
 
-    def read(self, raw: Raw | bytes) -> tuple[T | None, tuple[Unread, ...]]:
+    def exact(self, raw: Raw | bytes) -> T_co | None:
+        """The value where all of it can be read, else `None`: for a second look at the pieces."""
+        try:
+            return self._decode(raw)
+        except _FAILURES:
+            return None
+
+    def read(self, raw: Raw | bytes) -> tuple[T_co | None, tuple[Unread, ...]]:
         """The value, and the elements of it that could not be read."""
         try:
             return self._decode(raw), ()
         except _FAILURES:
             return self._tolerantly(raw)
 
-    def _tolerantly(self, raw: Raw | bytes) -> tuple[T | None, tuple[Unread, ...]]:
+    def _tolerantly(self, raw: Raw | bytes) -> tuple[T_co | None, tuple[Unread, ...]]:
         if self._type is None:
             self._type = inspect.type_info(self._expected)
         unread: list[Unread] = []
@@ -75,9 +84,18 @@ def _read(expected: inspect.Type, raw: Raw | bytes, path: str, unread: list[Unre
         return _NOTHING
 
 
+@cache
+def _decoder(struct: type) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(struct)
+
+
 def _read_struct(
     expected: inspect.StructType, raw: Raw | bytes, path: str, unread: list[Unread]
 ) -> Any:
+    try:
+        return _decoder(expected.cls).decode(raw)
+    except _FAILURES:
+        pass  # one element of it does not fit: which one is found below
     try:
         members = _OBJECT.decode(raw)
     except _FAILURES:

@@ -14,6 +14,8 @@ from urllib.parse import quote, urljoin, urlsplit
 
 import msgspec
 
+from cds_service.fhir.forms import USUAL, is_form
+
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -22,8 +24,10 @@ _TOKEN = re.compile(r"[\x21-\x7e]+")
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 _SLOT = re.compile(r"\{\{context\.(\w+)\}\}")
 _DOTS = re.compile(r"(\.|%2e){1,2}", re.IGNORECASE)
+_IPV4 = 4
+_ISATAP = 0x5EFE  # in the third quarter of the address; one bit tells whether it is unique
 _PORTS: Mapping[str, int] = {"https": 443, "http": 80}
-_MARKS = ("open", "private")
+_LISTS = (("client=", "clients"), ("form=", "forms"))
 
 PRIVATE: tuple[_Network, ...] = tuple(
     ipaddress.ip_network(network)
@@ -36,6 +40,9 @@ METADATA = frozenset(
 )
 """Where clouds hand out credentials to whoever asks from inside: never asked."""
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+# All addresses of the Internet are in here. Outside are forms that may lead to an IPv4 address
+# inside: IPv4-compatible (::/96), IPv4-translated, site-local (fec0::/10), local NAT64 (RFC 8215).
+_UNICAST = ipaddress.ip_network("2000::/3")
 
 
 class Token:
@@ -67,17 +74,26 @@ class Server(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `open`: without an access token too. `private`: also where its name leads to an address inside
     the organisation. `clients`: the only ones whose calls may have it asked; empty for all.
+    `forms`: the search forms that it takes, as "key:form" (see `forms.FORMS`).
     """
 
     url: str
     open: bool = False
     private: bool = False
     clients: tuple[str, ...] = ()
+    forms: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse an address that would never be safe to ask."""
+        """Refuse an address that would never be safe to ask, and a form that does not exist."""
         if normal(self.url) is None:
             raise ValueError("not an address that can be asked safely")
+        if not all(is_form(form) for form in self.forms):
+            raise ValueError("not a search form of a prefetch key")
+
+    def form_of(self, key: str) -> str:
+        """The search form that it takes for a prefetch key."""
+        named = (form.partition(":") for form in self.forms)
+        return next((name for of, _, name in named if of == key), USUAL)
 
     @property
     def base(self) -> str:
@@ -96,7 +112,9 @@ class Server(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             return False
         if ip.is_loopback or self.loopback:
             return ip.is_loopback and self.loopback
-        return ip.is_global or (self.private and any(ip in network for network in PRIVATE))
+        if ip.is_global and (ip.version == _IPV4 or ip in _UNICAST):
+            return not _is_isatap(ip)
+        return self.private and any(ip in network for network in PRIVATE)
 
     def target(self, template: str, context: Mapping[str, Any]) -> str | None:
         """Path and query of a prefetch template; `None` where the context cannot fill it."""
@@ -109,14 +127,6 @@ class Server(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             return None
         asked = "&".join(filter(None, parameters))
         return f"{self._path}/{'/'.join(filter(None, steps))}{'?' if asked else ''}{asked}"
-
-    def medications(self, ids: Iterable[str]) -> str:
-        """Path and query of a search for Medications by id."""
-        return f"{self._path}/Medication?_id={','.join(ids)}"
-
-    def medication(self, id: str) -> str:
-        """Path of one Medication."""
-        return f"{self._path}/Medication/{id}"
 
     def next_target(self, here: str, link: str) -> str | None:
         """Path and query of a `next` link; `None` where it leads away from this server."""
@@ -182,10 +192,10 @@ def entries(text: str) -> list[dict[str, Any]]:
 
 def _entry(words: list[str]) -> dict[str, Any]:
     url, *marks = words
-    clients = tuple(m.removeprefix("client=") for m in marks if m.startswith("client="))
-    rest = [mark for mark in marks if not mark.startswith("client=")]
+    lists = {name: [m[len(mark) :] for m in marks if m.startswith(mark)] for mark, name in _LISTS}
+    rest = [mark for mark in marks if not mark.startswith(tuple(mark for mark, _ in _LISTS))]
     # A mark that is not known stays, and is refused with the rest of what an entry cannot hold.
-    return {"url": url, "clients": clients, **dict.fromkeys(rest, True)}
+    return {"url": url, **lists, **dict.fromkeys(rest, True)}
 
 
 def normal(url: str) -> str | None:
@@ -233,6 +243,11 @@ def _unwrapped(ip: IpAddress) -> IpAddress:
     if ip in _NAT64:
         return ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
     return ip.ipv4_mapped or ip.sixtofour or ip
+
+
+def _is_isatap(ip: IpAddress) -> bool:
+    """Whether the last part of the address is an IPv4 address to tunnel to (RFC 5214)."""
+    return ip.version != _IPV4 and (int(ip) >> 32 & 0xFDFFFFFF) == _ISATAP
 
 
 def _filled(text: str, context: Mapping[str, Any]) -> str | None:

@@ -75,12 +75,34 @@ class Patient(msgspec.Struct, gc=False):
     deceasedDateTime: str | None = None
 
 
+class Extension(msgspec.Struct, gc=False):
+    """`Extension`; its value is read where its URL is one that the rules know."""
+
+    url: str | None = None
+    valueCoding: Raw = NOTHING
+    valueCode: Raw = NOTHING
+    valueDateTime: Raw = NOTHING
+
+
+class DiagnosisCoding(Coding, gc=False):
+    """The `Coding` of a diagnosis: how certain it is may stand in an extension (ICD-10-GM)."""
+
+    extension: Raw = NOTHING
+
+
+class Diagnosis(CodeableConcept, gc=False):
+    """`Condition.code`."""
+
+    coding: list[DiagnosisCoding] | None = None  # type: ignore[assignment]
+    extension: Raw = NOTHING
+
+
 class Condition(msgspec.Struct, gc=False):
     """`Condition`; a status sent as a bare string (STU3 style) is read as its code."""
 
     resourceType: str | None = None
     id: str | None = None
-    code: CodeableConcept | None = None
+    code: Diagnosis | None = None
     subject: Reference | None = None
     clinicalStatus: CodeableConcept | str | None = None
     verificationStatus: CodeableConcept | str | None = None
@@ -93,6 +115,7 @@ class Condition(msgspec.Struct, gc=False):
     abatementString: Raw = NOTHING
     abatementAge: Raw = NOTHING
     abatementRange: Raw = NOTHING
+    extension: Raw = NOTHING
 
 
 class Medication(msgspec.Struct, gc=False):
@@ -114,6 +137,39 @@ class Medication(msgspec.Struct, gc=False):
     dosage: Raw = NOTHING
     dispenseRequest: Raw = NOTHING
     contained: Raw = NOTHING
+    ingredient: Raw = NOTHING
+    form: Raw = NOTHING
+    reportedBoolean: bool | None = None
+    reportedReference: Raw = NOTHING
+
+
+class Ingredient(msgspec.Struct, gc=False):
+    """`Medication.ingredient`, as far as it refers to another Medication."""
+
+    itemCodeableConcept: CodeableConcept | None = None
+    itemReference: Reference | None = None
+
+
+class Coded(msgspec.Struct, gc=False):
+    """Any resource by its code."""
+
+    code: CodeableConcept | None = None
+
+
+class Contained(msgspec.Struct, gc=False):
+    """A contained resource; its code is read when something refers to it."""
+
+    resourceType: str | None = None
+    id: str | None = None
+    code: Raw = NOTHING
+
+
+class DraftOrder(Medication, gc=False):
+    """An order in `draftOrders`: of a medication, or of tests (its `code`)."""
+
+    reasonCode: list[CodeableConcept] | None = None
+    reasonReference: list[Reference] | None = None
+    priorPrescription: Reference | None = None
 
 
 class Observation(msgspec.Struct, gc=False):
@@ -152,7 +208,17 @@ class AllergyIntolerance(msgspec.Struct, gc=False):
     verificationStatus: CodeableConcept | str | None = None
     recordedDate: str | None = None
     onsetDateTime: str | None = None
+    type: Raw = NOTHING
+    criticality: Raw = NOTHING
     reaction: Raw = NOTHING
+
+
+class Reaction(msgspec.Struct, gc=False):
+    """`AllergyIntolerance.reaction`; the manifestation is read where the substance is of interest."""
+
+    substance: CodeableConcept | None = None
+    manifestation: Raw = NOTHING
+    description: Raw = NOTHING
 
 
 class Procedure(msgspec.Struct, gc=False):
@@ -181,42 +247,28 @@ class Link(msgspec.Struct, gc=False):
 
 
 R = TypeVar("R")
-_SEARCH = msgspec.json.Decoder(EntrySearch)
-_TEXT = msgspec.json.Decoder(str)
-
-
-def _text_in(raw: Raw) -> str | None:
-    try:
-        return _TEXT.decode(raw)
-    except msgspec.DecodeError:
-        return None
 
 
 class Entry(msgspec.Struct, Generic[R], gc=False):
-    """`Bundle.entry`; full URL and search mode are decoded when somebody asks."""
+    """`Bundle.entry`."""
 
-    fullUrl: Raw = NOTHING
+    fullUrl: str | None = None
     resource: R | None = None
-    search: Raw = NOTHING
+    search: EntrySearch | None = None
 
     @property
     def full_url(self) -> str | None:
-        """The full URL, if it is a string."""
-        return None if self.fullUrl is NOTHING else _text_in(self.fullUrl)
+        """The full URL."""
+        return self.fullUrl
 
     @property
     def mode(self) -> str | None:
         """`search.mode`: "match", "include", "outcome"; `None` if it is not said."""
-        if self.search is NOTHING:
-            return None
-        try:
-            return _SEARCH.decode(self.search).mode
-        except (msgspec.DecodeError, RecursionError):
-            return None
+        return None if self.search is None else self.search.mode
 
 
 class Bundle(msgspec.Struct, Generic[R], gc=False):
-    """A `Bundle` in which nothing that is read is malformed."""
+    """A `Bundle` whose resources are of one type."""
 
     resourceType: str | None = None
     total: int | None = None
@@ -224,25 +276,58 @@ class Bundle(msgspec.Struct, Generic[R], gc=False):
     entry: list[Entry[R]] | None = None
 
 
-class LooseBundle(msgspec.Struct, gc=False):
-    """A JSON object read with tolerance, to look at it piece by piece."""
-
-    resourceType: Any = None
-    total: Any = None
-    link: Any = None
-    entry: Raw = NOTHING
-
-
-class LooseEntry(msgspec.Struct, gc=False):
+class Part(msgspec.Struct, gc=False):
     """`Bundle.entry` whose resource has not been looked at."""
 
-    fullUrl: Raw = NOTHING
+    fullUrl: str | None = None
     resource: Raw = NOTHING
-    search: Raw = NOTHING
+    search: EntrySearch | None = None
+
+    @property
+    def mode(self) -> str | None:
+        """`search.mode`, as in `Entry`."""
+        return None if self.search is None else self.search.mode
+
+
+class Parts(msgspec.Struct, gc=False):
+    """A `Bundle` to be read entry by entry."""
+
+    resourceType: str | None = None
+    total: int | None = None
+    link: list[Link] | None = None
+    entry: list[Raw] | None = None
+
+
+class WholeParts(msgspec.Struct, gc=False):
+    """A `Bundle` whose entries are well-formed, but for what is inside their resources."""
+
+    entry: list[Part] | None = None
+
+
+class Head(msgspec.Struct, gc=False):
+    """What says which resource it is."""
+
+    resourceType: str | None = None
+    id: str | None = None
+
+
+class Issue(msgspec.Struct, gc=False):
+    """`OperationOutcome.issue`."""
+
+    severity: str | None = None
+    code: str | None = None
 
 
 class Outcome(msgspec.Struct, gc=False):
-    """`OperationOutcome`, as far as its severity."""
+    """`OperationOutcome`."""
 
     resourceType: str | None = None
-    issue: list[dict[str, Any]] | None = None
+    issue: list[Issue] | None = None
+
+
+def name_of(entry: Entry[Any], position: int) -> str:
+    """`Condition/12`; where the EHR gave no id, the full URL or the position of the entry."""
+    resource: Any = entry.resource
+    if resource.id:
+        return f"{resource.resourceType}/{resource.id}"
+    return entry.fullUrl or f"{resource.resourceType} (entry {position}, without id)"

@@ -11,7 +11,7 @@ import msgspec
 from cards.context import CardContext
 from cards.explanation import explanation
 from cards.render import render
-from cds_service.chart.chart import Chart, open_chart
+from cds_service.chart.chart import DRAFTS, Chart, open_chart
 from cds_service.chart.evidence import Gap
 from cds_service.fhir.drafts import medication_references
 from cds_service.fhir.prefetch import Content, surely_sent
@@ -57,8 +57,9 @@ class Answering(msgspec.Struct, frozen=True):
         `complete` looks at every rule, also where the matter is settled.
         """
         now = self.now().astimezone(UTC)
-        if not complete and self._is_settled(call, now.date()):
-            return Answer(Decision(service=call.hook, day=now.date()), [])
+        settled = None if complete else self._settled(call, now.date())
+        if settled is not None:
+            return Answer(settled, [])
         contents = {**call.contents, **self.complete(call)}
         chart = open_chart(call.prefetch, call.patient_id, now.date(), self.knowledge, contents)
         _require_known(chart)
@@ -73,12 +74,19 @@ class Answering(msgspec.Struct, frozen=True):
         )
         return Answer(decision, render(decision, context, self.knowledge))
 
-    def _is_settled(self, call: HookCall, today: date) -> bool:
-        """Whether the answer is silence whatever the chart says, so that it need not be read."""
+    def _settled(self, call: HookCall, today: date) -> Decision | None:
+        """The decision where it is silence whatever the chart says, so that it need not be read."""
         if not surely_sent(call.prefetch) or any(medication_references(call.context)):
-            return False
+            return None
         chart = open_chart(call.prefetch, call.patient_id, today, self.knowledge, call.contents)
-        return concerns_nobody(call.hook, chart, call.context)
+        if not concerns_nobody(call.hook, chart, call.context):
+            return None
+        return Decision(
+            service=call.hook,
+            day=today,
+            gaps=chart.gaps(DRAFTS),
+            not_readable=chart.not_readable(),
+        )
 
     def explain(self, call: HookCall, base_url: str) -> dict[str, Any]:
         """Every fact, rule and card of the decision, as JSON."""

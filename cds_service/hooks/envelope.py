@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from codecs import BOM_UTF8
 from collections.abc import Mapping
 from decimal import Decimal
 from types import MappingProxyType
@@ -54,7 +55,7 @@ class HookCall(msgspec.Struct, frozen=True):
 
 def read_call(body: bytes, hook: str, client: str = "") -> HookCall:
     """The call in a request body; raises `BadCallError` (400) where it is not one for this hook."""
-    envelope, prefetch, contents = _decode(body, hook)
+    envelope, prefetch, contents = _decode(body.removeprefix(BOM_UTF8), hook)
     issues = issues_of(hook, envelope)
     if issues:
         raise BadCallError(400, *issues)

@@ -13,11 +13,16 @@ import msgspec
 from msgspec import Raw
 
 from cds_service.chart.subject import bare_id
+from cds_service.fhir.forms import Token, is_another, plain_tokens
 from cds_service.fhir.prefetch import KINDS
-from cds_service.hooks.services import Service, Token
+from cds_service.hooks.services import Service
 from cds_service.knowledge.terminology import Terminology
 
 _USER = "Practitioner/command-line"
+# The template asks for active orders. One whose status is not of these may be active.
+_NOT_ACTIVE = frozenset(
+    {"on-hold", "cancelled", "completed", "entered-in-error", "stopped", "draft"}
+)
 _ORDERS = frozenset({"MedicationRequest", "ServiceRequest"})
 
 
@@ -74,10 +79,9 @@ def request_from_bundle(bundle: bytes, service: Service, terminology: Terminolog
     if len(patients) != 1:
         raise BundleError(f"holds {len(patients) or 'no'} Patient resources; it must be one chart")
     patient = patients[0]
+    codes = {key: plain_tokens(tokens) for key, tokens in service.codes.items()}
     prefetch = {
-        key: _searchset(
-            item for item in items if _answers(item, key, service.codes.get(key), terminology)
-        )
+        key: _searchset(item for item in items if _answers(item, key, codes.get(key), terminology))
         for key in KINDS
         if key != "patient"
     }
@@ -109,33 +113,32 @@ def _items(bundle: bytes) -> Iterator[_Item]:
 
 
 def _answers(
-    item: _Item, key: str, codes: tuple[Token, ...] | None, terminology: Terminology
+    item: _Item, key: str, codes: frozenset[Token] | None, terminology: Terminology
 ) -> bool:
-    """Whether a server would return this entry for the template of a key."""
+    """Whether this entry may answer the template of a key: a server would return it, or nobody knows."""
     if not item.type:
         return True  # it could be anything: whoever reads the key shall know that it is there
     if item.type not in KINDS[key].resource_types or item.head is None:
         return False
     if item.type == "MedicationRequest":
-        return bool(item.head.status == "active")
-    if codes is not None:
-        return not _tokens(item.head.code, terminology).isdisjoint(codes)
-    return True
+        status = item.head.status
+        return not isinstance(status, str) or status not in _NOT_ACTIVE
+    return codes is None or not is_another(_codings(item.head.code, terminology), codes)
 
 
-def _tokens(code: Any, terminology: Terminology) -> set[tuple[str | None, Any]]:
+def _codings(code: Any, terminology: Terminology) -> Iterator[Token]:
     codings = code.get("coding") if isinstance(code, Mapping) else None
-    return {
-        (terminology.canonical(coding.get("system")), coding.get("code"))
-        for coding in (codings if isinstance(codings, list) else ())
-        if isinstance(coding, Mapping)
-        and isinstance(coding.get("system"), str)
-        and isinstance(coding.get("code"), str)
-    }
+    for coding in codings if isinstance(codings, list) else ():
+        if isinstance(coding, Mapping):
+            system, value = coding.get("system"), coding.get("code")
+            if isinstance(system, str) and isinstance(value, str):
+                yield terminology.canonical(system) or system, value
 
 
 def _searchset(found: Iterator[_Item]) -> dict[str, Any]:
-    return {"resourceType": "Bundle", "type": "searchset", "entry": [item.raw for item in found]}
+    entries = [item.raw for item in found]
+    bundle: dict[str, Any] = {"resourceType": "Bundle", "type": "searchset"}
+    return bundle | ({"entry": entries} if entries else {})
 
 
 def _orders(items: list[_Item], hook: str) -> dict[str, Any]:
@@ -146,6 +149,7 @@ def _orders(items: list[_Item], hook: str) -> dict[str, Any]:
         for item in items
         if item.type in _ORDERS and item.head is not None and item.head.status == "draft"
     ]
-    orders = {"resourceType": "Bundle", "type": "collection", "entry": [d.raw for d in drafts]}
+    orders: dict[str, Any] = {"resourceType": "Bundle", "type": "collection"}
+    orders |= {"entry": [d.raw for d in drafts]} if drafts else {}
     selections = [f"{d.type}/{d.id}" for d in drafts]
     return {"draftOrders": orders} | ({"selections": selections} if hook == "order-select" else {})

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from cds_service.chart.pregnancy import LOINC_STATUS
+from cds_service.fhir.forms import Token
 from cds_service.fhir.prefetch import REQUIRED
 from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.terminology import codes_in
@@ -22,11 +23,8 @@ STANDARD = "3.0.0"
 """The version of CDS Hooks that is implemented."""
 HOOK_VERSION = "1.0"
 LOINC = "http://loinc.org"
-SNOMED = "http://snomed.info/sct"
 _PATIENT = "{{context.patientId}}"
-
-Token = tuple[str, str]
-"""A code system and a code of it."""
+_KIDNEY_PROCEDURES = ("renal_dialysis", "renal_transplant_procedure", "renal_risk")
 
 
 class Service(msgspec.Struct, frozen=True):
@@ -121,24 +119,32 @@ def discovery(services: Mapping[str, Service]) -> dict[str, Any]:
 def _codes(knowledge: Knowledge) -> Mapping[str, tuple[Token, ...]]:
     """For each key whose search is narrowed by code: the codes that the rules read there."""
 
-    def tokens(system: str, *set_ids: str, resource: str | None = None) -> tuple[Token, ...]:
-        found = (codes_in(knowledge.sets, set_id, system, resource) for set_id in set_ids)
-        return tuple((system, code) for codes in found for code in codes)
+    def results(*set_ids: str) -> tuple[Token, ...]:
+        found = (codes_in(knowledge.sets, set_id, LOINC) for set_id in set_ids)
+        return tuple((LOINC, code) for codes in found for code in codes)
+
+    def procedures(*set_ids: str) -> tuple[Token, ...]:
+        rows = (row for set_id in set_ids for row in knowledge.sets[set_id].codes)
+        found = ((r.system, r.code) for r in rows if r.resource == "Procedure" and r.use)
+        return tuple(dict.fromkeys(found))
 
     return MappingProxyType(
         {
-            "kidneyLabs": tokens(LOINC, "lab_egfr", "lab_creatinine"),
-            "magnesiumLabs": tokens(LOINC, "lab_magnesium"),
+            "kidneyLabs": results("lab_egfr", "lab_creatinine"),
+            "magnesiumLabs": results("lab_magnesium"),
             "pregnancyStatus": ((LOINC, LOINC_STATUS),),
-            "kidneyProcedures": tokens(SNOMED, "renal_dialysis", resource="Procedure"),
+            "kidneyProcedures": procedures(*_KIDNEY_PROCEDURES),
         }
     )
 
 
 def _templates(codes: Mapping[str, tuple[Token, ...]]) -> dict[str, str]:
-    def newest(resource_type: str, key: str, count: int) -> str:
+    def coded(resource_type: str, key: str) -> str:
         tokens = ",".join(f"{system}|{code}" for system, code in codes[key])
-        return f"{resource_type}?patient={_PATIENT}&code={tokens}&_sort=-date&_count={count}"
+        return f"{resource_type}?patient={_PATIENT}&code={tokens}"
+
+    def newest(key: str, count: int) -> str:
+        return f"{coded('Observation', key)}&_sort=-date&_count={count}"
 
     return {
         "patient": f"Patient/{_PATIENT}",
@@ -151,8 +157,9 @@ def _templates(codes: Mapping[str, tuple[Token, ...]]) -> dict[str, str]:
         ),
         "medicationStatements": f"MedicationStatement?patient={_PATIENT}",
         "allergies": f"AllergyIntolerance?patient={_PATIENT}",
-        "kidneyLabs": newest("Observation", "kidneyLabs", 100),
-        "magnesiumLabs": newest("Observation", "magnesiumLabs", 20),
-        "pregnancyStatus": newest("Observation", "pregnancyStatus", 5),
-        "kidneyProcedures": newest("Procedure", "kidneyProcedures", 50),
+        "kidneyLabs": newest("kidneyLabs", 100),
+        "magnesiumLabs": newest("magnesiumLabs", 20),
+        "pregnancyStatus": newest("pregnancyStatus", 5),
+        # All of them, however old: a transplant may lie behind many sessions of dialysis.
+        "kidneyProcedures": coded("Procedure", "kidneyProcedures"),
     }

@@ -1,18 +1,22 @@
 """Drugs: which classes a medication belongs to.
 
 Match order (SPEC 7.1): RxNorm product, RxNorm ingredient, ATC by prefix, then display and text.
-A text match is only ever a text match: what rests on it is said so, and it never gives a critical
-card unless it is magnesium itself.
+A text is matched by whole words, the longest name first, with accents and apostrophes removed
+(SPEC 12.1 U-14). A text match is only ever a text match: what rests on it is said so, and it never
+gives a critical card unless it is magnesium itself.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 
-from cds_service.knowledge.terminology import ValueSet
+from cds_service.knowledge.model import BrandName
+from cds_service.knowledge.terminology import ValueSet, normalised
 
 RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
 ATC = "http://www.whocc.no/atc"
@@ -20,7 +24,15 @@ MAGNESIUM = "magnesium"
 COMBINATION = "diuretic_combo_ksparing"
 WASTING = frozenset({"diuretic_loop", "diuretic_thiazide"})
 SPARING = "diuretic_ksparing"
+SUPPLEMENT = "supplement"
+BRAND = "brand"
+"""The `elemental_basis` of a product whose elemental content is known by its brand name."""
+
+_BEGINNING = "magnes"
+_PRODUCTS = frozenset({"SCD", "SBD", "GPCK", "BPCK"})
 _WORD = re.compile(r"[a-z0-9]+", re.ASCII)
+_LETTERS = re.compile(r"[a-z]+", re.ASCII)
+_REMOVED = str.maketrans("", "", "'’`´®™")
 
 ProductRow = tuple[str, str, tuple[str, ...], tuple[str, ...], str]
 """RxNorm product: name, term type, ingredient RxCUIs, classes, route."""
@@ -44,7 +56,7 @@ class MagnesiumProduct(msgspec.Struct, frozen=True, gc=False):
 
 
 class MagnesiumTable(msgspec.Struct, frozen=True):
-    """`rxnorm/magnesium.json`."""
+    """`rxnorm/magnesium.json`. `fractions` are the elemental shares of the salts by weight."""
 
     version: str
     status: str
@@ -53,14 +65,43 @@ class MagnesiumTable(msgspec.Struct, frozen=True):
 
 
 class SubtypeWords(msgspec.Struct, frozen=True):
-    """A text that holds one of these words names magnesium of this subtype."""
+    """A text that holds one of these words names magnesium of this subtype.
+
+    `never_salts`: words do not change what a product of one of these salts alone is for.
+    """
 
     subtype: str
     any: tuple[str, ...]
+    never_salts: tuple[str, ...] = ()
+
+
+class UseRow(msgspec.Struct, frozen=True):
+    """What magnesium of one salt alone is for, by the route and the words of the whole order.
+
+    `salt` and `subtypes` tell which products the row applies to. It needs one of the `routes` that a
+    code says, or a word of `named` in what the product is called, or one of `instructed` in the
+    instructions; a row with none of them always applies. The first row that applies decides: the
+    product is for `becomes`, by `route` ("": as the order says).
+    """
+
+    salt: str
+    subtypes: tuple[str, ...]
+    becomes: str
+    source: str
+    routes: tuple[str, ...] = ()
+    named: tuple[str, ...] = ()
+    instructed: tuple[str, ...] = ()
+    route: str = ""
 
 
 class DrugText(msgspec.Struct, frozen=True):
-    """How drug texts are read: brand names, exclusions, route words (`drug_text.json`)."""
+    """How drug texts are read: short names, exclusions, route words (`drug_text.json`).
+
+    `route_systems` are other names of the systems of `route_codes`, both as `normalised` returns
+    them. `salt_forms` are drugs that are sold as magnesium salts ("esomeprazole magnesium"), which are no
+    magnesium supplements. `salt_subtypes` are what a salt is for where nothing else says it.
+    `names_beside` are ambiguous names that count beside one of these words.
+    """
 
     version: str
     status: str
@@ -71,13 +112,19 @@ class DrugText(msgspec.Struct, frozen=True):
     atc_subtypes: dict[str, str]
     routes: dict[str, tuple[str, ...]]
     route_codes: dict[str, dict[str, str]]
+    route_systems: dict[str, str] = {}
+    salt_subtypes: dict[str, str] = {}
+    salt_forms: tuple[str, ...] = ()
+    names_beside: dict[str, tuple[str, ...]] = {}
+    uses: tuple[UseRow, ...] = ()
 
 
 class Drug(msgspec.Struct, frozen=True, gc=False):
     """What a medication is, as far as the rules care.
 
     `route` is that of the product ("oral", "injectable", "local", "nasal", "inhaled") or "any".
-    `matched` is "code", "ingredient", "atc" or "text".
+    `matched` is "code", "ingredient", "atc" or "text". `contradictory` is true where the code is
+    another drug's and the words name magnesium (SPEC 12.1 U-13).
     """
 
     name: str
@@ -86,10 +133,74 @@ class Drug(msgspec.Struct, frozen=True, gc=False):
     route: str
     matched: str
     magnesium: MagnesiumProduct | None = None
+    contradictory: bool = False
+
+
+class _Name(NamedTuple):
+    """A phrase of a drug text and what it names. `brand` is set for names of products."""
+
+    classes: frozenset[str]
+    ingredients: tuple[str, ...]
+    brand: BrandName | None = None
+
+
+_NOT_MAGNESIUM = _Name(frozenset(), ())
+"""What names that stop a match stand for: "MiraLAX", "magnesium stearate"."""
+
+_ANY_MAGNESIUM = _Name(frozenset({MAGNESIUM}), (MAGNESIUM,))
+"""What a word that begins with "magnes" stands for."""
+
+
+class _Names:
+    """Phrases by their words; the longest one at a place counts."""
+
+    def __init__(self) -> None:
+        self._names: dict[tuple[str, ...], _Name] = {}
+        self._lengths: dict[str, tuple[int, ...]] = {}
+
+    def add(self, phrase: str, name: _Name) -> None:
+        """A phrase may name a drug of several classes."""
+        key = tuple(words(phrase))
+        known = self._names.get(key)
+        if known is not None:
+            ingredients = tuple(dict.fromkeys((*known.ingredients, *name.ingredients)))
+            name = _Name(known.classes | name.classes, ingredients, known.brand or name.brand)
+        self._names[key] = name
+        lengths = {*self._lengths.get(key[0], ()), len(key)}
+        self._lengths[key[0]] = tuple(sorted(lengths, reverse=True))
+
+    def rename(self, phrase: str, name: _Name) -> None:
+        """A phrase that is another word for what `name` stands for, whatever class it had itself."""
+        known = self.of(phrase)
+        self.add(phrase, name)
+        if known is not None:
+            key = tuple(words(phrase))
+            self._names[key] = name._replace(classes=name.classes | known.classes)
+
+    def of(self, phrase: str) -> _Name | None:
+        """What a phrase names."""
+        return self._names.get(tuple(words(phrase)))
+
+    def at(self, tokens: Sequence[str], place: int) -> tuple[_Name, int] | None:
+        """The longest name that begins at a place, and how many words it has."""
+        for length in self._lengths.get(tokens[place], ()):
+            phrase = tuple(tokens[place : place + length])
+            if len(phrase) == length and phrase in self._names:
+                return self._names[phrase], length
+        return None
+
+    def all_in(self, tokens: Sequence[str]) -> Iterator[_Name]:
+        """Every name in a text, from left to right."""
+        place = 0
+        while place < len(tokens):
+            found = self.at(tokens, place)
+            if found is not None:
+                yield found[0]
+            place += found[1] if found is not None else 1
 
 
 class Drugs:
-    """The index over RxNorm products and ingredients, ATC classes and text words."""
+    """The index over RxNorm products and ingredients, ATC classes, and the words of texts."""
 
     def __init__(
         self,
@@ -98,23 +209,28 @@ class Drugs:
         magnesium: MagnesiumTable,
         sets: Iterable[ValueSet],
         text: DrugText,
+        names: Iterable[BrandName] = (),
     ) -> None:
         self._products = products
         self._ingredients = ingredients
         self._magnesium = magnesium
         self._text = text
-        self._by_strength: dict[tuple[str, float], MagnesiumProduct] = {}
-        for product in magnesium.products.values():
-            if len(product.salts) == 1 and product.strength_mg and product.tty == "SCD":
-                self._by_strength.setdefault((product.salts[0], product.strength_mg), product)
+        self._by_salt = _by_salt(magnesium.products.values())
         self._atc: dict[str, tuple[str, ...]] = {}
-        self._phrases: dict[str, list[tuple[tuple[str, ...], str, str]]] = {}
+        self._atc_names: dict[str, str] = {}
+        self._atc_subtypes: dict[str, str] = dict(text.atc_subtypes)
+        self._route_codes = {normalised(s): codes for s, codes in text.route_codes.items()}
+        self._uses: dict[str, list[UseRow]] = {}
+        for row in text.uses:
+            self._uses.setdefault(row.salt, []).append(row)
+        self._names, self._magnesium_names = _Names(), _Names()
+        for code in text.atc_subtypes:
+            self._atc[code] = (MAGNESIUM,)
         for value_set in sets:
-            self._add(value_set)
-        for alias, ingredient in text.aliases.items():
-            for _, class_id, name in list(self._phrases.get(words(ingredient)[0], ())):
-                if name == ingredient:
-                    self._add_phrase(alias, class_id, ingredient)
+            self._add_set(value_set)
+        self._add_names(text, names)
+
+    # -- codes -------------------------------------------------------------------------------
 
     def by_rxnorm(self, code: str) -> Drug | None:
         """The drug of an RxCUI (product, component, brand or ingredient)."""
@@ -132,8 +248,13 @@ class Drugs:
         magnesium = None
         if MAGNESIUM in classes:
             salts = (name,) if name.startswith("magnesium ") else ()
-            magnesium = self._by_salt(name, salts)
+            magnesium = self._by_words(name, salts)
         return Drug(name, frozenset(classes), (name,), "any", "ingredient", magnesium)
+
+    def is_product(self, code: str) -> bool:
+        """Whether an RxCUI names a product with its strength and form (SPEC 12.7.20)."""
+        row = self._products.get(code)
+        return row is not None and row[1] in _PRODUCTS
 
     def every_name(self) -> Iterator[tuple[str, str, str, tuple[str, ...]]]:
         """Each product and ingredient that a rule knows: RxCUI, name, term type, classes."""
@@ -143,42 +264,118 @@ class Drugs:
             if code not in self._products:
                 yield code, name, "IN", classes
 
-    def by_atc(self, code: str, display: str = "") -> Drug | None:
-        """The drug of an ATC code, by its longest known prefix."""
-        for length in range(len(code), 2, -1):
-            classes = self._atc.get(code[:length])
-            if classes:
-                named = self.by_text(display)
-                held = set(classes) | (set(named.classes) if named else set())
-                if SPARING in held and held & WASTING:
-                    held.add(COMBINATION)
-                ingredients = named.ingredients if named else ()
-                magnesium = None
-                if MAGNESIUM in held:
-                    magnesium = self._magnesium_of_atc(code, display, ingredients)
-                return Drug(display or code, frozenset(held), ingredients, "any", "atc", magnesium)
-        return None
+    def by_atc(self, code: str, wording: str = "") -> Drug | None:
+        """The drug of an ATC code, by its longest known prefix.
+
+        The words beside it name the ingredients, and may make it a fixed combination.
+        """
+        known = next((code[:n] for n in range(len(code), 2, -1) if code[:n] in self._atc), None)
+        if known is None:
+            return None
+        held = set(self._atc[known])
+        named = self.by_text(wording)
+        if named is not None:
+            held |= named.classes if MAGNESIUM in held else named.classes - {MAGNESIUM}
+        if SPARING in held and held & WASTING:
+            held.add(COMBINATION)
+        ingredients = named.ingredients if named is not None else ()
+        if not ingredients and known in self._atc_names:
+            ingredients = (self._atc_names[known],)
+        magnesium = self._magnesium_of_atc(known, wording) if MAGNESIUM in held else None
+        return Drug(wording or code, frozenset(held), ingredients, "any", "atc", magnesium)
+
+    # -- words -------------------------------------------------------------------------------
 
     def by_text(self, text: str) -> Drug | None:
-        """The drug that a display or a free text names, if it holds a word of a value set."""
-        plain = _plain(text)
-        for phrase in self._text.not_magnesium:
-            plain = plain.replace(
-                phrase, phrase.removesuffix(" magnesium").replace("magnesium", "")
-            )
-        found = list(self._named(plain.split()))
+        """The drug that a display or a free text names, if it holds a name that the rules know."""
+        tokens = words(text)
+        found = [*self._names.all_in(tokens)]
+        magnesium = [*self._magnesium_in(tokens)]
+        found += magnesium
         if not found:
             return None
-        classes = {class_id for class_id, _ in found}
-        ingredients = tuple(dict.fromkeys(name for _, name in found))
+        classes = {drug_class for name in found for drug_class in name.classes}
+        ingredients = tuple(dict.fromkeys(i for name in found for i in name.ingredients))
         if SPARING in classes and classes & WASTING:
             classes.add(COMBINATION)
-        magnesium = self._magnesium_of_text(plain, ingredients) if MAGNESIUM in classes else None
-        return Drug(text, frozenset(classes), ingredients, self.route_in(plain), "text", magnesium)
+        product = self._magnesium_of_text(text, magnesium) if magnesium else None
+        route = self.route_in(text)
+        if route == "any":
+            route = _one_route(name.brand for name in found)
+        return Drug(text, frozenset(classes), ingredients, route, "text", product)
+
+    def with_magnesium(self, drug: Drug, named: Drug | None) -> Drug:
+        """A drug known by its code, and magnesium besides if that is what its words name (U-13)."""
+        if MAGNESIUM in drug.classes or named is None or named.magnesium is None:
+            return drug
+        return msgspec.structs.replace(
+            named,
+            classes=drug.classes | {MAGNESIUM},
+            ingredients=tuple(dict.fromkeys((*named.ingredients, *drug.ingredients))),
+            contradictory=True,
+        )
+
+    def together(self, drugs: Sequence[Drug], wording: str) -> Drug:
+        """One product of several ingredients: all their classes (SPEC 12.1 U-5, 12.7.5).
+
+        `wording` names all its ingredients, those that no rule knows too.
+        """
+        classes = frozenset[str]().union(*(d.classes for d in drugs))
+        if SPARING in classes and classes & WASTING:
+            classes |= {COMBINATION}
+        holding = [d for d in drugs if d.magnesium is not None]
+        leading = holding[0] if holding else drugs[0]
+        product = leading.magnesium
+        if product is not None and leading.matched != "code":
+            salts = tuple(
+                dict.fromkeys(
+                    s for d in holding if d.magnesium is not None for s in d.magnesium.salts
+                )
+            )
+            subtype = self._by_words(wording, salts, product.subtype).subtype
+            product = msgspec.structs.replace(product, salts=salts, subtype=subtype)
+        routes = {d.route for d in drugs} - {"any"}
+        return msgspec.structs.replace(
+            leading,
+            classes=classes,
+            ingredients=tuple(dict.fromkeys(i for d in drugs for i in d.ingredients)),
+            route=routes.pop() if len(routes) == 1 else "any",
+            magnesium=product,
+        )
+
+    def used(
+        self, drug: Drug, route: str, names: Sequence[str], instructions: Sequence[str]
+    ) -> tuple[Drug, str]:
+        """A drug and its route as this order uses it: Epsom salt is drunk, or bathed in (M-13).
+
+        `route` is the one that a code says, or "any". `names` are the words for the product, and
+        `instructions` those for its use. The route is "" where these change nothing.
+        """
+        product = drug.magnesium
+        if product is None or len(product.salts) != 1 or product.other_ingredients:
+            return drug, ""
+        rows = [
+            row for row in self._uses.get(product.salts[0], ()) if product.subtype in row.subtypes
+        ]
+        if not rows:
+            return drug, ""
+        named = [_letters(text) for text in (product.name, *names)]
+        instructed = [_letters(text) for text in instructions]
+        for row in rows:
+            anything = not (row.routes or row.named or row.instructed)
+            if (
+                anything
+                or route in row.routes
+                or _holds(row.named, named)
+                or _holds(row.instructed, instructed)
+            ):
+                used = msgspec.structs.replace(product, subtype=row.becomes)
+                return msgspec.structs.replace(drug, magnesium=used), row.route
+        return drug, ""
 
     def route_in(self, text: str) -> str:
-        """The route that a text speaks of, or "any". Local words outrank "oral": "ear drops"."""
-        padded = f" {_plain(text)} "
+        """The route that a text names, or "any". Local words come first: "ear drops by mouth"."""
+        padded = f" {' '.join(words(text))} "
         for route, route_words in self._text.routes.items():
             if any(f" {word} " in padded for word in route_words):
                 return route
@@ -186,7 +383,11 @@ class Drugs:
 
     def route_of_code(self, system: str | None, code: str | None) -> str | None:
         """The route of a route coding, if it is one the rules know."""
-        return self._text.route_codes.get(system or "", {}).get(code or "")
+        written = normalised(system or "")
+        known = self._text.route_systems.get(written, written)
+        return self._route_codes.get(known, {}).get(code or "")
+
+    # -- magnesium ---------------------------------------------------------------------------
 
     def single_salt(self, drug: Drug) -> tuple[str, str] | None:
         """RxCUI and name of the one salt of a product known by its code; `None` for all others."""
@@ -197,59 +398,168 @@ class Drugs:
         salts = [(names[salt], salt) for salt in product.salts if salt in names]
         return salts[0] if len(salts) == len(product.salts) == 1 else None
 
-    def product_of_strength(self, salt: str, strength_mg: float) -> MagnesiumProduct | None:
-        """The single-salt product of this strength, if RxNorm has one."""
-        return self._by_strength.get((salt, strength_mg))
+    def products_of(self, salt: str) -> Sequence[tuple[float, MagnesiumProduct]]:
+        """The products of a salt alone by their strength in mg, the strongest first."""
+        return self._by_salt.get(salt, ())
 
-    def _add(self, value_set: ValueSet) -> None:
-        class_id = value_set.id.removeprefix("med_")
-        for prefix in value_set.prefixes:
-            if prefix.system == ATC:
-                self._atc[prefix.prefix] = (*self._atc.get(prefix.prefix, ()), class_id)
-        for code in value_set.codes:
-            if code.system == ATC:
-                self._atc[code.code] = (*self._atc.get(code.code, ()), class_id)
-        for phrase in value_set.text:
-            self._add_phrase(phrase, class_id, phrase)
-        if class_id == MAGNESIUM:
-            self._add_phrase(MAGNESIUM, class_id, MAGNESIUM)
+    def elemental_share(self, salt: str) -> float | None:
+        """The elemental magnesium in a salt, as a share of its weight (SPEC 5.1)."""
+        return self._magnesium.fractions.get(salt)
 
-    def _add_phrase(self, phrase: str, class_id: str, ingredient: str) -> None:
-        tokens = tuple(words(phrase))
-        self._phrases.setdefault(tokens[0], []).append((tokens, class_id, ingredient))
+    def _magnesium_in(self, tokens: Sequence[str]) -> Iterator[_Name]:
+        """The names of magnesium in a text; a word that begins with "magnes" is one (U-14)."""
+        place = 0
+        while place < len(tokens):
+            found = self._magnesium_names.at(tokens, place)
+            name, length = found if found is not None else (None, 1)
+            if name is None and tokens[place].startswith(_BEGINNING):
+                name = _ANY_MAGNESIUM
+            if tokens[place] == MAGNESIUM or name is _ANY_MAGNESIUM:
+                name = _NOT_MAGNESIUM if self._is_salt_form(tokens, place, length) else name
+            if name is not None and name.classes and self._beside(name, tokens):
+                yield name
+            place += length
 
-    def _named(self, tokens: list[str]) -> Iterator[tuple[str, str]]:
-        """Each (class, ingredient) whose phrase stands in the text; longer phrases first."""
-        for at, token in enumerate(tokens):
-            for phrase, class_id, name in self._phrases.get(token, ()):
-                if tuple(tokens[at : at + len(phrase)]) == phrase:
-                    yield class_id, name
+    def _is_salt_form(self, tokens: Sequence[str], place: int, length: int) -> bool:
+        """Whether "magnesium" alone stands behind a drug that is sold as a magnesium salt."""
+        if length > 1:
+            return False
+        before = [word for word in tokens[max(0, place - 2) : place] if word != "de"]
+        return bool(before) and before[-1] in self._text.salt_forms
 
-    def _magnesium_of_atc(
-        self, code: str, display: str, ingredients: tuple[str, ...]
-    ) -> MagnesiumProduct:
-        product = self._magnesium_of_text(_plain(display), ingredients)
-        for prefix, subtype in self._text.atc_subtypes.items():
-            if code.startswith(prefix):
+    def _beside(self, name: _Name, tokens: Sequence[str]) -> bool:
+        """Whether an ambiguous name has one of the words beside it that make it clear."""
+        needed = self._text.names_beside.get(name.brand.text) if name.brand is not None else None
+        return needed is None or _holds(needed, [_letters(" ".join(tokens))])
+
+    def _magnesium_of_text(self, text: str, names: Sequence[_Name]) -> MagnesiumProduct:
+        brands = [name.brand for name in names if name.brand is not None]
+        salts = tuple(
+            dict.fromkeys(
+                salt
+                for name in names
+                for salt in (name.brand.salts if name.brand is not None else name.ingredients)
+                if salt != MAGNESIUM
+            )
+        )
+        brand = max(brands, key=lambda b: len(b.text), default=None)
+        if brand is None:
+            return self._by_words(text, salts)
+        return msgspec.structs.replace(
+            self._by_words(text, salts, brand.subtype),
+            elemental_mg=brand.elemental_mg,
+            elemental_basis=BRAND if brand.elemental_mg is not None else "",
+        )
+
+    def _magnesium_of_atc(self, code: str, wording: str) -> MagnesiumProduct:
+        names = [*self._magnesium_in(words(wording))]
+        coded = self._magnesium_names.of(self._atc_names.get(code, ""))
+        if not names and coded is not None:
+            names = [coded]
+        product = self._magnesium_of_text(wording, names)
+        for length in range(len(code), 2, -1):
+            if code[:length] in self._atc_subtypes:
+                subtype = self._atc_subtypes[code[:length]]
                 return msgspec.structs.replace(product, subtype=subtype)
         return product
 
-    def _magnesium_of_text(self, plain: str, ingredients: tuple[str, ...]) -> MagnesiumProduct:
-        salts = tuple(n for n in ingredients if n.startswith("magnesium") and n != MAGNESIUM)
-        return self._by_salt(f"{plain} {' '.join(ingredients)}", salts)
+    def _by_words(self, text: str, salts: tuple[str, ...], otherwise: str = "") -> MagnesiumProduct:
+        """What it is for: by its words, else `otherwise`, else as its salts usually are."""
+        padded = [f" {' '.join(words(text))} "]
+        subtypes = [
+            row.subtype
+            for row in self._text.magnesium_subtypes
+            if _holds(row.any, padded) and not (len(salts) == 1 and salts[0] in row.never_salts)
+        ]
+        usual = [
+            self._text.salt_subtypes[salt] for salt in salts if salt in self._text.salt_subtypes
+        ]
+        subtype = next(filter(None, (*subtypes, otherwise, *usual)), SUPPLEMENT)
+        return MagnesiumProduct(name=text, subtype=subtype, salts=salts)
 
-    def _by_salt(self, text: str, salts: tuple[str, ...]) -> MagnesiumProduct:
-        padded = f" {_plain(text)} "
-        for row in self._text.magnesium_subtypes:
-            if any(f" {word} " in padded for word in row.any):
-                return MagnesiumProduct(name=text, subtype=row.subtype, salts=salts)
-        return MagnesiumProduct(name=text, subtype="supplement", salts=salts)
+    # -- the index ---------------------------------------------------------------------------
+
+    def _add_set(self, value_set: ValueSet) -> None:
+        class_id = value_set.id.removeprefix("med_")
+        for prefix in value_set.prefixes:
+            if prefix.system == ATC:
+                self._add_atc(prefix.prefix, class_id, prefix.subtype)
+        for code in value_set.codes:
+            if code.system == ATC:
+                self._add_atc(code.code, class_id, code.subtype)
+                self._atc_names.setdefault(code.code, code.display.lower())
+        phrases = (*value_set.text, MAGNESIUM) if class_id == MAGNESIUM else value_set.text
+        index = self._magnesium_names if class_id == MAGNESIUM else self._names
+        for phrase in phrases:
+            index.add(phrase, _Name(frozenset({class_id}), (phrase,)))
+
+    def _add_names(self, text: DrugText, names: Iterable[BrandName]) -> None:
+        for alias, ingredient in text.aliases.items():
+            for index in (self._names, self._magnesium_names):
+                named = index.of(ingredient)
+                if named is not None:
+                    index.rename(alias, named)
+        for brand in names:
+            self._add_brand(brand)
+        for phrase in text.not_magnesium:
+            self._magnesium_names.add(phrase, _NOT_MAGNESIUM)
+
+    def _add_atc(self, code: str, class_id: str, subtype: Sequence[str]) -> None:
+        self._atc[code] = tuple(dict.fromkeys((*self._atc.get(code, ()), class_id)))
+        if class_id == MAGNESIUM and subtype:
+            self._atc_subtypes.setdefault(code, subtype[0])
+
+    def _add_brand(self, brand: BrandName) -> None:
+        """A name of a product. Ambiguous ones are left out unless other words make them clear."""
+        if brand.safety == "negative":
+            self._magnesium_names.add(brand.text, _NOT_MAGNESIUM)
+            return
+        if brand.safety == "ambiguous" and brand.text not in self._text.names_beside:
+            return
+        ingredients = [self._ingredients[i][0] for i in brand.ingredients if i in self._ingredients]
+        named = tuple(ingredients or brand.salts)
+        others = frozenset(brand.classes) - {MAGNESIUM}
+        if MAGNESIUM in brand.classes:
+            salts = tuple(n for n in named if n.startswith(MAGNESIUM)) or named or (MAGNESIUM,)
+            self._magnesium_names.add(brand.text, _Name(frozenset({MAGNESIUM}), salts, brand))
+        if others:
+            self._names.add(brand.text, _Name(others, named, brand))
+
+
+def _by_salt(
+    products: Iterable[MagnesiumProduct],
+) -> dict[str, tuple[tuple[float, MagnesiumProduct], ...]]:
+    """The products of one salt by salt and strength; of two alike the first."""
+    found: dict[str, dict[float, MagnesiumProduct]] = {}
+    for product in products:
+        if len(product.salts) == 1 and product.strength_mg and product.tty == "SCD":
+            found.setdefault(product.salts[0], {}).setdefault(product.strength_mg, product)
+    return {salt: tuple(sorted(by.items(), reverse=True)) for salt, by in found.items()}
+
+
+def _one_route(brands: Iterable[BrandName | None]) -> str:
+    """The route of the products of a brand, if all of them have the same one."""
+    routes = {route for brand in brands if brand is not None for route in brand.routes}
+    return routes.pop() if len(routes) == 1 else "any"
+
+
+def _holds(phrases: Iterable[str], padded: Sequence[str]) -> bool:
+    return any(f" {phrase} " in text for phrase in phrases for text in padded)
 
 
 def words(text: str) -> list[str]:
-    """The words of a text: lower case, letters and digits."""
-    return _WORD.findall(text.lower())
+    """The words of a text: lower case, letters and digits, without accents and apostrophes."""
+    return _WORD.findall(_plain(text))
+
+
+def _letters(text: str) -> str:
+    """The words of a text without their digits ("30mL" is "ml"), in spaces."""
+    return f" {' '.join(_LETTERS.findall(_plain(text)))} "
 
 
 def _plain(text: str) -> str:
-    return " ".join(words(text))
+    plain = text.casefold().translate(_REMOVED)
+    if plain.isascii():
+        return plain
+    decomposed = unicodedata.normalize("NFD", plain)
+    return "".join(c for c in decomposed if not unicodedata.combining(c))

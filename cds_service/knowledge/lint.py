@@ -23,7 +23,9 @@ STATUSES = ("draft", "in_review", "active", "retired")
 SCHEMAS = {
     "cards.json": "cards",
     "code_systems.json": "code_systems",
+    "coindications.json": "coindications",
     "dosage.json": "dosage",
+    "dosage_words.json": "dosage_words",
     "drug_text.json": "drug_text",
     "evidence.json": "evidence",
     "interactions.json": "interactions",
@@ -32,14 +34,20 @@ SCHEMAS = {
     "plans.json": "plans",
     "policy.json": "policy",
     "references.json": "references",
+    "rxnorm/brand_names.json": "rxnorm_brand_names",
     "rxnorm/ingredients.json": "rxnorm_ingredients",
     "rxnorm/magnesium.json": "rxnorm_magnesium",
     "rxnorm/products.json": "rxnorm_products",
+    "safety_words.json": "safety_words",
     "source_attributes.json": "source_attributes",
     "wording.json": "wording",
 }
 SUMMARY_PLACES = frozenset(
-    {"risk", "egfr", "renal_reason", "mg", "drug", "dose", "product", "advice"}
+    {
+        *("risk", "egfr", "renal_reason", "mg", "drug", "drugs", "dose", "product", "advice"),
+        *("value", "age", "test", "date", "form", "finding", "text", "said", "missing", "hours"),
+        *("years", "order", "kidney", "limit"),
+    }
 )
 CAUTION_PLACES = {
     "C1": {"weeks", "months"},
@@ -51,15 +59,25 @@ CAUTION_PLACES = {
     "C6": {"finding"},
     "C7": set(),
     "C8": {"product"},
+    "M9": {"product", "since"},
+    "M12": {"finding"},
+    "M15": {"product", "date"},
+    "M15-undated": {"product"},
+    "M17": {"drug"},
+    "S2": set(),
+    "U6": {"product"},
+    "U13": {"product"},
 }
 READ_SETS = frozenset(
     {
         "migraine",
         "migraine_exclude",
+        "renal_risk",
         "renal_ckd",
         "renal_dialysis",
         "renal_aki",
         "renal_transplant",
+        "renal_transplant_procedure",
         "safety_heart_block",
         "safety_pacemaker",
         "safety_neuromuscular",
@@ -136,6 +154,7 @@ def _unused_sets(knowledge: Knowledge) -> Iterator[str]:
     read |= {s for r in policy.risk_factors for s in (r.valueset, r.exclude) if s}
     read |= {f"med_{r.drug_class}" for r in policy.wasting_drugs}
     read |= {i.valueset for i in knowledge.interactions.interactions}
+    read |= {c.valueset for d in knowledge.coindications.drugs for c in d.coindications}
     for unread in sorted(set(knowledge.sets) - read):
         yield f"valuesets/{unread}.json: nothing reads this set"
     for missing in sorted(read - set(knowledge.sets)):
@@ -228,7 +247,8 @@ def _row_name(row: Any) -> str:
 
 def _places(knowledge: Knowledge) -> Iterator[str]:
     for card in knowledge.cards.values():
-        for place in sorted(set(_PLACE.findall(card.summary)) - SUMMARY_PLACES):
+        used = {p for s in (card.summary, *card.variants.values()) for p in _PLACE.findall(s)}
+        for place in sorted(used - SUMMARY_PLACES):
             yield f"card {card.id}: nothing fills {{{place}}}"
     for caution in knowledge.policy.cautions:
         for place in sorted(set(_PLACE.findall(caution.text)) - CAUTION_PLACES[caution.id]):
@@ -241,8 +261,9 @@ def _places(knowledge: Knowledge) -> Iterator[str]:
 def _lengths(knowledge: Knowledge) -> Iterator[str]:
     limit = knowledge.parameters.cards.summary_template_max
     for card in knowledge.cards.values():
-        if len(card.summary) >= limit:
-            yield f"card {card.id}: its summary template has {len(card.summary)} characters"
+        for summary in (card.summary, *card.variants.values()):
+            if len(summary) >= limit:
+                yield f"card {card.id}: its summary template has {len(summary)} characters"
 
 
 def main() -> int:

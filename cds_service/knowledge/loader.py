@@ -14,12 +14,12 @@ from typing import TypeVar
 import msgspec
 
 from cds_service.knowledge import drugs as drug_index
-from cds_service.knowledge import model, tables
-from cds_service.knowledge.dosage import DosageTables
+from cds_service.knowledge import model, tables, wording
+from cds_service.knowledge.dosage import DosageTables, Dosing
 from cds_service.knowledge.parameters import Parameter, Parameters, parameters_from
 from cds_service.knowledge.terminology import CodeSystem, Terminology, ValueSet
 
-RELEASE = "1.0.0"
+RELEASE = "2.0.0"
 _HASH_LENGTH = 12
 T = TypeVar("T")
 
@@ -46,10 +46,14 @@ class Knowledge(msgspec.Struct, frozen=True, eq=False):
     sets: dict[str, ValueSet]
     terminology: Terminology
     drugs: drug_index.Drugs
-    dosage: DosageTables
+    dosage: Dosing
+    brand_names: model.BrandNames
+    dosage_words: model.DosageWords
     cards: dict[str, model.CardText]
     plans: model.Plans
     interactions: model.Interactions
+    coindications: model.Coindications
+    safety_words: dict[str, tuple[str, ...]]
     override_reasons: model.OverrideReasons
     references: dict[str, model.Citation]
     evidence: tuple[model.EvidenceLine, ...]
@@ -105,11 +109,19 @@ def load(folder: Traversable | None = None) -> Knowledge:
             reader.read("rxnorm/magnesium.json", drug_index.MagnesiumTable),
             [s for s in sets.values() if _is_drug_set(s)],
             reader.read("drug_text.json", drug_index.DrugText),
+            reader.read("rxnorm/brand_names.json", model.BrandNames).names,
         ),
-        dosage=reader.read("dosage.json", DosageTables),
+        dosage=Dosing(
+            reader.read("dosage.json", DosageTables),
+            reader.read("dosage_words.json", model.DosageWords),
+        ),
+        brand_names=reader.read("rxnorm/brand_names.json", model.BrandNames),
+        dosage_words=reader.read("dosage_words.json", model.DosageWords),
         cards={c.id: c for c in reader.read("cards.json", _Cards).cards},
         plans=reader.read("plans.json", model.Plans),
         interactions=reader.read("interactions.json", model.Interactions),
+        coindications=reader.read("coindications.json", model.Coindications),
+        safety_words=reader.read("safety_words.json", model.SafetyWords).words,
         override_reasons=reader.read("override_reasons.json", model.OverrideReasons),
         references={r.id: r for r in reader.read("references.json", _References).references},
         evidence=reader.read("evidence.json", _Evidence).evidence,
@@ -118,10 +130,20 @@ def load(folder: Traversable | None = None) -> Knowledge:
         source_attributes=reader.read("source_attributes.json", model.SourceAttributes),
         version=f"{RELEASE}+{reader.digest()}",
     )
-    first_gap = next(tables.gaps(knowledge.policy, knowledge.cards, knowledge.plans), None)
-    if first_gap is not None:
-        raise KnowledgeError(f"knowledge file policy.json: {first_gap}")
+    _check(knowledge)
     return knowledge
+
+
+def _check(knowledge: Knowledge) -> None:
+    """Stops the start where a table has a gap or a reachable card has no wording."""
+    policy, cards, plans = knowledge.policy, knowledge.cards, knowledge.plans
+    checks = (
+        ("policy.json", tables.gaps(policy, cards, plans)),
+        ("wording.json", wording.missing(cards, plans, knowledge.wording.texts)),
+    )
+    for name, gaps in checks:
+        for gap in gaps:
+            raise KnowledgeError(f"knowledge file {name}: {gap}")
 
 
 def _is_drug_set(value_set: ValueSet) -> bool:

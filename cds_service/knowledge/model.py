@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import msgspec
 
 
@@ -10,7 +12,10 @@ class _Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CardText(_Row, frozen=True):
-    """A card: its severity and the template of its summary."""
+    """A card: its severity and the template of its summary.
+
+    `variants` are the summaries of special cases, by name ("tests_only", "gut" ...).
+    """
 
     id: str
     indicator: str
@@ -18,10 +23,16 @@ class CardText(_Row, frozen=True):
     source: str
     version: str
     status: str
+    variants: dict[str, str] = {}
 
 
 class PlanStep(_Row, frozen=True):
-    """One step of a dose plan; doses are elemental magnesium."""
+    """One instruction of a dose plan; doses are elemental magnesium.
+
+    Instructions with one `sequence` are one step: they are taken together, and `max_mg_per_day` is
+    the maximum of the whole step. `when` holds FHIR EventTiming codes. `timing` is a timing in
+    words, in place of a frequency that would run on without an end.
+    """
 
     sequence: int
     text: str
@@ -31,10 +42,17 @@ class PlanStep(_Row, frozen=True):
     period_unit: str
     max_mg_per_day: int
     duration_days: int | None = None
+    when: tuple[str, ...] = ()
+    timing: str = ""
 
 
 class Plan(_Row, frozen=True):
-    """A dose plan that a card can offer as a draft order."""
+    """A dose plan that a card can offer as a draft order.
+
+    `in_words` is the whole plan in one sentence, as the card says it. `unit_mg` is the elemental
+    magnesium of one capsule or tablet, in which quantities are counted. `supply_days` is the length
+    of the plan, or of one cycle of a plan that `repeats` every `repeat_after_days`.
+    """
 
     id: str
     title: str
@@ -47,19 +65,53 @@ class Plan(_Row, frozen=True):
     source: str
     version: str
     status: str
+    in_words: str = ""
+    unit_mg: int = 100
+    repeats: int = 0
+    repeat_after_days: int | None = None
 
 
 class DrugAdvice(_Row, frozen=True):
-    """Spacing advice for one drug of an interaction class."""
+    """Spacing advice for one drug of an interaction class.
+
+    `hours_before` is how long before magnesium the drug is to be taken at the latest,
+    `hours_after` how long after magnesium at the earliest; absent where the advice has no figure.
+    `interacts` false: a drug of the class that needs no spacing. `indicator` replaces that of the
+    class. `salts` and `subtypes`, where given, are the only ones with which the drug interacts.
+    `strong_salts`: with any other salt the indicator is `otherwise`. `checked` says whether the
+    figure was seen in `where` or stands from knowledge.
+    """
 
     ingredient: str
     advice: str
+    checked: str
+    where: str = ""
+    hours_before: float | None = None
+    hours_after: float | None = None
+    interacts: bool = True
+    indicator: str = ""
+    salts: tuple[str, ...] = ()
+    subtypes: tuple[str, ...] = ()
+    strong_salts: tuple[str, ...] = ()
+    otherwise: str = ""
+
+
+class CombinationAdvice(_Row, frozen=True):
+    """Spacing advice for a product of several drugs: it comes before that of any one of them."""
+
+    ingredients: tuple[str, ...]
+    advice: str
+    checked: str
+    where: str = ""
     hours_before: float | None = None
     hours_after: float | None = None
 
 
 class Interaction(_Row, frozen=True):
-    """A class of drugs to be spaced from magnesium."""
+    """A class of drugs to be spaced from magnesium.
+
+    `kidney_classes`, where given, are the only ones in which it holds.
+    """
 
     id: str
     valueset: str
@@ -71,8 +123,124 @@ class Interaction(_Row, frozen=True):
     source: str
     version: str
     status: str
-    hours_before: float | None = None
-    hours_after: float | None = None
+    per_combination: tuple[CombinationAdvice, ...] = ()
+    kidney_classes: tuple[str, ...] = ()
+    note: str = ""
+
+
+class Coindication(_Row, frozen=True):
+    """A disease for which a preventive is used too, and on what that rests.
+
+    `basis` is "labelled", "guideline" or "off-label"; all three count alike (SPEC 12.5).
+    """
+
+    valueset: str
+    basis: str
+    checked: str
+
+
+class CoindicatedDrug(_Row, frozen=True):
+    """The other diseases of one preventive."""
+
+    rxcui: str
+    ingredient: str
+    coindications: tuple[Coindication, ...]
+
+
+class Coindications(_Row, frozen=True):
+    """What explains a preventive that is ordered without a reason."""
+
+    version: str
+    status: str
+    source: str
+    drugs: tuple[CoindicatedDrug, ...]
+
+    def of(self, ingredients: tuple[str, ...]) -> tuple[str, ...]:
+        """The value sets of conditions that explain an order of these ingredients."""
+        return tuple(
+            c.valueset for d in self.drugs if d.ingredient in ingredients for c in d.coindications
+        )
+
+
+class SafetyWords(_Row, frozen=True):
+    """Words that name something of a safety set in a text whose code could not be read.
+
+    In conditions a word of the text must begin so; in names of results they may stand anywhere.
+    The texts are compared lower case, without accents, with one blank for anything else.
+    """
+
+    version: str
+    status: str
+    source: str
+    words: dict[str, tuple[str, ...]]
+
+
+class BrandName(_Row, frozen=True, gc=False):
+    """A brand or short name of drugs; `text` is folded: lower case, no accents, one blank.
+
+    `safety` is "safe", "conditional" (`note` says when it is something else), "ambiguous" (not to
+    be read, kept so that nobody adds it again) or "negative" (holds no magnesium: stops a match).
+    `ingredients` are RxCUIs. `elemental_mg` is per `elemental_per`.
+    """
+
+    text: str
+    safety: str
+    classes: tuple[str, ...]
+    ingredients: tuple[str, ...]
+    sources: tuple[int, ...]
+    checked: str
+    routes: tuple[str, ...] = ()
+    subtype: str = ""
+    salts: tuple[str, ...] = ()
+    elemental_mg: float | None = None
+    elemental_per: str = ""
+    note: str = ""
+
+
+class BrandNames(_Row, frozen=True):
+    """Names of drugs beside those of their ingredients."""
+
+    version: str
+    status: str
+    sources: tuple[str, ...]
+    names: tuple[BrandName, ...]
+
+
+class DosageWord(_Row, frozen=True, gc=False):
+    """Words of a dosage text that say how often: `frequency` times in `period` `period_unit`s.
+
+    Words of the groups "once", "as_needed" and "meal" have no frequency; `when` is the meal's code.
+    """
+
+    text: str
+    lang: str
+    group: str
+    sources: tuple[int, ...]
+    frequency: int | None = None
+    period: int | None = None
+    period_unit: str = ""
+    times_per_day: Decimal | None = None
+    when: str = ""
+
+
+class DosagePattern(_Row, frozen=True):
+    """A pattern of the source; `meaning` says how it is to be read."""
+
+    name: str
+    regex: str
+    meaning: str
+
+
+class DosageWords(_Row, frozen=True):
+    """Words of dosage texts, the groups in the order in which they are to be tried."""
+
+    version: str
+    status: str
+    sources: tuple[str, ...]
+    order: tuple[str, ...]
+    ambiguous: dict[str, str]
+    patterns: tuple[DosagePattern, ...]
+    words: tuple[DosageWord, ...]
 
 
 class OverrideReason(_Row, frozen=True):
@@ -94,10 +262,16 @@ class Citation(_Row, frozen=True):
     status: str
     doi: str = ""
     pmid: str = ""
+    pmcid: str = ""
+    url: str = ""
+    erratum: str = ""
 
 
 class EvidenceLine(_Row, frozen=True):
-    """An honesty line that every suggestion card carries."""
+    """What is known of the benefit: `text` stands on the evidence page, `card` on suggestion cards.
+
+    A line without `card` stands on the evidence page only.
+    """
 
     id: str
     text: str
@@ -105,16 +279,33 @@ class EvidenceLine(_Row, frozen=True):
     source: str
     version: str
     status: str
+    card: str = ""
 
 
 class KidneyRow(_Row, frozen=True, rename={"kidney_class": "class"}):
-    """A row of the kidney table: the first whose findings all hold decides."""
+    """A row of the kidney table: the first whose findings all hold decides.
+
+    `basis` is what the class rests on where it is not a result: "diagnosis", or "none". `reason`
+    says the finding in a few words; its places are {egfr}, {stage} and {dialysis}.
+    """
 
     id: str
     when: tuple[str, ...]
     kidney_class: str
     title: str
     source: str
+    unless: tuple[str, ...] = ()
+    basis: str = "none"
+    reason: str = ""
+
+
+class KidneyFlag(_Row, frozen=True):
+    """What is to be said beside a kidney class, in these rows of the kidney table (none: in all)."""
+
+    flag: str
+    source: str
+    rows: tuple[str, ...] = ()
+    when: tuple[str, ...] = ()
     unless: tuple[str, ...] = ()
 
 
@@ -142,7 +333,11 @@ class WastingRow(_Row, frozen=True, rename={"drug_class": "class"}):
 
 
 class SuggestRow(_Row, frozen=True):
-    """Which card a trigger gives, by kidney class; "" is silence."""
+    """Which card a trigger gives, by kidney class; "" is silence.
+
+    `silent_if_stopped` are the cards that are not shown where a magnesium supplement was stopped
+    recently (SPEC 12.4 M-15).
+    """
 
     hook: str
     trigger: str
@@ -150,16 +345,26 @@ class SuggestRow(_Row, frozen=True):
     low_severe: str
     cards: dict[str, str]
     source: str
+    silent_if_stopped: tuple[str, ...] = ()
 
 
 class OfferRow(_Row, frozen=True):
-    """One offer of a card."""
+    """One offer of a card, and the circumstances on which it depends.
+
+    It is made where one of `only_if` holds (or `only_if` is empty) and none of `unless`. It is
+    recommended where `recommended` says so and none of `not_recommended_if` holds, or where one of
+    `recommended_if` holds. `after_start`: the tests are due some weeks after the ordered drug is
+    started, not now.
+    """
 
     kind: str
     recommended: bool = False
     labs: tuple[str, ...] = ()
-    unless_flags: tuple[str, ...] = ()
-    unless_renal_risk: bool = False
+    only_if: tuple[str, ...] = ()
+    unless: tuple[str, ...] = ()
+    recommended_if: tuple[str, ...] = ()
+    not_recommended_if: tuple[str, ...] = ()
+    after_start: bool = False
 
 
 class OffersRow(_Row, frozen=True, rename={"kidney_class": "class"}):
@@ -179,12 +384,20 @@ class PlanRow(_Row, frozen=True, rename={"kidney_class": "class"}):
 
 
 class SafetyRow(_Row, frozen=True):
-    """A check of a magnesium order: for which kinds of product, and what it offers."""
+    """A check of a magnesium order: for which kinds of product, how serious, and what it offers.
+
+    A card may have several rows; the first one decides whose `subtypes` hold the product and whose
+    `grade` the check has found ("" holds always). `indicator` replaces that of the card. The card
+    is not shown beside one of `silent_beside` for the same order.
+    """
 
     card: str
     subtypes: tuple[str, ...]
     offers: tuple[str, ...]
     source: str
+    grade: str = ""
+    indicator: str = ""
+    silent_beside: tuple[str, ...] = ()
 
 
 class UncheckedRow(_Row, frozen=True):
@@ -199,10 +412,19 @@ class UncheckedRow(_Row, frozen=True):
 
 
 class HazardRow(_Row, frozen=True):
-    """A check of the magnesium a patient takes already."""
+    """A check of the magnesium a patient takes already: how serious it is, and the tests it offers.
+
+    `grade`, `indicator` and `silent_beside` are as in a check of an order. After a card that
+    `stops`, not even a dangerously low magnesium is looked for.
+    """
 
     card: str
     source: str
+    grade: str = ""
+    indicator: str = ""
+    labs: tuple[str, ...] = ()
+    stops: bool = False
+    silent_beside: tuple[str, ...] = ()
 
 
 class CautionRow(_Row, frozen=True):
@@ -229,6 +451,9 @@ class Policy(_Row, frozen=True):
     unchecked: UncheckedRow
     hazards: tuple[HazardRow, ...]
     cautions: tuple[CautionRow, ...]
+    anti_egfr: tuple[str, ...] = ()
+    """Antibodies against EGFR: oral magnesium does not make up for what they waste."""
+    kidney_flags: tuple[KidneyFlag, ...] = ()
 
     def plan_for(self, kidney_class: str, age_band: str) -> str:
         """The dose plan of a kidney class and age band ("adult", "elderly"), "" for none."""
@@ -288,11 +513,16 @@ class Plans(_Row, frozen=True):
 
 
 class Interactions(_Row, frozen=True):
-    """Spacing advice by drug class."""
+    """Spacing advice by drug class.
+
+    A product neutralises acid if one of its salts is a neutralising one or its name holds one of
+    the neutralising words.
+    """
 
     version: str
     status: str
     neutralising_salts: tuple[str, ...]
+    neutralising_words: tuple[str, ...]
     interactions: tuple[Interaction, ...]
 
 

@@ -35,6 +35,9 @@ class Age(_Group, frozen=True):
 
     adult: int
     elderly: int
+    laxative_from_years: int
+    laxative_unknown_kidney: int
+    low_severe_from_years: int
     renal_risk: int
 
 
@@ -56,6 +59,8 @@ class Cards(_Group, frozen=True):
     """Limits on cards."""
 
     cooldown_days: int
+    detail_max: int
+    drugs_in_summary: int
     max: int
     summary_max: int
     summary_template_max: int
@@ -103,11 +108,14 @@ class Dose(_Group, frozen=True):
     elderly_titrate_after_days: int
     max_mg: Decimal
     moderate_ckd_max_mg: Decimal
+    perimenstrual_cycles: int
+    perimenstrual_days: int
     perimenstrual_doses_per_day: int
     perimenstrual_mg_per_dose: Decimal
     perimenstrual_start_cycle_day: int
     pregnancy_max_mg: Decimal
     reduced_start_mg: Decimal
+    split_mg_per_dose: Decimal
     start_mg: Decimal
     target_mg: Decimal
     titrate_after_days: int
@@ -119,6 +127,8 @@ class Egfr(_Group, frozen=True):
     """eGFR in mL/min/{1.73_m2}, and how long a result holds."""
 
     comparator_below_offset: Decimal
+    conflict_hours: int
+    conflict_percent: Decimal
     creatinine_newer_hours: int
     discordant_valid_days: int
     greater_than_usable_from: Decimal
@@ -126,10 +136,27 @@ class Egfr(_Group, frozen=True):
     moderate_fresh_days: int
     no_rounding_before_compare: bool
     normal_valid_days: int
+    normal_valid_days_at_risk: int
     plausible_max: Decimal
     plausible_min: Decimal
     severe_below: Decimal
     severe_never_expires: bool
+
+
+class Hazard(_Group, frozen=True):
+    """Daily elemental magnesium, in mg, above which what is taken is a hazard."""
+
+    dose_any_above_mg: Decimal
+    dose_critical_above_mg: Decimal
+    dose_moderate_above_mg: Decimal
+
+
+class LabLimits(_Group, frozen=True):
+    """How recent tests must be for a plan, and when to take them after a diuretic."""
+
+    dated_within_days: int
+    with_diuretic_from_weeks: int
+    with_diuretic_to_weeks: int
 
 
 class Magnesium(_Group, frozen=True):
@@ -143,6 +170,8 @@ class Magnesium(_Group, frozen=True):
     low_mmol_l: Decimal
     meq_per_mmol: Decimal
     mg_dl_per_mmol_l: Decimal
+    mild_high_below_mg_dl: Decimal
+    mild_high_below_mmol_l: Decimal
     mmol_l_per_mg_dl: Decimal
     plausible_max_mg_dl: Decimal
     plausible_min_mg_dl: Decimal
@@ -153,9 +182,12 @@ class Magnesium(_Group, frozen=True):
 
 
 class MedicationLimits(_Group, frozen=True):
-    """Days for which an order without a later validity end counts."""
+    """For how long an order counts as use, as stopped, and as taken together with another."""
 
     authored_within_days: int
+    course_over_days: int
+    renewal_days: int
+    stopped_within_months: int
 
 
 class Migraine(_Group, frozen=True):
@@ -231,6 +263,8 @@ class Parameters(_Group, frozen=True):
     creatinine: Creatinine
     dose: Dose
     egfr: Egfr
+    hazard: Hazard
+    labs: LabLimits
     magnesium: Magnesium
     medication: MedicationLimits
     migraine: Migraine

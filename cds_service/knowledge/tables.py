@@ -5,13 +5,13 @@ A gap in a table would be a silence nobody chose; so it stops the start instead.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from typing import Any
 
-from cds_service.knowledge.model import CardText, Plans, Policy
+from cds_service.knowledge.model import CardText, HazardRow, Plans, Policy, SafetyRow
+from cds_service.knowledge.wording import KIDNEY_CLASSES, KIDNEY_FLAGS
 
-KIDNEY_CLASSES = ("NORMAL", "MODERATE", "SEVERE", "UNKNOWN")
 AGE_BANDS = ("adult", "elderly")
 TRIGGERS = (
     ("patient-view", "chart"),
@@ -21,41 +21,55 @@ TRIGGERS = (
 )
 KIDNEY_FINDINGS = frozenset(
     {
-        "dialysis",
-        "aki_open",
-        "egfr_severe",
-        "egfr_moderate",
-        "egfr_normal_fresh",
-        "ckd_severe",
-        "ckd_moderate",
-        "ckd_unspecified",
-        "transplant_with_fresh_egfr",
-        "unusable_newer",
+        *("dialysis", "aki_open", "ckd_severe", "ckd_moderate", "ckd_unspecified"),
+        *("egfr_on_file", "egfr_severe", "egfr_moderate", "egfr_normal_fresh", "egfr_good"),
+        *("egfr_stale", "egfr_bound", "transplant_with_fresh_egfr"),
+        *("conflicting", "order_open", "unusable_newer", "partly_known"),
     }
 )
 RISK_KINDS = frozenset({"condition", "diuretic", "ppi", "hypomagnesaemia", "wasting-drug"})
 OFFER_KINDS = frozenset({"plan", "perimenstrual", "labs"})
 SAFETY_OFFERS = frozenset({"delete", "labs", "update"})
-ORDER_CHECKS = frozenset(
+CIRCUMSTANCES = frozenset(
     {
-        "rx-mg-renal-critical",
-        "rx-mg-hypermag",
-        "rx-mg-allergy",
-        "rx-mg-renal-caution",
-        "rx-mg-renal-unknown",
-        "rx-mg-avblock",
-        "rx-mg-nmj",
-        "rx-mg-bowel",
-        "rx-mg-dose",
-        "rx-mg-duplicate",
-        "rx-mg-age",
-        "rx-mg-pregnancy",
-        "rx-mg-interaction",
-        "rx-ksparing-ckd",
+        *("renal_risk", "unanswered", "at_risk", "not_tested", "anti_egfr", "stopped_before"),
+        *("stale", "needs_labs", "discordant", "conflicting", "unusable_newer", "partly_known"),
     }
 )
-HAZARDS = frozenset({"mg-hazard-renal", "mg-hazard-hypermag"})
-CAUTIONS = frozenset({"C1", "C2", "C3", "C3-offset", "C4", "C5", "C6", "C7", "C8"})
+"""On what an offer can depend; the second line are flags of the kidney class."""
+INDICATORS = frozenset({"", "info", "warning", "critical"})
+ORDER_CHECKS: dict[str, frozenset[str]] = {
+    "rx-mg-renal-critical": frozenset(),
+    "rx-mg-hypermag": frozenset({"slight"}),
+    "rx-mg-allergy": frozenset({"gut"}),
+    "rx-mg-bowel": frozenset(),
+    "rx-mg-renal-caution": frozenset(),
+    "rx-mg-renal-unknown": frozenset({"unusable", "risk", "kidney_risk"}),
+    "rx-mg-avblock": frozenset(),
+    "rx-mg-nmj": frozenset(),
+    "rx-mg-dose": frozenset(),
+    "rx-mg-dose-unknown": frozenset(),
+    "rx-mg-duplicate": frozenset(),
+    "rx-mg-age": frozenset({"above", "small_child"}),
+    "rx-mg-pregnancy": frozenset({"above"}),
+    "rx-mg-interaction": frozenset(),
+    "rx-ksparing-ckd": frozenset(),
+}
+"""The checks of a magnesium order, and the grades that each can find."""
+HAZARDS: dict[str, frozenset[str]] = {
+    "mg-hazard-renal": frozenset(),
+    "mg-hazard-hypermag": frozenset({"slight"}),
+    "mg-hazard-dose": frozenset({"very_high"}),
+    "mg-hazard-bowel": frozenset(),
+    "mg-hazard-nmj": frozenset(),
+}
+"""The checks of magnesium that is taken, and the grades that each can find."""
+CAUTIONS = frozenset(
+    {
+        *("C1", "C2", "C3", "C3-offset", "C4", "C5", "C6", "C7", "C8"),
+        *("M9", "M12", "M15", "M15-undated", "M17", "S2", "U6", "U13"),
+    }
+)
 
 
 def gaps(policy: Policy, cards: Mapping[str, CardText], plans: Plans) -> Iterator[str]:
@@ -65,17 +79,52 @@ def gaps(policy: Policy, cards: Mapping[str, CardText], plans: Plans) -> Iterato
     yield from _offers(policy, plans)
     yield from _plans(policy, plans)
     yield from _names("risk factor kinds", {r.kind for r in policy.risk_factors}, RISK_KINDS)
-    yield from _exactly("order_safety", [r.card for r in policy.order_safety], ORDER_CHECKS)
-    yield from _exactly("hazards", [r.card for r in policy.hazards], HAZARDS)
+    yield from _checks(policy, plans)
     yield from _exactly("cautions", [r.id for r in policy.cautions], CAUTIONS)
-    named = ORDER_CHECKS | HAZARDS | {policy.unchecked.card}
+    checks = {r.card for r in policy.order_safety} | {r.card for r in policy.hazards}
+    named = checks | {policy.unchecked.card}
     yield from _names("cards of order_safety", named, frozenset(cards))
-    for row in policy.order_safety:
-        yield from _names(f"offers of {row.card}", set(row.offers), SAFETY_OFFERS)
+
+
+def _checks(policy: Policy, plans: Plans) -> Iterator[str]:
+    """The tables of orders and hazards: each check has its rows, and each row can be reached."""
+    tables: tuple[
+        tuple[str, Sequence[SafetyRow | HazardRow], Mapping[str, frozenset[str]]], ...
+    ] = (
+        ("order_safety", policy.order_safety, ORDER_CHECKS),
+        ("hazards", policy.hazards, HAZARDS),
+    )
+    for table, rows, checks in tables:
+        cards = list(dict.fromkeys(r.card for r in rows))
+        yield from _exactly(table, cards, frozenset(checks))
+        for row in rows:
+            grades = checks.get(row.card, frozenset()) | {""}
+            yield from _names(f"grades of {row.card}", {row.grade}, grades)
+            yield from _names(f"indicators of {row.card}", {row.indicator}, INDICATORS)
+            beside = frozenset(cards) - {row.card}
+            yield from _names(f"cards beside {row.card}", set(row.silent_beside), beside)
+    yield from _reached("hazards", [(r.card, "", r.grade) for r in policy.hazards])
+    products = [(r.card, s, r.grade) for r in policy.order_safety for s in r.subtypes]
+    yield from _reached("order_safety", products)
+    for order in policy.order_safety:
+        yield from _names(f"offers of {order.card}", set(order.offers), SAFETY_OFFERS)
+    labs = frozenset(lab.id for lab in plans.labs)
+    for hazard in policy.hazards:
+        yield from _names(f"tests of {hazard.card}", set(hazard.labs), labs)
+
+
+def _reached(table: str, rows: Iterable[tuple[str, str, str]]) -> Iterator[str]:
+    """A row behind one that holds always, or behind its equal, is never reached."""
+    seen: set[tuple[str, str, str]] = set()
+    for card, subtype, grade in rows:
+        if (card, subtype, "") in seen or (card, subtype, grade) in seen:
+            yield f"{table}: a row of {card} is never reached ({subtype or 'any'}, {grade or 'any'})"
+        seen.add((card, subtype, grade))
 
 
 def _kidney(policy: Policy) -> Iterator[str]:
     used = {f for r in policy.kidney for f in (*r.when, *r.unless)}
+    used |= {f for r in policy.kidney_flags for f in (*r.when, *r.unless)}
     yield from _names("kidney findings", used, KIDNEY_FINDINGS)
     yield from _names(
         "kidney classes", {r.kidney_class for r in policy.kidney}, frozenset(KIDNEY_CLASSES)
@@ -83,6 +132,10 @@ def _kidney(policy: Policy) -> Iterator[str]:
     for unread in sorted(KIDNEY_FINDINGS - used):
         yield f"kidney: no row reads the finding {unread}"
     ids = [r.id for r in policy.kidney]
+    flags = {flag.flag for flag in policy.kidney_flags}
+    yield from _names("kidney flags", flags, frozenset(KIDNEY_FLAGS))
+    rows = {row for flag in policy.kidney_flags for row in flag.rows}
+    yield from _names("rows of the kidney flags", rows, frozenset(ids))
     if len(set(ids)) < len(ids):
         yield "kidney: two rows have the same id"
     catch_all = [r.id for r in policy.kidney if not r.when]
@@ -98,6 +151,8 @@ def _suggest(policy: Policy, cards: Mapping[str, CardText]) -> Iterator[str]:
         yield from _exactly(where, list(row.cards), frozenset(KIDNEY_CLASSES))
         named = {c for c in (*row.cards.values(), row.low_severe) if c}
         yield from _names(f"cards of {where}", named, frozenset(cards))
+        given = frozenset(c for c in row.cards.values() if c)
+        yield from _names(f"cards silent in {where}", set(row.silent_if_stopped), given)
 
 
 def _offers(policy: Policy, plans: Plans) -> Iterator[str]:
@@ -108,6 +163,15 @@ def _offers(policy: Policy, plans: Plans) -> Iterator[str]:
     for row in policy.offers:
         yield from _names(f"offers of {row.card}", {o.kind for o in row.offers}, OFFER_KINDS)
         yield from _names(f"tests of {row.card}", {t for o in row.offers for t in o.labs}, labs)
+        asked = {
+            name
+            for o in row.offers
+            for name in (*o.only_if, *o.unless, *o.recommended_if, *o.not_recommended_if)
+        }
+        yield from _names(f"circumstances of {row.card}", asked, CIRCUMSTANCES)
+        drafts = [o for o in row.offers if o.kind != "labs" and (o.recommended or o.recommended_if)]
+        if drafts[1:]:
+            yield f"offers of {row.card}: two drafts are recommended, and one can be chosen"
     wanted = {
         (card, kidney_class)
         for r in policy.suggest

@@ -1,25 +1,34 @@
 """Codes: which value sets a coding belongs to.
 
-Code systems are known by their canonical URL and by the OIDs and legacy URLs that EHRs send.
+Code systems are known by their canonical URL and by the OIDs and older URLs that EHRs send, however
+these are spelled: `Terminology.canonical` is the one place that normalises them (SPEC 12.1, U-7).
 A code that stands in a set is that; otherwise a set's prefixes may hold it (ICD only), unless
 the set excludes it. The longest prefix wins.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
 
 class CodeSystem(msgspec.Struct, frozen=True, gc=False):
-    """A code system, its canonical URL and the other identifiers EHRs send for it."""
+    """A code system, its canonical URL and the other identifiers EHRs send for it.
+
+    `beginnings` and `within` are compared with a normalised identifier (see `normalised`): it
+    begins so, or holds this. `form` is the pattern of its codes, "" for any code.
+    """
 
     id: str
     url: str
     title: str
     style: str
     also: tuple[str, ...] = ()
+    beginnings: tuple[str, ...] = ()
+    within: tuple[str, ...] = ()
+    form: str = ""
 
 
 class SetCode(msgspec.Struct, frozen=True, gc=False):
@@ -41,6 +50,7 @@ class SetCode(msgspec.Struct, frozen=True, gc=False):
     secondary: bool = False
     resource: str = "Condition"
     match: str = "code"
+    past_counts: bool = False
 
 
 class Prefix(msgspec.Struct, frozen=True, gc=False):
@@ -55,6 +65,7 @@ class Prefix(msgspec.Struct, frozen=True, gc=False):
     tier: str = ""
     stage: str = ""
     grade: str = ""
+    past_counts: bool = False
 
 
 class ValueSet(msgspec.Struct, frozen=True, gc=False):
@@ -81,6 +92,26 @@ class Hit(msgspec.Struct, frozen=True, gc=False):
 
 
 _DOT_AFTER = {"icd10": 3, "icd9": 3}
+_ICD_MARKS = "+*!#\u2020\u2021 .-"
+"""What stands behind ICD codes and is none of them: dagger and asterisk, gaps ("N18.-")."""
+_INTERNATIONAL_LENGTH = 5
+"""Characters of an ICD-10 code without its dot, outside the United States: a longer code is one of
+another system (the German Alpha-ID has OIDs beside those of ICD-10-GM)."""
+_OID = re.compile(r"(?:urn:)?(?:oid:)?(\d+(?:\.\d+)+)", re.ASCII)
+_SCHEME = re.compile(r"https?:/*(?:www\.)?", re.ASCII)
+_SEEN_MAX = 4096
+_SEEN_LENGTH_MAX = 256
+
+
+def normalised(system: str) -> str:
+    """One form for all spellings of a code system's identifier.
+
+    Without a version ("|4.0"), the slash at its end, the scheme of a URL and "www."; lower case;
+    an OID as "urn:oid:".
+    """
+    key = system.partition("|")[0].strip().lower().rstrip("/")
+    oid = _OID.fullmatch(key)
+    return f"urn:oid:{oid.group(1)}" if oid else _SCHEME.sub("", key, count=1)
 
 
 class Terminology:
@@ -90,9 +121,12 @@ class Terminology:
     """
 
     def __init__(self, systems: Sequence[CodeSystem], sets: Iterable[ValueSet]) -> None:
-        self._systems = {s.url: s for s in systems}
-        self._url_of = {alias: s.url for s in systems for alias in (s.url, *s.also)}
+        self._seen: dict[str, str | None] = {a: s.url for s in systems for a in (s.url, *s.also)}
+        self._named = {normalised(alias): url for alias, url in self._seen.items()}
+        self._beginnings = tuple((b, s.url) for s in systems for b in s.beginnings)
+        self._within = tuple((part, s.url) for s in systems for part in s.within)
         self._styles = {s.url: s.style for s in systems}
+        self._forms = {s.url: re.compile(s.form, re.ASCII) for s in systems if s.form}
         self._icd10 = _url_with_id(systems, "icd10")
         self._icd10cm = _url_with_id(systems, "icd10cm")
         # One dictionary a system, shared by all its names: the hottest look-up of a call.
@@ -105,17 +139,38 @@ class Terminology:
         }
         self._members: dict[tuple[frozenset[str], str], dict[str, tuple[Hit, ...]]] = {}
         self._prefixes: dict[tuple[str, str], tuple[tuple[Hit, tuple[str, ...]], ...]] = {}
+        self._undotted: dict[tuple[str, str], tuple[Hit, ...]] = {}
         for value_set in sets:
             self._add(value_set)
 
     def canonical(self, system: str | None) -> str | None:
-        """The canonical URL of a code system, or `None` where it is not one the rules know."""
+        """The canonical URL of a code system, or `None` where it is not one the rules know.
+
+        What was seen is looked up; the memory of it is bounded, so that made-up systems cannot
+        fill it.
+        """
         if system is None:
             return None
-        url = self._url_of.get(system)
-        if url is None and system.startswith("http://snomed.info/sct/"):
-            return "http://snomed.info/sct"  # an edition or version of SNOMED CT
+        try:
+            return self._seen[system]
+        except KeyError:
+            pass
+        url = self._resolved(normalised(system))
+        if len(self._seen) < _SEEN_MAX and len(system) <= _SEEN_LENGTH_MAX:
+            self._seen[system] = url
         return url
+
+    def reads(self, system: str | None, code: str | None) -> bool:
+        """Whether a coding can be read: of a system the rules know, and a code of its form.
+
+        A coding that can be read and belongs to no value set says that it is none of these.
+        """
+        url = self.canonical(system)
+        if url is None or not code:
+            return False
+        plain = code if self._styles[url] == "plain" else self._icd_code(url, code)
+        form = self._forms.get(url)
+        return plain is not None and (form is None or form.fullmatch(plain) is not None)
 
     def hits(self, system: str | None, code: str | None) -> tuple[Hit, ...]:
         """Every value set that a coding belongs to; none for codes and systems not known."""
@@ -127,10 +182,27 @@ class Terminology:
         url = self.canonical(system)
         if url is None:
             return ()
-        style = self._styles[url]
-        if style == "plain":
+        if self._styles[url] == "plain":
             return self._codes[url].get(code, ())
-        return self._icd_hits(url, _dotted(code, style))
+        dotted = self._icd_code(url, code)
+        if dotted is None:
+            return ()
+        return (*self._icd_hits(url, dotted), *self._undotted.get((url, code), ()))
+
+    def _resolved(self, key: str) -> str | None:
+        named = self._named.get(key)
+        if named is not None:
+            return named
+        found = [url for beginning, url in self._beginnings if key.startswith(beginning)]
+        found += [url for part, url in self._within if part in key]
+        return found[0] if found else None
+
+    def _icd_code(self, url: str, code: str) -> str | None:
+        """An ICD code with its dot, or `None` for one that this ICD cannot hold."""
+        plain = code.strip().upper().rstrip(_ICD_MARKS)
+        if url == self._icd10 and "." not in plain and len(plain) > _INTERNATIONAL_LENGTH:
+            return None
+        return _dotted(plain, self._styles[url])
 
     def codes_of(self, set_ids: frozenset[str], url: str) -> Mapping[str, tuple[Hit, ...]]:
         """The codes of one plain system in these sets: a shortcut for long lists of results."""
@@ -171,6 +243,10 @@ class Terminology:
                 self._prefixes[key] = (*self._prefixes.get(key, ()), (hit, ()))
             codes = self._codes.setdefault(entry.system, {})
             codes[entry.code] = (*codes.get(entry.code, ()), Hit(value_set.id, entry, "code"))
+            if entry.resource == "Procedure" and self._styles.get(entry.system) == "icd9":
+                # ICD-9-CM has its dot elsewhere in procedures: without it, 55.69 would be 556.9.
+                undotted = (entry.system, entry.code.replace(".", ""))
+                self._undotted[undotted] = (*self._undotted.get(undotted, ()), hit)
         for p in value_set.prefixes:
             entry = SetCode(
                 system=p.system,
@@ -181,6 +257,7 @@ class Terminology:
                 tier=p.tier,
                 stage=p.stage,
                 grade=p.grade,
+                past_counts=p.past_counts,
             )
             key = (p.system, p.prefix)
             hit = Hit(value_set.id, entry, "prefix")
@@ -194,9 +271,8 @@ def _url_with_id(systems: Sequence[CodeSystem], system_id: str) -> str:
     raise ValueError(f"the code system {system_id} is missing")
 
 
-def _dotted(code: str, style: str) -> str:
-    """An ICD code in its usual form: upper case, with the dot that some EHRs leave out."""
-    plain = code.strip().upper()
+def _dotted(plain: str, style: str) -> str:
+    """An ICD code in its usual form, with the dot that some EHRs leave out."""
     at = _DOT_AFTER[style]
     if "." in plain or len(plain) <= at:
         return plain

@@ -14,6 +14,7 @@ import msgspec
 
 from cds_service.chart.conditions import SetAside
 from cds_service.chart.evidence import Evidence, Fact, Gap
+from cds_service.chart.reading import NotReadable
 
 
 class KidneyClass(StrEnum):
@@ -31,9 +32,13 @@ class Kidney(msgspec.Struct, frozen=True):
     `rule` is the row of the kidney table that matched. `basis` is "eGFR", "creatinine" (computed),
     "diagnosis", "procedure" or "none"; `value` is in mL/min/{1.73_m2} where there is one, not
     rounded, and `egfr_text` is how it is said (">60", "48", "29.2"). `reason` says the finding in a
-    few words ("eGFR 25", "dialysis", "CKD stage 4"), "" for NORMAL and UNKNOWN. `flags` are among
-    "stale", "needs_labs", "discordant", "disagrees" (problem list and lab), "unusable_newer".
-    `why` says for UNKNOWN what is lacking.
+    few words ("eGFR 25", "dialysis", "CKD stage 4"), "" for NORMAL and UNKNOWN. `why` says for
+    UNKNOWN what is lacking.
+
+    `flags` are among "stale", "needs_labs", "discordant", "conflicting" (two results of one day),
+    "unusable_newer", "partly_known" (results or kidney conditions known only in part): all of these
+    mean tests only; and "disagrees" (problem list and lab). With "conflicting" the first of `others`
+    is the other result. `gaps` are data that could not be used, of keys that were readable.
     """
 
     kidney_class: KidneyClass
@@ -46,15 +51,20 @@ class Kidney(msgspec.Struct, frozen=True):
     others: tuple[Evidence, ...] = ()
     flags: tuple[str, ...] = ()
     why: str = ""
+    gaps: tuple[Gap, ...] = ()
 
 
 class MagnesiumState(StrEnum):
-    """Where the serum magnesium lies (SPEC 4.1). NONE: no usable result in the window."""
+    """Where the serum magnesium lies (SPEC 4.1). NONE: no usable result in the window.
+
+    SLIGHTLY_HIGH is above the limit and surely not far above it (SPEC 12.4 M-11).
+    """
 
     NONE = "none"
     SEVERE_LOW = "severe_low"
     LOW = "low"
     NORMAL = "normal"
+    SLIGHTLY_HIGH = "slightly_high"
     HIGH = "high"
     CRITICAL_HIGH = "critical_high"
 
@@ -62,7 +72,8 @@ class MagnesiumState(StrEnum):
 class SerumMagnesium(msgspec.Struct, frozen=True):
     """The latest usable serum magnesium: `text` is value with unit as reported.
 
-    `why` says why there is none although there are results, or what is not known of them.
+    `why` says why there is none although there are results, or what is not known of them. `gaps` is
+    not empty where a result that may be the newest cannot be used.
     """
 
     state: MagnesiumState
@@ -70,6 +81,7 @@ class SerumMagnesium(msgspec.Struct, frozen=True):
     evidence: Evidence | None = None
     unknown: bool = False
     why: str = ""
+    gaps: tuple[Gap, ...] = ()
 
 
 class OrderRef(msgspec.Struct, frozen=True):
@@ -93,7 +105,8 @@ class Offer(msgspec.Struct, frozen=True):
     """One suggestion. `plan` names a dose plan, `labs` the tests, `order` the draft acted upon.
 
     `daily_mg` is the elemental dose an update sets; `salt` (RxCUI and name) what it orders instead
-    of a product whose strength does not fit that dose.
+    of a product whose strength does not fit that dose. `due_weeks` is the window in which tests are
+    to be done, where that is not now.
     """
 
     kind: OfferKind
@@ -103,6 +116,7 @@ class Offer(msgspec.Struct, frozen=True):
     order: OrderRef | None = None
     daily_mg: Decimal | None = None
     salt: tuple[str, str] | None = None
+    due_weeks: tuple[int, int] | None = None
 
 
 class Caution(msgspec.Struct, frozen=True):
@@ -143,7 +157,10 @@ class RuleOutcome(msgspec.Struct, frozen=True):
 
 
 class Decision(msgspec.Struct):
-    """All that was found, considered and concluded for one call."""
+    """All that was found, considered and concluded for one call.
+
+    `not_readable` is every resource or element that could not be read and could have mattered.
+    """
 
     service: str
     day: date
@@ -154,3 +171,4 @@ class Decision(msgspec.Struct):
     rules: tuple[RuleOutcome, ...] = ()
     gaps: tuple[Gap, ...] = ()
     set_aside: tuple[SetAside, ...] = ()
+    not_readable: tuple[NotReadable, ...] = ()

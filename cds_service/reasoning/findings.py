@@ -6,19 +6,23 @@ early costs little; `/explain` asks everything.
 
 from __future__ import annotations
 
+from calendar import monthrange
 from collections.abc import Callable, Iterable
+from datetime import date
 from functools import cached_property
 
 from cds_service.chart import dates
-from cds_service.chart.chart import Chart
+from cds_service.chart.chart import DRAFTS, Chart
 from cds_service.chart.conditions import Problem
+from cds_service.chart.dosage import DailyDose, daily_elemental
 from cds_service.chart.evidence import Evidence, Fact, FactState, Gap, fact
 from cds_service.chart.medications import MedicationUse, magnesium_uses
 from cds_service.knowledge.drugs import COMBINATION, MAGNESIUM, SPARING, WASTING
 from cds_service.knowledge.model import RiskRow, WastingRow
 from cds_service.knowledge.terminology import SetCode
-from cds_service.reasoning import kidney, magnesium
-from cds_service.reasoning.decision import Kidney, MagnesiumState, SerumMagnesium
+from cds_service.reasoning import kidney, magnesium, renal_risk
+from cds_service.reasoning.decision import Kidney, KidneyClass, MagnesiumState, SerumMagnesium
+from cds_service.reasoning.renal_risk import MEDICATION_KEYS, safety_problems
 
 ORAL_MAGNESIUM = frozenset(
     {
@@ -32,17 +36,47 @@ ORAL_MAGNESIUM = frozenset(
     }
 )
 ADDITIVE = frozenset({"antacid", "laxative", "laxative-antacid", "bowel-prep", "multivitamin"})
-MEDICATION_KEYS = ("medicationRequests", "medicationStatements")
-NEUTRAL_DIURETIC = "diuretic_other_neutral"
-DIURETICS = (*sorted(WASTING), SPARING, COMBINATION, NEUTRAL_DIURETIC)
+HIGH_STATES = frozenset(
+    {MagnesiumState.SLIGHTLY_HIGH, MagnesiumState.HIGH, MagnesiumState.CRITICAL_HIGH}
+)
+
+CHART_KEYS = (
+    "patient",
+    "conditions",
+    "medicationRequests",
+    "medicationStatements",
+    "allergies",
+    "kidneyLabs",
+    "magnesiumLabs",
+    "pregnancyStatus",
+    "kidneyProcedures",
+)
+SAFETY_SETS = (
+    "renal",
+    "renal_transplant",
+    "safety_neuromuscular",
+    "safety_heart_block",
+    "safety_bowel_obstruction",
+    "pregnancy",
+)
+"""Sets of which a condition that cannot be read is not passed over (SPEC 12.1 U-7)."""
+NOT_ASKED_OF_TAKEN = frozenset(
+    {
+        "migraine_acute",
+        "migraine_preventive_specific",
+        "migraine_preventive_nonspecific",
+        "sglt2_inhibitor",
+    }
+)
+"""Classes of drugs of which no rule asks whether they are taken."""
 
 
 class Findings:
-    """The facts of one chart. `beside` is what is not known of the orders of the call."""
+    """The facts of one chart."""
 
-    def __init__(self, chart: Chart, beside: tuple[Gap, ...] = ()) -> None:
+    def __init__(self, chart: Chart) -> None:
         self.chart = chart
-        self._beside = beside
+        self._met: dict[Gap, None] = {}
         self._parameters = chart.knowledge.parameters
         self._policy = chart.knowledge.policy
 
@@ -150,47 +184,56 @@ class Findings:
         return entry.qualifies
 
     def _diuretic_risk(self, row: RiskRow) -> Fact:
-        found = [
-            use.evidence
-            for use in self.chart.medications
-            if use.regular
-            and use.oral
-            and not use.of(COMBINATION)
-            and any(use.of(drug_class) for drug_class in WASTING)
-        ]
-        return fact(row.id, found, self.chart.gaps(*MEDICATION_KEYS))
+        def counts(use: MedicationUse) -> bool:
+            wastes = not use.of(COMBINATION) and any(use.of(c) for c in WASTING)
+            return wastes and use.regular and use.oral and not use.course_over
+
+        return self._from_uses(row.id, counts)
 
     def _ppi_risk(self, row: RiskRow) -> Fact:
         days = self._parameters.ppi.min_days
-        found = [
-            use.evidence
-            for use in self.chart.medications
-            if use.of("ppi")
-            and use.oral
-            and use.regular
-            and use.since is not None
-            and use.since.days_ago_at_least(self.chart.today) >= days
-        ]
-        return fact(row.id, found, self.chart.gaps(*MEDICATION_KEYS))
+
+        def counts(use: MedicationUse) -> bool:
+            taken = use.of("ppi") and use.oral and use.regular and not use.course_over
+            return taken and self._days_proven(use) >= days
+
+        return self._from_uses(row.id, counts)
+
+    def _days_proven(self, use: MedicationUse) -> int:
+        """Days that a medicine was surely taken: from its start to today, or to the end of its course."""
+        if use.since is None:
+            return -1
+        today = self.chart.today
+        until = today if use.course_end is None else min(today, use.course_end)
+        return use.since.days_ago_at_least(until)
 
     def _hypomagnesaemia_risk(self, row: RiskRow) -> Fact:
         found = [p.evidence[row.valueset] for p in self._counting(row.valueset)]
         low = self.magnesium.state in (MagnesiumState.LOW, MagnesiumState.SEVERE_LOW)
         if low and self.magnesium.evidence is not None:
             found.append(self.magnesium.evidence)
-        return fact(row.id, found, self.chart.gaps("conditions", "magnesiumLabs"))
+        gaps = (*self.chart.gaps("conditions", "magnesiumLabs"), *self.magnesium.gaps)
+        return fact(row.id, found, gaps)
 
     def _wasting_risk(self, row: RiskRow) -> Fact:
-        found = [
-            use.evidence
-            for drug in self._policy.wasting_drugs
+        return self._from_uses(
+            row.id, lambda use: any(self._wastes(use, drug) for drug in self._policy.wasting_drugs)
+        )
+
+    @cached_property
+    def anti_egfr(self) -> tuple[MedicationUse, ...]:
+        """Antibodies against EGFR among what counts as RF8 (SPEC 12.4 M-17)."""
+        counted = {e for r in self.present_risks for e in r.evidence}
+        return tuple(
+            use
             for use in self.chart.medications
-            if self._wastes(use, drug)
-        ]
-        return fact(row.id, found, self.chart.gaps(*MEDICATION_KEYS))
+            if use.evidence in counted and set(use.drug.ingredients) & set(self._policy.anti_egfr)
+        )
 
     def _wastes(self, use: MedicationUse, row: WastingRow) -> bool:
-        if not use.of(row.drug_class) or use.route not in row.routes or not use.regular:
+        if not use.of(row.drug_class) or use.route not in row.routes:
+            return False
+        if not use.regular:
             return False
         if row.ingredients and not set(row.ingredients) & set(use.drug.ingredients):
             return False
@@ -199,7 +242,10 @@ class Findings:
             "antiinfective": self._parameters.risk.antiinfective_days,
         }
         days = windows.get(row.window)
-        return days is None or dates.within(use.since, days, self.chart.today)
+        if days is None:
+            return not use.course_over
+        # What it wastes outlasts the course: the window runs from its start (SPEC 11.13).
+        return dates.within(use.since, days, self.chart.today)
 
     def _counting(
         self, set_id: str, exclude: str = "", past_events: bool = False
@@ -225,76 +271,43 @@ class Findings:
     @cached_property
     def kidney(self) -> Kidney:
         """The kidney class."""
-        return kidney.assess(self.chart)
+        found = kidney.assess(self.chart)
+        self._noted(found.gaps)
+        return found
 
     @cached_property
     def magnesium(self) -> SerumMagnesium:
         """The serum magnesium."""
-        return magnesium.assess(self.chart)
+        found = magnesium.assess(self.chart)
+        self._noted(found.gaps)
+        return found
 
     @property
     def magnesium_high(self) -> bool:
         """Whether the latest serum magnesium is above its limit."""
-        return self.magnesium.state in (MagnesiumState.HIGH, MagnesiumState.CRITICAL_HIGH)
+        return self.magnesium.state in HIGH_STATES
 
     @cached_property
     def renal_risks(self) -> tuple[Fact, ...]:
-        """Features that make unknown kidney function a risk (SPEC 3.3)."""
-        heart_failure = [
-            p.evidence["risk_heart_disease"]
-            for p in self._counting("risk_heart_disease")
-            if any("heart-failure" in e.subtype for e in p.hits["risk_heart_disease"])
-        ]
-        diabetes = [
-            p.evidence["risk_diabetes"]
-            for p in self._counting("risk_diabetes", "risk_diabetes_exclude")
-        ]
-        diuretics = [
-            use.evidence
-            for use in self.chart.medications
-            if use.route != "injectable" and any(use.of(c) for c in DIURETICS)
-        ]
-        calcineurin = [
-            use.evidence
-            for use in self.chart.medications
-            if use.of("calcineurin_inhibitor") and use.route in ("oral", "injectable", "any")
-        ]
-        history = [
-            p.evidence[s]
-            for s in ("renal_ckd", "renal_aki")
-            for p in self.chart.problems.of(s)
-            if p.past_event
-        ]
-        age = list(self.adult.evidence) if self._old_enough_for_renal_risk else []
-        conditions, medications = self.chart.gaps("conditions"), self.chart.gaps(*MEDICATION_KEYS)
-        return (
-            fact("diabetes", diabetes, conditions),
-            fact("heart failure", heart_failure, conditions),
-            fact("diuretic", diuretics, medications),
-            fact("age 65 or over", age),
-            fact("kidney disease on record", history, conditions),
-            fact("calcineurin inhibitor", calcineurin, medications),
-        )
-
-    @property
-    def _old_enough_for_renal_risk(self) -> bool:
-        return self.oldest_age is not None and self.oldest_age >= self._parameters.age.renal_risk
+        """Features that make unknown kidney function a risk (SPEC 3.3, 12.3)."""
+        return renal_risk.features(self.chart)
 
     @property
     def renal_risk(self) -> bool:
         """Whether a renal-risk feature is present, or could not be looked for."""
         return any(f.state != FactState.ABSENT for f in self.renal_risks)
 
+    def dose_of(self, use: MedicationUse) -> DailyDose:
+        """The elemental magnesium a day of an order or statement."""
+        knowledge = self.chart.knowledge
+        return daily_elemental(use, knowledge.drugs, knowledge.dosage)
+
     # -- magnesium taken now -----------------------------------------------------------------
 
     @cached_property
     def oral_magnesium(self) -> tuple[MedicationUse, ...]:
         """Every oral product with magnesium taken now, as needed or not (SPEC 6.1, 11.12)."""
-        return tuple(
-            use
-            for use in magnesium_uses(self.chart.medications)
-            if use.oral and subtype_of(use) in ORAL_MAGNESIUM
-        )
+        return tuple(u for u in magnesium_uses(self.chart.medications) if is_oral_magnesium(u))
 
     @cached_property
     def supplements(self) -> tuple[MedicationUse, ...]:
@@ -312,16 +325,68 @@ class Findings:
             self.chart.gaps(*MEDICATION_KEYS),
         )
 
+    @cached_property
+    def stopped(self) -> tuple[MedicationUse, ...]:
+        """Magnesium supplements that may have been stopped recently (SPEC 12.4 M-15).
+
+        The end of a period counts, else the day it was ordered; without either it may be recent.
+        """
+        months = self._parameters.medication.stopped_within_months
+        first_day = months_before(self.chart.today, months)
+        stopped = (*self.chart.requests.stopped, *self.chart.statements.stopped)
+        ends = [(use, use.ended or use.since) for use in stopped]
+        return tuple(u for u, end in ends if end is None or end.last_day >= first_day)
+
+    @cached_property
+    def stopped_before(self) -> Fact:
+        """Whether a magnesium supplement was tried and stopped."""
+        found = [use.evidence for use in self.stopped]
+        return fact("stopped_magnesium", found, self.chart.gaps(*MEDICATION_KEYS))
+
+    def _from_uses(self, fact_id: str, counts: Callable[[MedicationUse], bool]) -> Fact:
+        """A fact that rests on medicines; one whose status is not clear leaves it unknown."""
+        found = [use.evidence for use in self.chart.medications if counts(use)]
+        gaps = self.chart.gaps(*MEDICATION_KEYS)
+        return fact(fact_id, found, (*gaps, *self._unclear(counts)))
+
+    def _unclear(self, counts: Callable[[MedicationUse], bool]) -> tuple[Gap, ...]:
+        """What is not known for medicines whose status does not say whether they are taken."""
+        parts = {
+            "medicationRequests": self.chart.requests.unclear,
+            "medicationStatements": self.chart.statements.unclear,
+        }
+        return self._noted(
+            Gap(key, f"has {use.label} with a status that is not clear")
+            for key, uses in parts.items()
+            for use in uses
+            if counts(use)
+        )
+
+    def _noted(self, gaps: Iterable[Gap]) -> tuple[Gap, ...]:
+        """Remembers what was found to be missing beside whole keys."""
+        found = tuple(gaps)
+        self._met.update(dict.fromkeys(found))
+        return found
+
     # -- blocks ------------------------------------------------------------------------------
 
     def safety(self, fact_id: str, set_id: str, grade: str = "") -> Fact:
         """A safety condition: active, provisional ones included (SPEC 1, 4.2)."""
         found = [
             p.evidence[set_id]
-            for p in kidney.safety_problems(self.chart, set_id)
+            for p in safety_problems(self.chart, set_id)
             if not grade or any(e.grade == grade for e in p.hits[set_id])
         ]
-        return fact(fact_id, found, self.chart.gaps("conditions"))
+        return fact(fact_id, found, (*self.chart.gaps("conditions"), *self._unread(set_id)))
+
+    def _unread(self, set_id: str) -> tuple[Gap, ...]:
+        """Conditions that cannot be read and whose words name a safety set (SPEC 12.1 U-7)."""
+        return self._noted(
+            Gap(
+                "conditions", f"holds a diagnosis that cannot be read: {evidence.display or set_id}"
+            )
+            for evidence in self.chart.problems.unread_of(set_id)
+        )
 
     @cached_property
     def heart_block(self) -> Fact:
@@ -350,16 +415,30 @@ class Findings:
         if self.magnesium_high and self.magnesium.evidence is not None:
             evidence = (self.magnesium.evidence, *diagnosed.evidence)
             return Fact("hypermagnesaemia", FactState.PRESENT, evidence)
-        if diagnosed.present or not self.magnesium.unknown:
+        if diagnosed.present or not (self.magnesium.unknown or self.magnesium.gaps):
             return diagnosed
         return Fact("hypermagnesaemia", FactState.UNKNOWN, why="serum magnesium is not known")
 
     @cached_property
-    def allergy(self) -> Fact:
-        """A recorded allergy or intolerance to magnesium (B6)."""
-        return fact(
-            "allergy_magnesium", self.chart.allergies.magnesium, self.chart.gaps("allergies")
+    def slightly_high(self) -> bool:
+        """Magnesium a little above its limit with normal kidneys and no diagnosis (M-11)."""
+        return (
+            self.magnesium.state is MagnesiumState.SLIGHTLY_HIGH
+            and self.kidney.kidney_class is KidneyClass.NORMAL
+            and not self.safety("hypermagnesaemia", "safety_hypermagnesemia").present
         )
+
+    @cached_property
+    def allergy(self) -> Fact:
+        """A recorded allergy or intolerance to magnesium, but for those of the gut alone (B6)."""
+        gut = set(self.chart.allergies.gut)
+        found = [e for e in self.chart.allergies.magnesium if e not in gut]
+        return fact("allergy_magnesium", found, self.chart.gaps("allergies"))
+
+    @cached_property
+    def gut_intolerance(self) -> Fact:
+        """A reaction to magnesium that was limited to the gut (SPEC 12.4 M-12)."""
+        return fact("gut_intolerance", self.chart.allergies.gut, self.chart.gaps("allergies"))
 
     @cached_property
     def pregnancy(self) -> Fact:
@@ -367,7 +446,7 @@ class Findings:
         days = self._parameters.pregnancy.lookback_days
         found = [
             p.evidence["pregnancy"]
-            for p in kidney.safety_problems(self.chart, "pregnancy")
+            for p in safety_problems(self.chart, "pregnancy")
             if p.when is None
             or dates.maybe_within(p.when, days, self.chart.today)
             or dates.maybe_within(p.recorded, days, self.chart.today)
@@ -375,12 +454,16 @@ class Findings:
         status = self.chart.pregnancy_status
         if status is not None:
             found.append(status)
-        return fact("pregnancy", found, self.chart.gaps("conditions", "pregnancyStatus"))
+        gaps = self.chart.gaps("conditions", "pregnancyStatus")
+        return fact("pregnancy", found, (*gaps, *self._unread("pregnancy")))
 
     @cached_property
     def transplant(self) -> Fact:
-        """A kidney transplant (B10)."""
-        return self.safety("transplant", "renal_transplant")
+        """A kidney transplant, on the problem list or as a procedure (B10, SPEC 12.3 K-1)."""
+        listed = self.safety("transplant", "renal_transplant")
+        found = [*listed.evidence, *self.chart.procedures.of("renal_transplant_procedure")]
+        gaps = self.chart.gaps("conditions", "kidneyProcedures")
+        return fact("transplant", found, (*gaps, *self._unread("renal_transplant")))
 
     @cached_property
     def blocks(self) -> tuple[Fact, ...]:
@@ -412,7 +495,7 @@ class Findings:
         found = list(self.safety("", "caution_diarrhoea").evidence)
         found += [
             p.evidence["risk_gi_malabsorption"]
-            for p in kidney.safety_problems(self.chart, "risk_gi_malabsorption")
+            for p in safety_problems(self.chart, "risk_gi_malabsorption")
             if any(e.tier == "ibd" for e in p.hits["risk_gi_malabsorption"])
         ]
         return fact("diarrhoea", found, self.chart.gaps("conditions"))
@@ -430,18 +513,44 @@ class Findings:
 
     @property
     def gaps(self) -> tuple[Gap, ...]:
-        """Everything that could not be had, by prefetch key, and of the orders of the call."""
-        missing = self.chart.gaps(
-            "conditions",
-            "medicationRequests",
-            "medicationStatements",
-            "allergies",
-            "kidneyLabs",
-            "magnesiumLabs",
-            "pregnancyStatus",
-            "kidneyProcedures",
-        )
-        return (*missing, *self._beside)
+        """Everything that is not known, each prefetch key once, and of the orders of the call."""
+        results = [*self.kidney.gaps, *self.magnesium.gaps]
+        unread = [gap for set_id in SAFETY_SETS for gap in self._unread(set_id)]
+        if unread:  # it is said in its own words
+            results = [gap for gap in results if gap.why != renal_risk.UNREAD]
+        # Last, since reading a result or a dose can show that it cannot be read.
+        chart, drafts = self.chart.gaps(*CHART_KEYS), self.chart.gaps(DRAFTS)
+        return merged((*chart, *results, *unread, *self._unclear(matters), *drafts))
+
+    def gaps_met(self) -> tuple[Gap, ...]:
+        """What turned out to be missing of what was asked for so far; asks for nothing more."""
+        return merged((*self.chart.gaps_met(), *self._met))
+
+
+def merged(gaps: Iterable[Gap]) -> tuple[Gap, ...]:
+    """Each key once, with all reasons."""
+    whys: dict[str, dict[str, None]] = {}
+    withheld: dict[str, dict[str, None]] = {}
+    for gap in gaps:
+        whys.setdefault(gap.key, {})[gap.why] = None
+        withheld.setdefault(gap.key, {}).update(dict.fromkeys(gap.withheld))
+    return tuple(Gap(key, "; ".join(why), tuple(withheld[key])) for key, why in whys.items())
+
+
+def matters(use: MedicationUse) -> bool:
+    """Whether a fact or a check could follow from a medicine that is taken."""
+    return any(c not in NOT_ASKED_OF_TAKEN for c in use.drug.classes)
+
+
+def months_before(day: date, months: int) -> date:
+    """The day so many months before; at the end of a shorter month its last day."""
+    year, month = divmod(day.year * 12 + day.month - 1 - months, 12)
+    return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
+
+
+def is_oral_magnesium(use: MedicationUse) -> bool:
+    """Whether it is a product with magnesium by mouth that the rules know."""
+    return use.oral and subtype_of(use) in ORAL_MAGNESIUM
 
 
 def drug_words(use: MedicationUse) -> str:

@@ -1,25 +1,21 @@
-"""Kidney function: which value counts, and the class it gives (SPEC 3).
+"""The kidney class (SPEC 3.2, 12.2): the tables `kidney` and `kidney_flags` of the policy decide.
 
-The table `kidney` of the policy decides; this module finds which of its findings hold.
+This module finds which of their findings hold. What the results come to is in `egfr`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from datetime import date, datetime, timedelta
-from decimal import Decimal
+from collections.abc import Iterator
+from datetime import date
+from itertools import chain
 
-import msgspec
-
-from cds_service.chart import dates, quantities
+from cds_service.chart import dates
 from cds_service.chart.chart import Chart
-from cds_service.chart.conditions import Problem
-from cds_service.chart.evidence import Evidence, in_order
-from cds_service.chart.labs import LabResult, newest_first
-from cds_service.chart.patient import Person
-from cds_service.chart.quantities import Measured
-from cds_service.knowledge.parameters import CkdEpi2021, Parameters
+from cds_service.chart.evidence import Evidence, Fact, FactState, Gap
+from cds_service.knowledge.model import KidneyFlag, KidneyRow
 from cds_service.reasoning.decision import Kidney, KidneyClass
+from cds_service.reasoning.egfr import Gfr, Results, all_results, ckd_epi_2021, kidney_results
+from cds_service.reasoning.renal_risk import UNREAD, safety_problems, shorteners
 
 SEVERE_STAGES = ("5D", "5", "4")
 MODERATE_STAGES = ("3b", "3", "3a")
@@ -30,297 +26,116 @@ _STAGE_WORDS = {
     "unspecified": "CKD of unknown stage",
 }
 """What a stage is called in a summary: problem lists say it in a dozen ways, some a line long."""
+_STAGE_FINDINGS = {
+    **dict.fromkeys(SEVERE_STAGES, "ckd_severe"),
+    **dict.fromkeys(MODERATE_STAGES, "ckd_moderate"),
+    "unspecified": "ckd_unspecified",
+}
+_UNUSABLE_RESULT = "has a result that cannot be used"
 
-
-class Gfr(msgspec.Struct, frozen=True):
-    """One kidney result as eGFR, reported or computed.
-
-    `value` is `None` where the result cannot be used, and `why` says why. `bound` is "<" where only
-    an upper bound is known. `when` orders results; `preference` is that of the LOINC code, lower is
-    better.
-    """
-
-    value: Decimal | None
-    when: dates.When
-    evidence: Evidence
-    basis: str
-    preference: int = 0
-    bound: str = ""
-    text: str = ""
-    why: str = ""
-
-
-def ckd_epi_2021(
-    creatinine_mg_dl: Decimal, age: int, sex: str, coefficients: CkdEpi2021
-) -> Decimal:
-    """eGFR in mL/min/{1.73_m2} by the CKD-EPI 2021 creatinine equation (Inker 2021, R11).
-
-    Creatinine in mg/dL, age in years, sex "female" or "male".
-    """
-    female = sex == "female"
-    kappa = coefficients.kappa_female if female else coefficients.kappa_male
-    alpha = coefficients.alpha_female if female else coefficients.alpha_male
-    ratio = creatinine_mg_dl / kappa
-    one = Decimal(1)
-    egfr = (
-        coefficients.factor
-        * min(ratio, one) ** alpha
-        * max(ratio, one) ** coefficients.beta
-        * coefficients.age_base**age
-    )
-    return egfr * coefficients.female_factor if female else egfr
+_Found = Iterator[tuple[str, Evidence | None]]
 
 
 def assess(chart: Chart) -> Kidney:
     """The kidney class of the chart's patient."""
-    parameters = chart.knowledge.parameters
-    results = _results(chart)
-    latest = _latest(results, parameters.egfr.creatinine_newer_hours)
-    unusable = _unusable_newer(results, latest)
-    findings = _findings(chart, latest)
-    if unusable is not None or (latest is not None and chart.gaps("kidneyLabs")):
-        # A result that is malformed or was not sent may be newer than the one that counts.
-        findings["unusable_newer"] = unusable
-    row = next(
-        r
-        for r in chart.knowledge.policy.kidney
-        if all(f in findings for f in r.when) and not any(f in findings for f in r.unless)
-    )
-    kidney_class = KidneyClass(row.kidney_class)
+    policy = chart.knowledge.policy
+    results = kidney_results(chart)
+    findings = dict(_findings(chart, results))
+    row = next(r for r in policy.kidney if _holds(r, findings))
+    latest = results.latest
     decisive = next((findings[f] for f in row.when if findings[f] is not None), None)
-    flags = _flags(row.id, chart, latest, findings)
-    shown = latest if latest is not None and latest.value is not None else None
-    by_gfr = decisive is not None and shown is not None and decisive == shown.evidence
+    shown = (decisive, *(r.evidence for r in (latest, results.unusable) if r is not None))
+    evidence = next((e for e in shown if e is not None), None)
+    others = (*(c.evidence for c in results.conflicting), *findings.values(), *shown)
+    kidney_class = KidneyClass(row.kidney_class)
+    flags = [f for f in policy.kidney_flags if row.id in f.rows or not f.rows]
     return Kidney(
         kidney_class=kidney_class,
         rule=row.id,
-        basis=_basis(row.id, shown, by_gfr, decisive),
-        value=shown.value if shown else None,
-        egfr_text=shown.text if shown else "",
-        reason=_reason(row.id, shown, decisive, chart)
-        if kidney_class is not KidneyClass.NORMAL
-        else "",
-        evidence=decisive or (shown.evidence if shown else unusable),
-        others=tuple(
-            dict.fromkeys(
-                e
-                for e in (*findings.values(), shown.evidence if shown else None)
-                if e is not None and e != decisive
-            )
-        ),
-        flags=flags,
-        why=_why_unknown(chart, latest, unusable) if kidney_class is KidneyClass.UNKNOWN else "",
+        basis=_basis(row, latest, decisive, chart),
+        value=latest.value if latest else None,
+        egfr_text=latest.text if latest else "",
+        reason=_reason(row, latest, decisive, chart),
+        evidence=evidence,
+        others=tuple(dict.fromkeys(e for e in others if e is not None and e != evidence)),
+        flags=tuple(dict.fromkeys(f.flag for f in flags if _holds(f, findings))),
+        why=next(_lacking(chart, results)) if kidney_class is KidneyClass.UNKNOWN else "",
+        gaps=tuple(_gaps(chart, results)),
     )
 
 
-def _why_unknown(chart: Chart, latest: Gfr | None, unusable: Evidence | None) -> str:
-    """What is lacking, for the account of a decision."""
-    missing = chart.gaps("kidneyLabs")
-    if missing:
-        return f"{missing[0].key} {missing[0].why}"
-    if unusable is not None:
-        newest = "a newer result" if latest is not None else "the newest result"
-        return f"{newest} {unusable.note}"
-    if latest is None:
-        if chart.kidney_labs.results:
-            return "there is only creatinine, which does not count under 18"
-        return "there is no eGFR and no creatinine by a known code"
-    days = chart.knowledge.parameters.egfr.normal_valid_days
-    if latest.when.days_ago_at_most(chart.today) < -1:
-        return f"eGFR {latest.text} is dated after the day of the call"
-    return f"eGFR {latest.text} is not surely from the last {days} days"
+def _holds(row: KidneyRow | KidneyFlag, findings: dict[str, Evidence | None]) -> bool:
+    return all(f in findings for f in row.when) and not any(f in findings for f in row.unless)
 
 
-def _results(chart: Chart, older: bool = False) -> list[Gfr]:
-    """eGFR and creatinine results, newest first, as far back as the newest usable one of each.
-
-    With `older` all of them.
-    """
-    results = newest_first(chart.kidney_labs.results)
-    reported = [r for r in results if r.set_id == "lab_egfr"]
-    sampled = [r for r in results if r.set_id != "lab_egfr"]
-    parameters = chart.knowledge.parameters
-    return [
-        *_until_usable(reported, lambda r: _reported(r, parameters), older),
-        *_until_usable(sampled, lambda r: _computed(r, chart.person, parameters), older),
-    ]
+# ------------------------------------------------------------------------------ findings
 
 
-def _until_usable(
-    results: list[LabResult], read: Callable[[LabResult], Gfr | None], older: bool
-) -> Iterator[Gfr]:
-    """Reads results until what is left is surely older than a usable one."""
-    bar: datetime | None = None
-    for result in results:
-        if bar is not None and result.when.latest < bar and not older:
-            return
-        gfr = read(result)
-        if gfr is None:
-            continue
-        yield gfr
-        if gfr.value is not None:
-            bar = max(bar, result.when.earliest) if bar else result.when.earliest
+def _findings(chart: Chart, results: Results) -> _Found:
+    """The findings of the tables that hold, each with the evidence for it if there is one."""
+    yield from _diseases(chart, results)
+    if results.latest is not None:
+        yield from _values(chart, results.latest)
+    if results.is_open:
+        yield "order_open", None
+    if results.conflicting:
+        yield "conflicting", results.conflicting[0].evidence
+    if results.unusable is not None:
+        yield "unusable_newer", results.unusable.evidence
+    unread = chart.problems.unread_of("renal")
+    if unread or chart.gaps("kidneyLabs"):
+        # What was not sent or not read may be worse than what counts.
+        yield "partly_known", unread[0] if unread else None
 
 
-def _reported(result: LabResult, parameters: Parameters) -> Gfr:
-    limits = parameters.egfr
-    measured, why, evidence = result.read()
-    value, bound = None, ""
-    if measured is not None and measured.unit in (quantities.EGFR, ""):
-        value, bound = _bounded(measured.value, measured.comparator, parameters)
-        why = "" if value is not None else "its comparator leaves the value open"
-        if value is not None and not limits.plausible_min <= measured.value <= limits.plausible_max:
-            value, why = None, "is not plausible"
-    elif measured is not None:
-        why = "has a unit that is not one of eGFR"
-    text = f"{measured.comparator}{_said(measured.value)}" if measured and value is not None else ""
-    return Gfr(value, result.when, evidence, "eGFR", result.entry.preference, bound, text, why)
-
-
-def _bounded(value: Decimal, comparator: str, parameters: Parameters) -> tuple[Decimal | None, str]:
-    """The value that a comparator leaves (SPEC 3.1): ">60" is 60, "<15" is 14.9, ">45" is nothing.
-
-    "<60" says at most MODERATE, not how low: it is kept as an upper bound. "<90" says nothing.
-    """
-    limits = parameters.egfr
-    if comparator == "":
-        return value, ""
-    if comparator in (">", ">="):
-        return (value, "") if value >= limits.greater_than_usable_from else (None, "")
-    if comparator in ("<", "<=") and value <= limits.moderate_below:
-        bound = "" if value <= limits.severe_below else "<"
-        return value - limits.comparator_below_offset, bound
-    return None, ""
-
-
-def _computed(result: LabResult, person: Person, parameters: Parameters) -> Gfr | None:
-    """eGFR from a creatinine; `None` where the equation is not for this patient's age.
-
-    Under 18 at sampling only a reported eGFR counts. Where the age is not exact, the higher one
-    is taken: it gives the lower eGFR.
-    """
-    sampled = result.when.first_day if result.when.written else None
-    day = sampled if sampled is not None else date.max
-    youngest = person.age_at_least(day) if sampled is not None else None
-    oldest = person.age_at_most(day) if sampled is not None else None
-    limits = parameters.creatinine
-    if youngest is not None and youngest < limits.min_age_for_equation:
-        return None
-    measured, why, evidence = result.read()
-    mg_dl = _creatinine_mg_dl(measured, result.entry.default_unit, parameters)
-    if measured is None or mg_dl is None or oldest is None or not person.sex:
-        why = why or (
-            "has no plausible value in a unit of creatinine"
-            if mg_dl is None
-            else "the equation needs sex, and age at sampling"
-        )
-        return Gfr(None, result.when, evidence, "creatinine", why=why)
-    egfr = ckd_epi_2021(mg_dl, oldest, person.sex, parameters.ckd_epi_2021)
-    flipped = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}.get(
-        measured.comparator, measured.comparator
-    )
-    value, bound = (egfr, "") if not flipped else _bounded(egfr, flipped, parameters)
-    text = "" if value is None else _said(value)
-    why = "" if value is not None else "its comparator leaves the value open"
-    return Gfr(value, result.when, evidence, "creatinine", 0, bound, text, why)
-
-
-def _said(value: Decimal) -> str:
-    """A value for display, with one decimal at most, and never rounded up: 59.96 reads 59.9."""
-    if value == value.to_integral_value():
-        return f"{value.to_integral_value():f}"
-    return f"{value.quantize(Decimal('0.1'), rounding='ROUND_DOWN'):f}"
-
-
-def _creatinine_mg_dl(
-    measured: Measured | None, default_unit: str, parameters: Parameters
-) -> Decimal | None:
-    if measured is None or measured.unit is None:
-        return None
-    limits = parameters.creatinine
-    unit = measured.unit or default_unit
-    per_mg_dl = {
-        quantities.MG_DL: Decimal(1),
-        quantities.UMOL_L: limits.umol_l_per_mg_dl,
-        quantities.MMOL_L: limits.umol_l_per_mg_dl / 1000,
-    }.get(unit)
-    if per_mg_dl is None:
-        return None
-    mg_dl = measured.value / per_mg_dl
-    return mg_dl if limits.plausible_min_mg_dl <= mg_dl <= limits.plausible_max_mg_dl else None
-
-
-def _latest(results: list[Gfr], newer_hours: int) -> Gfr | None:
-    """The usable result that counts: eGFR, unless a creatinine is clearly newer (SPEC 3.1)."""
-    usable = [r for r in results if r.value is not None]
-    reported = _newest([r for r in usable if r.basis == "eGFR"])
-    computed = _newest([r for r in usable if r.basis == "creatinine"])
-    if reported is None or computed is None:
-        return reported or computed
-    newer = computed.when.earliest - reported.when.latest > timedelta(hours=newer_hours)
-    if newer:
-        return computed
-    surely_not = computed.when.latest - reported.when.earliest <= timedelta(hours=newer_hours)
-    if surely_not:
-        return reported
-    # The dates leave it open which is newer: the lower one is the safer reading.
-    return min(reported, computed, key=lambda r: r.value or Decimal(0))
-
-
-def _newest(results: list[Gfr]) -> Gfr | None:
-    """Latest time wins; at the same time the preferred code, then the lowest value."""
-    if not results:
-        return None
-    bar = max(r.when.earliest for r in results)
-    candidates = [r for r in results if r.when.latest >= bar]
-    exact = len({(r.when.earliest, r.when.latest) for r in candidates}) == 1
-    if exact:
-        return min(candidates, key=lambda r: (r.preference, r.value or Decimal(0)))
-    return min(candidates, key=lambda r: r.value or Decimal(0))
-
-
-def _unusable_newer(results: Iterable[Gfr], latest: Gfr | None) -> Evidence | None:
-    """A result that cannot be used and may be newer than the one that counts."""
-    bar = latest.when.earliest if latest is not None else None
-    for result in results:
-        if result.value is None and (bar is None or result.when.latest > bar):
-            return msgspec.structs.replace(result.evidence, note=f"cannot be used: {result.why}")
-    return None
-
-
-def _findings(chart: Chart, latest: Gfr | None) -> dict[str, Evidence | None]:
-    """Which findings of the kidney table hold, each with the evidence for it."""
-    limits = chart.knowledge.parameters
-    findings: dict[str, Evidence | None] = {}
+def _diseases(chart: Chart, results: Results) -> _Found:
     dialysis = _dialysis(chart)
     if dialysis is not None:
-        findings["dialysis"] = dialysis
-    aki = _open_aki(chart)
+        yield "dialysis", dialysis
+    aki = _open_aki(chart, results)
     if aki is not None:
-        findings["aki_open"] = aki
+        yield "aki_open", aki
     stage, ckd = worst_ckd(chart)
-    if ckd is not None:
-        name = (
-            "ckd_severe"
-            if stage in SEVERE_STAGES
-            else "ckd_moderate"
-            if stage in MODERATE_STAGES
-            else ""
-        ) or ("ckd_unspecified" if stage == "unspecified" else "ckd_mild")
-        findings[name] = ckd
-    if latest is not None and latest.value is not None:
-        if latest.value < limits.egfr.severe_below:
-            findings["egfr_severe"] = latest.evidence
-        elif latest.value < limits.egfr.moderate_below:
-            findings["egfr_moderate"] = latest.evidence
-        elif _fresh(latest, limits.egfr.normal_valid_days, chart.today):
-            findings["egfr_normal_fresh"] = latest.evidence
-        transplant = _transplant(chart)
-        if transplant is not None and _fresh(
-            latest, limits.renal.transplant_egfr_days, chart.today
-        ):
-            findings["transplant_with_fresh_egfr"] = transplant
-    return findings
+    if stage in _STAGE_FINDINGS:
+        yield _STAGE_FINDINGS[stage], ckd
+
+
+def _values(chart: Chart, latest: Gfr) -> _Found:
+    """What the result that counts says, and how old it is."""
+    parameters = chart.knowledge.parameters
+    limits, found = parameters.egfr, latest.evidence
+    yield "egfr_on_file", found
+    if latest.bound:
+        yield "egfr_bound", found
+    if latest.value < limits.severe_below:
+        yield "egfr_severe", found
+    elif latest.value < limits.moderate_below:
+        yield "egfr_moderate", found
+        if not _fresh(latest, limits.moderate_fresh_days, chart.today):
+            yield "egfr_stale", found
+    else:
+        if _fresh(latest, limits.discordant_valid_days, chart.today):
+            yield "egfr_good", found
+        if _good_and_fresh(latest, chart):
+            yield "egfr_normal_fresh", found
+    transplant = _transplant(chart)
+    if transplant is not None and _fresh(
+        latest, parameters.renal.transplant_egfr_days, chart.today
+    ):
+        yield "transplant_with_fresh_egfr", transplant
+
+
+def _good_and_fresh(latest: Gfr, chart: Chart) -> bool:
+    """Whether a good result still holds: shorter where something puts the kidney at risk (N-4)."""
+    limits = chart.knowledge.parameters.egfr
+    if _fresh(latest, limits.normal_valid_days_at_risk, chart.today):
+        return True
+    return _fresh(latest, limits.normal_valid_days, chart.today) and _shortener(chart) is None
+
+
+def _shortener(chart: Chart) -> Fact | None:
+    """What makes a good result hold for a shorter time: found, or not looked for."""
+    return next((f for f in shorteners(chart) if f.state is not FactState.ABSENT), None)
 
 
 def _fresh(result: Gfr, days: int, today: date) -> bool:
@@ -329,23 +144,21 @@ def _fresh(result: Gfr, days: int, today: date) -> bool:
     return age <= days and result.when.days_ago_at_least(today) >= -1
 
 
-def safety_problems(chart: Chart, set_id: str) -> list[Problem]:
-    """Active problems of a set, newest first, confirmed or not: safety conditions accept
-    provisional ones."""
-    found = {p.evidence[set_id]: p for p in chart.problems.of(set_id) if p.active}
-    return [found[evidence] for evidence in in_order(found)]
-
-
 def _dialysis(chart: Chart) -> Evidence | None:
     """What names dialysis itself goes before end-stage disease, which may be without it."""
     problems = safety_problems(chart, "renal_dialysis")
     named = [p.evidence["renal_dialysis"] for p in problems if "renal_ckd" not in p.hits]
     others = [p.evidence["renal_dialysis"] for p in problems]
-    return next(iter((*named, *in_order(chart.dialysis.procedures), *others)), None)
+    return next(chain(named, chart.procedures.of("renal_dialysis"), others), None)
 
 
-def _open_aki(chart: Chart) -> Evidence | None:
+def _open_aki(chart: Chart, results: Results) -> Evidence | None:
+    """A recent acute kidney injury after which no result shows good function.
+
+    A good result with which another one of the same time disagrees clears nothing.
+    """
     limits = chart.knowledge.parameters
+    doubted = [c.evidence for c in results.conflicting]
     for problem in safety_problems(chart, "renal_aki"):
         if problem.when is None:
             continue
@@ -353,10 +166,11 @@ def _open_aki(chart: Chart) -> Evidence | None:
         if not dates.maybe_within(when, limits.renal.aki_days, chart.today):
             continue
         cleared = any(
-            r.value is not None
+            isinstance(r, Gfr)
             and r.value >= limits.egfr.moderate_below
             and (r.when.first_day - when.last_day).days >= limits.renal.aki_cleared_after_days
-            for r in _results(chart, older=True)
+            and r.evidence not in doubted
+            for r in all_results(chart)
         )
         if not cleared:
             return problem.evidence["renal_aki"]
@@ -378,59 +192,33 @@ def worst_ckd(chart: Chart) -> tuple[str, Evidence | None]:
 
 
 def _transplant(chart: Chart) -> Evidence | None:
-    problems = safety_problems(chart, "renal_transplant")
-    return problems[0].evidence["renal_transplant"] if problems else None
+    """A kidney transplant, by diagnosis or by procedure (SPEC 12.3 K-1)."""
+    diagnosed = (p.evidence["renal_transplant"] for p in safety_problems(chart, "renal_transplant"))
+    return next(chain(diagnosed, chart.procedures.of("renal_transplant_procedure")), None)
 
 
-def _flags(
-    rule: str,
-    chart: Chart,
-    latest: Gfr | None,
-    findings: dict[str, Evidence | None],
-) -> tuple[str, ...]:
-    limits = chart.knowledge.parameters.egfr
-    flags = []
-    good = latest is not None and latest.value is not None and latest.value >= limits.moderate_below
-    if rule == "egfr-moderate" and latest is not None:
-        if not _fresh(latest, limits.moderate_fresh_days, chart.today):
-            flags.append("stale")
-        if latest.bound:
-            flags.append("needs_labs")
-    if rule == "ckd-moderate":
-        fresh_good = (
-            good
-            and latest is not None
-            and _fresh(latest, limits.discordant_valid_days, chart.today)
-        )
-        flags.append("discordant" if fresh_good else "needs_labs")
-    if rule == "ckd-unspecified":
-        flags.append("needs_labs")
-    if rule == "ckd-severe" and latest is not None:
-        flags.append("disagrees")
-    if "unusable_newer" in findings:
-        flags.append("unusable_newer")
-    return tuple(flags)
+# ------------------------------------------------------------------------- what is said of it
 
 
-def _basis(rule: str, shown: Gfr | None, by_gfr: bool, decisive: Evidence | None) -> str:
-    if by_gfr and shown is not None:
-        return shown.basis
-    if decisive is not None and decisive.resource.startswith("Procedure"):
+def _basis(row: KidneyRow, latest: Gfr | None, decisive: Evidence | None, chart: Chart) -> str:
+    if latest is not None and decisive == latest.evidence:
+        return latest.basis
+    if row.basis == "diagnosis" and decisive in chart.procedures.of("renal_dialysis"):
         return "procedure"
-    if rule == "dialysis" or rule.startswith(("aki", "ckd")):
-        return "diagnosis"
-    return "none"
+    return row.basis
 
 
-def _reason(rule: str, shown: Gfr | None, decisive: Evidence | None, chart: Chart) -> str:
-    """The finding in a few words; the chart's own words for it stand in the evidence."""
-    if rule == "dialysis" and decisive is not None and _names_dialysis(decisive, chart):
-        return "dialysis"
-    if rule == "aki":
-        return "acute kidney injury"
-    if rule.startswith("egfr") and shown is not None:
-        return f"eGFR {shown.text}"
-    return _STAGE_WORDS[worst_ckd(chart)[0]] if rule.startswith(("ckd", "dialysis")) else ""
+def _reason(row: KidneyRow, latest: Gfr | None, decisive: Evidence | None, chart: Chart) -> str:
+    """The finding in a few words; the chart's own words for it are in the evidence."""
+    if not row.reason:
+        return ""
+    stage = _STAGE_WORDS.get(worst_ckd(chart)[0], "")
+    on_dialysis = decisive is not None and _names_dialysis(decisive, chart)
+    return row.reason.format(
+        egfr=latest.text if latest else "",
+        stage=stage,
+        dialysis="dialysis" if on_dialysis else stage,
+    )
 
 
 def _names_dialysis(evidence: Evidence, chart: Chart) -> bool:
@@ -439,3 +227,43 @@ def _names_dialysis(evidence: Evidence, chart: Chart) -> bool:
     return not any(
         hit.set_id == "renal_ckd" and "dialysis" not in hit.entry.display.lower() for hit in hits
     )
+
+
+def _gaps(chart: Chart, results: Results) -> Iterator[Gap]:
+    """What is on file but cannot be used, of keys that could be read."""
+    if results.unusable is not None:
+        yield Gap("kidneyLabs", _UNUSABLE_RESULT)
+    if chart.problems.unread_of("renal"):
+        yield Gap("conditions", UNREAD)
+
+
+def _lacking(chart: Chart, results: Results) -> Iterator[str]:
+    """What is lacking for a class, for the account of a decision; the first is the most telling."""
+    latest, unusable = results.latest, results.unusable
+    for gap in chart.gaps("kidneyLabs"):
+        yield f"{gap.key} {gap.why}"
+    if unusable is not None:
+        newest = "a newer result" if latest is not None else "the newest result"
+        yield f"{newest} {unusable.evidence.note}"
+    if chart.problems.unread_of("renal"):
+        yield f"conditions {UNREAD}"
+    if latest is None and chart.kidney_labs.results:
+        yield "there is only creatinine, which does not count under 18"
+    elif latest is None:
+        yield "there is no eGFR and no creatinine by a known code"
+    elif latest.when.days_ago_at_most(chart.today) < -1:
+        yield f"eGFR {latest.text} is dated after the day of the call"
+    else:
+        yield f"eGFR {latest.text} is not surely from the last {_valid_days(latest, chart)}"
+
+
+def _valid_days(latest: Gfr, chart: Chart) -> str:
+    limits = chart.knowledge.parameters.egfr
+    shortener = _shortener(chart)
+    if shortener is None or not _fresh(latest, limits.normal_valid_days, chart.today):
+        return f"{limits.normal_valid_days} days"
+    found = shortener.id if shortener.present else f"{shortener.id}: {shortener.why}"
+    return f"{limits.normal_valid_days_at_risk} days, for which it holds here ({found})"
+
+
+__all__ = ["assess", "ckd_epi_2021", "safety_problems", "worst_ckd"]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from datetime import UTC, datetime
 from decimal import ROUND_DOWN, Decimal
 
 import msgspec
 
 from cds_service.chart import dates, quantities
 from cds_service.chart.chart import Chart
-from cds_service.chart.evidence import Evidence
+from cds_service.chart.evidence import Evidence, Gap
 from cds_service.chart.labs import LabResult, newest_first
 from cds_service.chart.quantities import Measured
 from cds_service.knowledge.parameters import Magnesium
@@ -16,6 +18,8 @@ from cds_service.reasoning.decision import MagnesiumState, SerumMagnesium
 
 _HALF_STEP = Decimal("0.0001")
 _SHOWN = Decimal("0.001")
+_FIRST = datetime.min.replace(tzinfo=UTC)
+_UNUSABLE = "has a result that cannot be used"
 
 
 class _Limits(msgspec.Struct, frozen=True):
@@ -24,6 +28,7 @@ class _Limits(msgspec.Struct, frozen=True):
     severe_low: Decimal
     low: Decimal
     high: Decimal
+    slightly_high_below: Decimal
     critical_high: Decimal
 
 
@@ -39,37 +44,53 @@ class _Level(msgspec.Struct, frozen=True):
 
 
 def assess(chart: Chart) -> SerumMagnesium:
-    """Where the serum magnesium lies; unknown where the results could not be had."""
+    """Where the serum magnesium lies; unknown where a result that may be the newest is not known."""
     limits = chart.knowledge.parameters.magnesium
-    recent = [
-        r
-        for r in newest_first(chart.magnesium_labs.results)
-        if r.entry.use and dates.maybe_within(r.when, limits.valid_days, chart.today)
-    ]
+    labs = chart.magnesium_labs
+
+    def is_recent(when: dates.When) -> bool:
+        return dates.maybe_within(when, limits.valid_days, chart.today)
+
+    recent = [r for r in newest_first(labs.results) if r.entry.use and is_recent(r.when)]
+    levels, unusable = _newest_levels(recent, limits)
+    bar = max((level.result.when.earliest for level in levels), default=_FIRST)
+    unread = any(is_recent(u.when) and u.when.latest >= bar for u in labs.unread)
+    gaps = (Gap("magnesiumLabs", _UNUSABLE),) if unusable or unread else ()
+    unknown = bool(gaps or chart.gaps("magnesiumLabs"))
+    why = _why(chart, bool(levels), unknown, limits)
+    if not levels:
+        return SerumMagnesium(MagnesiumState.NONE, unknown=unknown, why=why, gaps=gaps)
+    decisive = _decisive([level for level in levels if level.result.when.latest >= bar])
+    state = _state(decisive)
+    if state is MagnesiumState.LOW and not dates.within(
+        decisive.result.when, limits.valid_days, chart.today
+    ):
+        state = MagnesiumState.NONE
+    return SerumMagnesium(state, _text(decisive), decisive.evidence, unknown, why, gaps)
+
+
+def _newest_levels(recent: Iterable[LabResult], limits: Magnesium) -> tuple[list[_Level], bool]:
+    """The usable results that may be the newest, and whether one that cannot be used may be.
+
+    What is left is surely older than a usable one.
+    """
     levels: list[_Level] = []
-    unknown = bool(chart.gaps("magnesiumLabs"))
+    unusable = False
     for result in recent:
         if levels and result.when.latest < max(level.result.when.earliest for level in levels):
             break
         level = _level(result, limits)
         if level is None:
-            unknown = True
+            unusable = True
         else:
             levels.append(level)
-    why = _why(chart, bool(levels), unknown, limits)
-    if not levels:
-        return SerumMagnesium(MagnesiumState.NONE, unknown=unknown, why=why)
-    bar = max(level.result.when.earliest for level in levels)
-    latest = [level for level in levels if level.result.when.latest >= bar]
+    return levels, unusable
+
+
+def _decisive(latest: list[_Level]) -> _Level:
+    """Of results that may be equally new the one that is furthest from harmless."""
     primary = [level for level in latest if not level.result.entry.secondary]
-    # Of results that may be equally new the one that is furthest from harmless decides.
-    decisive = max(primary or latest, key=lambda level: _RANK[_state(level)])
-    state = _state(decisive)
-    if state in (MagnesiumState.LOW, MagnesiumState.SEVERE_LOW) and not dates.within(
-        decisive.result.when, limits.valid_days, chart.today
-    ):
-        state = MagnesiumState.NONE
-    return SerumMagnesium(state, _text(decisive), decisive.evidence, unknown, why)
+    return max(primary or latest, key=lambda level: _RANK[_state(level)])
 
 
 def _why(chart: Chart, found: bool, unknown: bool, limits: Magnesium) -> str:
@@ -89,8 +110,9 @@ _RANK = {
     MagnesiumState.NORMAL: 1,
     MagnesiumState.LOW: 2,
     MagnesiumState.SEVERE_LOW: 3,
-    MagnesiumState.HIGH: 4,
-    MagnesiumState.CRITICAL_HIGH: 5,
+    MagnesiumState.SLIGHTLY_HIGH: 4,
+    MagnesiumState.HIGH: 5,
+    MagnesiumState.CRITICAL_HIGH: 6,
 }
 
 
@@ -124,10 +146,18 @@ def _in_own_unit(value: Decimal, unit: str, limits: Magnesium) -> Decimal | None
 def _limits(limits: Magnesium, unit: str) -> _Limits:
     if unit == quantities.MG_DL:
         return _Limits(
-            limits.severe_low_mg_dl, limits.low_mg_dl, limits.high_mg_dl, limits.critical_high_mg_dl
+            severe_low=limits.severe_low_mg_dl,
+            low=limits.low_mg_dl,
+            high=limits.high_mg_dl,
+            slightly_high_below=limits.mild_high_below_mg_dl,
+            critical_high=limits.critical_high_mg_dl,
         )
     return _Limits(
-        limits.severe_low_mmol_l, limits.low_mmol_l, limits.high_mmol_l, limits.critical_high_mmol_l
+        severe_low=limits.severe_low_mmol_l,
+        low=limits.low_mmol_l,
+        high=limits.high_mmol_l,
+        slightly_high_below=limits.mild_high_below_mmol_l,
+        critical_high=limits.critical_high_mmol_l,
     )
 
 
@@ -152,13 +182,19 @@ def _as_said(value: Decimal, comparator: str, low: Decimal, high: Decimal) -> De
 
 
 def _state(level: _Level) -> MagnesiumState:
-    if level.value < level.limits.severe_low:
+    limits = level.limits
+    if level.value < limits.severe_low:
         return MagnesiumState.SEVERE_LOW
-    if level.value < level.limits.low:
+    if level.value < limits.low:
         return MagnesiumState.LOW
-    if level.value > level.limits.critical_high:
+    if level.value <= level.high:
+        return MagnesiumState.NORMAL
+    if level.value > limits.critical_high:
         return MagnesiumState.CRITICAL_HIGH
-    return MagnesiumState.HIGH if level.value > level.high else MagnesiumState.NORMAL
+    # A lower bound does not say how far above the limit it is.
+    is_bound = level.measured.comparator != ""
+    is_slight = level.value < limits.slightly_high_below and not is_bound
+    return MagnesiumState.SLIGHTLY_HIGH if is_slight else MagnesiumState.HIGH
 
 
 def _text(level: _Level) -> str:

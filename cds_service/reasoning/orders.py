@@ -1,20 +1,25 @@
 """The draft orders of a call: which are meant, what each is for, and what they change in the chart.
 
 Clients send `draftOrders` in many shapes: no `Bundle.type`, entries with `fullUrl` only, bare
-resources, drafts without any id, selections by `Type/id` or bare id. None of that is an error.
+resources, drafts without any id, selections by `Type/id` or bare id. None of that is an error. An
+entry that is no readable order is an order that nobody can identify.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
-from cds_service.chart.chart import Chart
+from cds_service.chart.chart import DRAFTS, Chart
 from cds_service.chart.evidence import Gap
 from cds_service.chart.medications import MedicationUse
 from cds_service.chart.subject import bare_id
+from cds_service.fhir.drafts import DraftEntry, draft_entries
+from cds_service.fhir.reading import Shape
+from cds_service.fhir.types import NOT_AN_ORDER_OF_DRUGS
+from cds_service.fhir.wire import CodeableConcept, Contained, DraftOrder, Reference
 from cds_service.knowledge.drugs import COMBINATION, MAGNESIUM, WASTING
 from cds_service.reasoning.decision import OrderRef
 from cds_service.reasoning.findings import subtype_of
@@ -23,15 +28,22 @@ ENDING = frozenset({"stopped", "cancelled", "entered-in-error", "completed", "on
 SILENCING = frozenset({"supplement", "antacid", "laxative", "laxative-antacid", "bowel-prep"})
 PANELS = frozenset({"24320-4", "51990-0", "24321-2"})
 """LOINC panels that include creatinine, potassium and calcium."""
+NO_ORDER = "holds an entry that is no readable order"
+OTHER_FORM = "names a medication in a form that cannot be read"
+_MEDICATION_MEMBERS = frozenset({"medicationCodeableConcept", "medicationReference"})
+_CONTAINED: Shape[list[Contained]] = Shape(list[Contained])
+_CONCEPT: Shape[CodeableConcept] = Shape(CodeableConcept)
 
 
 class Draft(msgspec.Struct, frozen=True):
     """A draft order. `use` is `None` for orders that no rule knows.
 
-    `unidentified` says why nobody can tell what it orders; it could be anything, magnesium too.
+    `order` is what of it can be read. `unidentified` says why nobody can tell what it orders; it
+    could be anything, magnesium too.
     """
 
     ref: OrderRef
+    order: DraftOrder
     ids: frozenset[str]
     kind: str
     use: MedicationUse | None
@@ -46,9 +58,13 @@ class Draft(msgspec.Struct, frozen=True):
 
 
 class Drafts(msgspec.Struct, frozen=True):
-    """All draft orders of a call."""
+    """All draft orders of a call.
+
+    `gaps` is what is not known of those that start or change something.
+    """
 
     orders: tuple[Draft, ...] = ()
+    gaps: tuple[Gap, ...] = ()
 
     @property
     def selected(self) -> tuple[Draft, ...]:
@@ -61,12 +77,6 @@ class Drafts(msgspec.Struct, frozen=True):
         return tuple(d for d in self.orders if not d.ending)
 
     @property
-    def gaps(self) -> tuple[Gap, ...]:
-        """What is not known of the orders that start or change something."""
-        whys = dict.fromkeys(d.unidentified for d in self.new if d.unidentified)
-        return (Gap("draftOrders", "; ".join(whys)),) if whys else ()
-
-    @property
     def silences_suggestions(self) -> bool:
         """Whether magnesium is already being ordered (SPEC 6.2, 11.7)."""
         return any(
@@ -77,53 +87,86 @@ class Drafts(msgspec.Struct, frozen=True):
 
 def read_drafts(chart: Chart, context: Mapping[str, Any], all_selected: bool) -> Drafts:
     """The draft orders in a hook's context; with `all_selected` (order-sign) each one is meant."""
-    entries = list(_entries(context.get("draftOrders")))
-    chart.add_medications([r for _, r in entries if r.get("resourceType") == "Medication"])
+    entries = list(draft_entries(context))
+    chart.add_drafts(entries)
     found = [
-        _draft(chart, full_url, resource)
-        for full_url, resource in entries
-        if resource.get("resourceType") != "Medication"
+        _draft(chart, entry, position)
+        for position, entry in enumerate(entries)
+        if entry.kind not in BESIDE
     ]
+    gaps = chart.gaps(DRAFTS)
     if all_selected:
-        return Drafts(tuple(msgspec.structs.replace(d, selected=True) for d in found))
+        return Drafts(tuple(msgspec.structs.replace(d, selected=True) for d in found), gaps)
     wanted = {bare_id(s) for s in context.get("selections") or () if isinstance(s, str)}
-    if not any(d.ids & wanted for d in found):
-        # Who sends no id on a new draft cannot name it in the selections: those are meant.
-        return Drafts(tuple(msgspec.structs.replace(d, selected=not d.ids) for d in found))
-    return Drafts(tuple(msgspec.structs.replace(d, selected=bool(d.ids & wanted)) for d in found))
+    named = frozenset().union(*(d.ids for d in found)) & wanted
+    # Who sends no id on a new draft cannot name it in the selections: those are meant. And what is
+    # selected but not there may be what cannot be read.
+    return Drafts(
+        tuple(
+            msgspec.structs.replace(d, selected=_is_meant(d, named, bool(wanted - named)))
+            for d in found
+        ),
+        gaps,
+    )
 
 
-def _entries(bundle: Any) -> Iterable[tuple[str, Mapping[str, Any]]]:
-    rows = bundle.get("entry") if isinstance(bundle, Mapping) else bundle
-    for row in rows if isinstance(rows, list) else ():
-        if not isinstance(row, Mapping):
-            continue
-        resource = row.get("resource", row if "resourceType" in row else None)
-        if isinstance(resource, Mapping):
-            full_url = row.get("fullUrl")
-            yield full_url if isinstance(full_url, str) else "", resource
+BESIDE = frozenset({"Medication", "Condition"})
+"""Resources among the draft orders that are no orders, but to which orders refer."""
 
 
-def _draft(chart: Chart, full_url: str, resource: Mapping[str, Any]) -> Draft:
-    kind = resource.get("resourceType")
-    kind = kind if isinstance(kind, str) else ""
-    own = resource.get("id")
-    ids = {i for i in (own, bare_id(full_url) if full_url else None) if isinstance(i, str) and i}
-    known = own if isinstance(own, str) and own else next(iter(ids), "")
+def _is_meant(draft: Draft, named: frozenset[str], missing: bool) -> bool:
+    if draft.ids:
+        return bool(draft.ids & named)
+    return not named or (missing and draft.unidentified == NO_ORDER)
+
+
+def _draft(chart: Chart, entry: DraftEntry, position: int) -> Draft:
+    order, kind = entry.order or DraftOrder(), entry.kind
+    own = order.id or ""
+    ids = {i for i in (own, bare_id(entry.full_url) if entry.full_url else "") if i}
+    known = own or next(iter(ids), "")
     reference = f"{kind}/{known}" if known and kind else ""
+    name = reference or f"{kind or 'entry'} (draft)"
     use, unidentified = None, ""
     if kind == "MedicationRequest":
-        use = chart.draft(resource, reference or "MedicationRequest (draft)")
-        unidentified = chart.unidentified(resource) if use is None else ""
-    return Draft(
-        ref=OrderRef(reference, use.label if use else "", dict(resource)),
+        use = chart.draft(order, name)
+        unidentified = _unidentified(chart, entry, order) if use is None else ""
+    elif kind not in NOT_AN_ORDER_OF_DRUGS:
+        name, unidentified = f"entry {position}", NO_ORDER
+    draft = Draft(
+        ref=OrderRef(reference, use.label if use else "", dict(entry.resource)),
+        order=order,
         ids=frozenset(ids),
         kind=kind,
         use=use,
-        ending=_text(resource.get("status")) in ENDING or resource.get("doNotPerform") is True,
+        ending=order.status in ENDING or order.doNotPerform is True,
         selected=False,
         unidentified=unidentified,
     )
+    _record(chart, draft, entry, name)
+    return draft
+
+
+def _unidentified(chart: Chart, entry: DraftEntry, order: DraftOrder) -> str:
+    """Why nobody can tell what a medication order orders; "" where that is known, or left open."""
+    members = {name for name in entry.resource if name.startswith("medication")}
+    lost = any(part.element.startswith("medication") for part in entry.unread)
+    if (lost or members - _MEDICATION_MEMBERS) and not chart.is_named(order):
+        return OTHER_FORM
+    return chart.unidentified(order)
+
+
+def _record(chart: Chart, draft: Draft, entry: DraftEntry, name: str) -> None:
+    """Name what of a draft cannot be read. Of orders of other things no fact depends on it."""
+    reader = chart.reader(DRAFTS)
+    matters = draft.kind == "MedicationRequest" and not draft.ending
+    record = reader.note if matters else reader.mention
+    for part in entry.unread:
+        record(name, part.element, part.why)
+    if draft.unidentified:
+        (reader.mention if draft.ending else reader.note)(name, "", draft.unidentified)
+    elif matters and not (draft.order.medicationCodeableConcept or draft.order.medicationReference):
+        reader.mention(name, "medication", "names no medication")
 
 
 def replaced(drafts: Drafts) -> frozenset[str]:
@@ -132,9 +175,9 @@ def replaced(drafts: Drafts) -> frozenset[str]:
     for draft in drafts.orders:
         if draft.ref.reference:
             gone.add(draft.ref.reference)
-        prior = draft.ref.resource.get("priorPrescription")
-        if isinstance(prior, Mapping) and isinstance(prior.get("reference"), str):
-            gone.add(f"MedicationRequest/{bare_id(prior['reference'])}")
+        prior = draft.order.priorPrescription
+        if prior is not None and prior.reference:
+            gone.add(f"MedicationRequest/{bare_id(prior.reference)}")
     return frozenset(gone)
 
 
@@ -159,50 +202,47 @@ def trigger_of(draft: Draft, chart: Chart) -> str:
 
 def reason_of(draft: Draft, chart: Chart) -> str:
     """ "migraine", "other", or "" where the order gives no reason: by code, reference or text."""
-    resource = draft.ref.resource
-    codes = [c for c in _list(resource.get("reasonCode")) if isinstance(c, Mapping)]
-    references = [r for r in _list(resource.get("reasonReference")) if isinstance(r, Mapping)]
-    said = [c for c in codes if c.get("coding") or c.get("text")]
-    if not said and not references:
+    codes = [c for c in draft.order.reasonCode or () if c.coding or c.text]
+    references = draft.order.reasonReference or []
+    if not codes and not references:
         return ""
-    if any(_concept_is_migraine(c, chart) for c in said):
+    if any(_is_migraine(c, chart) for c in codes):
         return "migraine"
-    if any(_reference_is_migraine(r, resource, chart) for r in references):
+    if any(_reference_is_migraine(r, draft, chart) for r in references):
         return "migraine"
     return "other"
 
 
-def _concept_is_migraine(concept: Mapping[str, Any], chart: Chart) -> bool:
-    codings = [c for c in _list(concept.get("coding")) if isinstance(c, Mapping)]
+def _is_migraine(concept: CodeableConcept, chart: Chart) -> bool:
+    codings = concept.coding or ()
     for coding in codings:
-        system, code = coding.get("system"), coding.get("code")
-        if isinstance(system, str) and isinstance(code, str):
-            hits = chart.knowledge.terminology.hits(system, code)
-            if any(h.set_id == "migraine" and h.entry.qualifies for h in hits):
-                return True
-    texts = [concept.get("text"), *(c.get("display") for c in codings)]
-    return any(_says_migraine(t) for t in texts)
+        hits = chart.knowledge.terminology.hits(coding.system, coding.code)
+        if any(h.set_id == "migraine" and h.entry.qualifies for h in hits):
+            return True
+    return any(_says_migraine(text) for text in (concept.text, *(c.display for c in codings)))
 
 
-def _says_migraine(text: Any) -> bool:
-    return isinstance(text, str) and "migraine" in text.lower()
+def _says_migraine(text: str | None) -> bool:
+    return text is not None and "migraine" in text.lower()
 
 
-def _reference_is_migraine(
-    reference: Mapping[str, Any], order: Mapping[str, Any], chart: Chart
-) -> bool:
-    target = reference.get("reference")
-    if isinstance(target, str):
-        for inside in _list(order.get("contained")):
-            if isinstance(inside, Mapping) and target.removeprefix("#") == inside.get("id"):
-                code = inside.get("code")
-                return isinstance(code, Mapping) and _concept_is_migraine(code, chart)
-        wanted = bare_id(target)
-        for problem in chart.problems.found:
-            evidence = problem.evidence.get("migraine")
-            if evidence is not None and bare_id(evidence.resource) == wanted:
-                return True
-    return _says_migraine(reference.get("display"))
+def _reference_is_migraine(reference: Reference, draft: Draft, chart: Chart) -> bool:
+    target = reference.reference
+    if target:
+        code = _contained(target, draft, chart) or chart.condition_code(target)
+        if code is not None and _is_migraine(code, chart):
+            return True
+    return _says_migraine(reference.display)
+
+
+def _contained(target: str, draft: Draft, chart: Chart) -> CodeableConcept | None:
+    """The code of a resource inside the order."""
+    reader = chart.reader(DRAFTS)
+    inside = reader.read(_CONTAINED, draft.order.contained, draft.ref.reference, "contained") or []
+    for resource in inside:
+        if resource.id and resource.id.removeprefix("#") == target.removeprefix("#"):
+            return reader.read(_CONCEPT, resource.code, draft.ref.reference, "contained.code")
+    return None
 
 
 def ordered_labs(drafts: Drafts, chart: Chart) -> frozenset[str]:
@@ -218,28 +258,12 @@ def ordered_labs(drafts: Drafts, chart: Chart) -> frozenset[str]:
     singles = {lab.id: lab.code for lab in chart.knowledge.plans.labs}
     found: set[str] = set()
     for draft in requests:
-        codes, text = _lab_codes(draft.ref.resource)
+        concept = draft.order.code or CodeableConcept()
+        codes = {c.code for c in concept.coding or () if c.code}
+        text = (concept.text or "").lower()
         for lab, code in singles.items():
             in_panel = lab != "lab_magnesium" and bool(codes & PANELS)
             named = lab.removeprefix("lab_") in text and not codes
             if in_panel or named or codes & (own.get(lab, set()) | {code}):
                 found.add(lab)
     return frozenset(found)
-
-
-def _lab_codes(resource: Mapping[str, Any]) -> tuple[set[str], str]:
-    concept = resource.get("code")
-    if not isinstance(concept, Mapping):
-        return set(), ""
-    codings = [c for c in _list(concept.get("coding")) if isinstance(c, Mapping)]
-    codes = {c["code"] for c in codings if isinstance(c.get("code"), str)}
-    text = concept.get("text")
-    return codes, text.lower() if isinstance(text, str) else ""
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _list(value: Any) -> Sequence[Any]:
-    return value if isinstance(value, list) else ()

@@ -36,6 +36,7 @@ def _why_not_taken_for(use: MedicationUse, findings: Findings) -> str:
     reasons = (
         (use.of(COMBINATION), "is combined with a potassium-sparing drug, which offsets it"),
         (not use.regular, "is taken as needed, not regularly"),
+        (use.course_over, "is a course that is over"),
         (in_time, "was ordered longer ago than it counts"),
         (not use.oral, f"does not count by this route ({use.route})"),
         (use.of("ppi"), "is not known to be taken for long enough"),

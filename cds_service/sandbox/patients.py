@@ -118,7 +118,7 @@ _SEARCHES: Final[Mapping[str, _Search]] = MappingProxyType(
         "kidneyLabs": _Search("Observation", count=100),
         "magnesiumLabs": _Search("Observation", count=20),
         "pregnancyStatus": _Search("Observation", count=5),
-        "kidneyProcedures": _Search("Procedure", count=50),
+        "kidneyProcedures": _Search("Procedure"),
     }
 )
 
@@ -148,17 +148,19 @@ def _searchset(
     page = sorted(found, key=_when, reverse=True)[: search.count]
     wanted = {r.get("medicationReference", {}).get("reference") for r in page}
     included = [r for r in chart if _reference(r) in wanted and r["resourceType"] == "Medication"]
-    return {
-        "resourceType": "Bundle",
-        "type": "searchset",
-        "total": len(found),
-        "entry": [_entry(r, "match") for r in page] + [_entry(r, "include") for r in included],
-    }
+    entries = [_entry(r, "match") for r in page] + [_entry(r, "include") for r in included]
+    bundle: Resource = {"resourceType": "Bundle", "type": "searchset", "total": len(found)}
+    # FHIR has no empty lists: a search without a match is a Bundle without entries.
+    return bundle | {"entry": entries} if entries else bundle
 
 
 def _entry(resource: Resource, mode: str) -> Resource:
-    full_url = f"{_SERVER}/{_reference(resource)}"
-    return {"fullUrl": full_url, "resource": resource, "search": {"mode": mode}}
+    return _named(resource) | {"search": {"mode": mode}}
+
+
+def _named(resource: Resource) -> Resource:
+    """An entry of a Bundle, with the address of its resource."""
+    return {"fullUrl": f"{_SERVER}/{_reference(resource)}", "resource": resource}
 
 
 def _reference(resource: Resource) -> str:
@@ -226,7 +228,7 @@ def _order_context(
     bundle = {
         "resourceType": "Bundle",
         "type": "collection",
-        "entry": [{"resource": order} for order in orders],
+        "entry": [_named(order) for order in orders],
     }
     chosen = {"selections": list(draft.selections)} if hook == "order-select" else {}
     return chosen | {"draftOrders": bundle}

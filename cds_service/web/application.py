@@ -59,6 +59,7 @@ def build(
     app = _App(__name__, static_folder=None)
     # A redirect would be an HTML page, and few clients repeat a POST after one.
     app.url_map.merge_slashes = False
+    app.url_map.strict_slashes = False
     app.url_map.redirect_defaults = False
     knowledge = answering.knowledge
     answering = msgspec.structs.replace(answering, complete=fetches_noted(answering.complete))

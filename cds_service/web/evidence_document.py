@@ -119,7 +119,7 @@ def _card(card_id: str, knowledge: Knowledge) -> Json:
         for kidney_class in KIDNEY_CLASSES
         if row.cards.get(kidney_class) == card_id
     ]
-    safety = next((row for row in policy.order_safety if row.card == card_id), None)
+    safety = [row for row in policy.order_safety if row.card == card_id]
     offers = [
         {"class": row.kidney_class, "offers": [_plain(offer) for offer in row.offers]}
         for row in policy.offers
@@ -130,8 +130,10 @@ def _card(card_id: str, knowledge: Knowledge) -> Json:
         said["insteadOf"] = "suggestion with severely low serum magnesium"
     if any(row.card == card_id for row in policy.hazards):
         said["hazard"] = True
-    if safety is not None:
-        said["order"] = {"products": list(safety.subtypes), "offers": list(safety.offers)}
+    if safety:
+        products = dict.fromkeys(subtype for row in safety for subtype in row.subtypes)
+        checks = [_plain(row) for row in safety]
+        said["order"] = {"products": list(products), "checks": checks}
     return said
 
 

@@ -44,6 +44,9 @@ _cards = _counter("cds_cards", "Cards issued.", "card", "indicator")
 _kidney = _counter("cds_kidney_classes", "Decisions by kidney class.", "kidney")
 _refused = _counter("cds_refused", "Requests turned away, by reason.", "reason")
 _unknown = _counter("cds_unknown_data", "Decisions in which data of a key were unknown.", "key")
+_withheld = _counter(
+    "cds_withheld_data", "Decisions for which a server withheld data of a key.", "key", "reason"
+)
 _fetches = _counter("cds_fetches", "Prefetch keys that were fetched.", "key", "outcome")
 _store = _counter("cds_store_events", "What happened to records.", "event")
 
@@ -63,6 +66,9 @@ def observe(record: Mapping[str, Any], seconds: float) -> None:
         _refused.labels(record["refused"]).inc()
     for key in record.get("unknown", ()):
         _unknown.labels(key).inc()
+    for key, reasons in record.get("withheld", {}).items():
+        for reason in reasons:
+            _withheld.labels(key, reason).inc()
     for key, outcome in record.get("fetched", {}).items():
         _fetches.labels(key, outcome).inc()
 

@@ -44,12 +44,15 @@ def fetches_noted(complete: Completing) -> Completing:
 
 
 def decision_noted(decision: Decision) -> None:
-    """Notes the cards, the kidney class, and of which keys the data were not known."""
+    """Notes the cards, the kidney class, and of which keys the data were not known, or withheld."""
     note(
         cards=[card.card for card in decision.cards],
         indicators=[card.indicator for card in decision.cards],
         unknown=sorted({gap.key for gap in decision.gaps}),
     )
+    withheld = {gap.key: list(gap.withheld) for gap in decision.gaps if gap.withheld}
+    if withheld:
+        note(withheld=withheld)
     kidney = next((card.kidney for card in decision.cards if card.kidney), decision.kidney)
     if kidney is not None:
         note(kidney=kidney.kidney_class.value)

@@ -408,7 +408,8 @@ def test_what_else_an_order_contains_stays() -> None:
 @pytest.mark.parametrize("code", [MAGNESIUM_GLYCINATE, "1313985"])
 def test_a_product_that_fits_or_names_no_strength_stays(code: str) -> None:
     """An ingredient, and a tablet of 100 mg, of which two make the dose."""
-    order = fhir.draft_order(code, id="o", dosage=fhir.dosage(400))
+    dose = fhir.dosage(400, text="400 mg elemental magnesium")
+    order = fhir.draft_order(code, id="o", dosage=dose)
     [changed] = lowered(order)
     assert changed["medicationCodeableConcept"] == order["medicationCodeableConcept"]
 

@@ -5,9 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from cds_service.fhir.servers import Server
+import msgspec
 
-from .ehr import Asked, Json, Reply, say
+from cds_service.fhir.fetching import Bounds, Contents, Fetching, Question
+from cds_service.fhir.servers import Server
+from cds_service.hooks.services import services_of
+
+from ..support import fhir
+from ..support.cards import Card, decision
+from ..support.decisions import knowledge
+from .ehr import Asked, Ehr, Json, Reply, say
 
 TOKEN = "Zq7CANARYtokenx9"  # noqa: S105
 
@@ -63,3 +70,42 @@ def call_at(base: str, body: Json, *keys: str, token: str | None = TOKEN) -> Jso
 def listed(base: str, **marks: Any) -> tuple[Server, ...]:
     """The list of a site that knows one server."""
     return (Server(url=base, **marks),)
+
+
+TEMPLATES = services_of(knowledge())[fhir.PATIENT_VIEW].prefetch
+
+
+def question(server: Ehr, prefetch: Json | None = None, **context: Any) -> Question:
+    """A hook call as fetching sees it."""
+    return Question(
+        prefetch={k: msgspec.Raw(msgspec.json.encode(v)) for k, v in (prefetch or {}).items()},
+        context={"patientId": fhir.PATIENT_ID, **context},
+        templates=TEMPLATES,
+        fhir_server=server.base,
+    )
+
+
+def fetched(
+    server: Ehr,
+    prefetch: Json | None = None,
+    bounds: Bounds | None = None,
+    forms: tuple[str, ...] = (),
+    **context: Any,
+) -> Contents:
+    """What fetching finds at a server that asks for no token, and takes these search forms."""
+    listed = Server(url=server.base, open=True, forms=forms)
+    fetching = Fetching([listed], bounds or Bounds())
+    try:
+        return fetching.complete(question(server, prefetch, **context))
+    finally:
+        fetching.close()
+
+
+def ids_of(contents: Contents, key: str) -> list[str]:
+    """The ids of the resources of a key."""
+    return [e.resource.id for e in contents[key].entries if e.resource is not None]
+
+
+def why_unknown(card: Card, key: str) -> str:
+    """What a card says of a key that is not known."""
+    return str(next(gap["why"] for gap in decision(card)["unknown"] if gap["key"] == key))

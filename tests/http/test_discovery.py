@@ -105,17 +105,30 @@ def test_conditions_are_not_filtered_by_status(service: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("key", sorted(CODED_TEMPLATES))
-def test_a_coded_search_is_newest_first_and_bounded(service: dict[str, Any], key: str) -> None:
-    template = service["prefetch"][key]
-    assert "&_sort=-date" in template
-    assert re.search(r"&_count=\d+", template)
-    codes = _codes(template)
+def test_a_coded_search_names_each_code_with_its_system(service: dict[str, Any], key: str) -> None:
+    codes = _codes(service["prefetch"][key])
     assert codes
     for token in codes:
         system, bar, code = token.partition("|")
         assert bar
-        assert system in SYSTEMS.values()
+        assert system.startswith(("http://", "https://"))
         assert code
+
+
+@pytest.mark.parametrize("key", sorted(CODED_TEMPLATES - {"kidneyProcedures"}))
+def test_a_search_for_results_is_newest_first_and_bounded(
+    service: dict[str, Any], key: str
+) -> None:
+    template = service["prefetch"][key]
+    assert "&_sort=-date" in template
+    assert re.search(r"&_count=\d+", template)
+    assert {token.partition("|")[0] for token in _codes(template)} == {SYSTEMS["loinc"]}
+
+
+def test_procedures_are_asked_for_whole(service: dict[str, Any]) -> None:
+    """A transplant may lie behind many sessions of dialysis (SPEC 12.3 K-1)."""
+    names = re.findall(r"[?&]([^=&]+)=", service["prefetch"]["kidneyProcedures"])
+    assert names == ["patient", "code"]
 
 
 def test_the_pregnancy_template_asks_for_the_status(service: dict[str, Any]) -> None:
@@ -140,12 +153,16 @@ def test_a_laboratory_template_has_every_code_of_the_value_sets(
         assert known <= asked, f"missing: {sorted(known - asked)}"
 
 
-def test_the_dialysis_template_has_every_procedure_code(
-    service: dict[str, Any], shared_dir: Path
+@pytest.mark.parametrize(
+    "value_set", ["renal_dialysis", "renal_transplant_procedure", "renal_risk"]
+)
+def test_the_procedure_template_has_every_procedure_code(
+    service: dict[str, Any], shared_dir: Path, value_set: str
 ) -> None:
-    content = json.loads((shared_dir / "clinical/valuesets/renal_dialysis.json").read_text())
+    content = json.loads((shared_dir / f"clinical/valuesets/{value_set}.json").read_text())
     known = {code["code"] for code in content["codes"] if code.get("resource") == "Procedure"}
     asked = {token.partition("|")[2] for token in _codes(service["prefetch"]["kidneyProcedures"])}
+    assert known
     assert known <= asked
 
 

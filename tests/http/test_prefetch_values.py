@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import date
 from typing import Any
 
@@ -144,7 +145,7 @@ def test_an_optional_key_without_data_is_not_unknown(
 ) -> None:
     body = with_value(charts.patient_view(today), key, value)
     card = http.cards(client, PATIENT_VIEW, body)[0]
-    assert decision(card)["unknown"] == []
+    assert unknown_keys(card) == []
     assert recommended(card) == ["mg 200->400"]
 
 
@@ -171,7 +172,7 @@ def test_one_resource_instead_of_a_bundle_is_read(client: FlaskClient, today: da
     body["prefetch"]["conditions"] = fhir.condition("G43.829", today=today)
     card = http.cards(client, PATIENT_VIEW, body)[0]
     assert card_id(card) == "mg-suggest-reduced"
-    assert decision(card)["unknown"] == []
+    assert unknown_keys(card) == []
 
 
 def test_the_patient_in_a_bundle_is_read(client: FlaskClient, today: date) -> None:
@@ -243,7 +244,7 @@ def test_another_patient_under_the_patient_key_is_not_this_patient(
 NEXT_PAGE = {"relation": "next", "url": "https://ehr.invalid/fhir?page=2"}
 
 
-NEWEST_FIRST = ("kidneyLabs", "magnesiumLabs", "pregnancyStatus", "kidneyProcedures")
+NEWEST_FIRST = ("kidneyLabs", "magnesiumLabs", "pregnancyStatus")
 
 
 @pytest.mark.parametrize("key", [key for key in OPTIONAL_KEYS if key not in NEWEST_FIRST])
@@ -262,7 +263,9 @@ def test_the_first_page_of_a_search_that_is_newest_first_is_enough(
     client: FlaskClient, today: date, key: str
 ) -> None:
     """The template bounds it by _count: a next link to older results is the normal case."""
-    body = charts.patient_view(today)
+    answer = fhir.concept("60001007", "snomed", "Not pregnant")
+    status = fhir.observation(fhir.PREGNANCY_STATUS, value_concept=answer, today=today)
+    body = charts.patient_view(today, pregnancyStatus=[status])
     usual = http.post(client, PATIENT_VIEW, body)
     body["prefetch"][key]["link"].append(NEXT_PAGE)
     assert without_uuids(http.post(client, PATIENT_VIEW, body)) == without_uuids(usual)
@@ -272,7 +275,90 @@ def test_the_first_page_of_a_search_that_is_newest_first_is_enough(
 def test_a_required_page_whose_next_cannot_be_fetched(
     client: FlaskClient, today: date, key: str
 ) -> None:
-    """A next link is legal (F-5); the rest that it stands for is not known."""
+    """A next link is legal (F-5); what it stands for is not known, what came is read."""
     body = charts.patient_view(today)
     body["prefetch"][key]["link"].append(NEXT_PAGE)
+    card = http.cards(client, PATIENT_VIEW, body)[0]
+    assert key in unknown_keys(card)
+    assert recommended(card) == []
+
+
+@pytest.mark.parametrize("key", REQUIRED_KEYS[1:])
+def test_a_required_page_of_which_nothing_came(client: FlaskClient, today: date, key: str) -> None:
+    body = charts.patient_view(today)
+    body["prefetch"][key] = {**EMPTY_BUNDLE, "link": [NEXT_PAGE]}
     assert key in assert_outcome(http.call(client, PATIENT_VIEW, body), 412)
+
+
+# ------------------------------------------------------------------------ withheld
+
+SUPPRESSED = {
+    "resource": {
+        "resourceType": "OperationOutcome",
+        "issue": [{"severity": "warning", "code": "suppressed"}],
+    },
+    "search": {"mode": "outcome"},
+}
+
+
+@pytest.mark.parametrize("key", PREFETCH_KEYS)
+def test_what_was_withheld_is_named_and_nothing_is_recommended(
+    client: FlaskClient, today: date, key: str
+) -> None:
+    body = charts.patient_view(today)
+    if key == "patient":
+        body["prefetch"][key] = fhir.bundle([body["prefetch"][key]])
+    elif not body["prefetch"][key].get("entry"):
+        body["prefetch"][key]["entry"] = []
+    body["prefetch"][key]["entry"].append(SUPPRESSED)
+    (card,) = http.cards(client, PATIENT_VIEW, body)
+    assert key in unknown_keys(card)
+    assert "mg 200->400" not in recommended(card)
+
+
+@pytest.mark.parametrize("key", REQUIRED_KEYS[1:])
+@pytest.mark.parametrize("service", SERVICES)
+def test_where_data_were_withheld_and_no_card_comes_the_log_says_so(
+    client: FlaskClient,
+    today: date,
+    caplog: pytest.LogCaptureFixture,
+    service: str,
+    key: str,
+) -> None:
+    body = charts.CALLS[service](today, conditions=[fhir.condition("J45.909", today=today)])
+    body["prefetch"][key]["entry"] = [*body["prefetch"][key].get("entry", []), SUPPRESSED]
+    if key == "medicationRequests":
+        order = fhir.medication_request("4603", today=today)
+        body["prefetch"][key]["entry"].append({"resource": order})
+    if service != PATIENT_VIEW:
+        draft = fhir.draft_order("723", text="Amoxicillin", id="a")
+        body["context"]["draftOrders"]["entry"] = [{"resource": draft}]
+        body["context"].update({"selections": ["a"]} if service == ORDER_SELECT else {})
+    with caplog.at_level(logging.INFO):
+        assert http.cards(client, service, body) == []
+    (record,) = [r for r in caplog.records if r.getMessage() == "request"]
+    assert record.fields["withheld"] == {key: ["suppressed"]}  # type: ignore[attr-defined]
+    assert key in record.fields["unknown"]  # type: ignore[attr-defined]
+    metrics = client.get("/metrics").get_data(as_text=True)
+    assert f'cds_withheld_data_total{{key="{key}",reason="suppressed"}}' in metrics
+
+
+# ---------------------------------------------------------------------- not readable
+
+
+def test_what_cannot_be_read_is_listed_and_counted(client: FlaskClient, today: date) -> None:
+    body = charts.patient_view(today)
+    entries = body["prefetch"]["allergies"]["entry"]
+    entries[0]["resource"]["clinicalStatus"] = 5
+    entries += [{}] * 120
+    told = http.explain(client, PATIENT_VIEW, body)
+    assert (len(told["notReadable"]), told["notReadableCount"]) == (100, 121)
+    assert told["notReadable"][0] == {
+        "key": "allergies",
+        "resource": "entry 1",
+        "why": "holds no readable resource",
+    }
+    body["prefetch"]["allergies"]["entry"] = entries[:1]
+    (only,) = http.explain(client, PATIENT_VIEW, body)["notReadable"]
+    assert (only["key"], only["element"]) == ("allergies", "clinicalStatus")
+    assert http.explain(client, PATIENT_VIEW, charts.patient_view(today))["notReadable"] == []

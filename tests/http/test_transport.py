@@ -14,6 +14,7 @@ from werkzeug.test import EnvironBuilder, run_wsgi_app
 from werkzeug.wrappers import Response
 
 from ..support import charts, fhir, http
+from ..support.cards import without_uuids
 from ..support.fhir import PATIENT_VIEW, SERVICES
 from ..support.outcomes import assert_outcome
 
@@ -55,6 +56,51 @@ def test_discovery_is_a_get(client: FlaskClient, method: str) -> None:
     response = client.open("/cds-services", method=method, json={})
     assert_outcome(response, 405)
     assert "GET" in response.headers["Allow"]
+
+
+OPEN = [
+    "/",
+    "/cds-services",
+    "/evidence",
+    "/evidence.json",
+    "/evidence/codes",
+    "/feedback/report",
+    "/health",
+    "/metrics",
+    "/ready",
+    "/sandbox/patients",
+    "/static/icon.svg",
+]
+
+
+@pytest.mark.parametrize("path", OPEN)
+def test_a_slash_may_end_any_path(client: FlaskClient, path: str) -> None:
+    with client.get(path) as plain, client.get(f"{path.rstrip('/')}/") as slashed:
+        assert (plain.status_code, slashed.status_code) == (200, 200)
+        assert slashed.content_type == plain.content_type
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_slash_may_end_the_path_of_a_call(client: FlaskClient, today: date, service: str) -> None:
+    body = charts.CALLS[service](today)
+    for kind, member in (("cds-services", "cards"), ("explain", "facts")):
+        response = http.send(client, f"/{kind}/{service}/", body)
+        assert response.status_code == 200
+        assert response.get_json()[member]
+    feedback = http.send(client, f"/cds-services/{service}/feedback/", {"feedback": []})
+    assert (
+        feedback.status_code
+        == http.send(client, f"/cds-services/{service}/feedback", {"feedback": []}).status_code
+    )
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_byte_order_mark_is_skipped(client: FlaskClient, today: date, service: str) -> None:
+    body = charts.CALLS[service](today)
+    marked = b"\xef\xbb\xbf" + json.dumps(body).encode()
+    assert without_uuids(http.post(client, service, marked)) == without_uuids(
+        http.post(client, service, body)
+    )
 
 
 def test_head_of_discovery_has_no_body(client: FlaskClient) -> None:

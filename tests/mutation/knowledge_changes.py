@@ -23,6 +23,10 @@ SYSTEMS = {
     "http://hl7.org/fhir/sid/icd-9-cm": "ICD-9-CM",
     "http://www.whocc.no/atc": "ATC",
     "http://www.nlm.nih.gov/research/umls/rxnorm": "RxNorm",
+    "http://www.cms.gov/Medicare/Coding/ICD10": "ICD-10-PCS",
+    "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets": "HCPCS",
+    "http://www.ama-assn.org/go/cpt": "CPT",
+    "https://fhir.hl7.org.uk/Id/opcs-4": "OPCS-4",
 }
 SINGLE_CODE = "code, one of many"
 SINGLE_PRODUCT = "product, one of many"
@@ -154,7 +158,7 @@ _UNCHANGED = frozenset({"version", "id", "released", "revised", "purpose"})
 _CITATIONS = frozenset(
     {"source", "sources", "references", "citation", "checked", "doi", "pmid", "requirement"}
 )
-_EXCLUSIONS = frozenset({"excluded", "exclude", "unless", "unless_flags", "not_magnesium"})
+_EXCLUSIONS = frozenset({"excluded", "exclude", "unless", "not_magnesium"})
 _ROUTES = frozenset({"routes", "route_codes"})
 _WORDINGS = frozenset(
     {

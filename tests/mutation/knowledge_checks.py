@@ -372,7 +372,7 @@ def _row_of(item: pytest.Item) -> list[str]:
 def _listen(knowledge: Knowledge, reads: Callable[..., None]) -> None:
     """Tells of each code, drug and text that is looked up."""
     hits, by_rxnorm = terminology.Terminology.hits, drugs.Drugs.by_rxnorm
-    by_atc, named = drugs.Drugs.by_atc, drugs.Drugs._named
+    by_atc, by_text = drugs.Drugs.by_atc, drugs.Drugs.by_text
 
     def telling_hits(self: Any, system: str | None, code: str | None) -> Any:
         for hit in (found := hits(self, system, code)):
@@ -387,15 +387,16 @@ def _listen(knowledge: Knowledge, reads: Callable[..., None]) -> None:
         reads("code", drugs.ATC, code)
         return by_atc(self, code, display)
 
-    def telling_names(self: Any, tokens: list[str]) -> Any:
-        for class_id, name in named(self, tokens):
+    def telling_text(self: Any, text: str) -> Any:
+        found = by_text(self, text)
+        for name in found.ingredients if found is not None else ():
             reads("drug", name)
-            yield class_id, name
+        return found
 
     terminology.Terminology.hits = telling_hits  # type: ignore[method-assign]
     drugs.Drugs.by_rxnorm = telling_rxnorm  # type: ignore[method-assign]
     drugs.Drugs.by_atc = telling_atc  # type: ignore[method-assign]
-    drugs.Drugs._named = telling_names  # type: ignore[method-assign]
+    drugs.Drugs.by_text = telling_text  # type: ignore[method-assign]
 
     class Telling(dict[str, str]):
         def __getitem__(self, key: str) -> str:

@@ -19,7 +19,8 @@ from flask.testing import FlaskClient
 
 from ..support import http
 from .building import hook_call
-from .loading import Scenario, load_all
+from .loading import load_all
+from .story import Scenario
 
 IN_FULL = Path(__file__).with_name("in_full")
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+import re
 from datetime import date
 
 from ..support import fhir
 from ..support.fhir import Resource
-from .loading import Allergy, Code, Condition, Dose, Draft, Medicine, Result, Scenario
+from .loading import vocabulary
+from .medicating import draft_orders, medication_requests, medication_statement
+from .story import Allergy, Code, Condition, Result, Scenario
 
-_KIDNEY_LABS = ("egfr", "creatinine")
+_KIDNEY_LABS = ("egfr", "creatinine", "gfr")
 _PREGNANCY_ANSWERS = {
     "pregnant": ("LA15173-0", "Pregnant"),
     "not pregnant": ("LA26683-5", "Not pregnant"),
     "unknown": ("LA4489-6", "Unknown"),
 }
+_CERTAINTY = "http://fhir.de/StructureDefinition/icd-10-gm-diagnosesicherheit"
+UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_DAY = re.compile(r'"(\d{4})-\d\d-\d\d(T[^"]*)?"')
 
 
 def hook_call(scenario: Scenario, today: date) -> Resource:
@@ -26,20 +32,51 @@ def hook_call(scenario: Scenario, today: date) -> Resource:
         deceased=True if scenario.patient.deceased else None,
         birthday_days_ago=0 if scenario.patient.birthday_today else 100,
     )
-    drafts = [_draft(draft) for draft in scenario.drafts]
+    drafts = draft_orders(scenario)
     chosen = [
-        f"MedicationRequest/{order['id']}"
-        for order, draft in zip(drafts, scenario.drafts, strict=True)
+        f"{order['resourceType']}/{order['id']}"
+        for order, draft in zip(drafts, scenario.drafts, strict=False)
         if draft.selected
     ]
     body = fhir.hook_request(
         scenario.hook, _chart(scenario, today), who, drafts or None, selections=chosen
     )
-    for key in scenario.not_sent:
-        del body["prefetch"][key]
-    for key in scenario.failed:
-        body["prefetch"][key] = fhir.operation_outcome()
-    return body
+    return _as_sent(scenario, body)
+
+
+def encoded(scenario: Scenario, body: Resource) -> bytes:
+    mark = b"\xef\xbb\xbf" if scenario.sent.byte_order_mark else b""
+    return mark + json.dumps(body).encode()
+
+
+def _as_sent(scenario: Scenario, body: Resource) -> Resource:
+    """The request as it came: with keys that were lost on the way, or came in part."""
+    sent, prefetch = scenario.sent, body["prefetch"]
+    for entry in (body["context"].get("draftOrders") or {}).get("entry", []):
+        named = entry["resource"]["id"]
+        if entry["resource"]["resourceType"] == "Medication" and UUID.fullmatch(named):
+            entry["fullUrl"] = f"urn:uuid:{named}"
+    for key, code in sent.withheld.items():
+        prefetch[key] = fhir.withheld(prefetch[key], code)
+    for key in sent.wrong_type:
+        other = "Observation" if key == "conditions" else "Condition"
+        stranger = {"resourceType": other, "id": "stranger", "subject": fhir.subject()}
+        prefetch[key] = fhir.bundle([stranger])
+    for key in sent.lost_entry:
+        prefetch[key].setdefault("entry", []).append({"search": {"mode": "match"}})
+    for key in sent.missing:
+        del prefetch[key]
+    for key in sent.failed:
+        prefetch[key] = fhir.operation_outcome()
+    if sent.authorization is not None:
+        body["fhirServer"] = "https://ehr.example.org/fhir"
+        body["fhirAuthorization"] = dict(sent.authorization)
+    return _cut_to_years(body) if sent.only_years else body
+
+
+def _cut_to_years(body: Resource) -> Resource:
+    cut = _DAY.sub(r'"\1"', json.dumps(body["prefetch"]))
+    return {**body, "prefetch": json.loads(cut)}
 
 
 def _chart(scenario: Scenario, today: date) -> dict[str, list[Resource] | None]:
@@ -51,9 +88,9 @@ def _chart(scenario: Scenario, today: date) -> dict[str, list[Resource] | None]:
             *(_condition(condition, today) for condition in scenario.conditions),
             *(_family_history(code) for code in scenario.family_history),
         ],
-        "medicationRequests": [*_medication_requests(requests, today)],
+        "medicationRequests": [*medication_requests(requests, today)],
         "medicationStatements": [
-            _medication_statement(medicine, today)
+            medication_statement(medicine, today)
             for medicine in scenario.medicines
             if medicine.statement
         ],
@@ -77,7 +114,7 @@ def _condition(condition: Condition, today: date) -> Resource:
         condition.code.code,
         condition.code.system,
         clinical=condition.clinical,
-        verification=condition.verification,
+        verification=None if condition.certainty else condition.verification,
         category=condition.category,
         recorded_days=condition.recorded,
         onset_days=condition.onset,
@@ -86,9 +123,23 @@ def _condition(condition: Condition, today: date) -> Resource:
         today=today,
     )
     codings = [fhir.coding(c.code, c.system) for c in (condition.code, *condition.also_coded)]
+    if condition.certainty:
+        codings[0]["extension"] = [
+            {"url": _CERTAINTY, "valueCoding": {"code": condition.certainty}}
+        ]
     resource["code"] = {"text": condition.code.name}
     if not condition.text_only:
         resource["code"]["coding"] = codings
+    return _with_periods(resource) if condition.as_periods else resource
+
+
+def _with_periods(resource: Resource) -> Resource:
+    """Onset and abatement as Periods with an extension (12.1 U-4)."""
+    extension = [{"url": "http://example.org/precision", "valueCode": "about"}]
+    for name, edge in (("onset", "start"), ("abatement", "end")):
+        moment = resource.pop(f"{name}DateTime", None)
+        if moment is not None:
+            resource[f"{name}Period"] = {edge: moment, "extension": extension}
     return resource
 
 
@@ -103,103 +154,32 @@ def _family_history(code: Code) -> Resource:
     }
 
 
-def _medication_requests(medicines: Iterable[Medicine], today: date) -> Iterable[Resource]:
-    for medicine in medicines:
-        reference: str | None = None
-        if medicine.by_reference:
-            included = fhir.medication(medicine.code.code, medicine.code.system)
-            reference = f"Medication/{included['id']}"
-            yield included
-        yield fhir.medication_request(
-            None if medicine.text_only else medicine.code.code,
-            medicine.code.system,
-            text=medicine.code.name,
-            status=medicine.status,
-            intent=medicine.intent,
-            authored_days=medicine.started,
-            validity_end_days=medicine.valid_until,
-            dosage=_dosage(medicine),
-            route=medicine.route,
-            do_not_perform=True if medicine.do_not_take else None,
-            medication_reference=reference,
-            id=fhir.slug("medicine", medicine.code.code or medicine.code.name, medicine.status),
-            patient_id=medicine.of or fhir.PATIENT_ID,
-            today=today,
-        )
-
-
-def _medication_statement(medicine: Medicine, today: date) -> Resource:
-    return fhir.medication_statement(
-        None if medicine.text_only else medicine.code.code,
-        medicine.code.system,
-        text=medicine.code.name,
-        status=medicine.status,
-        started_days=medicine.started,
-        ended_days=medicine.ended,
-        dosage=_dosage(medicine),
-        route=medicine.route,
-        id=fhir.slug("statement", medicine.code.code or medicine.code.name, medicine.status),
-        patient_id=medicine.of or fhir.PATIENT_ID,
-        today=today,
-    )
-
-
-def _draft(draft: Draft) -> Resource:
-    reason = draft.reason
-    order = fhir.draft_order(
-        None if draft.text_only else draft.code.code,
-        draft.code.system,
-        text=draft.code.name,
-        dosage=_dosage(draft),
-        route=draft.route,
-        reason=reason and fhir.concept(reason.code, reason.system, reason.name),
-        id=fhir.slug("draft", draft.code.code or draft.code.name),
-    )
-    if draft.reason_is_condition is not None:
-        named = fhir.slug("condition", draft.reason_is_condition.code)
-        order["reasonReference"] = [{"reference": f"Condition/{named}"}]
-    return order
-
-
-def _dosage(medicine: Medicine | Draft) -> list[Resource] | None:
-    """`taken` is given together (no sequence), `steps` one after the other."""
-    numbered = [*((None, dose) for dose in medicine.taken), *enumerate(medicine.steps, 1)]
-    instructions = [
-        fhir.dosage(
-            dose.amount,
-            dose.unit,
-            dose.times_per_day,
-            sequence=number,
-            as_needed=medicine.as_needed or None,
-            text=_dose_text(dose, medicine.code.name),
-        )
-        for number, dose in numbered
-    ]
-    if not instructions and medicine.as_needed:
-        return [fhir.dosage(times_per_day=None, as_needed=medicine.as_needed)]
-    return instructions or None
-
-
-def _dose_text(dose: Dose, name: str) -> str:
-    """Milligrams of magnesium are elemental, as the service's own drafts say them."""
-    elemental = " elemental magnesium" if dose.unit == "mg" and "magnesium" in name else ""
-    return f"{dose.amount} {dose.unit}{elemental} {dose.times_per_day} time(s) daily"
-
-
 def _observation(result: Result, today: date) -> Resource:
-    shown = f"{result.comparator or ''}{result.value}"
-    return fhir.observation(
+    shown = result.said or f"{result.comparator or ''}{result.value}"
+    text = result.as_text or result.said is not None
+    observation = fhir.observation(
         result.code.code,
-        None if result.as_text else result.value,
+        None if text else result.value,
         result.unit,
         result.days_ago,
         status=result.status,
-        comparator=None if result.as_text else result.comparator,
-        value_string=shown if result.as_text else None,
+        comparator=None if text else result.comparator,
+        value_string=shown if text else None,
         reference_high=result.reference_high,
         patient_id=result.of or fhir.PATIENT_ID,
         today=today,
     )
+    if result.code.system != "loinc":
+        observation["code"] = fhir.concept(result.code.code, result.code.system, result.code.name)
+    return observation
+
+
+def _reaction(said: str) -> Resource:
+    """A word of the vocabulary with its code; any other is a text."""
+    known = vocabulary().sections["reactions"].get(said)
+    if known is None:
+        return fhir.concept(text=said)
+    return fhir.concept(known.code, known.system, display=known.name)
 
 
 def _allergy(allergy: Allergy) -> Resource:
@@ -209,6 +189,9 @@ def _allergy(allergy: Allergy) -> Resource:
         text=allergy.code.name,
         clinical=allergy.clinical,
         verification=allergy.verification,
+        type=allergy.type,
+        criticality=allergy.criticality,
+        manifestations=[_reaction(said) for said in allergy.reactions],
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -9,11 +10,13 @@ import yaml
 
 from ..support import cards as card_reading
 from ..support.cards import Card
-from .loading import ExpectedCard, Scenario
+from .story import ExpectedAccount, ExpectedCard, Scenario
 
 
 def differences(scenario: Scenario, cards: Sequence[Card]) -> list[str]:
     """Empty when the service answered as the scenario says."""
+    if scenario.expect is None:
+        return []
     expected = {card.card: card for card in scenario.expect}
     got = {card_reading.card_id(card): card for card in cards}
     found = [f"the card {name} is missing" for name in expected if name not in got]
@@ -35,8 +38,34 @@ def _card_differences(expected: ExpectedCard, card: Card) -> Iterator[str]:
     missing_labs = {code.code for code in expected.labs} - card_reading.lab_codes(card)
     if missing_labs:
         yield f"the laboratory orders lack LOINC {', '.join(sorted(missing_labs))}"
+    yield from _drafts(expected, card)
     yield from _texts(expected, card)
     yield from _reasons(expected, card)
+
+
+def _drafts(expected: ExpectedCard, card: Card) -> Iterator[str]:
+    drafts = card_reading.created_drafts(card)
+    single = [_single_doses(draft) for draft in drafts]
+    if expected.doses and list(expected.doses) not in single:
+        yield f"a draft should give {'; then '.join(expected.doses)} mg, but they give {single}"
+    for said in expected.instruction_says:
+        for draft in drafts:
+            told = " ".join(
+                str(step.get("patientInstruction", "")) for step in draft["dosageInstruction"]
+            )
+            if said.lower() not in told.lower():
+                yield f"the patient should be told {said!r}, but is told {told!r}"
+
+
+def _single_doses(draft: dict[str, Any]) -> list[str]:
+    """The single doses of each step: `100 and 200`."""
+    steps: dict[int, list[str]] = {}
+    for number, instruction in enumerate(draft["dosageInstruction"]):
+        amount = instruction["doseAndRate"][0]["doseQuantity"]["value"]
+        repeat = instruction.get("timing", {}).get("repeat", {})
+        times = repeat.get("frequency", 1)
+        steps.setdefault(instruction.get("sequence", -number), []).extend([f"{amount:g}"] * times)
+    return [" and ".join(sorted(step, key=float)) for step in steps.values()]
 
 
 def _unequal(what: str, expected: Any, got: Any) -> Iterator[str]:
@@ -51,10 +80,13 @@ def _words(value: Any) -> str:
 
 
 def _texts(expected: ExpectedCard, card: Card) -> Iterator[str]:
-    summary, detail = card["summary"], card.get("detail", "")
+    summary, detail = plain(card["summary"]), plain(card.get("detail", ""))
     for said in expected.summary_says:
         if said.lower() not in summary.lower():
             yield f"the summary should say {said!r}, but is {summary!r}"
+    for said in expected.summary_omits:
+        if said.lower() in summary.lower():
+            yield f"the summary should not say {said!r}, but is {summary!r}"
     for said in expected.detail_says:
         if said.lower() not in detail.lower():
             yield f"the detail should say {said!r}, but is:\n{_indented(detail)}"
@@ -62,6 +94,11 @@ def _texts(expected: ExpectedCard, card: Card) -> Iterator[str]:
         if said.lower() in detail.lower():
             yield f"the detail should not say {said!r}, but is:\n{_indented(detail)}"
     yield from _order(expected.detail_order, detail)
+
+
+def plain(text: str) -> str:
+    """Without commas of thousands and what Markdown escapes, so that words can be found."""
+    return re.sub(r"(?<=\d),(?=\d{3})", "", text).replace("\\", "")
 
 
 def _order(parts: Sequence[str], detail: str) -> Iterator[str]:
@@ -93,6 +130,27 @@ def _lacking(what: str, expected: Sequence[str], got: Sequence[str]) -> Iterator
         yield f"{what} should include {', '.join(missing)}, but are {_words(list(got))}"
 
 
+def account_differences(expected: ExpectedAccount, said: dict[str, Any]) -> Iterator[str]:
+    """What `/explain` says otherwise than the scenario."""
+    if expected.kidney is not None:
+        yield from _unequal("the kidney class should be", expected.kidney, said["kidney"]["class"])
+    unknown = [gap if isinstance(gap, str) else gap["key"] for gap in said.get("unknown", [])]
+    yield from _lacking("the unknown data of /explain", expected.unknown, unknown)
+    for key in expected.known:
+        if key in unknown:
+            yield f"/explain should not call {key} unknown"
+    lost = [f"{entry['key']} {entry['resource']}" for entry in not_readable(said)]
+    for words in expected.not_readable:
+        if not any(words in entry for entry in lost):
+            yield f"/explain should list {words!r} as not readable, but lists {_words(lost)}"
+
+
+def not_readable(said: dict[str, Any]) -> list[dict[str, Any]]:
+    """The entries under `notReadable`, with or without a count around them."""
+    found = said.get("notReadable", [])
+    return found["entries"] if isinstance(found, dict) else found
+
+
 # ------------------------------------------------------------------- reporting
 
 
@@ -109,7 +167,7 @@ def report(scenario: Scenario, cards: Sequence[Card], found: Sequence[str]) -> s
             f"{scenario.id}: {scenario.title}   ({scenario.file})",
             _indented(told),
             f"why: {scenario.why}",
-            f"expected: {_summary_of([_expected_line(card) for card in scenario.expect])}",
+            f"expected: {_summary_of([_expected_line(card) for card in scenario.expect or ()])}",
             f"got:      {_summary_of([_card_line(card) for card in cards])}",
             *(f"- {said}" for said in found),
         ]

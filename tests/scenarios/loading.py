@@ -6,171 +6,48 @@ A mistake in a file is reported with the file, the scenario and what was allowed
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from ..support.fhir import PREFETCH_KEYS
+from .phrases import (
+    DOSE,
+    RESULT,
+    VOCABULARY_FILE,
+    ScenarioError,
+    Vocabulary,
+    days,
+    dose,
+    number,
+    read_yaml,
+)
+from .story import (
+    Allergy,
+    Code,
+    Condition,
+    Dosage,
+    Dose,
+    Draft,
+    ExpectedAccount,
+    ExpectedCard,
+    Medicine,
+    Patient,
+    PregnancyStatus,
+    Procedure,
+    Result,
+    Scenario,
+    Sent,
+)
 
 HERE = Path(__file__).parent
-VOCABULARY_FILE = "vocabulary.yaml"
 HOOKS = ("patient-view", "order-select", "order-sign")
 INDICATORS = ("info", "warning", "critical")
 KIDNEY_CLASSES = ("NORMAL", "MODERATE", "SEVERE", "UNKNOWN")
-
-
-class ScenarioError(Exception):
-    """A scenario file says something the runner does not understand."""
-
-
-@dataclass(frozen=True)
-class Code:
-    name: str
-    system: str
-    code: str
-
-
-@dataclass(frozen=True)
-class Dose:
-    """How much, how often: `400 mg once daily`."""
-
-    amount: float
-    unit: str
-    times_per_day: int
-
-
-@dataclass(frozen=True)
-class Patient:
-    age: int | None = None
-    sex: str | None = None
-    birthday_today: bool = False
-    deceased: bool = False
-
-
-@dataclass(frozen=True)
-class Condition:
-    code: Code
-    also_coded: tuple[Code, ...] = ()
-    clinical: str | None = "active"
-    verification: str | None = "confirmed"
-    category: str | None = "problem-list-item"
-    recorded: int | None = 400
-    onset: int | None = None
-    abated: int | None = None
-    of: str | None = None
-    text_only: bool = False
-
-
-@dataclass(frozen=True)
-class Medicine:
-    code: Code
-    started: int | None = 60
-    ended: int | None = None
-    valid_until: int | None = None
-    taken: tuple[Dose, ...] = ()
-    steps: tuple[Dose, ...] = ()
-    status: str = "active"
-    intent: str = "order"
-    as_needed: bool | str = False
-    route: str | None = None
-    statement: bool = False
-    by_reference: bool = False
-    do_not_take: bool = False
-    text_only: bool = False
-    of: str | None = None
-
-
-@dataclass(frozen=True)
-class Result:
-    code: Code
-    value: float
-    unit: str | None
-    days_ago: int
-    comparator: str | None = None
-    status: str = "final"
-    as_text: bool = False
-    reference_high: float | None = None
-    of: str | None = None
-
-
-@dataclass(frozen=True)
-class Allergy:
-    code: Code
-    clinical: str | None = "active"
-    verification: str | None = "confirmed"
-    text_only: bool = False
-
-
-@dataclass(frozen=True)
-class Procedure:
-    code: Code
-    days_ago: int
-    status: str = "completed"
-
-
-@dataclass(frozen=True)
-class Draft:
-    code: Code
-    taken: tuple[Dose, ...] = ()
-    steps: tuple[Dose, ...] = ()
-    as_needed: bool | str = False
-    route: str | None = None
-    reason: Code | None = None
-    reason_is_condition: Code | None = None
-    selected: bool = True
-    text_only: bool = False
-
-
-@dataclass(frozen=True)
-class PregnancyStatus:
-    answer: str
-    reported: int
-
-
-@dataclass(frozen=True)
-class ExpectedCard:
-    card: str
-    indicator: str
-    offers: tuple[str, ...] = ()
-    recommended: tuple[str, ...] | None = None
-    labs: tuple[Code, ...] = ()
-    summary_says: tuple[str, ...] = ()
-    detail_says: tuple[str, ...] = ()
-    detail_omits: tuple[str, ...] = ()
-    detail_order: tuple[str, ...] = ()
-    kidney: str | None = None
-    flags: tuple[str, ...] = ()
-    cautions: tuple[str, ...] = ()
-    unknown: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Scenario:
-    file: str
-    id: str
-    title: str
-    hook: str
-    patient: Patient
-    expect: tuple[ExpectedCard, ...]
-    why: str
-    conditions: tuple[Condition, ...] = ()
-    medicines: tuple[Medicine, ...] = ()
-    labs: tuple[Result, ...] = ()
-    allergies: tuple[Allergy, ...] = ()
-    procedures: tuple[Procedure, ...] = ()
-    pregnancy_status: PregnancyStatus | None = None
-    drafts: tuple[Draft, ...] = ()
-    family_history: tuple[Code, ...] = ()
-    not_sent: tuple[str, ...] = ()
-    failed: tuple[str, ...] = ()
-    words: Mapping[str, Any] = field(default_factory=dict)
-
-    def __str__(self) -> str:
-        return f"{self.id} {self.title}"
+# Where the medication of an order stands: in it by code, contained by code or by ingredient, or as
+# an entry of the same Bundle, named by type and id or by a urn:uuid.
+PLACES = ("here", "contained", "ingredient", "entry", "urn", "older FHIR")
 
 
 # ------------------------------------------------------------------ the files
@@ -192,8 +69,7 @@ def vocabulary() -> Vocabulary:
 
 
 def load_file(path: Path, words: Vocabulary) -> list[Scenario]:
-    content = _yaml(path)
-    page = _Page(content, f"{path.name}", words)
+    page = _Page(read_yaml(path), f"{path.name}", words)
     page.allow("theme", "scenarios")
     page.text("theme")
     entries = page.list_of("scenarios")
@@ -216,71 +92,6 @@ def _refuse_repeated_ids(scenarios: list[Scenario]) -> None:
                 f"the id {scenario.id} is used in {seen[scenario.id]} and in {scenario.file}"
             )
         seen[scenario.id] = scenario.file
-
-
-def _yaml(path: Path) -> Any:
-    try:
-        # A SafeLoader that only refuses more than its parent does.
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictLoader)  # noqa: S506
-    except yaml.YAMLError as error:
-        raise ScenarioError(f"{path.name} is not readable YAML: {error}") from error
-
-
-class _StrictLoader(yaml.SafeLoader):
-    """YAML that refuses a key written twice: the first would silently be lost."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key) for key, _ in node.value]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} is written twice", node.start_mark
-                )
-        return super().construct_mapping(node, deep)
-
-
-# ------------------------------------------------------------- the vocabulary
-
-
-@dataclass(frozen=True)
-class Vocabulary:
-    """Plain names and their codes, one section a kind."""
-
-    sections: Mapping[str, Mapping[str, Code]]
-
-    KINDS = ("conditions", "medicines", "labs", "procedures")
-    CODED = re.compile(
-        r"(?P<name>.+) \((?P<system>icd-10-cm|icd-10|icd-9-cm|snomed|rxnorm|atc|loinc)"
-        r" (?P<code>[A-Za-z0-9.\-]+)\)"
-    )
-
-    @classmethod
-    def read(cls, path: Path) -> Vocabulary:
-        content = _yaml(path)
-        if set(content) != set(cls.KINDS):
-            raise ScenarioError(f"{path.name} must have exactly: {', '.join(cls.KINDS)}")
-        return cls({kind: dict(cls._entries(content[kind], path)) for kind in cls.KINDS})
-
-    @classmethod
-    def _entries(cls, section: Mapping[str, str], path: Path) -> Iterator[tuple[str, Code]]:
-        for name, said in section.items():
-            found = cls.CODED.fullmatch(f"{name} ({said})")
-            if found is None:
-                raise ScenarioError(f"{path.name}: {name!r} needs 'system code', not {said!r}")
-            yield str(name), Code(str(name), found["system"], found["code"])
-
-    def find(self, kind: str, said: str, where: str) -> Code:
-        """A vocabulary name, or `name (system code)`."""
-        known = self.sections[kind].get(said)
-        if known is not None:
-            return known
-        found = self.CODED.fullmatch(said)
-        if found is not None:
-            return Code(found["name"], found["system"], found["code"])
-        raise ScenarioError(
-            f"{where}: {said!r} is neither in {VOCABULARY_FILE} under {kind!r} "
-            "nor written as 'name (system code)'"
-        )
 
 
 # ---------------------------------------------------------------- one scenario
@@ -325,6 +136,10 @@ class _Page:
             raise self.fail(f"{name!r} must be true or false, found {value!r}")
         return value
 
+    def whole_number(self, name: str) -> int | None:
+        value = self.number(name)
+        return None if value is None else int(value)
+
     def number(self, name: str) -> float | None:
         value = self.content.get(name)
         if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
@@ -363,23 +178,27 @@ class _Page:
         if name not in self.content:
             return default
         said = self.text(name)
-        return None if said == "undated" else _days(said, self.where)
+        return None if said == "undated" else days(said, self.where)
 
     def doses(self, name: str) -> tuple[Dose, ...]:
-        return tuple(_dose(said, self.where) for said in self.texts(name))
+        return tuple(dose(said, self.where) for said in self.texts(name))
+
+    def inner(self, name: str) -> _Page:
+        return _Page(self.content[name], f"{self.where}, {name}", self.words)
 
     def entries(self, name: str, main: str) -> Iterator[_Page]:
         """Each item of a list: a text is short for `{main: text}`."""
-        for number, item in enumerate(self.list_of(name), 1):
+        for place, item in enumerate(self.list_of(name), 1):
             content = {main: item} if isinstance(item, str) else item
-            yield _Page(content, f"{self.where}, {name} {number}", self.words)
+            yield _Page(content, f"{self.where}, {name} {place}", self.words)
 
 
 def _scenario(page: _Page, file: str) -> Scenario:
     page.allow(
         *("id", "title", "hook", "patient", "conditions", "family history", "medicines", "labs"),
         *("allergies", "procedures", "pregnancy status", "drafts", "not sent", "failed"),
-        *("expect", "why"),
+        *("withheld", "wrong type", "lost entry", "only years", "byte order mark"),
+        *("authorization", "expect", "refused for", "account", "why"),
     )
     scenario = Scenario(
         file=file,
@@ -397,9 +216,10 @@ def _scenario(page: _Page, file: str) -> Scenario:
         procedures=tuple(_procedure(p) for p in page.entries("procedures", "procedure")),
         pregnancy_status=_pregnancy(page),
         drafts=tuple(_draft(p) for p in page.entries("drafts", "order")),
-        not_sent=_keys(page, "not sent"),
-        failed=_keys(page, "failed"),
+        sent=_sent(page),
+        refused_for=_keys(page, "refused for"),
         expect=_expected(page),
+        account=_account(page),
         why=page.text("why"),
         words=page.content,
     )
@@ -410,9 +230,8 @@ def _scenario(page: _Page, file: str) -> Scenario:
 
 def _patient(page: _Page) -> Patient:
     page.allow("age", "sex", "birthday today", "deceased")
-    age = page.number("age")
     return Patient(
-        age=None if age is None else int(age),
+        age=page.whole_number("age"),
         sex=page.optional_text("sex"),
         birthday_today=page.flag("birthday today"),
         deceased=page.flag("deceased"),
@@ -422,7 +241,7 @@ def _patient(page: _Page) -> Patient:
 def _condition(page: _Page) -> Condition:
     page.allow(
         *("condition", "also coded", "clinical", "verification", "category", "recorded"),
-        *("onset", "abated", "of", "text only"),
+        *("onset", "abated", "of", "text only", "as periods", "certainty"),
     )
     return Condition(
         code=page.code("conditions", page.text("condition")),
@@ -435,50 +254,70 @@ def _condition(page: _Page) -> Condition:
         abated=page.days("abated"),
         of=page.optional_text("of"),
         text_only=page.flag("text only"),
+        as_periods=page.flag("as periods"),
+        certainty=page.optional_text("certainty"),
+    )
+
+
+_DOSAGE = ("taken", "steps", "dosage", "at", "elemental", "as needed", "route")
+
+
+def _dosage(page: _Page, taken: tuple[Dose, ...]) -> Dosage:
+    return Dosage(
+        taken=taken or page.doses("taken"),
+        steps=page.doses("steps"),
+        words=page.optional_text("dosage"),
+        at=page.texts("at"),
+        elemental=page.content.get("elemental") is not False,
+        as_needed=_as_needed(page),
+        route=page.optional_text("route"),
     )
 
 
 def _medicine(page: _Page) -> Medicine:
     page.allow(
-        *("medicine", "started", "ended", "valid until", "taken", "steps", "status", "intent"),
-        *("as needed", "route", "statement", "by reference", "do not take", "text only", "of"),
+        *("medicine", "started", "ended", "valid until", "supply", "repeats", "status", "intent"),
+        *("reported", "statement", "place", "do not take", "text only", "words", "of"),
+        *_DOSAGE,
     )
     code, taken = _named_and_taken(page, "medicine")
     return Medicine(
         code=code,
+        dosage=_dosage(page, taken),
         started=page.days("started", 60),
         ended=page.days("ended"),
         valid_until=page.days("valid until"),
-        taken=taken or page.doses("taken"),
-        steps=page.doses("steps"),
-        status=page.text("status", "active"),
+        supply=page.whole_number("supply"),
+        repeats=page.whole_number("repeats"),
+        status=page.status("status", "active"),
         intent=page.text("intent", "order"),
-        as_needed=_as_needed(page),
-        route=page.optional_text("route"),
+        reported=page.flag("reported"),
         statement=page.flag("statement"),
-        by_reference=page.flag("by reference"),
+        place=page.one_of("place", PLACES, "here"),
         do_not_take=page.flag("do not take"),
         text_only=page.flag("text only"),
+        words=page.optional_text("words"),
         of=page.optional_text("of"),
     )
 
 
 def _draft(page: _Page) -> Draft:
     page.allow(
-        *("order", "taken", "steps", "as needed", "route", "reason", "reason is the condition"),
-        *("selected", "text only"),
+        *("order", "reason", "reason is the condition", "renews", "selected", "text only"),
+        *("words", "place"),
+        *_DOSAGE,
     )
     code, taken = _named_and_taken(page, "order")
     return Draft(
         code=code,
-        taken=taken or page.doses("taken"),
-        steps=page.doses("steps"),
-        as_needed=_as_needed(page),
-        route=page.optional_text("route"),
+        dosage=_dosage(page, taken),
         reason=page.optional_code("conditions", "reason"),
         reason_is_condition=page.optional_code("conditions", "reason is the condition"),
+        renews=page.flag("renews"),
         selected=page.content.get("selected") is not False,
         text_only=page.flag("text only"),
+        words=page.optional_text("words"),
+        place=page.one_of("place", PLACES, "here"),
     )
 
 
@@ -486,8 +325,8 @@ def _named_and_taken(page: _Page, name: str) -> tuple[Code, tuple[Dose, ...]]:
     """`magnesium oxide 400 mg tablet, 1 tablet once daily`, the second half optional."""
     said = page.text(name)
     head, comma, tail = said.rpartition(", ")
-    if comma and _DOSE.fullmatch(tail):
-        return page.code("medicines", head), (_dose(tail, page.where),)
+    if comma and DOSE.fullmatch(tail):
+        return page.code("medicines", head), (dose(tail, page.where),)
     return page.code("medicines", said), ()
 
 
@@ -498,37 +337,38 @@ def _as_needed(page: _Page) -> bool | str:
     return value
 
 
-_RESULT = re.compile(
-    r"(?P<name>.+?) (?P<comparator>[<>]=?)?(?P<value>\d+(\.\d+)?)( (?P<unit>[^ ,]+))?, (?P<when>.+)"
-)
-
-
 def _result(page: _Page) -> Result:
-    page.allow("result", "status", "as text", "reference high", "of")
+    page.allow("result", "unit", "status", "as text", "said", "reference high", "of")
     said = page.text("result")
-    found = _RESULT.fullmatch(said)
+    found = RESULT.fullmatch(said)
     if found is None:
         raise page.fail(f"{said!r} is not like 'eGFR 59 mL/min/{{1.73_m2}}, 30 days ago'")
     return Result(
         code=page.code("labs", found["name"]),
-        value=_number(found["value"]),
-        unit=found["unit"],
-        days_ago=_days(found["when"], page.where),
+        value=number(found["value"]),
+        unit=page.optional_text("unit") or found["unit"],
+        days_ago=days(found["when"], page.where),
         comparator=found["comparator"],
         status=page.text("status", "final"),
         as_text=page.flag("as text"),
+        said=page.optional_text("said"),
         reference_high=page.number("reference high"),
         of=page.optional_text("of"),
     )
 
 
 def _allergy(page: _Page) -> Allergy:
-    page.allow("allergy", "clinical", "verification", "text only")
+    page.allow(
+        *("allergy", "clinical", "verification", "text only", "type", "criticality", "reactions"),
+    )
     return Allergy(
         code=page.code("medicines", page.text("allergy")),
         clinical=page.status("clinical", "active"),
         verification=page.status("verification", "confirmed"),
         text_only=page.flag("text only"),
+        type=page.one_of("type", ("allergy", "intolerance"), "intolerance"),
+        criticality=page.optional_text("criticality"),
+        reactions=page.texts("reactions"),
     )
 
 
@@ -536,10 +376,10 @@ def _procedure(page: _Page) -> Procedure:
     page.allow("procedure", "status")
     said, comma, when = page.text("procedure").rpartition(", ")
     if not comma:
-        raise page.fail("a procedure is written 'haemodialysis, 30 days ago'")
+        raise page.fail("a procedure is written 'haemodialysis, 30 days ago' or '..., undated'")
     return Procedure(
         code=page.code("procedures", said),
-        days_ago=_days(when, page.where),
+        days_ago=None if when == "undated" else days(when, page.where),
         status=page.text("status", "completed"),
     )
 
@@ -547,28 +387,72 @@ def _procedure(page: _Page) -> Procedure:
 def _pregnancy(page: _Page) -> PregnancyStatus | None:
     if "pregnancy status" not in page.content:
         return None
-    inner = _Page(page.content["pregnancy status"], f"{page.where}, pregnancy status", page.words)
+    inner = page.inner("pregnancy status")
     inner.allow("answer", "reported")
     return PregnancyStatus(
         answer=inner.one_of("answer", ("pregnant", "not pregnant", "unknown")),
-        reported=_days(inner.text("reported"), inner.where),
+        reported=days(inner.text("reported"), inner.where),
     )
+
+
+def _sent(page: _Page) -> Sent:
+    return Sent(
+        missing=_keys(page, "not sent"),
+        failed=_keys(page, "failed"),
+        withheld=_withheld(page),
+        wrong_type=_keys(page, "wrong type"),
+        lost_entry=_keys(page, "lost entry"),
+        only_years=page.flag("only years"),
+        byte_order_mark=page.flag("byte order mark"),
+        authorization=page.inner("authorization").content
+        if "authorization" in page.content
+        else None,
+    )
+
+
+def _withheld(page: _Page) -> dict[str, str]:
+    """`[allergies]` for a warning with the code `suppressed`, or `{allergies: throttled}`."""
+    said = page.content.get("withheld", [])
+    codes = said if isinstance(said, dict) else dict.fromkeys(said, "suppressed")
+    _check_keys(page, "withheld", tuple(codes))
+    return {str(key): str(code) for key, code in codes.items()}
 
 
 def _keys(page: _Page, name: str) -> tuple[str, ...]:
     keys = page.texts(name)
-    for key in keys:
-        if key not in PREFETCH_KEYS:
-            raise page.fail(f"{name!r}: no prefetch key {key!r}; known: {', '.join(PREFETCH_KEYS)}")
+    _check_keys(page, name, keys)
     return keys
 
 
-def _expected(page: _Page) -> tuple[ExpectedCard, ...]:
+def _check_keys(page: _Page, name: str, keys: tuple[str, ...]) -> None:
+    for key in keys:
+        if key not in PREFETCH_KEYS:
+            raise page.fail(f"{name!r}: no prefetch key {key!r}; known: {', '.join(PREFETCH_KEYS)}")
+
+
+def _account(page: _Page) -> ExpectedAccount | None:
+    if "account" not in page.content:
+        return None
+    inner = page.inner("account")
+    inner.allow("kidney", "unknown", "known", "not readable")
+    return ExpectedAccount(
+        kidney=inner.one_of("kidney", KIDNEY_CLASSES) if "kidney" in inner.content else None,
+        unknown=inner.texts("unknown"),
+        known=inner.texts("known"),
+        not_readable=inner.texts("not readable"),
+    )
+
+
+def _expected(page: _Page) -> tuple[ExpectedCard, ...] | None:
     said = page.content.get("expect")
+    if said == "any answer" or "refused for" in page.content:
+        return None
     if said == "silent":
         return ()
     if not isinstance(said, list) or not said:
-        raise page.fail(f"'expect' must be the word silent or a list of cards, found {said!r}")
+        raise page.fail(
+            f"'expect' must be the word silent, 'any answer' or a list of cards, found {said!r}"
+        )
     return tuple(_expected_card(p) for p in page.entries("expect", "card"))
 
 
@@ -577,8 +461,9 @@ _OFFER = re.compile(r"labs|mg \d+|mg \d+->\d+|mg perimenstrual \d+|delete|update
 
 def _expected_card(page: _Page) -> ExpectedCard:
     page.allow(
-        *("card", "indicator", "offers", "recommended", "labs", "summary says", "detail says"),
-        *("detail omits", "detail order", "kidney", "flags", "cautions", "unknown"),
+        *("card", "indicator", "offers", "recommended", "labs", "doses", "instruction says"),
+        *("summary says", "summary omits", "detail says", "detail omits", "detail order"),
+        *("kidney", "flags", "cautions", "unknown"),
     )
     for offer in (*page.texts("offers"), *page.texts("recommended")):
         if not _OFFER.fullmatch(offer):
@@ -593,7 +478,10 @@ def _expected_card(page: _Page) -> ExpectedCard:
         offers=page.texts("offers"),
         recommended=page.texts("recommended") if "recommended" in page.content else None,
         labs=tuple(page.code("labs", said) for said in page.texts("labs")),
+        doses=page.texts("doses"),
+        instruction_says=page.texts("instruction says"),
         summary_says=page.texts("summary says"),
+        summary_omits=page.texts("summary omits"),
         detail_says=page.texts("detail says"),
         detail_omits=page.texts("detail omits"),
         detail_order=page.texts("detail order"),
@@ -602,34 +490,3 @@ def _expected_card(page: _Page) -> ExpectedCard:
         cautions=page.texts("cautions"),
         unknown=page.texts("unknown"),
     )
-
-
-# --------------------------------------------------------------- small phrases
-
-_TIMES = {"once": 1, "twice": 2, "three times": 3, "four times": 4}
-_DOSE = re.compile(
-    r"(?P<amount>\d+(\.\d+)?) (?P<unit>mg|tablet|tablets|capsule|capsules|mL) "
-    r"(?P<times>once|twice|three times|four times|(?P<count>\d+) times) daily"
-)
-_WHEN = re.compile(r"(?P<ago>\d+) days? ago|in (?P<ahead>\d+) days?|(?P<today>today)")
-
-
-def _dose(said: str, where: str) -> Dose:
-    found = _DOSE.fullmatch(said)
-    if found is None:
-        raise ScenarioError(f"{where}: {said!r} is not like '1 tablet three times daily'")
-    times = int(found["count"]) if found["count"] else _TIMES[found["times"]]
-    return Dose(_number(found["amount"]), found["unit"].removesuffix("s"), times)
-
-
-def _days(said: str, where: str) -> int:
-    found = _WHEN.fullmatch(said)
-    if found is None:
-        raise ScenarioError(f"{where}: {said!r} is not like '30 days ago', 'today', 'in 5 days'")
-    if found["today"]:
-        return 0
-    return int(found["ago"]) if found["ago"] else -int(found["ahead"])
-
-
-def _number(said: str) -> float:
-    return float(said) if "." in said else int(said)

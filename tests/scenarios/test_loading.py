@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from .loading import ScenarioError, Vocabulary, load_file, vocabulary
+from .loading import load_file, vocabulary
+from .phrases import ScenarioError, Vocabulary
 
 GOOD = """\
 theme: An example
@@ -48,7 +49,7 @@ def test_the_example_is_good(tmp_path: Path) -> None:
         ("three times daily", "thrice", "nor written as 'name (system code)'"),
         ("30 days ago", "last month", "is not like '30 days ago', 'today'"),
         ("eGFR >60", "eGFR sixty", "is not like 'eGFR 59"),
-        ("expect: silent", "expect: quiet", "'expect' must be the word silent or a list"),
+        ("expect: silent", "expect: quiet", "'expect' must be the word silent"),
         (
             "expect: silent",
             "expect: [{card: x, indicator: red}]",
@@ -77,7 +78,8 @@ def test_a_mistake_is_named(tmp_path: Path, said: str, instead: str, complaint: 
 def test_a_vocabulary_entry_needs_a_code(tmp_path: Path) -> None:
     path = tmp_path / "vocabulary.yaml"
     path.write_text(
-        "conditions: {migraine: G43}\nmedicines: {}\nlabs: {}\nprocedures: {}\n", encoding="utf-8"
+        "conditions: {migraine: G43}\nmedicines: {}\nlabs: {}\nprocedures: {}\nreactions: {}\n",
+        encoding="utf-8",
     )
     with pytest.raises(ScenarioError, match="'migraine' needs 'system code'"):
         Vocabulary.read(path)

@@ -16,7 +16,8 @@ DECISION = "org.magnesium-migraine.decision"
 SEVERITIES = ("critical", "warning", "info")
 MOST_CARDS = 3
 SUMMARY_LIMIT = 140
-SOURCE_LABEL = "Magnesium and migraine rules v1"
+SOURCE_LABEL = "Magnesium and migraine rules v2"
+DETAIL_LIMIT = 1300  # of a suggestion card (SPEC 12.5 S-8)
 OVERRIDE_SYSTEM = "http://terminology.hl7.org/CodeSystem/non-adherence-reason-codes"
 
 _CARD_NAMES = {
@@ -33,8 +34,9 @@ _KIDNEY_CLASSES = {"NORMAL", "MODERATE", "SEVERE", "UNKNOWN"}
 
 
 def decision(card: Card) -> dict[str, Any]:
-    found: dict[str, Any] = card["extension"][DECISION]
-    return found
+    """The reason of a card; lists that are left out because they are empty are empty here."""
+    lists: dict[str, Any] = {"because": [], "cautions": [], "unknown": []}
+    return {**lists, **card["extension"][DECISION]}
 
 
 def card_id(card: Card) -> str:
@@ -43,7 +45,8 @@ def card_id(card: Card) -> str:
 
 def unknown_keys(card: Card) -> list[str]:
     """The prefetch keys of which the card says that they were not known."""
-    return [item if isinstance(item, str) else item["key"] for item in decision(card)["unknown"]]
+    unknown = decision(card).get("unknown", [])
+    return [item if isinstance(item, str) else item["key"] for item in unknown]
 
 
 def suggestions(card: Card) -> list[dict[str, Any]]:
@@ -82,20 +85,37 @@ def _single_offer(action: Mapping[str, Any]) -> str:
     steps = daily_doses(action["resource"])
     if action["type"] == "update":
         return f"update {max(steps):g}"
-    if "cycle day" in str(action["resource"].get("dosageInstruction")):
+    if is_perimenstrual(action["resource"]):
         return f"mg perimenstrual {steps[0]:g}"
     return "mg " + "->".join(f"{step:g}" for step in steps)
 
 
+def is_perimenstrual(order: Resource) -> bool:
+    return "cycle day" in str(order.get("dosageInstruction")).lower()
+
+
 def daily_doses(order: Resource) -> list[float]:
-    """Milligrams a day of each dosage step."""
-    return [_daily(step) for step in order["dosageInstruction"]]
+    """Milligrams a day of each dosage step. Instructions with one `sequence` are one step."""
+    steps: dict[int, float] = {}
+    for number, instruction in enumerate(order["dosageInstruction"]):
+        step = instruction.get("sequence", -number)
+        steps[step] = steps.get(step, 0) + _daily(instruction)
+    return list(steps.values())
 
 
-def _daily(step: Mapping[str, Any]) -> float:
-    quantity = step["doseAndRate"][0]["doseQuantity"]
-    repeat = step["timing"]["repeat"]
+_TIMES_IN_WORDS = {"once": 1, "twice": 2, "three times": 3}
+
+
+def _daily(instruction: Mapping[str, Any]) -> float:
+    """The dose in a day. The perimenstrual plan says how often in words alone (SPEC 12.5 S-7)."""
+    quantity = instruction["doseAndRate"][0]["doseQuantity"]
     assert quantity["code"] == "mg", f"a dose in {quantity}"
+    repeat = instruction.get("timing", {}).get("repeat", {})
+    if "frequency" not in repeat and "when" in repeat:
+        return float(quantity["value"]) * len(repeat["when"])
+    if "frequency" not in repeat:
+        (times,) = [n for said, n in _TIMES_IN_WORDS.items() if f" {said} " in instruction["text"]]
+        return float(quantity["value"]) * times
     assert (repeat["period"], repeat["periodUnit"]) == (1, "d"), f"a timing of {repeat}"
     return float(quantity["value"]) * float(repeat["frequency"])
 
@@ -108,6 +128,12 @@ def lab_codes(card: Card) -> set[str]:
         if (resource := action.get("resource") or {}).get("resourceType") == "ServiceRequest"
         for coding in resource["code"]["coding"]
     }
+
+
+def created_drafts(card: Card) -> list[Resource]:
+    """The medication orders that the card offers to write."""
+    offered = [action["resource"] for action in actions(card) if action["type"] == "create"]
+    return [order for order in offered if order["resourceType"] == "MedicationRequest"]
 
 
 def text_of(card: Card) -> str:
@@ -155,8 +181,7 @@ def assert_valid_answer(answer: Mapping[str, Any], body: Mapping[str, Any]) -> N
 def assert_valid_card(card: Card, body: Mapping[str, Any]) -> None:
     """A card by CHECKLIST J, K, S, A, L, the contract and SPEC 6.6."""
     _only(card, _CARD_NAMES, "card")
-    shown = {name: value for name, value in card.items() if name != "extension"}
-    assert_no_empty(shown, "card")
+    assert_no_empty(card, "card")
     assert_uuid(card["uuid"])
     _assert_texts(card)
     _assert_source(card["source"])
@@ -205,12 +230,14 @@ def _assert_texts(card: Card) -> None:
     assert "\n" not in summary, f"a summary of several lines: {summary!r}"
     assert "{" not in summary, f"an unfilled summary: {summary!r}"
     assert card["indicator"] in SEVERITIES
-    assert isinstance(card.get("detail", ""), str)
+    detail = card.get("detail", "")
+    assert isinstance(detail, str)
+    assert not card_id(card).startswith("mg-") or len(detail) <= DETAIL_LIMIT, f"{len(detail)} long"
 
 
 def _assert_source(source: Any) -> None:
     _only(source, {"label", "url", "icon", "topic"}, "source")
-    assert source["label"] == SOURCE_LABEL
+    assert source["label"].startswith(SOURCE_LABEL)
     assert_absolute(source["url"])
     assert {"system", "code"} <= set(source["topic"]), f"half a coding: {source['topic']}"
 
@@ -221,8 +248,7 @@ def _assert_suggestions(card: Card, body: Mapping[str, Any]) -> None:
     assert bool(offered) == (behavior is not None), "selectionBehavior only with suggestions (K-11)"
     if not offered:
         return
-    with_labs = "labs" in offers(card)
-    assert behavior == ("any" if with_labs else "at-most-one"), f"{behavior!r} (SPEC 6.6)"
+    assert behavior == selection_behavior(offers(card)), f"{behavior!r} (SPEC 6.6, 12.5 S-6)"
     for suggestion in offered:
         _only(suggestion, _SUGGESTION_NAMES, "suggestion")
         assert isinstance(suggestion["label"], str)
@@ -232,6 +258,12 @@ def _assert_suggestions(card: Card, body: Mapping[str, Any]) -> None:
             _assert_action(action, body)
     best = [each for each in offered if each.get("isRecommended")]
     assert behavior != "at-most-one" or len(best) <= 1, "two recommended, at most one (S-3)"
+
+
+def selection_behavior(offered: Sequence[str]) -> str:
+    """SPEC 6.6: any with labs, at most one with drafts only; S-6: with two plans at most one."""
+    plans = [offer for offer in offered if offer.startswith("mg ")]
+    return "any" if "labs" in offered and len(plans) < 2 else "at-most-one"
 
 
 def _assert_action(action: Mapping[str, Any], body: Mapping[str, Any]) -> None:
@@ -300,13 +332,11 @@ def _assert_decision(card: Card) -> None:
     why = decision(card)
     assert isinstance(why["card"], str)
     assert re.fullmatch(r"[^+\s]+\+[^+\s]+", why["knowledge"]), f"knowledge {why['knowledge']!r}"
-    assert isinstance(why["because"], list)
-    for reason in why["because"]:
+    for reason in why.get("because", []):
         _assert_reason(reason)
     assert why["kidney"]["class"] in _KIDNEY_CLASSES
-    assert isinstance(why["unknown"], list)
-    assert isinstance(why["cautions"], list)
-    assert all(isinstance(item, str) for item in why["cautions"]), f"{why['cautions']}"
+    assert isinstance(why.get("unknown", []), list)
+    assert all(isinstance(item, str) for item in why.get("cautions", [])), f"{why['cautions']}"
 
 
 def _assert_reason(reason: Mapping[str, Any]) -> None:

@@ -197,6 +197,9 @@ _VALUES: dict[str, dict[str, str]] = {
     "mg-low-severe": {"mg": "1.1 mg/dL"},
     "mg-hazard-renal": {"renal_reason": "eGFR 25", "product": "magnesium citrate"},
     "mg-hazard-hypermag": {"mg": "2.9 mg/dL", "product": "magnesium citrate"},
+    "mg-hazard-dose": {"dose": "723", "limit": "200", "renal_reason": "eGFR 40"},
+    "mg-hazard-bowel": {"product": "magnesium oxide", "finding": "Ileus"},
+    "mg-hazard-nmj": {"product": "magnesium oxide", "finding": "Myasthenia gravis"},
     "mg-suggest": {"risk": "diabetes"},
     "mg-suggest-reduced": {"risk": "diabetes", "egfr": "48"},
     "mg-check-renal": {"risk": "diabetes"},
@@ -212,6 +215,7 @@ _VALUES: dict[str, dict[str, str]] = {
     "rx-mg-bowel": {"finding": "Ileus"},
     "rx-mg-allergy": {"finding": "magnesium oxide", "product": "magnesium citrate"},
     "rx-mg-dose": {"dose": "723", "ordered": "482", "current": "241", "basis": "tablets counted"},
+    "rx-mg-dose-unknown": {"text": "two heaped scoops"},
     "rx-mg-duplicate": {"product": "magnesium citrate", "dose": "441"},
     "rx-mg-age": {"age": "7", "limit": "110", "dose": "200"},
     "rx-mg-pregnancy": {"dose": "200"},
@@ -227,4 +231,6 @@ def one_of(card: str) -> CardDecision:
     if card.startswith("rx-") or "hazard" in card:
         return safety_card(card, values=values)
     suggests = card not in {"mg-avoid-renal", "mg-low-severe"}
-    return suggestion_card(card, values=values, offers=(plan(),) if suggests else (labs(),))
+    usual = {"kidney": kidney("48")} if card == "mg-suggest-reduced" else {}
+    offers = (plan(),) if suggests else (labs(),)
+    return suggestion_card(card, values=values, offers=offers, **usual)

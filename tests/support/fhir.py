@@ -17,12 +17,16 @@ Resource = dict[str, Any]
 SYSTEMS = {
     "icd-10-cm": "http://hl7.org/fhir/sid/icd-10-cm",
     "icd-10": "http://hl7.org/fhir/sid/icd-10",
+    "icd-10-ca": "http://hl7.org/fhir/sid/icd-10-ca",
+    "icd-10-gm": "http://fhir.de/CodeSystem/bfarm/icd-10-gm",
     "icd-9-cm": "http://hl7.org/fhir/sid/icd-9-cm",
     "snomed": "http://snomed.info/sct",
     "rxnorm": "http://www.nlm.nih.gov/research/umls/rxnorm",
     "atc": "http://www.whocc.no/atc",
     "loinc": "http://loinc.org",
     "ucum": "http://unitsofmeasure.org",
+    "snomed oid": "2.16.840.1.113883.6.96",
+    "house": "http://example.org/house-codes",
 }
 
 EGFR = "98979-8"
@@ -260,17 +264,27 @@ def medication_request(
     do_not_perform: bool | None = None,
     medication_reference: str | None = None,
     validity_end_days: int | None = None,
+    supply_days: int | None = None,
+    repeats: int | None = None,
+    prior: str | None = None,
     id: str | None = None,
     patient_id: str = PATIENT_ID,
     today: date | None = None,
 ) -> Resource:
-    """`prn` and `route` are written into each dosageInstruction; `reason` is a CodeableConcept."""
+    """`prn` and `route` are written into each dosageInstruction; `reason` is a CodeableConcept.
+
+    `supply_days` and `repeats` go into dispenseRequest, `prior` is the order that is renewed.
+    """
     steps = _steps(dosage, prn=prn, route_name=route)
     coded = concept(code, system, text) or None
-    validity = (
-        None
-        if validity_end_days is None
-        else {"validityPeriod": {"end": moment(validity_end_days, today)}}
+    validity = validity_end_days is not None and {"end": moment(validity_end_days, today)}
+    supply = supply_days is not None and quantity(supply_days, "d")
+    dispensed = _without_none(
+        {
+            "validityPeriod": validity or None,
+            "numberOfRepeatsAllowed": repeats,
+            "expectedSupplyDuration": supply or None,
+        }
     )
     return _without_none(
         {
@@ -287,7 +301,8 @@ def medication_request(
             "authoredOn": _moment_or_none(authored_days, today),
             "reasonCode": _listed(reason),
             "dosageInstruction": steps or None,
-            "dispenseRequest": validity,
+            "dispenseRequest": dispensed or None,
+            "priorPrescription": {"reference": prior} if prior else None,
         }
     )
 
@@ -394,10 +409,13 @@ def allergy(
     text: str | None = None,
     clinical: str | None = "active",
     verification: str | None = "confirmed",
-    type: str = "intolerance",
+    type: str | None = "intolerance",
+    criticality: str | None = None,
+    manifestations: Sequence[Resource] = (),
     id: str | None = None,
     patient_id: str = PATIENT_ID,
 ) -> Resource:
+    """`manifestations`: CodeableConcepts, all of one reaction."""
     return _without_none(
         {
             "resourceType": "AllergyIntolerance",
@@ -405,15 +423,17 @@ def allergy(
             "clinicalStatus": clinical and concept(clinical, _ALLERGY_CLINICAL),
             "verificationStatus": verification and concept(verification, _ALLERGY_VERIFICATION),
             "type": type,
+            "criticality": criticality,
             "code": concept(code, system, text),
             "patient": subject(patient_id),
+            "reaction": [{"manifestation": list(manifestations)}] if manifestations else None,
         }
     )
 
 
 def procedure(
     code: str,
-    days_ago: int = 10,
+    days_ago: int | None = 10,
     system: str = "snomed",
     *,
     status: str = "completed",
@@ -421,21 +441,32 @@ def procedure(
     patient_id: str = PATIENT_ID,
     today: date | None = None,
 ) -> Resource:
-    return {
-        "resourceType": "Procedure",
-        "id": id or slug("procedure", code, f"{days_ago}d"),
-        "status": status,
-        "code": concept(code, system),
-        "subject": subject(patient_id),
-        "performedDateTime": moment(days_ago, today),
-    }
+    return _without_none(
+        {
+            "resourceType": "Procedure",
+            "id": id or slug("procedure", code, f"{days_ago}d"),
+            "status": status,
+            "code": concept(code, system),
+            "subject": subject(patient_id),
+            "performedDateTime": _moment_or_none(days_ago, today),
+        }
+    )
 
 
-def operation_outcome(text: str = "not available", code: str = "processing") -> Resource:
+def operation_outcome(
+    text: str = "not available", code: str = "processing", severity: str = "error"
+) -> Resource:
     return {
         "resourceType": "OperationOutcome",
-        "issue": [{"severity": "error", "code": code, "diagnostics": text}],
+        "issue": [{"severity": severity, "code": code, "diagnostics": text}],
     }
+
+
+def withheld(searchset: Resource, code: str = "suppressed", severity: str = "warning") -> Resource:
+    """The searchset with the server's word that some of it was left out (SPEC 12.1 U-1)."""
+    said = operation_outcome("some resources were left out", code, severity)
+    entry = {"resource": said, "search": {"mode": "outcome"}}
+    return {**searchset, "entry": [*searchset.get("entry", []), entry]}
 
 
 # ------------------------------------------------------------ bundles and calls

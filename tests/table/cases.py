@@ -1,4 +1,4 @@
-"""From an abstract case to a real hook request, and from a real answer back to the abstract one."""
+"""From an abstract case to a real hook request."""
 
 from __future__ import annotations
 
@@ -8,273 +8,143 @@ from typing import Any
 
 from tests.support import fhir
 from tests.support.fhir import Resource
-from tests.table.second_evaluator import (
-    Case,
-    Creatinine,
-    Draft,
-    Egfr,
-    Magnesium,
-    Taking,
+from tests.table.facts import Case, Creatinine, Draft, Egfr, Magnesium, Taking
+from tests.table.recorded import (
+    BESIDE_THE_WITHHELD,
+    BLOCK_ALLERGIES,
+    BLOCK_CONDITIONS,
+    CERTAINTY,
+    CKD_CODES,
+    CONDITION_WORDS,
+    DIALYSIS,
+    EGFR_CODES,
+    GLYCINATE,
+    GLYCINATE_100,
+    HOUSE,
+    INTERACTING,
+    KIDNEY_OPERATIONS,
+    MAGNESIUM_PRODUCTS,
+    MIGRAINE,
+    OMEPRAZOLE,
+    OXIDE,
+    OXIDE_400,
+    OXIDE_SHARE,
+    OXIDE_TABLET_MG,
+    PREGNANCY_ANSWERS,
+    REASONS,
+    RESULT_WORDS,
+    RISK_CONDITIONS,
+    RISK_MEDICATIONS,
+    STOPPED_AS,
+    TAKEN_AS,
+    TRIGGERS,
+    UNIT_OF,
+    UNREAD_DOSE,
 )
 
-# ------------------------------------------------------------------------------- conditions
 
-MIGRAINE: dict[str, dict[str, Any]] = {
-    "plain": {"code": "G43.009"},
-    "aura": {"code": "G43.109"},
-    "chronic": {"code": "G43.709"},
-    "menstrual": {"code": "G43.829"},
-    "menstrual-snomed": {"code": "23186000", "system": "snomed"},
-    "snomed": {"code": "37796009", "system": "snomed"},
-    "icd9": {"code": "346.10", "system": "icd-9-cm"},
-    "recurrence": {"code": "G43.009", "clinical": "recurrence"},
-    "relapse": {"code": "G43.009", "clinical": "relapse"},
-    "no-status-problem-list": {"code": "G43.009", "clinical": None, "recorded_days": 2000},
-    "no-status-recorded-730": {
-        "code": "G43.009",
-        "clinical": None,
-        "category": "encounter-diagnosis",
-        "recorded_days": 730,
-    },
-    "no-status-recorded-731": {
-        "code": "G43.009",
-        "clinical": None,
-        "category": "encounter-diagnosis",
-        "recorded_days": 731,
-    },
-    "no-status-no-date": {
-        "code": "G43.009",
-        "clinical": None,
-        "category": "encounter-diagnosis",
-        "recorded_days": None,
-    },
-    "nonqualifying": {"code": "G43.D0"},
-    "cyclical-vomiting": {"code": "G43.A0"},
-    "history-code": {"code": "161481007", "system": "snomed"},
-    "cluster": {"code": "G44.009"},
-    "refuted": {"code": "G43.009", "verification": "refuted"},
-    "entered-in-error": {
-        "code": "G43.009",
-        "verification": "entered-in-error",
-        "clinical": None,
-    },
-    "unconfirmed": {"code": "G43.009", "verification": "unconfirmed"},
-    "provisional": {"code": "G43.009", "verification": "provisional"},
-    "differential": {"code": "G43.009", "verification": "differential"},
-    "resolved": {"code": "G43.009", "clinical": "resolved"},
-    "inactive": {"code": "G43.009", "clinical": "inactive"},
-    "remission": {"code": "G43.009", "clinical": "remission"},
-    "abated": {"code": "G43.009", "clinical": None, "abated_days": 50},
-    "text-only": {"text": "Migraine without aura"},
-}
-
-RISK_CONDITIONS: dict[str, dict[str, Any]] = {
-    "diabetes": {"code": "E11.9"},
-    "diabetes-type-1": {"code": "E10.9"},
-    "diabetes-gestational": {"code": "O24.410", "recorded_days": 1095},
-    "prediabetes": {"code": "R73.03"},
-    "diabetes-provisional": {"code": "E11.9", "verification": "provisional"},
-    "diabetes-resolved": {"code": "E11.9", "clinical": "resolved"},
-    "alcohol": {"code": "F10.20"},
-    "alcohol-abuse": {"code": "F10.10"},
-    "alcohol-remission": {"code": "F10.21"},
-    "alcohol-use-unspecified": {"code": "F10.90"},
-    "heart-failure": {"code": "I50.9"},
-    "cardiomyopathy": {"code": "I42.0"},
-    "cad": {"code": "I25.10"},
-    "af": {"code": "I48.91"},
-    "mi-resolved": {"code": "I21.9", "clinical": "resolved"},
-    "hypertension": {"code": "I10"},
-    "hypomagnesaemia": {"code": "E83.42"},
-    "crohn": {"code": "K50.90"},
-    "coeliac": {"code": "K90.0"},
-    "bariatric-resolved": {"code": "Z98.84", "clinical": "resolved"},
-}
-
-BLOCK_CONDITIONS: dict[str, list[dict[str, Any]]] = {
-    "avblock-1": [{"code": "I44.0"}],
-    "avblock-2": [{"code": "I44.1"}],
-    "avblock-3": [{"code": "I44.2"}],
-    "avblock-3-provisional": [{"code": "I44.2", "verification": "provisional"}],
-    "avblock-3-paced": [{"code": "I44.2"}, {"code": "Z95.0"}],
-    "avblock-3-refuted": [{"code": "I44.2", "verification": "refuted"}],
-    "myasthenia": [{"code": "G70.00"}],
-    "myasthenia-differential": [{"code": "G70.00", "verification": "differential"}],
-    "myasthenia-refuted": [{"code": "G70.00", "verification": "refuted"}],
-    "ileus": [{"code": "K56.7", "recorded_days": 3}],
-    "ileus-resolved": [{"code": "K56.7", "recorded_days": 90, "clinical": "resolved"}],
-    "hypermag-dx": [{"code": "E83.41"}],
-    "pregnant": [{"code": "Z34.01", "recorded_days": 60}],
-    "pregnant-300": [{"code": "Z34.01", "recorded_days": 300}],
-    "pregnant-301": [{"code": "Z34.01", "recorded_days": 301}],
-    "transplant": [{"code": "Z94.0", "recorded_days": 900}],
-}
-
-BLOCK_ALLERGIES: dict[str, dict[str, Any]] = {
-    "allergy-ingredient": {"code": "6574"},
-    "allergy-oxide": {"code": "6582"},
-    "allergy-text": {"text": "Magnesium supplements"},
-    "allergy-no-status": {"code": "6574", "clinical": None},
-    "allergy-refuted": {"code": "6574", "verification": "refuted"},
-    "allergy-entered-in-error": {
-        "code": "6574",
-        "verification": "entered-in-error",
-        "clinical": None,
-    },
-    "allergy-resolved": {"code": "6574", "clinical": "resolved"},
-    "allergy-esomeprazole-text": {"text": "esomeprazole magnesium"},
-}
-
-PREGNANCY_ANSWERS = {
-    "pregnant-observation": ("77386006", "LA15173-0"),
-    "not-pregnant-observation": ("60001007", "LA26683-5"),
-}
-
-CKD_CODES = {
-    "1": "N18.1",
-    "2": "N18.2",
-    "3": "N18.30",
-    "3a": "N18.31",
-    "3b": "N18.32",
-    "4": "N18.4",
-    "5": "N18.5",
-    "5D": "N18.6",
-    "unspecified": "N18.9",
-}
-
-# ------------------------------------------------------------------------------ medications
-
-# name: (RxNorm code, further arguments of the request)
-RISK_MEDICATIONS: dict[str, tuple[str, dict[str, Any]]] = {
-    "loop": ("313988", {}),
-    "thiazide": ("310798", {}),
-    "loop-prn": ("313988", {"prn": True}),
-    "loop-injection": ("1719286", {}),
-    "loop-stopped": ("313988", {"status": "stopped"}),
-    "loop-730": ("313988", {"authored_days": 730}),
-    "loop-731": ("313988", {"authored_days": 731}),
-    "loop-731-valid": ("313988", {"authored_days": 731, "validity_end_days": -30}),
-    "loop-undated": ("313988", {"authored_days": None}),
-    "combo": ("198316", {}),
-    "ksparing": ("313096", {}),
-    "acetazolamide": ("197304", {}),
-    "ppi-90": ("606726", {"authored_days": 90}),
-    "ppi-89": ("606726", {"authored_days": 89}),
-    "ppi-prn": ("606726", {"authored_days": 400, "prn": True}),
-    "cisplatin-180": ("309311", {"authored_days": 180}),
-    "cisplatin-181": ("309311", {"authored_days": 181}),
-    "gentamicin-30": ("313996", {"authored_days": 30}),
-    "gentamicin-31": ("313996", {"authored_days": 31}),
-    "gentamicin-no-route": ("1596450", {"authored_days": 5}),
-    "tobramycin-inhaled": ("348719", {"authored_days": 5}),
-    "tacrolimus": ("1431980", {}),
-    "tacrolimus-ointment": ("313189", {}),
-    "patiromer": ("1716209", {}),
-    "polystyrene": ("313072", {}),
-    "sglt2": ("1545658", {}),
-}
-
-INTERACTING = {
-    "ciprofloxacin": "309309",
-    "doxycycline": "1650143",
-    "dolutegravir": "1433873",
-    "mycophenolate": "199058",
-    "penicillamine": "198070",
-    "eltrombopag": "825421",
-    "levothyroxine": "966221",
-    "alendronate": "904419",
-    "gabapentin": "310431",
-    "iron": "310325",
-    "itraconazole": "311204",
-    "nitrofurantoin": "1648759",
-    "rosuvastatin": "859747",
-    "digoxin": "197604",
-    "ciprofloxacin-eye": "309307",
-    "ciprofloxacin-injection": "1665210",
-    "amlodipine": "197361",
-}
-
-TRIGGERS = {
-    "loop": "313988",
-    "thiazide": "197499",
-    "thiazide-lisinopril": "197885",
-    "loop-injection": "1719286",
-    "acetazolamide": "197304",
-    "ksparing": "313096",
-    "combo": "198316",
-    "preventive-specific": "2045636",
-    "preventive-nonspecific": "199888",
-    "timolol-eye": "1992303",
-    "metoprolol-injection": "866508",
-    "acute": "313161",
-    "acute-nasal": "401978",
-    "acute-injection": "1657151",
-    "rimegepant": "2282313",
-    "unrelated": "197361",
-}
-
-# Magnesium that is no supplement, by subtype.
-MAGNESIUM_PRODUCTS = {
-    "antacid": "242623",
-    "laxative": "1052760",
-    "laxative-antacid": "253017",
-    "bowel-prep": "2626364",
-    "multivitamin": "1293413",
-    "salicylate": "198742",
-    "parenteral": "1658244",
-    "topical": "1167260",
-}
-GLYCINATE = "476818"  # ingredient: the dose is stated in mg elemental
-OXIDE_400 = "198741"  # 241 mg elemental a tablet
-OXIDE_TABLET_MG = 241
-GLYCINATE_100 = "849497"  # 100 mg a tablet, which may be elemental: the safe reading
-
-REASONS = {
-    "migraine": {"code": "G43.009", "system": "icd-10-cm"},
-    "other": {"code": "I10", "system": "icd-10-cm"},
-}
+def milligrams(amount: float, up_to: bool) -> Resource:
+    """A daily dose in milligrams, said to be elemental or not (N-7)."""
+    said = "" if up_to else " elemental magnesium"
+    return fhir.dosage(amount, "mg", 1, text=f"{amount:g} mg{said} once daily")
 
 
-def supplement(salt: str, elemental: float | None) -> tuple[str, Resource]:
+def supplement(dose: Taking | Draft, elemental: float | None) -> tuple[str, Resource]:
     """Code and dosage of a scheduled supplement with that much elemental magnesium a day."""
-    if salt == "oxide":
-        tablets = round((elemental or OXIDE_TABLET_MG) / OXIDE_TABLET_MG)
-        return OXIDE_400, fhir.dosage(1, "tablet", tablets)
-    if salt == "glycinate-tablets":
+    if dose.salt == "oxide":
+        tablets = round((elemental or 0) / OXIDE_TABLET_MG)
+        return OXIDE_400, fhir.dosage(1, "tablet", tablets) if tablets else fhir.dosage(None)
+    if dose.salt == "oxide-ingredient":
+        return OXIDE, milligrams(round((elemental or 0) / OXIDE_SHARE), up_to=True)
+    if dose.salt == "glycinate-tablets":
         return GLYCINATE_100, fhir.dosage(1, "tablet", round((elemental or 0) / 100))
     if elemental is None:
         return GLYCINATE, fhir.dosage(None)
-    return GLYCINATE, fhir.dosage(elemental, "mg", 1)
+    return GLYCINATE, milligrams(elemental, dose.up_to)
+
+
+def other_dose(subtype: str, daily_mg: float | None) -> Resource:
+    """The dosage of magnesium that is no supplement."""
+    if daily_mg is None:
+        return fhir.dosage(None)
+    per_unit, unit = UNIT_OF[subtype]
+    return fhir.dosage(round(daily_mg / per_unit), unit, 1)
 
 
 def taken(dose: Taking, number: int) -> Resource:
     if dose.subtype == "supplement":
-        code, steps = supplement(dose.salt, dose.daily_mg)
+        code, steps = supplement(dose, dose.daily_mg)
     else:
-        code, steps = MAGNESIUM_PRODUCTS[dose.subtype], fhir.dosage(None)
-    return fhir.medication_request(
-        code, dosage=steps, prn=dose.as_needed, authored_days=60, id=f"taken-{number}"
+        code, steps = MAGNESIUM_PRODUCTS[dose.subtype], other_dose(dose.subtype, dose.daily_mg)
+    if dose.recorded in {"statement", "statement-without-status"}:
+        return taken_statement(dose, code, steps)
+    request = fhir.medication_request(
+        code,
+        "atc" if dose.subtype == "phosphate-binder" else "rxnorm",
+        dosage=steps,
+        prn=dose.as_needed,
+        authored_days=dose.days,
+        validity_end_days=100 if dose.course_ended else None,
+        id=f"taken-{number}",
+        **TAKEN_AS.get(dose.recorded, {}),
     )
+    if dose.recorded.startswith("reported"):
+        request["reportedBoolean"] = True
+    if dose.recorded == "contradictory":
+        request["medicationCodeableConcept"] = fhir.concept(
+            OMEPRAZOLE, "rxnorm", "magnesium oxide 400 mg tablet"
+        )
+    if dose.recorded == "ingredient":
+        item = {"itemCodeableConcept": request.pop("medicationCodeableConcept")}
+        request["contained"] = [{"resourceType": "Medication", "id": "m", "ingredient": [item]}]
+        request["medicationReference"] = {"reference": "#m"}
+    return request
+
+
+def taken_statement(dose: Taking, code: str, steps: Resource) -> Resource:
+    statement = fhir.medication_statement(
+        code, dosage=steps, prn=dose.as_needed, started_days=dose.days, id="taken-statement"
+    )
+    if dose.recorded == "statement-without-status":
+        del statement["status"]
+    return statement
+
+
+def stopped(case: Case) -> tuple[str, Resource] | None:
+    """The magnesium that was taken before, and its prefetch key."""
+    if case.stopped is None:
+        return None
+    how, _, days = case.stopped.rpartition("-")
+    if how == "statement-ended":
+        old = fhir.medication_statement(
+            OXIDE_400, started_days=int(days) + 100, ended_days=int(days), id="stopped-1"
+        )
+        return "medicationStatements", old
+    order = fhir.medication_request(**STOPPED_AS[how], authored_days=int(days), id="stopped-1")
+    return "medicationRequests", order
 
 
 def draft_order(draft: Draft, number: int) -> Resource:
-    order_id = f"draft-{number}"
-    reason = None if draft.reason is None else fhir.concept(**REASONS[draft.reason])
+    named: dict[str, Any] = {
+        "reason": None if draft.reason is None else fhir.concept(**REASONS[draft.reason]),
+        "prior": "MedicationRequest/taken-0" if draft.renews else None,
+        "id": f"draft-{number}",
+    }
     if draft.kind == "mg" and draft.subtype == "supplement":
-        code, steps = supplement(draft.salt, draft.elemental)
-        return fhir.draft_order(code, dosage=steps, reason=reason, id=order_id)
+        code, steps = supplement(draft, draft.elemental)
+        steps = UNREAD_DOSE if draft.unread_dose else steps
+        return fhir.draft_order(code, dosage=steps, **named)
     if draft.kind == "mg":
         code = MAGNESIUM_PRODUCTS[draft.subtype]
     elif draft.kind.startswith("drug:"):
         code = INTERACTING[draft.kind.removeprefix("drug:")]
     else:
         code = TRIGGERS[draft.kind]
-    return fhir.draft_order(code, dosage=fhir.dosage(None), reason=reason, id=order_id)
+    system = "atc" if draft.subtype == "phosphate-binder" else "rxnorm"
+    return fhir.draft_order(code, system, dosage=fhir.dosage(None), **named)
 
 
 # ------------------------------------------------------------------------------------- labs
-
-EGFR_CODES = {1: "98979-8", 2: "62238-1", 3: "33914-3", 4: "48642-3", 5: "48643-1"}
 
 
 def clock(minute: int | None) -> str:
@@ -344,9 +214,32 @@ def aki(case: Case) -> Resource:
     return fhir.condition("N17.9", recorded_days=days, onset_days=days, clinical=status)
 
 
+def german(condition: Resource, certainty: str) -> Resource:
+    """The certainty stands on the coding (12.1 U-11)."""
+    extension = {
+        "url": "http://fhir.de/StructureDefinition/icd-10-gm-diagnosesicherheit",
+        "valueCoding": {
+            "system": "https://fhir.kbv.de/CodeSystem/KBV_CS_SFHIR_ICD_DIAGNOSESICHERHEIT",
+            "code": certainty,
+        },
+    }
+    condition["code"]["coding"][0]["extension"] = [extension]
+    return condition
+
+
+def migraine(name: str) -> Resource:
+    found = fhir.condition(**MIGRAINE[name], id="migraine-1")
+    return german(found, CERTAINTY[name]) if name in CERTAINTY else found
+
+
+def in_house_code(words: str, resource: Resource) -> Resource:
+    """The resource with a code that no rule knows, and these words."""
+    return {**resource, "code": {"coding": [fhir.coding("123", HOUSE, words)]}}
+
+
 def conditions(case: Case) -> Iterable[Resource]:
     if case.migraine is not None:
-        yield fhir.condition(**MIGRAINE[case.migraine], id="migraine-1")
+        yield migraine(case.migraine)
     for name in sorted(case.rf):
         if name in RISK_CONDITIONS:
             yield fhir.condition(**RISK_CONDITIONS[name], id=f"risk-{name}")
@@ -360,6 +253,16 @@ def conditions(case: Case) -> Iterable[Resource]:
     if case.dialysis is not None and case.dialysis.startswith("condition"):
         status = "active" if case.dialysis == "condition" else "resolved"
         yield fhir.condition("Z99.2", clinical=status)
+    for name in sorted(case.unread & set(CONDITION_WORDS)):
+        yield in_house_code(CONDITION_WORDS[name], fhir.condition("x", id=f"unread-{name}"))
+
+
+def unread_results(case: Case, key: str) -> Iterable[Resource]:
+    for name in sorted(case.unread & set(RESULT_WORDS)):
+        place, words, value, unit = RESULT_WORDS[name]
+        if place == key:
+            result = fhir.observation("x", value, unit, 5, id=f"unread-{name}")
+            yield in_house_code(words, result)
 
 
 def requests(case: Case) -> Iterable[Resource]:
@@ -368,45 +271,56 @@ def requests(case: Case) -> Iterable[Resource]:
             code, arguments = RISK_MEDICATIONS[name]
             yield fhir.medication_request(code, **arguments, id=f"risk-{name}")
     for name in sorted(case.drugs):
-        yield fhir.medication_request(INTERACTING[name], id=f"drug-{name}")
+        yield fhir.medication_request(
+            INTERACTING[name], authored_days=case.drug_days, id=f"drug-{name}"
+        )
     for number, dose in enumerate(case.taking):
-        yield taken(dose, number)
+        order = taken(dose, number)
+        if order["resourceType"] == "MedicationRequest":
+            yield order
+    if "unknown-drug" in case.unread:
+        yield fhir.medication_request("X17", HOUSE, text="tablet 17", id="unread-drug")
 
 
-PROCEDURES: dict[str, tuple[int, str]] = {
-    "procedure-90": (90, "completed"),
-    "procedure-91": (91, "completed"),
-    "in-progress-400": (400, "in-progress"),
-    "procedure-not-done": (10, "not-done"),
-}
+def procedures(case: Case) -> Iterable[Resource]:
+    rows = [DIALYSIS[case.dialysis]] if case.dialysis in DIALYSIS else []
+    rows += [KIDNEY_OPERATIONS[name] for name in sorted(case.procedures)]
+    for code, days, status in rows:
+        yield fhir.procedure(code, days, status=status)
 
 
 def chart(case: Case) -> dict[str, list[Resource]]:
-    statements = []
-    if "loop-statement" in case.rf:
-        statements.append(fhir.medication_statement("313988", started_days=200))
-    procedures = []
-    if case.dialysis in PROCEDURES:
-        days, status = PROCEDURES[case.dialysis]
-        procedures.append(fhir.procedure("302497006", days, status=status))
-    kidney = [egfr(result, n) for n, result in enumerate(case.egfr)]
-    kidney += [creatinine(result, n) for n, result in enumerate(case.creatinine)]
-    return {
+    found: dict[str, list[Resource]] = {
         "conditions": list(conditions(case)),
         "medicationRequests": list(requests(case)),
-        "medicationStatements": statements,
+        "medicationStatements": [],
         "allergies": [
             fhir.allergy(**BLOCK_ALLERGIES[name], id=name)
             for name in sorted(case.blocks)
             if name in BLOCK_ALLERGIES
         ],
-        "kidneyLabs": kidney,
+        "kidneyLabs": [egfr(result, n) for n, result in enumerate(case.egfr)],
         "magnesiumLabs": [magnesium(result, n) for n, result in enumerate(case.magnesium)],
         "pregnancyStatus": [
             pregnancy_status(name) for name in sorted(case.blocks) if name in PREGNANCY_ANSWERS
         ],
-        "kidneyProcedures": procedures,
+        "kidneyProcedures": list(procedures(case)),
     }
+    found["kidneyLabs"] += [creatinine(result, n) for n, result in enumerate(case.creatinine)]
+    for key in ("kidneyLabs", "magnesiumLabs"):
+        found[key] += unread_results(case, key)
+    if "loop-statement" in case.rf:
+        loop = fhir.medication_statement("313988", started_days=200)
+        found["medicationStatements"].append(loop)
+    found["medicationStatements"] += (
+        statement
+        for number, dose in enumerate(case.taking)
+        if (statement := taken(dose, number))["resourceType"] == "MedicationStatement"
+    )
+    before = stopped(case)
+    if before is not None:
+        found[before[0]].append(before[1])
+    return found
 
 
 def request(case: Case, birth_date: date | None = None) -> Resource:
@@ -422,134 +336,11 @@ def request(case: Case, birth_date: date | None = None) -> Resource:
     selected = [
         f"MedicationRequest/draft-{n}" for n, draft in enumerate(case.drafts) if draft.selected
     ]
-    body = fhir.hook_request(case.hook, chart(case), patient, drafts, selected)
+    found = chart(case)
+    body = fhir.hook_request(case.hook, found, patient, drafts, selected)
+    for key in case.partly:
+        resources = [*found[key], *BESIDE_THE_WITHHELD.get(key, [])]
+        body["prefetch"][key] = fhir.withheld(fhir.bundle(resources))
     for key in case.missing:
         del body["prefetch"][key]
     return body
-
-
-# ------------------------------------------------------------------------------- the answer
-
-Shown = tuple[str, str, tuple[str, ...]]
-LABS = {"2160-0", "19123-9"}
-REPLACEMENT_LABS = {"2823-3", "17861-6"}
-EXTENSION = "org.magnesium-migraine.decision"
-
-
-def daily_dose(step: Resource) -> str:
-    """Milligrams a day of one dosage step."""
-    amount = float(step["doseAndRate"][0]["doseQuantity"]["value"])
-    repeat = step["timing"]["repeat"]
-    per_day = float(repeat.get("frequency", 1)) / float(repeat.get("period", 1))
-    return f"{amount * per_day:g}"
-
-
-def dose_label(order: Resource) -> str:
-    steps = sorted(order["dosageInstruction"], key=lambda step: step.get("sequence", 0))
-    doses = "->".join(daily_dose(step) for step in steps)
-    return f"mg perimenstrual {doses}" if doses == "360" else f"mg {doses}"
-
-
-def action_label(action: Resource) -> str:
-    if action["type"] == "delete":
-        return "delete"
-    resource = action["resource"]
-    if resource["resourceType"] == "ServiceRequest":
-        return "lab:" + str(resource["code"]["coding"][0]["code"])
-    label = dose_label(resource)
-    return label.replace("mg", "update", 1) if action["type"] == "update" else label
-
-
-def suggestion_label(card_id: str, suggestion: Resource) -> str:
-    labels = [action_label(action) for action in suggestion.get("actions", [])]
-    if labels and all(label.startswith("lab:") for label in labels):
-        codes = {label.removeprefix("lab:") for label in labels}
-        wanted = REPLACEMENT_LABS if card_id == "mg-low-severe" else LABS
-        return "labs" if codes >= wanted else " ".join(sorted(labels))
-    return " + ".join(labels)
-
-
-def shown(card: Resource) -> Shown:
-    card_id = str(card.get("extension", {}).get(EXTENSION, {}).get("card", "?"))
-    labels = [suggestion_label(card_id, s) for s in card.get("suggestions", [])]
-    return card_id, str(card.get("indicator")), tuple(labels)
-
-
-def recommended(card: Resource) -> tuple[str, ...]:
-    card_id = shown(card)[0]
-    return tuple(
-        suggestion_label(card_id, suggestion)
-        for suggestion in card.get("suggestions", [])
-        if suggestion.get("isRecommended") is True
-    )
-
-
-def kidney_of(card: Resource) -> str | None:
-    kidney = card.get("extension", {}).get(EXTENSION, {}).get("kidney", {})
-    found: str | None = kidney.get("class")
-    return found
-
-
-# ---------------------------------------------------------------------------- the vignettes
-
-VIGNETTE_RISKS = {
-    "diabetes": "diabetes",
-    "diuretic": "thiazide",
-    "alcohol": "alcohol",
-    "heart": "cad",
-    "heart-failure": "heart-failure",
-    "ppi": "ppi-90",
-    "wasting-drug": "tacrolimus",
-}
-VIGNETTE_KINDS = {"diuretic": "thiazide", "interacting": "drug:ciprofloxacin", "none": "unrelated"}
-VIGNETTE_BLOCKS = {
-    "avblock_high": "avblock-3",
-    "nmj": "myasthenia",
-    "bowel": "ileus",
-    "allergy": "allergy-oxide",
-    "pregnant": "pregnant",
-    "transplant": "transplant",
-}
-
-
-def vignette_migraine(facts: dict[str, Any]) -> str | None:
-    if facts.get("menstrual"):
-        return "menstrual"
-    return "plain" if facts.get("migraine") else None
-
-
-def vignette_draft(facts: dict[str, Any]) -> Draft:
-    elemental = facts.get("elemental")
-    return Draft(
-        kind=VIGNETTE_KINDS.get(facts["kind"], facts["kind"]),
-        elemental=elemental,
-        subtype=facts.get("subtype", "supplement"),
-        salt="oxide" if elemental == 3 * OXIDE_TABLET_MG else "glycinate",
-        reason=facts.get("reason"),
-        selected=facts.get("selected", True),
-    )
-
-
-def vignette_egfr(row: list[Any]) -> Egfr:
-    value, days, preference, status = row + [None, None, 1, "final"][len(row) :]
-    return Egfr(value, days, preference=preference, status=status)
-
-
-def from_vignette(facts: dict[str, Any]) -> Case:
-    return Case(
-        hook=facts["hook"],
-        age=facts.get("age"),
-        sex=facts.get("sex"),
-        migraine=vignette_migraine(facts),
-        rf=frozenset(VIGNETTE_RISKS[name] for name in facts.get("rf", ())),
-        egfr=tuple(vignette_egfr(row) for row in facts.get("egfr", ())),
-        creatinine=tuple(Creatinine(v, d, unit=u) for v, u, d in facts.get("creat", ())),
-        ckd=facts.get("ckd"),
-        aki_days=facts.get("aki_days"),
-        dialysis="condition" if facts.get("dialysis") else None,
-        magnesium=(Magnesium(facts["serum_mg"]),) if "serum_mg" in facts else (),
-        blocks=frozenset(block for name, block in VIGNETTE_BLOCKS.items() if facts.get(name)),
-        taking=(Taking(salt="oxide"),) if facts.get("on_mg") else (),
-        drugs=frozenset(drug for drug, _ in facts.get("interacting_active", ())),
-        drafts=tuple(vignette_draft(row) for row in facts.get("draft", ())),
-    )

@@ -10,10 +10,12 @@ import pytest
 from flask.testing import FlaskClient
 
 from tests.support import http
+from tests.support.cards import selection_behavior
 from tests.support.fhir import Resource
-from tests.table import cases
-from tests.table.cases import Shown
-from tests.table.second_evaluator import Card, Case, Outcome, evaluate
+from tests.table import answers, cases
+from tests.table.answers import Shown
+from tests.table.facts import Card, Case, Outcome
+from tests.table.second_evaluator import evaluate
 
 MOST_GROUPS_SHOWN = 40
 EXAMPLES_SHOWN = 2
@@ -41,40 +43,41 @@ def cards_text(shown: Iterable[Shown]) -> str:
     return "; ".join(lines) or "no card"
 
 
-def behaviour(card: Card) -> str | None:
-    """SPEC 6.6: `any` with labs, `at-most-one` with drafts only, else nothing is said."""
-    if "labs" in card.suggestions:
-        return "any"
-    only_drafts = card.suggestions and all(s.startswith("mg ") for s in card.suggestions)
-    return "at-most-one" if only_drafts else None
+class Wanted(NamedTuple):
+    """A card, and the kidneys that must be its reason."""
+
+    expected: Card
+    kidney: str | None
+    flags: frozenset[str]
 
 
-def card_differences(expected: Card, kidney: str | None, got: Resource) -> Iterable[Difference]:
-    if cases.kidney_of(got) != kidney:
-        yield Difference(f"kidney.class of {expected.id}", str(kidney), str(cases.kidney_of(got)))
-    if expected.recommended is not None and cases.recommended(got) != expected.recommended:
-        yield Difference(
-            f"isRecommended of {expected.id}",
-            str(expected.recommended),
-            str(cases.recommended(got)),
-        )
-    wanted = behaviour(expected)
-    if wanted is not None and got.get("selectionBehavior") != wanted:
-        yield Difference(
-            f"selectionBehavior of {expected.id}", wanted, str(got.get("selectionBehavior"))
-        )
+def card_differences(wanted: Wanted, got: Resource) -> Iterable[Difference]:
+    expected = wanted.expected
+    rows: list[tuple[str, object, object]] = [
+        ("kidney.class", wanted.kidney, answers.kidney_of(got))
+    ]
+    if expected.recommended is not None:
+        rows.append(("isRecommended", expected.recommended, answers.recommended(got)))
+    behaviour = selection_behavior(expected.suggestions) if expected.suggestions else None
+    rows.append(("selectionBehavior", behaviour, got.get("selectionBehavior")))
+    rows.append(("tests lacking", set(), answers.tests_lacking(got)))
+    rows.append(("flags lacking", frozenset(), wanted.flags - answers.flags_of(got)))
+    for what, said, found in rows:
+        if said != found:
+            yield Difference(f"{what} of {expected.id}", brief(said), brief(found))
 
 
 def differences(expected: Outcome, status: int, cards: list[Resource]) -> Iterable[Difference]:
     if status != expected.status:
         yield Difference("status", str(expected.status), str(status))
         return
-    got = [cases.shown(card) for card in cards]
+    got = [answers.shown(card) for card in cards]
     if got != expected.shown:
         yield Difference("cards", cards_text(expected.shown), cards_text(got))
         return
-    for wanted, card in zip(expected.cards, cards, strict=True):
-        yield from card_differences(wanted, expected.kidney, card)
+    for card, answered in zip(expected.cards, cards, strict=True):
+        wanted = Wanted(card, expected.kidney, expected.flags)
+        yield from card_differences(wanted, answered)
 
 
 def ask(

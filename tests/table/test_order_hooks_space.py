@@ -1,9 +1,9 @@
-"""order-select and order-sign: the whole decision space against the second evaluator."""
+"""Magnesium orders and the drugs beside them: the decision space against the second evaluator."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import product
+from itertools import combinations, product
 
 import pytest
 from flask.testing import FlaskClient
@@ -15,145 +15,32 @@ from tests.table.axes import (
     CLASSES,
     CORE_KIDNEYS,
     CORE_MAGNESIUM,
-    CORE_TAKING,
+    DIABETES,
+    HOOKS,
     KIDNEYS,
     MAGNESIUM,
     MISSING_SETS,
+    NO_RISK,
+    OPERATIONS,
+    ORAL_FORMS,
+    PARTLY_SETS,
+    RECORDED,
+    SELECT,
+    SIGN,
+    SUBTYPES,
     TAKING,
+    UNREADABLE,
     Change,
+    magnesium,
+    ordering,
     risks,
     varied,
 )
+from tests.table.facts import Case, Draft, Taking
 from tests.table.judging import assert_agreement
-from tests.table.second_evaluator import (
-    DRUGS,
-    RISK,
-    TRIGGERS,
-    Case,
-    Draft,
-    Taking,
-    kidney_class,
-    magnesium_level,
-)
+from tests.table.tables import DRUGS, RISK
 
 pytestmark = pytest.mark.slow
-
-SELECT = Case(hook="order-select")
-SIGN = Case(hook="order-sign")
-HOOKS = (SELECT, SIGN)
-NO_RISK: Change = {"rf": risks()}
-DIABETES: Change = {"rf": risks("diabetes")}
-ALCOHOL: Change = {"rf": risks("alcohol")}
-PEOPLE: list[Change] = [
-    {"migraine": None, **DIABETES},
-    {"migraine": "plain", **NO_RISK},
-    {"migraine": "plain", **DIABETES},
-    {"migraine": "menstrual", **NO_RISK},
-]
-SUBTYPES = (
-    "supplement",
-    "antacid",
-    "laxative",
-    "laxative-antacid",
-    "bowel-prep",
-    "multivitamin",
-    "salicylate",
-    "parenteral",
-    "topical",
-)
-MAIN_TRIGGERS = ("thiazide", "preventive-specific", "preventive-nonspecific", "acute")
-
-
-def ordering(*drafts: Draft) -> Change:
-    return {"drafts": drafts}
-
-
-def magnesium(
-    elemental: float, salt: str = "glycinate", subtype: str = "supplement", selected: bool = True
-) -> Draft:
-    return Draft("mg", elemental, subtype=subtype, salt=salt, selected=selected)
-
-
-# ------------------------------------------------------------------- orders that suggest
-
-
-def is_clear(case: Case) -> bool:
-    """Magnesium below 1.2 together with SEVERE: two rules speak at order-select."""
-    return not (magnesium_level(case) == "severe-low" and kidney_class(case).cls == "SEVERE")
-
-
-def triggers() -> Iterator[Case]:
-    """Each order with each reason, at both hooks, for each kind of patient."""
-    for kind in [*TRIGGERS, "ksparing", "combo", *(f"drug:{name}" for name in DRUGS)]:
-        for reason, hook in product((None, "migraine", "other"), HOOKS):
-            draft = ordering(Draft(kind, reason=reason))
-            for row in product(CORE_KIDNEYS, PEOPLE):
-                yield varied(hook, draft, *row)
-
-
-def triggers_and_patients() -> Iterator[Case]:
-    """What makes a patient eligible, for the main orders at order-select."""
-    ages: list[Change] = [{"age": age} for age in (17, 45, 65, None)]
-    orders = [ordering(Draft(kind)) for kind in MAIN_TRIGGERS]
-    for row in product(orders, ages, CLASSES, CORE_MAGNESIUM, CORE_TAKING):
-        case = varied(SELECT, ALCOHOL, *row)
-        if is_clear(case):
-            yield case
-
-
-def triggers_and_kidneys() -> Iterator[Case]:
-    people: list[Change] = [ALCOHOL, {"migraine": "menstrual", **NO_RISK}]
-    orders = [ordering(Draft(kind)) for kind in MAIN_TRIGGERS]
-    return (varied(SELECT, *row) for row in product(orders, KIDNEYS.values(), people))
-
-
-def triggers_and_risks() -> Iterator[Case]:
-    orders = [ordering(Draft(kind)) for kind in MAIN_TRIGGERS]
-    factors: list[Change] = [{"rf": risks(name)} for name in RISK]
-    return (varied(SELECT, *row) for row in product(orders, factors, CLASSES))
-
-
-def triggers_and_blocks() -> Iterator[Case]:
-    orders = [ordering(Draft(kind)) for kind in MAIN_TRIGGERS]
-    return (varied(SELECT, DIABETES, *row) for row in product(orders, BLOCK_SETS, CLASSES))
-
-
-def triggers_and_missing_facts() -> Iterator[Case]:
-    orders = [ordering(Draft(kind)) for kind in MAIN_TRIGGERS]
-    return (varied(SELECT, ALCOHOL, *row) for row in product(orders, MISSING_SETS, CLASSES))
-
-
-def two_triggers() -> Iterator[Case]:
-    """Two orders that could each start a suggestion: one is enough."""
-    for first, second in product(MAIN_TRIGGERS, MAIN_TRIGGERS):
-        for row in product(CORE_KIDNEYS, PEOPLE):
-            if first != second:
-                yield varied(SELECT, ordering(Draft(first), Draft(second)), *row)
-
-
-def unselected_orders() -> Iterator[Case]:
-    """order-select looks at what was just selected; order-sign at every draft."""
-    kinds = [*MAIN_TRIGGERS, "ksparing", "drug:ciprofloxacin"]
-    takings = [TAKING[name] for name in ("none", "oxide")]
-    for hook, kind, kidney, taking in product(HOOKS, kinds, CORE_KIDNEYS, takings):
-        yield varied(hook, DIABETES, kidney, taking, ordering(Draft(kind, selected=False)))
-    for hook, subtype, kidney in product(HOOKS, SUBTYPES, CORE_KIDNEYS):
-        order = magnesium(400, subtype=subtype, selected=False)
-        yield varied(hook, DIABETES, kidney, ordering(order))
-
-
-def silenced_by_magnesium() -> Iterator[Case]:
-    """Magnesium among the drafts, selected or not: no suggestion to start it."""
-    for kind, subtype, kidney in product(
-        MAIN_TRIGGERS, ("supplement", "antacid", "laxative"), CLASSES
-    ):
-        for selected in (True, False):
-            order = magnesium(200, subtype=subtype, selected=selected)
-            yield varied(SELECT, DIABETES, kidney, ordering(Draft(kind), order))
-    for kind, subtype, kidney in product(MAIN_TRIGGERS, ("parenteral", "topical"), CLASSES):
-        order = magnesium(200, subtype=subtype, selected=False)
-        yield varied(SELECT, DIABETES, kidney, ordering(Draft(kind), order))
-
 
 # --------------------------------------------------------------------- magnesium orders
 
@@ -171,9 +58,78 @@ def doses() -> Iterator[Case]:
     return (varied(hook, *row) for hook, *row in product(*axes))
 
 
+def doses_not_known() -> Iterator[Case]:
+    """N-6, N-7: words of a dose that nobody can read, and milligrams that may be of the salt."""
+    unread = Draft("mg", unread_dose=True)
+    orders = [
+        ordering(unread),
+        *(ordering(Draft("mg", mg, up_to=True)) for mg in (200, 201, 400, 501)),
+        *(ordering(Draft("mg", mg, salt="oxide-ingredient")) for mg in (241.2, 482.4, 603)),
+    ]
+    takings = [TAKING[name] for name in ("none", "supplement", "antacid", "antacid-as-needed")]
+    ages: list[Change] = [{"age": 45}, {"age": 15}]
+    axes = (HOOKS, orders, takings, ages, CORE_KIDNEYS)
+    return (varied(hook, *row) for hook, *row in product(*axes))
+
+
+def every_form() -> Iterator[Case]:
+    """M-1 to M-5: each oral form with each block and kidney class, by age."""
+    orders = [ordering(magnesium(200, subtype=form)) for form in ORAL_FORMS]
+    blocks: list[Change] = [
+        {"blocks": frozenset({name})} if name else {}
+        for name in ("", "avblock-3", "myasthenia", "obstruction", "pregnant", "hypermag-dx")
+    ]
+    ages: list[Change] = [{"age": age} for age in (0, 1, 2, 45, 75, None)]
+    kidneys = [*CLASSES, KIDNEYS["wrong-unit"], KIDNEYS["conflict-moderate"]]
+    return (varied(SIGN, *row) for row in product(orders, blocks, ages, kidneys))
+
+
+def forms_and_kidney_history() -> Iterator[Case]:
+    """M-4: a laxative with unknown kidneys, by what is known of them."""
+    orders = [ordering(magnesium(200, subtype=form)) for form in ORAL_FORMS]
+    for order, name in product(orders, RISK):
+        yield varied(SIGN, order, {"rf": risks(name)})
+    kidneys = [KIDNEYS[name] for name in ("none", "expired", "good-184", "wrong-unit", "normal")]
+    for order, operation, kidney in product(orders, OPERATIONS, kidneys):
+        yield varied(SIGN, order, operation, kidney)
+    for order, kidney in product(orders, KIDNEYS.values()):
+        yield varied(SIGN, order, kidney)
+
+
+def renewals() -> Iterator[Case]:
+    """M-14, 12.7.20, 12.7.23: the same product again, and what only looks like it."""
+    takings: list[Change] = [
+        {"taking": (Taking(salt=salt, daily_mg=mg, days=days),)}
+        for salt, mg in (("oxide", 241), ("glycinate", 300), ("glycinate-tablets", 300))
+        for days in (10, 100)
+    ]
+    takings.append({"taking": (Taking("laxative"),)})
+    takings.append(
+        {"taking": (Taking(salt="oxide", daily_mg=241), Taking(salt="glycinate", daily_mg=300))}
+    )
+    orders = [
+        ordering(Draft("mg", mg, salt=salt, renews=renews))
+        for salt, mg in (("oxide", 482), ("glycinate", 300), ("glycinate-tablets", 300))
+        for renews in (True, False)
+    ]
+    orders.append(ordering(magnesium(200, subtype="laxative")))
+    axes = (HOOKS, takings, orders, CLASSES)
+    return (varied(hook, *row) for hook, *row in product(*axes))
+
+
+def ways_to_record_what_is_taken() -> Iterator[Case]:
+    """U-6: duplicates, interactions and sparing drugs count it as the hazards do."""
+    orders = [
+        ordering(magnesium(400)),
+        ordering(Draft("drug:ciprofloxacin")),
+        ordering(Draft("ksparing")),
+    ]
+    return (varied(hook, *row) for hook, *row in product(HOOKS, RECORDED, orders, CLASSES))
+
+
 def children() -> Iterator[Case]:
     amounts = (60, 65, 66, 110, 111, 200, 350, 351)
-    for hook, age, mg, kidney in product(HOOKS, (1, 3, 4, 8, 9, 17, None), amounts, CLASSES):
+    for hook, age, mg, kidney in product(HOOKS, (0, 1, 3, 4, 8, 9, 17, None), amounts, CLASSES):
         yield varied(hook, kidney, {"age": age}, ordering(magnesium(mg)))
 
 
@@ -186,10 +142,11 @@ def two_supplements() -> Iterator[Case]:
 
 def subtypes() -> Iterator[Case]:
     """Each kind of magnesium product with each class, serum level and an allergy or none."""
-    allergies: list[Change] = [{}, {"blocks": frozenset({"allergy-ingredient"})}]
+    allergies: list[Change] = [
+        {"blocks": frozenset(names)} for names in ((), ("allergy-rash",), ("intolerance-low",))
+    ]
     orders = [ordering(magnesium(200, subtype=subtype)) for subtype in SUBTYPES]
-    axes = (HOOKS, orders, CORE_KIDNEYS, CORE_MAGNESIUM, allergies)
-    return (varied(hook, *row) for hook, *row in product(*axes))
+    return (varied(SIGN, *row) for row in product(orders, CORE_KIDNEYS, CORE_MAGNESIUM, allergies))
 
 
 def orders_and_kidneys() -> Iterator[Case]:
@@ -220,8 +177,10 @@ def orders_and_treatments() -> Iterator[Case]:
 def orders_and_blocks() -> Iterator[Case]:
     """Each pair of blocks: the order of the cards, and the most that are shown."""
     amounts = [ordering(magnesium(mg)) for mg in (200, 600)]
-    for row in product(amounts, BLOCK_PAIRS, CLASSES):
-        yield varied(SIGN, *row)
+    for amount, pair, kidney in product(amounts, BLOCK_PAIRS, CLASSES):
+        yield varied(SIGN, amount, pair, kidney)
+    for form, block, kidney in product(ORAL_FORMS, BLOCK_SETS, CLASSES):
+        yield varied(SIGN, ordering(magnesium(200, subtype=form)), block, kidney)
 
 
 def many_findings() -> Iterator[Case]:
@@ -243,13 +202,28 @@ def orders_and_missing_facts() -> Iterator[Case]:
     return (varied(hook, order, *row) for hook, *row in product(*axes))
 
 
+def orders_and_what_is_not_known() -> Iterator[Case]:
+    """U-1, U-7, U-14: each form, with each key in part and each entry that nobody can read."""
+    single: list[Change] = [row for row in PARTLY_SETS if len(row["partly"]) == 1]
+    missing: list[Change] = [row for row in MISSING_SETS if len(row["missing"]) == 1]
+    levels = [MAGNESIUM[name] for name in ("none", "newer-unusable")]
+    forms = [ordering(magnesium(200, subtype=form)) for form in SUBTYPES]
+    unknown = [*single, *missing, *UNREADABLE]
+    return (varied(SIGN, *row) for row in product(forms, unknown, levels, CLASSES))
+
+
+def orders_and_pairs_of_withheld_keys() -> Iterator[Case]:
+    order = ordering(magnesium(400))
+    return (varied(SIGN, order, *row) for row in product(PARTLY_SETS, CORE_KIDNEYS))
+
+
 def required_facts() -> Iterator[Case]:
     for hook, key in product(HOOKS, ("patient", "conditions", "medicationRequests")):
         yield varied(hook, ordering(magnesium(200)), {"missing": frozenset({key})})
 
 
 def the_dead() -> Iterator[Case]:
-    for hook, kidney, kind in product(HOOKS, CORE_KIDNEYS, MAIN_TRIGGERS):
+    for hook, kidney, kind in product(HOOKS, CORE_KIDNEYS, ("thiazide", "topiramate", "acute")):
         yield varied(hook, DIABETES, kidney, ordering(Draft(kind)), {"deceased": True})
     for hook, kidney in product(HOOKS, CORE_KIDNEYS):
         yield varied(hook, DIABETES, kidney, ordering(magnesium(600)), {"deceased": True})
@@ -275,10 +249,50 @@ def drug_meets_treatment() -> Iterator[Case]:
         {"taking": (Taking(),)},
         {"taking": (Taking(salt="oxide"),)},
         {"taking": (Taking(salt="oxide", as_needed=True),)},
+        {"taking": (Taking(salt="oxide", days=1000),)},
+        *(
+            {"taking": (Taking(form),)}
+            for form in ("antacid", "trisilicate-antacid", "laxative", "laxative-antacid")
+        ),
+        *({"taking": (Taking(form),)} for form in ("multivitamin", "phosphate-binder")),
         {"taking": (Taking("parenteral"),)},
     ]
-    for hook, drug, taking, kidney in product(HOOKS, DRUGS, takings, CLASSES):
-        yield varied(hook, kidney, taking, ordering(Draft(f"drug:{drug}")))
+    for drug, taking, kidney in product(DRUGS, takings, CLASSES):
+        yield varied(SELECT, kidney, taking, ordering(Draft(f"drug:{drug}")))
+    for drug, taking in product(DRUGS, takings):
+        yield varied(SIGN, KIDNEYS["normal"], taking, ordering(Draft(f"drug:{drug}")))
+
+
+def drug_renewed() -> Iterator[Case]:
+    """M-14: no spacing card for a drug that was taken together with magnesium for 30 days."""
+    for hook, drug, drug_days, magnesium_days in product(HOOKS, DRUGS, (29, 30, 200), (29, 30)):
+        taking = (Taking(salt="oxide", days=magnesium_days),)
+        yield varied(
+            hook,
+            KIDNEYS["normal"],
+            {"taking": taking, "drugs": frozenset({drug}), "drug_days": drug_days},
+            ordering(Draft(f"drug:{drug}")),
+        )
+
+
+def several_drugs() -> Iterator[Case]:
+    """S-5: one card with the worst indicator, whether the drugs are taken or ordered."""
+    pairs = list(combinations(("levothyroxine", "rosuvastatin", "ciprofloxacin", "amlodipine"), 2))
+    for hook, pair, (salt, mg) in product(HOOKS, pairs, (("glycinate", 200), ("oxide", 241))):
+        order = magnesium(mg, salt=salt)
+        first, second = (Draft(f"drug:{drug}") for drug in pair)
+        normal = KIDNEYS["normal"]
+        yield varied(hook, normal, {"drugs": frozenset(pair)}, ordering(order))
+        yield varied(hook, normal, {"drugs": frozenset(pair[:1])}, ordering(order, second))
+        yield varied(hook, normal, {"taking": (Taking(salt=salt),)}, ordering(first, second))
+        yield varied(hook, normal, ordering(order, first, second))
+
+
+def antacids_and_drugs() -> Iterator[Case]:
+    """V111: magnesium of every form that is ordered beside the drug, or taken, needs distance."""
+    for form, drug, kidney in product(ORAL_FORMS, DRUGS, CLASSES):
+        both = ordering(Draft(f"drug:{drug}"), magnesium(200, subtype=form, selected=False))
+        yield varied(SELECT, kidney, both)
 
 
 def drug_and_magnesium_ordered() -> Iterator[Case]:
@@ -310,16 +324,12 @@ def single_blocks_at_select() -> Iterator[Case]:
 SPACES = {
     space.__name__: space
     for space in (
-        triggers,
-        triggers_and_patients,
-        triggers_and_kidneys,
-        triggers_and_risks,
-        triggers_and_blocks,
-        triggers_and_missing_facts,
-        two_triggers,
-        unselected_orders,
-        silenced_by_magnesium,
         doses,
+        doses_not_known,
+        every_form,
+        forms_and_kidney_history,
+        renewals,
+        ways_to_record_what_is_taken,
         children,
         two_supplements,
         subtypes,
@@ -330,10 +340,15 @@ SPACES = {
         orders_and_blocks,
         many_findings,
         orders_and_missing_facts,
+        orders_and_what_is_not_known,
+        orders_and_pairs_of_withheld_keys,
         required_facts,
         the_dead,
         order_meets_drug,
         drug_meets_treatment,
+        drug_renewed,
+        several_drugs,
+        antacids_and_drugs,
         drug_and_magnesium_ordered,
         sparing_drugs,
         single_blocks_at_select,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import re
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -11,14 +13,18 @@ import pytest
 from pydantic import ValidationError
 
 from cards.drafts import check_all, lab_draft, medication_draft, with_daily_dose
+from cds_service.chart.chart import open_chart
+from cds_service.chart.dosage import daily_elemental
+from cds_service.chart.medications import MedicationUse
 from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.model import LabOrder, Plan
-from cds_service.reasoning.decision import KidneyClass
+from cds_service.reasoning.decision import Caution
 from tests.support.cards import assert_no_empty, assert_r4, daily_doses
 from tests.support.decisions import (
     MAGNESIUM_ORDER,
     NO_KIDNEY_DATA,
     call,
+    caution,
     kidney,
     knowledge,
     order,
@@ -30,10 +36,17 @@ PLANS = knowledge().plans.plans
 LABS = knowledge().plans.labs
 STEPS = {
     "mg_200_400": [200, 400],
-    "mg_200_350": [200, 350],
+    "mg_200_300": [200, 300],
     "mg_200_reduced": [200],
     "mg_perimenstrual": [360],
 }
+SUPPLY = {
+    "mg_200_400": [(28, 14), (280, 70)],
+    "mg_200_300": [(56, 28), (168, 56)],
+    "mg_200_reduced": [(56, 28)],
+    "mg_perimenstrual": [(42, 14)],
+}
+"""Capsules or tablets and days of each step."""
 
 
 def plan_named(plan_id: str) -> Plan:
@@ -69,10 +82,140 @@ def test_a_plan_orders_the_ingredient_with_steps_as_structured_doses() -> None:
     assert first["timing"]["repeat"]["boundsDuration"]["value"] == 14
     assert "boundsDuration" not in second["timing"]["repeat"]
     assert [first["sequence"], second["sequence"]] == [1, 2]
-    assert first["maxDosePerPeriod"]["numerator"]["value"] == 400
     assert first["route"]["coding"][0]["code"] == "26643006"
-    assert draft["dispenseRequest"]["expectedSupplyDuration"]["value"] == 84
     assert draft["substitution"] == {"allowedBoolean": True}
+
+
+def doses(draft: dict[str, Any]) -> list[tuple[int, float, list[str], float]]:
+    """Of each instruction its step, its single dose, its times of day and its maximum."""
+    return [
+        (
+            instruction["sequence"],
+            instruction["doseAndRate"][0]["doseQuantity"]["value"],
+            instruction["timing"]["repeat"].get("when", []),
+            instruction["maxDosePerPeriod"]["numerator"]["value"],
+        )
+        for instruction in draft["dosageInstruction"]
+    ]
+
+
+@pytest.mark.parametrize("plan", PLANS, ids=lambda plan: plan.id)
+def test_the_maximum_of_each_step_is_what_it_gives(plan: Plan) -> None:
+    given = dict(zip(sorted({s.sequence for s in plan.steps}), STEPS[plan.id], strict=True))
+
+    for step, _, _, maximum in doses(drafted(plan.id)):
+        assert maximum == given[step]
+
+
+def test_from_sixty_five_on_morning_and_evening_are_one_step_of_two_instructions() -> None:
+    assert doses(drafted("mg_200_300")) == [
+        (1, 100, [], 200),
+        (2, 100, ["MORN"], 300),
+        (2, 200, ["EVE"], 300),
+    ]
+
+
+@pytest.mark.parametrize("plan", PLANS, ids=lambda plan: plan.id)
+def test_every_dose_is_made_of_whole_units(plan: Plan) -> None:
+    assert plan.unit_mg == (120 if plan.id == "mg_perimenstrual" else 100)
+    assert all(step.dose_mg % plan.unit_mg == 0 for step in plan.steps)
+
+
+@pytest.mark.parametrize("plan", PLANS, ids=lambda plan: plan.id)
+def test_each_step_has_its_quantity_and_its_days(plan: Plan) -> None:
+    supply = drafted(plan.id)["dispenseRequest"]
+    fills = [(supply["quantity"], supply["expectedSupplyDuration"])]
+    if "initialFill" in supply:
+        fills.insert(0, (supply["initialFill"]["quantity"], supply["initialFill"]["duration"]))
+
+    assert [(quantity["value"], days["value"]) for quantity, days in fills] == SUPPLY[plan.id]
+    for quantity, _ in fills:
+        assert quantity["unit"] == f"capsule or tablet of {plan.unit_mg} mg elemental magnesium"
+
+
+def test_a_course_within_the_cycle_has_no_frequency_that_runs_on() -> None:
+    draft = drafted("mg_perimenstrual")
+    (instruction,) = draft["dosageInstruction"]
+
+    assert set(instruction["timing"]["repeat"]) == {"boundsDuration"}
+    assert instruction["timing"]["repeat"]["boundsDuration"]["value"] == 14
+    assert "three times daily from cycle day 15" in instruction["timing"]["code"]["text"]
+    assert draft["dispenseRequest"]["numberOfRepeatsAllowed"] == 2
+    assert draft["dispenseRequest"]["dispenseInterval"]["value"] == 28
+
+
+def test_the_low_dose_is_not_refilled_without_tests() -> None:
+    draft = drafted("mg_200_reduced")
+
+    assert draft["dispenseRequest"]["numberOfRepeatsAllowed"] == 0
+    assert "No refill without serum magnesium and creatinine" in draft["note"][0]["text"]
+
+
+@pytest.mark.parametrize("plan", PLANS, ids=lambda plan: plan.id)
+def test_a_draft_reads_back_as_the_dose_that_the_card_states(plan: Plan) -> None:
+    """What another visit reads in the chart is what this card said."""
+    read = daily_elemental(use_of(drafted(plan.id)), knowledge().drugs, knowledge().dosage)
+    single = {int(mg) for mg in re.findall(r"(\d+) mg", plan.in_words)}
+
+    assert read.mg == STEPS[plan.id][-1] == plan.target_mg_per_day
+    assert single == {step.dose_mg for step in plan.steps}
+
+
+@pytest.mark.parametrize("plan", PLANS, ids=lambda plan: plan.id)
+def test_each_instruction_of_a_draft_reads_back_as_its_own_dose(plan: Plan) -> None:
+    draft = drafted(plan.id)
+    for step, instruction in zip(plan.steps, draft["dosageInstruction"], strict=True):
+        alone = use_of(draft | {"dosageInstruction": [instruction]})
+        read = daily_elemental(alone, knowledge().drugs, knowledge().dosage)
+        assert read.mg == step.dose_mg * step.frequency
+        assert not read.up_to
+
+
+def use_of(draft: dict[str, Any]) -> MedicationUse:
+    """The draft as the chart reads it once it has become an order."""
+    order = draft | {"id": "order-1", "status": "active", "intent": "order"}
+    content = {"resourceType": "Bundle", "type": "searchset", "entry": [{"resource": order}]}
+    prefetch = {"medicationRequests": msgspec.Raw(msgspec.json.encode(content))}
+    chart = open_chart(prefetch, "pat-1", date(2026, 11, 22), knowledge(), {})
+    (use,) = chart.medications
+    return use
+
+
+# ------------------------------------------------------ what the patient must know
+
+
+def instructions(*cautions: Caution, plan_id: str = "mg_200_400") -> list[str | None]:
+    card = suggestion_card(cautions=cautions)
+    draft = medication_draft(plan_named(plan_id), card, call(), knowledge())
+    assert_r4(draft)
+    return [each.get("patientInstruction") for each in draft["dosageInstruction"]]
+
+
+def test_each_step_tells_the_patient_what_to_know_once() -> None:
+    first, morning, evening = instructions(plan_id="mg_200_300")
+
+    assert first == morning
+    assert evening is None
+    assert first == (
+        "Take it with food, in the split doses that are written. Loose stools are common: take "
+        "half the dose. Stop and call if you have vomiting, belly swelling or weakness."
+    )
+
+
+def test_the_drugs_of_this_patient_are_named_with_how_to_keep_them_apart() -> None:
+    apart = (
+        caution("C5", drug="levothyroxine", advice="4 h apart from magnesium; TSH in 6-8 weeks"),
+        caution("C4", finding="AV block"),
+        caution("C5", drug="iron <b>", advice="2 h apart from magnesium"),
+    )
+    first, second = instructions(*apart)
+
+    assert first == second
+    assert str(first).endswith(
+        " Keep apart from magnesium: levothyroxine (4 h apart from magnesium; TSH in 6-8 weeks); "
+        "iron b> (2 h apart from magnesium)."
+    )
+    assert "AV block" not in str(first)
 
 
 @pytest.mark.parametrize("lab", LABS, ids=lambda lab: lab.id)
@@ -86,17 +229,13 @@ def test_each_test_is_a_valid_draft_with_code_and_text(lab: LabOrder) -> None:
     assert draft["code"]["text"] == lab.id.removeprefix("lab_")
 
 
-def test_the_note_on_reduced_function_is_left_out_where_function_is_unknown() -> None:
-    plan = plan_named("mg_200_reduced")
+def test_tests_that_are_due_later_say_from_when_to_when() -> None:
+    now = lab_draft(LABS[0], suggestion_card(), call(), knowledge())
+    later = lab_draft(LABS[0], suggestion_card(), call(), knowledge(), (4, 8))
 
-    def note(of_kidney: Any) -> str:
-        card = suggestion_card(kidney=of_kidney)
-        return str(medication_draft(plan, card, call(), knowledge())["note"][0]["text"])
-
-    assert "Reduced kidney function" in note(kidney("48", kidney_class=KidneyClass.MODERATE))
-    assert "Reduced kidney function" in note(None)
-    assert note(NO_KIDNEY_DATA) == plan.note
-    assert "Reduced kidney function" not in plan.note
+    assert "occurrencePeriod" not in now
+    assert later["occurrencePeriod"] == {"start": "2026-12-20", "end": "2027-01-17"}
+    assert_r4(later)
 
 
 @pytest.mark.parametrize(

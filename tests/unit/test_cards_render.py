@@ -5,11 +5,13 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
 from cards.reason import EXTENSION, floored
 from cards.render import render
 from cds_service.chart.evidence import Evidence, Fact, FactState
+from cds_service.knowledge.loader import Knowledge
 from cds_service.reasoning.decision import CardDecision, Offer, OfferKind
 from tests.support.cards import assert_valid_answer, without_uuids
 from tests.support.decisions import (
@@ -94,7 +96,7 @@ def test_source_and_link_lead_to_the_evidence_page() -> None:
     shown = rendered(suggestion_card(), base_url="https://cds.example.org/")
 
     assert shown["source"] == {
-        "label": "Magnesium and migraine rules v1",
+        "label": "Magnesium and migraine rules v2. Rules not yet approved for patient care",
         "url": "https://cds.example.org/evidence",
         "topic": {
             "system": "https://magnesium-migraine.org/fhir/CodeSystem/card-topic",
@@ -165,13 +167,60 @@ def test_the_reason_is_as_the_contract_says() -> None:
     }
 
 
-def test_lists_of_the_contract_are_there_though_empty() -> None:
+def test_nothing_empty_stands_in_the_reason() -> None:
     said = reason(suggestion_card(because=(), kidney=None))
 
-    assert said["because"] == said["cautions"] == said["unknown"] == []
-    assert said["kidney"] == {"class": "UNKNOWN", "basis": "none", "flags": []}
-    assert "order" not in said
+    assert said == {
+        "card": "mg-suggest",
+        "knowledge": knowledge().version,
+        "kidney": {"class": "UNKNOWN", "basis": "none"},
+    }
     assert "order" not in reason(safety_card("rx-mg-nmj", order=order(reference="")))
+
+
+def test_what_is_not_known_is_named_once_with_each_reason() -> None:
+    gaps = (gap("conditions", "was cut"), gap("conditions", "was cut"), gap("conditions", "x"))
+
+    assert reason(suggestion_card(gaps=gaps))["unknown"] == [
+        {"key": "conditions", "why": "was cut"},
+        {"key": "conditions", "why": "x"},
+    ]
+
+
+def active(part: Any) -> Any:
+    """A part of the knowledge as it is once all of it has been approved."""
+    if isinstance(part, dict):
+        return {name: active(value) for name, value in part.items()}
+    if isinstance(part, tuple):
+        return tuple(active(value) for value in part)
+    if not hasattr(part, "status"):
+        return part
+    rows = {
+        name: active(getattr(part, name))
+        for name in ("plans", "interactions")
+        if hasattr(part, name)
+    }
+    return msgspec.structs.replace(part, status="active", **rows)
+
+
+PARTS = ("policy", "wording", "plans", "interactions", "cards", "evidence", "parameter_rows")
+
+
+def label(known: Knowledge) -> str:
+    (shown,) = render(decision(suggestion_card()), call(), known)
+    return str(shown["source"]["label"])
+
+
+def test_the_label_says_that_the_rules_are_not_approved_until_all_of_them_are() -> None:
+    approved = {name: active(getattr(knowledge(), name)) for name in PARTS}
+    approved["policy"] = msgspec.structs.replace(knowledge().policy, status="active")
+
+    assert label(msgspec.structs.replace(knowledge(), **approved)) == (
+        "Magnesium and migraine rules v2"
+    )
+    for name in PARTS:
+        but_one = approved | {name: getattr(knowledge(), name)}
+        assert "not yet approved" in label(msgspec.structs.replace(knowledge(), **but_one)), name
 
 
 def test_every_piece_of_evidence_is_a_reason_and_nothing_absent_is() -> None:

@@ -36,7 +36,7 @@ def suggestions(*offers: Offer, **other: Any) -> list[dict[str, Any]]:
     ("offer", "label"),
     [
         (plan(), "Start magnesium glycinate 200 mg, later 400 mg daily (elemental)"),
-        (plan("mg_200_350"), "Start magnesium glycinate 200 mg, later 350 mg daily (elemental)"),
+        (plan("mg_200_300"), "Start magnesium glycinate 200 mg, later 300 mg daily (elemental)"),
         (plan("mg_200_reduced"), "Start magnesium glycinate 200 mg daily (elemental)"),
         (
             plan("mg_perimenstrual"),
@@ -47,6 +47,10 @@ def suggestions(*offers: Offer, **other: Any) -> list[dict[str, Any]]:
         (
             labs("lab_magnesium", "lab_potassium", "lab_calcium", "lab_creatinine"),
             "Order magnesium, potassium, calcium and creatinine",
+        ),
+        (
+            Offer(OfferKind.LABS, labs=("lab_magnesium", "lab_creatinine"), due_weeks=(4, 8)),
+            "Order magnesium and creatinine in 4 to 8 weeks",
         ),
         (DELETE, "Remove the order: magnesium oxide 400 mg tablet"),
         (UPDATE, "Change to 200 mg daily (elemental)"),
@@ -64,7 +68,10 @@ def test_a_plan_is_one_creation() -> None:
     (action,) = suggestion["actions"]
 
     assert action["type"] == "create"
-    assert action["description"].startswith("Draft order: magnesium glycinate by mouth, 200 mg")
+    assert action["description"] == (
+        "Draft order: magnesium glycinate by mouth, 100 mg twice daily with meals for 14 days, "
+        "then 200 mg twice daily (elemental magnesium)"
+    )
     assert action["resource"]["resourceType"] == "MedicationRequest"
 
 
@@ -165,6 +172,7 @@ def test_the_name_of_an_order_has_sixty_characters_at_most(name: str, shown: str
         ([plan(), plan("mg_perimenstrual")], "at-most-one"),
         ([DELETE], "at-most-one"),
         ([labs(), plan("mg_200_reduced")], "any"),
+        ([labs(), plan(), plan("mg_perimenstrual")], "at-most-one"),
         ([labs()], "any"),
         ([labs(), UPDATE], "any"),
         ([Offer(OfferKind.LABS), plan()], "at-most-one"),
@@ -182,6 +190,18 @@ def recommended(*offers: Offer) -> list[bool | None]:
 def test_only_what_is_recommended_says_so() -> None:
     assert recommended(plan(), plan("mg_perimenstrual", recommended=False)) == [True, None]
     assert recommended(labs(), plan(recommended=True)) == [True, True]
+
+
+def test_tests_that_are_due_later_are_drafted_for_then() -> None:
+    due = Offer(OfferKind.LABS, labs=("lab_magnesium",), due_weeks=(4, 8))
+    (suggestion,) = suggestions(due)
+
+    assert suggestion["actions"][0]["resource"]["occurrencePeriod"]["start"] == "2026-12-20"
+
+
+def test_with_two_plans_beside_tests_the_tests_alone_are_recommended() -> None:
+    both = (plan(), plan("mg_perimenstrual"))
+    assert recommended(labs(), *both) == [True, None, None]
 
 
 def test_at_most_one_is_recommended_where_at_most_one_can_be_chosen() -> None:

@@ -24,7 +24,7 @@ from ..support.cards import without_uuids
 from ..support.fhir import ORDER_SELECT, ORDER_SIGN, PATIENT_VIEW, SERVICES
 
 PATIENT = "marigold-fenwick"
-SUGGESTED = "consider oral magnesium"
+SUGGESTED = "trial of oral magnesium"
 ROOT = Path(__file__).resolve().parent.parent.parent
 Run = Callable[..., tuple[int, str, str]]
 Resource = dict[str, Any]
@@ -226,12 +226,38 @@ def test_only_what_the_templates_ask_for_is_taken(
 
 
 @pytest.mark.parametrize("code", [5, {}, {"coding": 5}, {"coding": [5, {"code": 5}]}, None])
-def test_a_result_whose_code_cannot_be_read_is_no_answer_to_a_search(
+def test_a_result_whose_code_cannot_be_read_may_be_of_the_kidney(
     run: Run, written: Callable[[Any], Path], today: date, code: Any
 ) -> None:
     odd = fhir.observation(fhir.EGFR, 25, fhir.EGFR_UNIT, 3, today=today) | {"code": code}
     _, output, _ = run("explain", written(collection(*chart(today), odd)), "--json")
-    assert card_ids(output) == ["mg-suggest"]
+    assert card_ids(output) == ["mg-check-renal"]
+    assert "kidneyLabs" in {gap["key"] for gap in json.loads(output)["unknown"]}
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"), [("Haemoglobin", ["mg-suggest"]), ("eGFR", ["mg-check-renal"])]
+)
+def test_a_result_with_a_local_code_alone_is_read_by_its_words(
+    run: Run, written: Callable[[Any], Path], today: date, words: str, expected: list[str]
+) -> None:
+    local = fhir.observation(fhir.EGFR, 25, fhir.EGFR_UNIT, 3, today=today)
+    local["code"] = fhir.concept("L-1", "urn:local", text=words)
+    _, output, _ = run("explain", written(collection(*chart(today), local)), "--json")
+    assert card_ids(output) == expected
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"), [(None, []), ("unknown", []), (5, []), ("stopped", ["mg-suggest"])]
+)
+def test_an_order_whose_status_is_not_known_may_be_active(
+    run: Run, written: Callable[[Any], Path], today: date, status: Any, expected: list[str]
+) -> None:
+    order = fhir.medication_request(charts.MAGNESIUM_GLYCINATE, id="mg", today=today)
+    order.pop("status")
+    order |= {} if status is None else {"status": status}
+    _, output, _ = run("explain", written(collection(*chart(today), order)), "--json")
+    assert card_ids(output) == expected
 
 
 def test_an_entry_that_cannot_be_read_makes_nothing_certain(

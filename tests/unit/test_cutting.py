@@ -130,7 +130,8 @@ def _of(**prefetch: Any) -> Callable[[Json], bytes]:
 
 
 REFUSED = {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": "x"}]}
-BROKEN = {"resourceType": "Bundle", "entry": [{"resource": {"resourceType": "Condition", "id": 7}}]}
+ALLERGY = {"resourceType": "AllergyIntolerance", "id": 7}
+BROKEN = {"resourceType": "Bundle", "entry": [{}, {"resource": ALLERGY}]}
 SHAPES: dict[str, Callable[[Json], bytes]] = {
     "as usual": text_of,
     "with white space": lambda call: json.dumps(call, indent=2).encode() + b"\n \n",

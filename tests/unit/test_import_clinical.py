@@ -18,11 +18,19 @@ DATA = ROOT / "cds_service" / "knowledge" / "data"
 SCHEMAS = ROOT / "cds_service" / "knowledge" / "schemas"
 CLINICAL = ROOT.parent / "shared" / "clinical"
 RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
+SYSTEM_NAMES = {
+    "http://www.nlm.nih.gov/research/umls/hcpcs": (
+        "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets"
+    )
+}
 
 SINGLE_FILES = {
     "rxnorm/products.json": "rxnorm_products",
     "rxnorm/ingredients.json": "rxnorm_ingredients",
     "rxnorm/magnesium.json": "rxnorm_magnesium",
+    "rxnorm/brand_names.json": "rxnorm_brand_names",
+    "dosage_words.json": "dosage_words",
+    "coindications.json": "coindications",
     "parameters.json": "parameters",
     "cards.json": "cards",
     "plans.json": "plans",
@@ -117,7 +125,7 @@ def test_every_source_is_a_known_reference() -> None:
     assert all((ROOT / page).is_file() for page in own)
     assert {cited(row["source"]) for row in rows} - own <= known
     assert {r for row in data("evidence.json")["evidence"] for r in row["references"]} <= known
-    assert {f"R{n}" for n in range(1, 16)} <= known
+    assert {f"R{n}" for n in range(1, 37)} <= known
 
 
 @pytest.mark.parametrize(
@@ -178,7 +186,38 @@ def test_interactions_name_known_value_sets_and_ingredients() -> None:
     for row in document["interactions"]:
         assert f"{row['valueset']}.json" in VALUESETS
         assert {drug["ingredient"] for drug in row["per_drug"]} <= names
-    assert set(document["neutralising_salts"]) <= set(data("rxnorm/magnesium.json")["fractions"])
+        for pair in row.get("per_combination", []):
+            assert set(pair["ingredients"]) <= names
+    # Magaldrate and hydrotalcite have no code in RxNorm: they are known by their names.
+    salts = set(data("rxnorm/magnesium.json")["fractions"]) | {"hydrotalcite", "magaldrate"}
+    assert set(document["neutralising_salts"]) <= salts
+
+
+def test_coindications_name_known_value_sets_and_ingredients() -> None:
+    names = {row[0] for row in data("rxnorm/ingredients.json").values()}
+    named = set()
+    for row in data("coindications.json")["drugs"]:
+        assert row["ingredient"] in names
+        named |= {f"{each['valueset']}.json" for each in row["coindications"]}
+    assert named == {name for name in VALUESETS if name.startswith("coindication_")}
+
+
+def test_names_of_drugs_name_known_ingredients_and_classes() -> None:
+    ingredients = set(data("rxnorm/ingredients.json"))
+    document = data("rxnorm/brand_names.json")
+    texts = [row["text"] for row in document["names"]]
+    assert len(texts) == len(set(texts))
+    for row in document["names"]:
+        assert set(row["ingredients"]) <= ingredients
+        assert {f"med_{name}.json" for name in row["classes"]} <= set(VALUESETS)
+        assert set(row["sources"]) <= set(range(len(document["sources"])))
+
+
+def test_words_of_dosages_stand_in_a_group_and_name_their_source() -> None:
+    document = data("dosage_words.json")
+    for row in document["words"]:
+        assert row["group"] in document["order"]
+        assert set(row["sources"]) <= set(range(len(document["sources"])))
 
 
 def test_plans_agree_with_the_dose_parameters() -> None:
@@ -186,9 +225,9 @@ def test_plans_agree_with_the_dose_parameters() -> None:
     plans = {row["id"]: row for row in data("plans.json")["plans"]}
     assert plans["mg_200_400"]["target_mg_per_day"] == value["dose.target_mg"]
     assert plans["mg_200_400"]["steps"][0]["duration_days"] == value["dose.titrate_after_days"]
-    assert plans["mg_200_350"]["target_mg_per_day"] == value["dose.elderly_target_mg"]
+    assert plans["mg_200_300"]["target_mg_per_day"] == value["dose.elderly_target_mg"]
     assert (
-        plans["mg_200_350"]["steps"][0]["duration_days"] == value["dose.elderly_titrate_after_days"]
+        plans["mg_200_300"]["steps"][0]["duration_days"] == value["dose.elderly_titrate_after_days"]
     )
     assert plans["mg_200_reduced"]["target_mg_per_day"] == value["dose.reduced_start_mg"]
     assert plans["mg_200_reduced"]["target_mg_per_day"] <= value["dose.moderate_ckd_max_mg"]
@@ -229,6 +268,10 @@ def entry(valueset: str, code: str) -> dict[str, Any]:
         ("lab_creatinine", "14682-9", {"default_unit": "umol/L"}),
         ("lab_magnesium", "21377-7", {"secondary": True}),
         ("renal_dialysis", "302497006", {"resource": "Procedure"}),
+        ("renal_risk", "Q61.2", {"past_counts": True}),
+        ("renal_risk", "N10", {"past_counts": None}),
+        ("renal_transplant_procedure", "70536003", {"grade": "allograft", "resource": "Procedure"}),
+        ("renal_transplant_procedure", "429496005", {"grade": "donor"}),
         ("risk_heart_disease", "I50.9", {"subtype": ["heart-failure"]}),
         ("risk_heart_disease", "I25.2", {"subtype": ["past-event"]}),
         ("risk_heart_disease", "Z95.1", {"subtype": ["past-event"]}),
@@ -274,14 +317,35 @@ def test_check_tells_a_missing_and_a_changed_file(
     arguments = ["--from", str(CLINICAL), "--data", str(tmp_path)]
     assert importer.main(arguments) == 0
     assert importer.main([*arguments, "--check"]) == 0
-    (tmp_path / "cards.json").unlink()
-    plans = tmp_path / "plans.json"
-    plans.write_text(plans.read_text(encoding="utf-8").replace("200", "250", 1), encoding="utf-8")
+    (tmp_path / "references.json").unlink()
+    spacing = tmp_path / "interactions.json"
+    spacing.write_text(spacing.read_text(encoding="utf-8").replace("4", "5", 1), encoding="utf-8")
     capsys.readouterr()
     assert importer.main([*arguments, "--check"]) == 1
     said = capsys.readouterr().out
-    assert "missing: cards.json" in said
-    assert "differs: plans.json from line" in said
+    assert "missing: references.json" in said
+    assert "differs: interactions.json from line" in said
+
+
+@needs_source
+@pytest.mark.shared
+def test_check_tells_a_card_and_a_plan_that_are_other_than_the_source_says(
+    importer: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Their texts are kept by hand; severities and doses are the specification's."""
+    importer.main(["--from", str(CLINICAL), "--data", str(tmp_path)])
+    cards, plans = data("cards.json"), data("plans.json")
+    for card in cards["cards"]:
+        if card["id"] == "rx-mg-renal-critical":
+            card["indicator"] = "info"
+    plans["plans"] = [row for row in plans["plans"] if row["id"] != "mg_200_400"]
+    for name, document in (("cards.json", cards), ("plans.json", plans)):
+        (tmp_path / name).write_text(json.dumps(document), encoding="utf-8")
+    capsys.readouterr()
+    assert importer.main(["--from", str(CLINICAL), "--data", str(tmp_path), "--check"]) == 1
+    said = capsys.readouterr().out.splitlines()
+    assert "cards: rx-mg-renal-critical is critical in the source, info here" in said
+    assert "plans: mg_200_400 is (400, 14) in the source, None here" in said
 
 
 @needs_source
@@ -302,7 +366,10 @@ def test_nothing_odd_but_what_is_known(importer: ModuleType) -> None:
 @pytest.mark.shared
 @pytest.mark.parametrize("name", VALUESETS)
 def test_value_set_keeps_every_code_of_its_source(name: str) -> None:
-    source = read(CLINICAL / "valuesets" / name)["codes"]
+    source = [
+        {**row, "system": SYSTEM_NAMES.get(row["system"], row["system"])}
+        for row in read(CLINICAL / "valuesets" / name)["codes"]
+    ]
     valueset = data(f"valuesets/{name}")
     kept = {(row["system"], row["code"]) for row in valueset["codes"]}
     kept |= {(row["system"], row["prefix"]) for row in valueset["prefixes"]}
@@ -339,7 +406,7 @@ def test_every_value_set_of_the_source_is_here() -> None:
 def test_products_ingredients_and_magnesium_are_complete() -> None:
     products = read(CLINICAL / "rxnorm" / "products.json")["products"]
     kept = data("rxnorm/products.json")["products"]
-    assert len(kept) == 5494
+    assert len(kept) == 5924
     assert {code: sorted(row["classes"]) for code, row in products.items()} == {
         code: row[3] for code, row in kept.items()
     }
@@ -354,11 +421,14 @@ def test_products_ingredients_and_magnesium_are_complete() -> None:
 
 @needs_source
 @pytest.mark.shared
-def test_every_card_of_the_source_is_here() -> None:
-    source = read(CLINICAL / "rules" / "cards.json")
-    # Cards of the project's own name their own source.
-    assert {
-        row["id"]: (row["indicator"], row["summary"])
-        for row in data("cards.json")["cards"]
-        if row["source"].startswith("SPEC")
-    } == {card_id: (card["indicator"], card["summary"]) for card_id, card in source.items()}
+def test_names_and_words_of_the_source_are_complete() -> None:
+    names = read(CLINICAL / "rxnorm" / "brand_names.json")["names"]
+    assert {(row["text"], row["safety"], *sorted(row["classes"])) for row in names} == {
+        (row["text"], row["safety"], *row["classes"])
+        for row in data("rxnorm/brand_names.json")["names"]
+    }
+    words = read(CLINICAL / "rules" / "dosage_words.json")["words"]
+    assert [(row["text"], row["group"], row["times_per_day"]) for row in words] == [
+        (row["text"], row["group"], row.get("times_per_day"))
+        for row in data("dosage_words.json")["words"]
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Collection, Iterator
 from datetime import UTC, date, datetime, time
@@ -38,6 +39,7 @@ DAY = date(2026, 11, 22)
 # Ordinary days, the ends of months and years, and a leap day.
 DAYS = [DAY, date(2027, 3, 31), date(2027, 12, 31), date(2028, 1, 1), date(2028, 2, 29)]
 PIDS = sorted(load_all())
+DATE = re.compile(r"\d{4}-\d\d-\d\d(T.*)?")
 CALLS = [(pid, show) for pid, person in load_all().items() for show in person.shows]
 
 
@@ -58,6 +60,14 @@ def leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
             yield from leaves(item, key)
     else:
         yield key, value
+
+
+def inside(value: Any) -> Iterator[Any]:
+    """Every value below a JSON value, lists and objects too."""
+    members = value.values() if isinstance(value, dict) else value
+    for item in members if isinstance(value, dict | list) else ():
+        yield item
+        yield from inside(item)
 
 
 def resources_of(pid: str, day: date = DAY) -> list[dict[str, Any]]:
@@ -231,7 +241,7 @@ def age(pid: str, day: date) -> int:
 class TestPrefetch:
     def entries(self, pid: str, key: str, codes: Collection[tuple[str, str]] = ()) -> list[Any]:
         narrowed = {key: codes} if codes else None
-        found: list[Any] = prefetch_of(pid, DAY, narrowed)[key]["entry"]
+        found: list[Any] = prefetch_of(pid, DAY, narrowed)[key].get("entry", [])
         return [entry["resource"] for entry in found]
 
     def test_all_keys_are_answered(self) -> None:
@@ -273,13 +283,18 @@ class TestPrefetch:
         assert len(page["entry"]) == 5
         assert page["total"] > 5
 
+    def test_procedures_are_never_cut_short(self) -> None:
+        """A transplant may lie behind many sessions of dialysis (SPEC 12.3 K-1)."""
+        page = prefetch_of("magnus-ironwood", DAY)["kidneyProcedures"]
+        assert len(page["entry"]) == page["total"]
+
     def test_partial_dates_and_undated_resources_are_sorted_too(self) -> None:
         found = self.entries("linus-pemberwick", "medicationRequests")
         assert "authoredOn" not in found[-1]
 
     def test_an_empty_search_is_an_empty_bundle(self) -> None:
         page = prefetch_of("hugo-plainfield", DAY)["allergies"]
-        assert page == {"resourceType": "Bundle", "type": "searchset", "total": 0, "entry": []}
+        assert page == {"resourceType": "Bundle", "type": "searchset", "total": 0}
 
 
 class TestHookRequest:
@@ -301,6 +316,19 @@ class TestHookRequest:
         context = hook_request("felix-merriweather", ORDER_SELECT, DAY, "two-orders")["context"]
         assert context["selections"] == ["MedicationRequest/rx-topiramate"]
         assert len(context["draftOrders"]["entry"]) == 2
+
+    @pytest.mark.parametrize(("pid", "draft"), drafts())
+    def test_draft_orders_stand_in_entries_with_their_address(self, pid: str, draft: str) -> None:
+        context = hook_request(pid, ORDER_SIGN, DAY, draft)["context"]
+        for entry in context["draftOrders"]["entry"]:
+            name = f"{entry['resource']['resourceType']}/{entry['resource']['id']}"
+            assert entry["fullUrl"] == f"https://ehr.example/fhir/{name}"
+
+    @pytest.mark.parametrize("pid", PIDS)
+    def test_nothing_that_is_sent_is_empty(self, pid: str) -> None:
+        """FHIR has no empty lists, objects or strings."""
+        body = hook_request(pid, PATIENT_VIEW, DAY)
+        assert [value for value in inside(body) if value in ([], {}, "")] == []
 
     def test_order_sign_has_no_selections(self) -> None:
         context = hook_request("felix-merriweather", ORDER_SIGN, DAY, "two-orders")["context"]
@@ -369,6 +397,30 @@ def test_the_cards_are_those_that_the_patient_is_said_to_show(
     client: FlaskClient, pid: str, show: Show
 ) -> None:
     assert cards_of(client, pid, show, datetime.now(UTC).date()) == sorted(show.expect), show.why
+
+
+def cut(value: Any, length: int) -> Any:
+    """The JSON value with every date in it cut to the year (4) or the month (7)."""
+    if isinstance(value, dict):
+        return {name: cut(item, length) for name, item in value.items()}
+    if isinstance(value, list):
+        return [cut(item, length) for item in value]
+    is_date = isinstance(value, str) and DATE.fullmatch(value)
+    return value[:length] if is_date else value
+
+
+@pytest.mark.parametrize("length", [4, 7], ids=["year", "month"])
+@pytest.mark.parametrize(("pid", "show"), CALLS, ids=call_name)
+def test_dates_without_a_day_are_answered_too(
+    client: FlaskClient, pid: str, show: Show, length: int
+) -> None:
+    today = datetime.now(UTC).date()
+    codes = published_codes(client, show.service)
+    body = hook_request(pid, show.service, today, show.draft, codes)
+    body["prefetch"] = cut(body["prefetch"], length)
+    for place in ("cds-services", "explain"):
+        response = client.post(f"/{place}/{show.service}", json=body)
+        assert response.status_code == 200, response.get_data(as_text=True)
 
 
 @pytest.mark.parametrize("day", DAYS, ids=str)

@@ -12,6 +12,8 @@ from msgspec import Raw
 from cds_service.chart.chart import Chart, open_chart
 from cds_service.chart.subject import Subject
 from cds_service.fhir.prefetch import KINDS, Content
+from cds_service.fhir.reading import Shape
+from cds_service.fhir.wire import DraftOrder
 from tests.support import fhir
 from tests.support.decisions import knowledge
 from tests.support.fhir import Resource
@@ -45,3 +47,10 @@ def chart(
 
 def day(days_ago: int) -> str:
     return fhir.day(days_ago, TODAY)
+
+
+def drafted(order: Resource) -> DraftOrder:
+    """A draft order, as far as it can be read."""
+    found, _ = Shape[DraftOrder](DraftOrder).read(json.dumps(order).encode())
+    assert found is not None
+    return found

@@ -8,6 +8,7 @@ import pytest
 from msgspec import Raw
 
 from cds_service.chart.allergies import Allergies, read_allergies
+from cds_service.chart.reading import Reader
 from cds_service.fhir.prefetch import Content, State
 from tests.support import fhir
 from tests.support.decisions import knowledge
@@ -19,10 +20,19 @@ OXIDE = "6582"
 PENICILLIN = "7980"
 
 
-def allergies(*records: Resource) -> Allergies:
+def allergies(*records: Resource, reader: Reader | None = None) -> Allergies:
     found = content("allergies", records)
     known = knowledge()
-    return read_allergies(found, known.drugs, known.terminology, SUBJECT)
+    return read_allergies(
+        found, known.drugs, known.terminology, SUBJECT, reader=reader or Reader("allergies")
+    )
+
+
+def noted(*records: Resource) -> list[str]:
+    """The elements that were recorded as not readable, when these were read."""
+    reader = Reader("allergies")
+    allergies(*records, reader=reader)
+    return [lost.element for lost in reader.lost]
 
 
 def allergy(code: Any = OXIDE, **changes: Any) -> Resource:
@@ -86,7 +96,9 @@ def test_a_reaction_nested_beyond_all_measure_does_not_hide_the_record() -> None
     assert entry.resource is not None
     entry.resource.reaction = Raw(b'[{"note":' + b"[" * 100_000 + b"]" * 100_000 + b"}]")
     found = Content(State.DATA, entries=[entry])
-    read = read_allergies(found, knowledge().drugs, knowledge().terminology, SUBJECT)
+    read = read_allergies(
+        found, knowledge().drugs, knowledge().terminology, SUBJECT, reader=Reader("allergies")
+    )
     assert len(read.magnesium) == 1
 
 
@@ -119,7 +131,9 @@ def test_another_patients_allergy_is_counted_but_not_read() -> None:
 def test_an_entry_without_a_resource_is_passed_over() -> None:
     entries = [{"fullUrl": "urn:uuid:1"}, {"resource": allergy()}]
     found = content("allergies", [], entry=entries)
-    read = read_allergies(found, knowledge().drugs, knowledge().terminology, SUBJECT)
+    read = read_allergies(
+        found, knowledge().drugs, knowledge().terminology, SUBJECT, reader=Reader("allergies")
+    )
     assert len(read.magnesium) == 1
 
 
@@ -162,7 +176,7 @@ def test_a_record_without_an_id_is_named_by_its_place() -> None:
     entries = [{"resource": allergy(PENICILLIN)}, {"resource": allergy(id=None)}]
     found = content("allergies", [], entry=entries)
     (evidence,) = read_allergies(
-        found, knowledge().drugs, knowledge().terminology, SUBJECT
+        found, knowledge().drugs, knowledge().terminology, SUBJECT, reader=Reader("allergies")
     ).magnesium
     assert evidence.resource == "AllergyIntolerance (entry 1, without id)"
 
@@ -174,3 +188,148 @@ def test_it_is_called_by_its_display_else_by_its_text(display: str | None, shown
     code = fhir.concept(OXIDE, "rxnorm", text="Tablets from abroad", display=display)
     (evidence,) = allergies(allergy(code)).magnesium
     assert evidence.display == shown
+
+
+# ------------------------------------------------------------------------------ negation
+
+
+@pytest.mark.parametrize(
+    ("code", "counts"),
+    [
+        ({"text": "No known allergy to magnesium"}, False),
+        ({"text": "no magnesium allergy"}, False),
+        ({"text": "Not allergic to magnesium"}, False),
+        ({"text": "Denies allergy to magnesium"}, False),
+        ({"text": "Negative for magnesium allergy"}, False),
+        (
+            {"coding": [{"system": "urn:local", "code": "9", "display": "No known magnesium"}]},
+            False,
+        ),
+        ({"text": "NKDA (magnesium oxide tolerated)"}, False),
+        (fhir.concept("716186003", "snomed", text="magnesium"), False),
+        (fhir.concept(OXIDE, "rxnorm", text="No known allergy to magnesium"), False),
+        # The words that follow the substance deny the rash, not the allergy.
+        ({"text": "Magnesium: no rash, but throat swelling"}, True),
+        ({"text": "Magnesium - negative for rash"}, True),
+        ({"text": "Notable reaction to magnesium"}, True),
+        (fhir.concept(OXIDE, "rxnorm", text="No details recorded"), True),
+        (fhir.concept("716186003", "loinc", text="magnesium"), True),
+    ],
+)
+def test_who_denies_an_allergy_has_none(code: Resource, counts: bool) -> None:
+    assert bool(allergies(allergy(code)).magnesium) is counts
+    assert noted(allergy(code)) == []
+
+
+# -------------------------------------------------------------------------- not readable
+
+
+@pytest.mark.parametrize(
+    ("changes", "elements"),
+    [
+        ({"clinicalStatus": status("dormant")}, ["clinicalStatus"]),
+        ({"verificationStatus": status("perhaps")}, ["verificationStatus"]),
+        ({"clinicalStatus": 5}, []),  # recorded when the Bundle was read
+        ({"verificationStatus": {"coding": [{"code": 5}]}}, []),
+    ],
+)
+def test_a_status_that_cannot_be_read_makes_it_neither_present_nor_absent(
+    changes: Resource, elements: list[str]
+) -> None:
+    found = allergies(allergy(**changes))
+    assert (found.magnesium, [s.why for s in found.set_aside]) == (
+        [],
+        ["has a status that cannot be read"],
+    )
+    lost = [one.element for one in content("allergies", [allergy(**changes)]).unread]
+    assert noted(allergy(**changes)) == elements
+    assert elements or lost
+
+
+def test_a_status_with_one_odd_coding_is_read_by_its_other_codings() -> None:
+    odd = {"coding": [{"code": 5}, {"code": "active"}]}
+    assert len(allergies(allergy(clinicalStatus=odd)).magnesium) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "elements"),
+    [
+        ({"code": {"coding": [{"system": "urn:local", "code": "7"}]}}, ["code"]),
+        ({"code": {"coding": [{"system": RXNORM}]}}, ["code"]),
+        ({"code": {}}, ["code"]),
+        ({"code": {"coding": [{"system": RXNORM, "code": PENICILLIN}]}}, []),
+        ({"code": {"text": "Nuts"}}, []),
+        ({"code": {}, "reaction": [{"substance": {"text": "Nuts"}}]}, []),
+        ({"code": fhir.concept("716186003", "snomed")}, []),
+        ({"code": None}, []),
+        ({"code": {"text": "Nuts"}, "reaction": [{"substance": 5}]}, ["reaction[0].substance"]),
+        ({"reaction": "rash"}, ["reaction"]),
+        ({"recordedDate": "once"}, ["recordedDate"]),
+        ({"onsetDateTime": "once"}, ["onsetDateTime"]),
+        ({"type": 5}, ["type"]),
+        ({"criticality": ["low"]}, ["criticality"]),
+        ({"reaction": [{"manifestation": "rash"}]}, ["reaction.manifestation"]),
+        ({"reaction": [{"description": 5}]}, ["reaction.description"]),
+    ],
+)
+def test_what_cannot_be_read_of_a_record_is_named(changes: Resource, elements: list[str]) -> None:
+    assert noted(allergy(**changes)) == elements
+
+
+# --------------------------------------------------------------------------------- the gut
+
+DIARRHOEA = fhir.concept("62315008", "snomed", display="Diarrhea")
+NAUSEA = fhir.concept("422587007", "snomed", display="Nausea")
+HIVES = fhir.concept("126485001", "snomed", display="Urticaria")
+MILD = {"type": "intolerance", "criticality": "low"}
+
+
+def reacting(*manifestations: Any, **changes: Any) -> Resource:
+    reaction = [{"manifestation": [m]} for m in manifestations] or None
+    return allergy(**{"type": None, "reaction": reaction, **changes})
+
+
+@pytest.mark.parametrize(
+    ("record", "gut"),
+    [
+        (reacting(DIARRHOEA), True),
+        (reacting(DIARRHOEA, NAUSEA), True),
+        (reacting(DIARRHOEA, NAUSEA, type="allergy"), True),
+        (reacting({"coding": [{"system": "urn:oid:2.16.840.1.113883.6.96", "code": "422587007"}]}), True),
+        (reacting({"text": "Diarrhoea"}), True),
+        (reacting({"text": "severe abdominal cramps and loose stools"}), True),
+        (reacting({"text": "Übelkeit"}), True),
+        (reacting({"text": "Bloating"}), True),
+        (reacting(type="intolerance", criticality="low"), True),
+        (allergy(**MILD, reaction=[{"substance": {"text": "magnesium"}}]), True),
+        (allergy(type=None, reaction=[{"description": "nausea"}]), True),
+        (reacting(HIVES), False),
+        (reacting(DIARRHOEA, HIVES), False),
+        (reacting(DIARRHOEA, HIVES, **MILD), False),
+        (reacting({"text": "Nausea and throat swelling"}), False),
+        (reacting({"text": "leg cramps"}), False),
+        (reacting({"text": "vomiting"}), False),  # a sign of anaphylaxis too
+        (reacting({"text": "severe"}), False),
+        (reacting({}), False),
+        (reacting({**DIARRHOEA, "text": "rash"}), False),
+        (reacting({"coding": [*DIARRHOEA["coding"], *HIVES["coding"]]}), False),
+        (reacting(DIARRHOEA, criticality="high"), False),
+        (reacting(criticality="low"), False),
+        (reacting(type="intolerance"), False),
+        (reacting(type="intolerance", criticality="unable-to-assess"), False),
+        (reacting(type="allergy", criticality="low"), False),
+        (reacting(), False),
+        # What cannot be read may be anything.
+        (reacting(DIARRHOEA, 5), False),
+        (reacting(DIARRHOEA, type=5), False),
+        (reacting(DIARRHOEA, criticality=5), False),
+        (allergy(**MILD, reaction=[{"manifestation": "rash"}]), False),
+        (allergy(**MILD, reaction=[{"description": 5}]), False),
+        (allergy(**MILD, reaction="rash"), False),
+        (allergy(type=None, reaction=[{"manifestation": [NAUSEA], "description": "rash"}]), False),
+    ],
+)  # fmt: skip
+def test_which_intolerance_is_of_the_gut_alone(record: Resource, gut: bool) -> None:
+    found = allergies(record)
+    assert len(found.magnesium) == 1
+    assert found.gut == (found.magnesium if gut else [])

@@ -9,7 +9,9 @@ import pytest
 
 from cds_service.chart.chart import open_chart
 from cds_service.chart.evidence import Gap
-from cds_service.fhir.prefetch import Content, State
+from cds_service.fhir.drafts import draft_entries
+from cds_service.fhir.prefetch import KINDS, Content, State
+from cds_service.fhir.wire import DraftOrder
 from tests.support import fhir
 from tests.support.decisions import knowledge
 from tests.support.fhir import Resource
@@ -53,15 +55,36 @@ def test_a_required_key_that_was_not_sent(key: str) -> None:
 
 
 @pytest.mark.parametrize("key", ["conditions", "medicationRequests"])
-def test_a_part_of_a_required_key_is_not_enough(key: str) -> None:
+def test_a_part_of_a_required_key_of_which_nothing_came_is_not_enough(key: str) -> None:
     (gap,) = chart(**{key: page()}).missing_required()
     assert gap == Gap(key, "holds only a part of the data")
 
 
-def test_a_required_search_that_failed_in_part_is_not_enough() -> None:
-    failed = fhir.bundle([fhir.condition("G43.009", today=TODAY), OUTCOME])
-    (gap,) = chart(conditions=failed).missing_required()
-    assert gap.key == "conditions"
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        (page(fhir.condition("G43.009", today=TODAY)), "holds only a part of the data"),
+        (
+            fhir.bundle([fhir.condition("G43.009", today=TODAY), OUTCOME]),
+            "was answered only in part (error)",
+        ),
+        (
+            {"resourceType": "Bundle", "entry": [{}, {"resource": fhir.condition("G43.009")}]},
+            "has 1 malformed entry",
+        ),
+    ],
+)
+def test_a_required_key_known_in_part_is_answered_and_is_a_gap(value: Resource, why: str) -> None:
+    found = chart(conditions=value)
+    assert found.missing_required() == ()
+    assert [(g.key, g.why) for g in found.gaps("conditions")] == [("conditions", why)]
+    assert [p.active for p in found.problems.found] == [True]
+
+
+def test_a_required_key_of_which_all_was_withheld_is_not_enough() -> None:
+    suppressed = {**OUTCOME, "issue": [{"severity": "warning", "code": "suppressed"}]}
+    (gap,) = chart(conditions=fhir.bundle([suppressed])).missing_required()
+    assert (gap.key, gap.withheld) == ("conditions", ("suppressed",))
 
 
 @pytest.mark.parametrize("key", fhir.REQUIRED_KEYS)
@@ -103,7 +126,7 @@ def test_what_was_not_sent_or_refused_is_a_gap(key: str) -> None:
 def test_a_search_that_failed_in_part_is_a_gap() -> None:
     some = fhir.bundle([fhir.allergy("7980"), OUTCOME])
     assert chart(allergies=some).gaps("allergies") == (
-        Gap("allergies", "was answered only in part, with an OperationOutcome"),
+        Gap("allergies", "was answered only in part (error)", ("error",)),
     )
 
 
@@ -117,14 +140,180 @@ def test_malformed_entries_are_a_gap(bad: int, why: str) -> None:
     assert chart(allergies=bundle).gaps("allergies") == (Gap("allergies", why),)
 
 
-@pytest.mark.parametrize("key", ["allergies", "medicationStatements"])
+def test_elements_that_cannot_be_read_are_a_gap() -> None:
+    allergy = {**fhir.allergy("7980"), "clinicalStatus": 5}
+    twice = {
+        **fhir.allergy("7980"),
+        "id": "b",
+        "code": {"coding": [5, {"display": "Latex"}], "text": 5},
+    }
+    for several, why in (
+        ([allergy], "has 1 element that cannot be read"),
+        ([allergy, twice], "has 3 elements that cannot be read"),
+    ):
+        found = chart(allergies=fhir.bundle(several))
+        assert found.gaps("allergies") == (Gap("allergies", why),)
+    assert [(n.key, n.resource, n.element) for n in found.not_readable()] == [
+        ("allergies", f"AllergyIntolerance/{allergy['id']}", "clinicalStatus"),
+        ("allergies", "AllergyIntolerance/b", "code.coding[0]"),
+        ("allergies", "AllergyIntolerance/b", "code.text"),
+    ]
+
+
+def test_entries_and_elements_that_cannot_be_read_are_counted_apart() -> None:
+    entries = [{}, {"resource": {**fhir.allergy("7980"), "clinicalStatus": 5}}]
+    found = chart(allergies={"resourceType": "Bundle", "entry": entries})
+    why = "has 1 malformed entry and 1 element that cannot be read"
+    assert found.gaps("allergies") == (Gap("allergies", why),)
+
+
+def test_a_gap_grows_with_what_is_read_later() -> None:
+    found = chart()
+    assert found.gaps("kidneyLabs") == ()
+    found.reader("kidneyLabs").note("Observation/1", "valueQuantity", "is not an object")
+    assert [g.key for g in found.gaps("kidneyLabs")] == ["kidneyLabs"]
+
+
+def test_the_elements_of_a_patient_are_a_gap_too() -> None:
+    assert [g.key for g in chart(patient={**WOMAN, "birthDate": 1980}).gaps("patient")] == [
+        "patient"
+    ]
+    odd = chart(patient={**WOMAN, "birthDate": "long ago"})
+    assert odd.person.born is None
+    assert [g.key for g in odd.gaps("patient")] == ["patient"]
+
+
+@pytest.mark.parametrize("key", ["allergies", "medicationStatements", "kidneyProcedures"])
 def test_a_part_is_a_gap(key: str) -> None:
     assert chart(**{key: page()}).gaps(key) == (Gap(key, "holds only a part of the data"),)
 
 
-@pytest.mark.parametrize("key", ["pregnancyStatus", "kidneyProcedures"])
-def test_the_newest_page_is_enough(key: str) -> None:
-    assert chart(**{key: page()}).gaps(key) == ()
+def test_the_newest_page_of_pregnancy_statuses_is_enough_if_it_is_newest_first() -> None:
+    no = fhir.concept("60001007")
+    new, old = (
+        fhir.observation(fhir.PREGNANCY_STATUS, value_concept=no, days_ago=d, today=TODAY)
+        for d in (10, 20)
+    )
+    gap = (Gap("pregnancyStatus", "holds only a part of the data"),)
+    assert chart(pregnancyStatus=page(new, old)).gaps("pregnancyStatus") == ()
+    assert chart(pregnancyStatus=page(old, new)).gaps("pregnancyStatus") == gap
+    assert chart(pregnancyStatus=page()).gaps("pregnancyStatus") == gap
+
+
+# ------------------------------------------------------------- resources under other keys
+
+
+def test_a_resource_under_a_key_that_is_not_its_own_is_named() -> None:
+    kidneys = fhir.condition("N18.5", id="k", today=TODAY)
+    found = chart({"allergies": [fhir.allergy("7980"), kidneys]})
+    assert [g.key for g in found.gaps("conditions", "allergies")] == ["allergies"]
+    assert [(n.resource, n.why) for n in found.not_readable()] == [
+        ("Condition/k", "is a Condition under a key that is not its own")
+    ]
+
+
+def test_a_resource_that_stands_under_its_own_key_too_may_stand_anywhere() -> None:
+    kidneys = fhir.condition("N18.5", id="k", today=TODAY)
+    found = chart({"allergies": [fhir.allergy("7980"), kidneys], "conditions": [kidneys]})
+    assert found.gaps("conditions", "allergies") == ()
+
+
+def test_resources_of_no_concern_may_stand_anywhere() -> None:
+    asked = [fhir.allergy("7980"), {"resourceType": "Provenance", "id": "p"}]
+    assert chart({"allergies": asked}).gaps("allergies") == ()
+
+
+@pytest.mark.parametrize(
+    ("resource", "keys"),
+    [
+        (fhir.condition("N18.5", id="x", today=TODAY), ["conditions"]),
+        (fhir.condition("N18.5", "urn:house", id="x", today=TODAY), ["conditions"]),
+        (
+            {**fhir.observation(fhir.EGFR, 22, today=TODAY), "id": "x"},
+            ["kidneyLabs", "magnesiumLabs", "pregnancyStatus"],
+        ),
+        (fhir.medication_request("4603", id="x", today=TODAY), ["medicationRequests"]),
+        ({**fhir.condition("J45.909", id="x"), "code": 5}, ["conditions"]),
+        (fhir.allergy("6582", id="x"), ["allergies"]),
+        # What no rule knows is of no concern.
+        (fhir.condition("J45.909", id="x", today=TODAY), []),
+        ({**fhir.observation("8867-4", 60, today=TODAY), "id": "x"}, []),
+        ({"resourceType": "Encounter", "id": "x"}, []),
+        ({"resourceType": "Medication", "id": "x"}, []),
+    ],
+)
+def test_what_stands_under_a_key_that_nobody_asked_for_is_named(
+    resource: Resource, keys: list[str]
+) -> None:
+    found = chart(more=fhir.bundle([resource]))
+    assert [g.key for g in found.gaps(*fhir.PREFETCH_SEARCHES)] == keys
+    assert {n.why for n in found.not_readable()} == (
+        {"stands under more, which was not asked for"} if keys else set()
+    )
+
+
+def test_what_stands_under_its_own_key_too_may_stand_under_others() -> None:
+    kidneys = fhir.condition("N18.5", id="k", today=TODAY)
+    found = chart({"conditions": [kidneys]}, more=fhir.bundle([kidneys]))
+    assert found.gaps(*fhir.PREFETCH_SEARCHES) == ()
+
+
+@pytest.mark.parametrize("key", [*fhir.PREFETCH_SEARCHES, "other"])
+def test_a_medication_is_found_under_any_key(key: str) -> None:
+    medication = {"resourceType": "Medication", "id": "m", "code": CONCEPT}
+    order = fhir.medication_request(medication_reference="Medication/m", today=TODAY)
+    found = chart(
+        {"medicationRequests": [order]},
+        **({key: fhir.bundle([medication])} if key != "medicationRequests" else {}),
+    )
+    if key == "medicationRequests":
+        found = chart({key: [order, medication]})
+    assert [u.of("magnesium") for u in found.medications] == [True]
+    assert found.gaps(*fhir.PREFETCH_SEARCHES) == ()
+
+
+def test_a_medication_of_fetched_contents_is_found() -> None:
+    order = fhir.medication_request(medication_reference="urn:uuid:1", today=TODAY)
+    medication = {"resourceType": "Medication", "code": CONCEPT}
+    condition = {"resource": fhir.condition("N18.5", today=TODAY)}
+    entries = [condition, {"fullUrl": "urn:uuid:1", "resource": medication}]
+    allergies = KINDS["allergies"].read(raw({"resourceType": "Bundle", "entry": entries}))
+    sent = {"medicationRequests": raw(fhir.bundle([order]))}
+    found = open_chart(sent, fhir.PATIENT_ID, TODAY, knowledge(), {"allergies": allergies})
+    assert [u.of("magnesium") for u in found.requests.uses] == [True]
+
+
+# ----------------------------------------------------------------- Conditions referred to
+
+MIGRAINE = fhir.concept("G43.009", "icd-10-cm")
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        "Condition/c",
+        "Condition/c/_history/3",
+        "https://ehr.example.org/fhir/Condition/c",
+        "urn:uuid:c-url",
+    ],
+)
+@pytest.mark.parametrize("where", ["conditions", "allergies", "drafts"])
+def test_a_condition_is_found_by_a_reference_of_any_form(reference: str, where: str) -> None:
+    named = {"resourceType": "Condition", "id": "c", "code": MIGRAINE}
+    url = "urn:uuid:c-url" if reference.startswith("urn") else "https://ehr.example.org/1"
+    entry = {"fullUrl": url, "resource": named}
+    bundle = {"resourceType": "Bundle", "entry": [entry]}
+    found = chart() if where == "drafts" else chart(**{where: bundle})
+    found.content("allergies")
+    if where == "drafts":
+        found.add_drafts(list(draft_entries({"draftOrders": bundle})))
+    code = found.condition_code(reference)
+    assert code is not None
+    assert [c.code for c in code.coding or ()] == ["G43.009"]
+
+
+def test_a_condition_that_is_not_there_is_not_found() -> None:
+    assert chart().condition_code("Condition/x") is None
 
 
 @pytest.mark.parametrize(
@@ -202,9 +391,16 @@ def test_an_empty_chart_sets_nothing_aside() -> None:
 GLYCINATE = "476818"
 
 
+def drafted(order: Resource) -> DraftOrder:
+    """A draft as far as it can be read."""
+    (entry,) = draft_entries({"draftOrders": [order]})
+    assert entry.order is not None
+    return entry.order
+
+
 def test_a_draft_is_a_medication_like_any_other() -> None:
     order = fhir.draft_order(GLYCINATE, dosage=fhir.dosage(200), id="d")
-    use = chart().draft(order, "MedicationRequest/d")
+    use = chart().draft(drafted(order), "MedicationRequest/d")
     assert use is not None
     assert (use.reference, use.of("magnesium"), use.regular) == ("MedicationRequest/d", True, True)
 
@@ -219,7 +415,7 @@ def test_a_draft_is_a_medication_like_any_other() -> None:
     ],
 )
 def test_a_draft_of_no_known_drug(order: Resource) -> None:
-    assert chart().draft(order, "d") is None
+    assert chart().draft(drafted(order), "d") is None
 
 
 CONCEPT = fhir.concept(GLYCINATE, "rxnorm")
@@ -236,7 +432,7 @@ CONCEPT = fhir.concept(GLYCINATE, "rxnorm")
 )
 def test_a_malformed_draft_is_still_known_for_its_drug(odd: Resource) -> None:
     order = {"resourceType": "MedicationRequest", "medicationCodeableConcept": CONCEPT, **odd}
-    use = chart().draft(order, "d")
+    use = chart().draft(drafted(order), "d")
     assert use is not None
     assert use.of("magnesium")
 
@@ -252,7 +448,7 @@ def test_a_malformed_draft_is_still_known_for_its_drug(odd: Resource) -> None:
 )
 def test_a_malformed_concept_keeps_its_readable_parts(concept: Resource) -> None:
     order = {"resourceType": "MedicationRequest", "medicationCodeableConcept": concept}
-    use = chart().draft(order, "d")
+    use = chart().draft(drafted(order), "d")
     assert use is not None
     assert use.of("magnesium")
 
@@ -260,14 +456,13 @@ def test_a_malformed_concept_keeps_its_readable_parts(concept: Resource) -> None
 @pytest.mark.parametrize("reference", ["Medication/m", "https://ehr.example.org/fhir/Medication/m"])
 def test_a_draft_may_name_a_medication_that_came_with_the_drafts(reference: str) -> None:
     found = chart()
-    found.add_medications(
-        [
-            {"resourceType": "Medication", "id": 5},
-            {"resourceType": "Medication", "id": "m", "code": CONCEPT},
-        ]
-    )
+    sent = [
+        {"resourceType": "Medication", "id": 5},
+        {"resourceType": "Medication", "id": "m", "code": CONCEPT},
+    ]
+    found.add_drafts(list(draft_entries({"draftOrders": sent})))
     order = {"resourceType": "MedicationRequest", "medicationReference": {"reference": reference}}
-    use = found.draft(order, "d")
+    use = found.draft(drafted(order), "d")
     assert use is not None
     assert use.of("magnesium")
 
@@ -292,7 +487,7 @@ def test_each_part_is_read_for_this_patient_on_this_day() -> None:
     )
     assert found.today == date(2026, 11, 22)
     assert found.pregnancy_status is not None
-    assert len(found.dialysis.procedures) == 1
+    assert len(found.procedures.of("renal_dialysis")) == 1
     assert len(found.allergies.magnesium) == 1
     assert found.person.sex == "female"
     assert found.subject.is_meant(None)
@@ -304,6 +499,13 @@ def test_the_gaps_met_are_those_of_what_was_asked_for() -> None:
     assert found.gaps_met() == ()
     found.gaps("conditions", "allergies")
     assert found.gaps_met() == (Gap("allergies", "was not sent"),)
+
+
+def test_what_was_withheld_of_a_key_that_was_read_is_met_though_nobody_asked() -> None:
+    withheld = fhir.bundle([fhir.medication_request("4603", today=TODAY), OUTCOME])
+    found = chart(medicationRequests=withheld, without=["allergies"])
+    assert found.missing_required() == ()
+    assert [(g.key, g.withheld) for g in found.gaps_met()] == [("medicationRequests", ("error",))]
 
 
 # A code of the house, without a name, says nothing to anybody else.
@@ -356,7 +558,8 @@ def test_without_a_status_a_condition_counts_while_it_is_recent(days: int, activ
     ],
 )
 def test_why_nobody_can_tell_what_a_draft_orders(medication: Resource, why: str) -> None:
-    assert chart().unidentified({"resourceType": "MedicationRequest", **medication}) == why
+    order = drafted({"resourceType": "MedicationRequest", **medication})
+    assert chart().unidentified(order) == why
 
 
 @pytest.mark.parametrize(
@@ -375,8 +578,9 @@ def test_why_nobody_can_tell_what_a_draft_orders(medication: Resource, why: str)
 )
 def test_a_malformed_draft_keeps_whatever_names_its_drug(medication: Resource) -> None:
     found = chart()
-    found.add_medications([{"resourceType": "Medication", "id": "m", "code": CONCEPT}])
+    sent = [{"resourceType": "Medication", "id": "m", "code": CONCEPT}]
+    found.add_drafts(list(draft_entries({"draftOrders": sent})))
     order = {"resourceType": "MedicationRequest", "status": {"no": "text"}, **medication}
-    use = found.draft(order, "d")
+    use = found.draft(drafted(order), "d")
     assert use is not None
     assert use.of("magnesium")

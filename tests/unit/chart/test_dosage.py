@@ -13,7 +13,7 @@ from cds_service.knowledge.drugs import MagnesiumProduct
 from tests.support import fhir
 from tests.support.decisions import knowledge
 from tests.support.fhir import Resource
-from tests.unit.chart.reading import chart
+from tests.unit.chart.reading import chart, drafted
 
 OXIDE_400 = "198741"  # salt or elemental not in doubt: 241 mg a tablet
 OXIDE_250 = "311429"  # 250 mg of salt or of magnesium: the higher figure counts
@@ -30,14 +30,19 @@ MONTH: Resource = {"value": 30, "unit": "days"}
 NOT_SAID = "its dosage does not say it"
 
 
-def dose(code: str | None, *dosages: Any, **members: Any) -> DailyDose:
-    """The dose of a draft order; `dosages` are its instructions."""
+def dose(code: str | None, *dosages: Any, **members: Any) -> Decimal | None:
+    """The elemental mg a day of a draft order; `dosages` are its instructions."""
+    return found_dose(code, *dosages, **members).mg
+
+
+def found_dose(code: str | None, *dosages: Any, **members: Any) -> DailyDose:
+    """All that is found out about the dose of a draft order."""
     details: dict[str, Any] = {"id": "d", **members}
     order = fhir.draft_order(code, **{k: v for k, v in details.items() if k in ("text", "id")})
     order |= {k: v for k, v in details.items() if k not in ("text", "id")}
     if dosages:
         order["dosageInstruction"] = list(dosages)
-    use = chart().draft(order, "MedicationRequest/d")
+    use = chart().draft(drafted(order), "MedicationRequest/d")
     assert use is not None
     return daily_elemental(use, knowledge().drugs, knowledge().dosage)
 
@@ -48,12 +53,13 @@ def amount(value: Any, unit: str | None = None, timing: Any = ONCE, **members: A
     return {k: v for k, v in found.items() if v is not None}
 
 
-def mg(written: str) -> DailyDose:
-    return DailyDose(Decimal(written))
+def mg(written: str) -> Decimal:
+    return Decimal(written)
 
 
 def test_another_drug_has_no_magnesium() -> None:
-    assert dose(FUROSEMIDE, amount(1, "tablet")) == DailyDose(None, "is not a magnesium product")
+    found = found_dose(FUROSEMIDE, amount(1, "tablet"))
+    assert found == DailyDose(None, "is not a magnesium product")
 
 
 # -------------------------------------------------------------------------------- the amount
@@ -70,7 +76,7 @@ def test_another_drug_has_no_magnesium() -> None:
         (OXIDE_400, amount(1, "Oral Tablet"), "241.0"),
         (OXIDE_400, amount(400, "mg"), "241.0"),  # the strength: one tablet
         (OXIDE_400, amount(800, "mg"), "482.0"),
-        (OXIDE_400, amount(300, "mg"), "300"),  # no multiple of it: taken as elemental
+        (OXIDE_400, amount(300, "mg"), "180.900"),  # no multiple of it: still of the salt
         (OXIDE_400, amount(400, "mg", text="400 mg elemental magnesium"), "400"),
         (OXIDE_250, amount(1, "tablet"), "250"),
         (CHELATED_100, amount(2, "tablet"), "200"),
@@ -86,7 +92,7 @@ def test_another_drug_has_no_magnesium() -> None:
         (GLYCINATE, amount(1, "tablet", text="1 tablet of １２０ mg daily"), None),
         # RxNorm has a single-salt product of this strength.
         ("6582", amount(400, "mg"), "241.0"),
-        ("6582", amount(333, "mg"), "333"),
+        ("6582", amount(333, "mg"), "200.799"),  # no such product: the share of the salt by weight
         (GLYCINATE, amount(10, "mmol"), "243.050"),
         (GLYCINATE, amount(20, "mEq"), "243.050"),
         (GLYCINATE, amount("200", "mg"), "200"),
@@ -104,7 +110,7 @@ def test_another_drug_has_no_magnesium() -> None:
 )
 def test_an_amount(code: str, instruction: Resource, daily: str | None) -> None:
     found = dose(code, instruction)
-    assert found == (DailyDose(None, NOT_SAID) if daily is None else mg(daily))
+    assert found == (None if daily is None else mg(daily))
 
 
 def test_the_ucum_code_says_the_unit_too() -> None:
@@ -134,7 +140,7 @@ def test_the_ucum_code_says_the_unit_too() -> None:
 )  # fmt: skip
 def test_where_an_amount_may_stand(members: dict[str, Any], daily: str | None) -> None:
     found = dose(GLYCINATE, {"timing": ONCE, **members})
-    assert found == (DailyDose(None, NOT_SAID) if daily is None else mg(daily))
+    assert found == (None if daily is None else mg(daily))
 
 
 # -------------------------------------------------------------------------------- how often
@@ -166,7 +172,6 @@ def coded(code: str | None = None, **members: Any) -> Resource:
         (repeat(timeOfDay=["08:00", "20:00"]), "2"),
         (repeat(frequency=3), "3"),  # no period: the usual day
         (repeat(frequency=1, periodUnit="d"), None),
-        (repeat(frequency=1, dayOfWeek=["mon"]), None),
         (repeat(frequency=1, period=0, periodUnit="d"), None),
         (repeat(frequency=1, period=-1, periodUnit="d"), None),
         (repeat(frequency=1, period="NaN", periodUnit="d"), None),
@@ -202,14 +207,14 @@ def coded(code: str | None = None, **members: Any) -> Resource:
 def test_how_often(timing: Any, times: str | None) -> None:
     found = dose(GLYCINATE, amount(100, "mg", timing=timing))
     if times is None:
-        assert found == DailyDose(None, NOT_SAID)
+        assert found is None
     else:
-        assert found.mg == Decimal(times) * 100
+        assert found == Decimal(times) * 100
 
 
 def test_every_eight_hours_is_three_times_a_day() -> None:
     timing = repeat(frequency=1, period=8, periodUnit="h")
-    found = dose(GLYCINATE, amount(100, "mg", timing=timing)).mg
+    found = dose(GLYCINATE, amount(100, "mg", timing=timing))
     assert found is not None
     assert abs(found - 300) < Decimal("0.01")
 
@@ -256,7 +261,7 @@ def test_every_eight_hours_is_three_times_a_day() -> None:
         (GLYCINATE, "200 mg in the morning and 400 mg at night", None),
         (GLYCINATE, "200 mg daily for 14 days, then 400 mg daily", None),
         (OXIDE_400, "1 tablet in the morning, 2 tablets at night", None),
-        (GLYCINATE, "0,5 g daily", None),
+        (GLYCINATE, "0,5 g daily", "500"),
         (GLYCINATE, "1 000 mg daily", None),  # a thousand, which must not be read as nothing
         (GLYCINATE, "1\u00a0000 mg daily", None),
         (GLYCINATE, "10 000 mg daily", None),
@@ -275,7 +280,7 @@ def test_every_eight_hours_is_three_times_a_day() -> None:
 )
 def test_a_text(code: str, text: str, daily: str | None) -> None:
     found = dose(code, {"text": text})
-    assert found == (DailyDose(None, NOT_SAID) if daily is None else mg(daily))
+    assert found == (None if daily is None else mg(daily))
 
 
 def test_the_words_for_the_patient_are_read_too() -> None:
@@ -302,7 +307,7 @@ def test_a_product_known_by_its_name_alone(
     text: str, instruction: Resource, daily: str | None
 ) -> None:
     found = dose(None, instruction, text=text)
-    assert found == (DailyDose(None, NOT_SAID) if daily is None else mg(daily))
+    assert found == (None if daily is None else mg(daily))
 
 
 # -------------------------------------------------------------------- several instructions
@@ -328,12 +333,12 @@ def test_steps_and_parallel_instructions(steps: list[tuple[int | None, int]], da
 
 def test_one_instruction_that_cannot_be_computed_makes_the_whole_unknown() -> None:
     found = dose(GLYCINATE, amount(200, "mg"), {"text": "and as directed"})
-    assert found == DailyDose(None, NOT_SAID)
+    assert found is None
 
 
 def test_a_malformed_dosage_is_unknown() -> None:
-    found = dose(GLYCINATE, dosageInstruction=5)
-    assert found == DailyDose(None, "its dosage is malformed")
+    found = found_dose(GLYCINATE, dosageInstruction=5)
+    assert found == DailyDose(None, "its dosage cannot be read")
 
 
 # -------------------------------------------------------------------------- what is supplied
@@ -364,7 +369,7 @@ def supply(value: Any, days: Any, unit: str = "d", of: str | None = "tablet") ->
     ],
 )  # fmt: skip
 def test_quantity_over_days(dispense: Any, daily: str | None) -> None:
-    expected = DailyDose(None, NOT_SAID) if daily is None else mg(daily)
+    expected = None if daily is None else mg(daily)
     assert dose(OXIDE_400, dispenseRequest=dispense) == expected
     unclear = {"text": "as directed"}
     assert dose(OXIDE_400, unclear, dispenseRequest=dispense) == expected
@@ -375,16 +380,16 @@ def test_the_dosage_comes_before_the_supply() -> None:
 
 
 def test_without_dosage_and_supply_nothing_is_known() -> None:
-    assert dose(OXIDE_400) == DailyDose(None, NOT_SAID)
+    assert dose(OXIDE_400) is None
 
 
 # ------------------------------------------------------------------ in whole tablets
 
 
 def whole(code: str | None, daily: str, text: str | None = None) -> bool:
-    use = chart().draft(fhir.draft_order(code, text=text, id="d"), "MedicationRequest/d")
+    use = chart().draft(drafted(fhir.draft_order(code, text=text, id="d")), "MedicationRequest/d")
     assert use is not None
-    return in_whole_units(use, Decimal(daily), knowledge().drugs)
+    return in_whole_units(use, Decimal(daily), knowledge().drugs, knowledge().dosage)
 
 
 @pytest.mark.parametrize(
@@ -421,14 +426,14 @@ def test_whether_whole_tablets_make_a_daily_dose(
 
 def test_of_several_doses_the_largest_counts() -> None:
     doses = [{"doseQuantity": MG_400}, {"doseQuantity": MG_200}]
-    assert dose(LACTATE_84, {"doseAndRate": doses, "timing": ONCE}).mg == (
-        dose(LACTATE_84, amount(400, "mg")).mg
+    assert dose(LACTATE_84, {"doseAndRate": doses, "timing": ONCE}) == (
+        dose(LACTATE_84, amount(400, "mg"))
     )
 
 
 def test_an_amount_in_milliequivalents_may_stand_in_the_text() -> None:
-    assert dose(GLYCINATE, {"text": "20 meq daily"}).mg == dose(GLYCINATE, amount(20, "meq")).mg
-    assert dose(GLYCINATE, {"text": "20 meq daily"}).mg is not None
+    assert dose(GLYCINATE, {"text": "20 meq daily"}) == dose(GLYCINATE, amount(20, "meq"))
+    assert dose(GLYCINATE, {"text": "20 meq daily"}) is not None
 
 
 def test_the_strength_in_the_name_counts_for_the_text_and_for_the_supply() -> None:
@@ -448,9 +453,7 @@ def test_a_supply_for_half_a_day_is_computed_too() -> None:
 
 def test_a_supply_that_says_nothing_gives_no_dose() -> None:
     unclear = amount(1, "spoons")
-    assert dose(GLYCINATE, unclear, dispenseRequest={"quantity": SPOONS}) == (
-        DailyDose(None, NOT_SAID)
-    )
+    assert dose(GLYCINATE, unclear, dispenseRequest={"quantity": SPOONS}) is None
 
 
 @pytest.mark.parametrize("text", ["bid", "BID", " bid "])
@@ -475,13 +478,289 @@ def test_a_salt_in_the_label_counts_for_the_supply_of_an_unclear_dose() -> None:
 
 def test_a_strength_of_which_nobody_knows_the_magnesium_counts_as_magnesium() -> None:
     order = fhir.draft_order(GLYCINATE, id="d") | {"dosageInstruction": [amount(400, "mg")]}
-    use = chart().draft(order, "MedicationRequest/d")
+    use = chart().draft(drafted(order), "MedicationRequest/d")
     assert use is not None
     drug = msgspec.structs.replace(use.drug, magnesium=MagnesiumProduct(strength_mg=400.0))
     found = msgspec.structs.replace(use, drug=drug)
-    assert daily_elemental(found, knowledge().drugs, knowledge().dosage) == mg("400")
+    assert daily_elemental(found, knowledge().drugs, knowledge().dosage).mg == mg("400")
 
 
 @pytest.mark.parametrize(("text", "daily"), [("q2h", "1008"), ("AM", "84"), ("twice a day", "168")])
 def test_a_timing_code_written_as_text_is_known(text: str, daily: str) -> None:
     assert dose(LACTATE_84, amount(1, "tablet", {"code": {"text": text}})) == mg(daily)
+
+
+# ------------------------------------------------------------ structure of how often (12.2 N-5)
+
+DAILY = {"period": 1, "periodUnit": "d"}
+
+
+@pytest.mark.parametrize(
+    ("timing", "times"),
+    [
+        # Of frequency and times of one day the larger, not the product.
+        (repeat(frequency=2, when=["MORN", "EVE"], **DAILY), "2"),
+        (repeat(frequency=2, timeOfDay=["08:00:00", "20:00:00"], **DAILY), "2"),
+        (repeat(frequency=3, when=["MORN", "NOON", "NIGHT"], **DAILY), "3"),
+        (repeat(frequency=1, when=["MORN", "NOON", "EVE"], **DAILY), "3"),
+        (repeat(frequency=4, when=["MORN"], **DAILY), "4"),
+        (repeat(frequency=1, when=["MORN", "EVE"], timeOfDay=["08:00"], **DAILY), "2"),
+        # Before or after a meal is no time of its own beside another of that part of the day.
+        (repeat(frequency=1, when=["MORN", "ACM"], **DAILY), "1"),
+        (repeat(when=["MORN", "ACM", "EVE", "PCV"], **DAILY), "2"),
+        (repeat(when=["HS", "AC"], **DAILY), "1"),
+        (repeat(when=["MORN", "ACV"], **DAILY), "2"),
+        (repeat(when=["ACM", "PCM"], **DAILY), "2"),
+        (repeat(when=["CM", "CD", "CV"], **DAILY), "3"),
+        # Before meals is three times if nothing else is said; with meals alone says nothing.
+        (repeat(when=["AC"], **DAILY), "3"),
+        (repeat(when=["AC"]), "3"),
+        (repeat(frequency=1, when=["AC"], **DAILY), "1"),
+        (repeat(frequency=2, when=["PC"], **DAILY), "2"),
+        (repeat(when=["PC"], **DAILY), None),
+        (repeat(when=["C"], **DAILY), None),
+        # A code that is not known is a time of its own.
+        (repeat(when=["MORN", "lunchtime"], **DAILY), "2"),
+        # Days of the week.
+        (repeat(frequency=1, dayOfWeek=["mon", "wed", "fri"], **DAILY), "0.4285714"),
+        (repeat(frequency=1, dayOfWeek=["mon"]), "0.1428571"),
+        (repeat(dayOfWeek=["mon", "thu"], timeOfDay=["08:00"]), "0.2857143"),
+        (repeat(frequency=1, period=1, periodUnit="wk", dayOfWeek=["mon", "wed"]), "0.2857143"),
+        (repeat(frequency=3, period=1, periodUnit="wk", dayOfWeek=["mon"]), "0.4285714"),
+        # In longer periods both count.
+        (repeat(frequency=2, period=1, periodUnit="wk", when=["MORN", "EVE"]), "0.5714286"),
+        (repeat(frequency=1, period=2, periodUnit="d", timeOfDay=["08:00", "20:00"]), "1"),
+        # In hours.
+        (repeat(frequency=1, period=8, periodUnit="h"), "3"),
+        (repeat(frequency=1, period=4, periodMax=6, periodUnit="h"), "6"),
+        (repeat(frequency=1, period=6, periodMax=4, periodUnit="h"), "6"),
+        (repeat(frequency=1, period=12, periodUnit="h", when=["MORN", "NOON", "EVE"]), "3"),
+        (repeat(frequency=1, periodMax=12, periodUnit="h"), "2"),
+        # No number that could be meant.
+        (repeat(frequency="NaN", **DAILY), None),
+        (repeat(frequency=0, **DAILY), None),
+        (repeat(frequency=-1, **DAILY), None),
+        (repeat(frequency=1, periodMax="NaN", **DAILY), None),
+        (repeat(frequency=100001, **DAILY), None),
+        (repeat(timeOfDay=["08:00"], periodUnit="d"), "1"),
+        (repeat(frequency=2.0, **DAILY), "2"),
+    ],
+)  # fmt: skip
+def test_frequency_beside_times_of_the_day(timing: Any, times: str | None) -> None:
+    found = dose(GLYCINATE, amount(100, "mg", timing=timing))
+    if times is None:
+        assert found is None
+    else:
+        assert found == pytest.approx(Decimal(times) * 100, abs=Decimal("0.0001"))
+
+
+@pytest.mark.parametrize(
+    ("timing", "times"),
+    [
+        (coded(text="three times a week"), "0.4285714"),
+        (coded("x", text="Daily before breakfast"), "1"),
+        ({"code": {"coding": [{"code": "1", "display": "b.i.d."}, {"code": "2"}]}}, "2"),
+        ({"code": {"coding": [{"system": "urn:local", "code": "TID"}], "text": "daily"}}, "3"),
+        ({**repeat(dayOfWeek="mon"), **coded("BID")}, "2"),
+    ],
+)
+def test_a_timing_code_is_read_by_code_display_and_text(timing: Any, times: str) -> None:
+    found = dose(GLYCINATE, amount(100, "mg", timing=timing))
+    assert found == pytest.approx(Decimal(times) * 100, abs=Decimal("0.0001"))
+
+
+# ------------------------------------------------------------------------- units (12.2 N-6a)
+
+
+@pytest.mark.parametrize(
+    ("code", "instruction", "daily"),
+    [
+        (OXIDE_400, amount(3, "{pill}"), "723"),
+        (OXIDE_400, amount(2, "tablet(s)"), "482"),
+        (OXIDE_400, amount(3, "{blister}"), "723"),  # an unknown annotation is one unit
+        (OXIDE_400, amount(1, "blister"), None),  # another word is not
+        (GLYCINATE, amount(1, "{blister}"), None),  # of what strength?
+        (GLYCINATE, amount(1, "{blister}", text="120 mg each"), "120"),
+        (MILK_OF_MAGNESIA, amount(2, "tbsp"), "1000.8"),
+        (MILK_OF_MAGNESIA, amount(1, "[tsp_us]"), "166.8"),
+        (OXIDE_400, amount(400, "milligram(s)"), "241"),
+        (OXIDE_400, amount(0.4, "grams"), "241"),
+    ],
+)
+def test_a_unit_in_other_words(code: str, instruction: Resource, daily: str | None) -> None:
+    assert dose(code, instruction) == (None if daily is None else mg(daily))
+
+
+def test_a_snomed_unit() -> None:
+    tablet = {"value": 2, "system": "http://snomed.info/sct", "code": "732936001"}
+    assert dose(OXIDE_400, {"doseAndRate": [{"doseQuantity": tablet}], "timing": ONCE}) == mg("482")
+
+
+# --------------------------------------------------------------------------- words (12.2 N-6)
+
+
+@pytest.mark.parametrize(
+    ("text", "daily"),
+    [
+        ("1 tab three times a week", "103.2857"),
+        ("2 tablets twice weekly", "137.7143"),
+        ("1 tab TDS", "723"),
+        ("1 tab po q.i.d.", "964"),
+        ("2-0-2", "964"),
+        ("1-0-1 Tablette", "482"),
+        ("1 tablet q4h", "1446"),
+        ("1 tablet every 4 to 6 hours", "1446"),
+        ("2 tds", "1446"),
+        ("take 2 by mouth daily", "482"),
+        ("1 tablet, max 3 per day", "723"),
+        ("2 tablets (800 mg total) twice daily", "964"),
+        ("1 (one) tablet twice a day", "482"),
+        ("1,5 Tabletten täglich", "361.5"),
+        ("une demi comprimé par jour", "120.5"),
+        ("400 mg 2 daily", "482"),
+        ("1 tablet every other day", "120.5"),
+        ("1 tablet before meals", "723"),
+        ("1 tablet in the morning and 1 at night", "482"),
+        ("2 tablets in the morning and 1 at night", None),  # which at which?
+        ("1 tablet 2 at bedtime", "482"),
+        ("1 tablet and 2 twice daily", None),
+        ("1 tablet as a single dose", None),
+        ("2 heaped scoops with the main meal", None),
+    ],
+)
+def test_a_dose_in_words(text: str, daily: str | None) -> None:
+    found = dose(OXIDE_400, {"text": text})
+    if daily is None:
+        assert found is None
+    else:
+        assert found == pytest.approx(Decimal(daily), abs=Decimal("0.001"))
+
+
+@pytest.mark.parametrize(
+    ("label", "text", "daily"),
+    [
+        # "X mg total" is what all tablets hold.
+        ("magnesium glycinate", "2 tablets (400 mg total) daily", "400"),
+        ("magnesium glycinate 200 mg tablet", "2 tablets (400 mg total) daily", "400"),
+        ("magnesium glycinate", "2 tablets (400 mg) daily", "800"),  # each, perhaps
+        ("magnesium oxide", "2 tablets (800 mg total) daily", "482"),
+        ("Mag-Ox 400", "1 tab daily", "241"),
+        ("Milk of Magnesia 400 mg/5 mL", "30 mL daily", "1000.8"),
+        ("Milk of Magnesia", "30 mL daily", None),
+        ("Milk of Magnesia 400 mg/5 mL", "2 tablespoons nightly", "1000.8"),
+        ("magnesium carbonate 500 mg/5 mL", "5 mL daily", "500"),
+    ],
+)
+def test_a_dose_in_words_of_a_product_known_by_words(
+    label: str, text: str, daily: str | None
+) -> None:
+    found = dose(None, {"text": text}, text=label)
+    assert found == (None if daily is None else pytest.approx(Decimal(daily), abs=Decimal("0.001")))
+
+
+def test_a_name_that_holds_the_dosage() -> None:
+    assert dose(None, text="magnesium oxide 400 mg twice daily") == mg("482")
+    assert found_dose(None, text="Mag-Ox 400 1 tab daily").said == "Mag-Ox 400 1 tab daily"
+    assert found_dose(None, text="magnesium oxide 400 mg") == DailyDose(None, NOT_SAID)
+
+
+# ------------------------------------------------------------------ what is said and not read
+
+
+@pytest.mark.parametrize(
+    ("instructions", "said"),
+    [
+        ([{"text": " 2 Scoops with the main meal "}], "2 Scoops with the main meal"),
+        ([{"text": "nightly"}], "nightly"),
+        ([{"text": "two", "patientInstruction": "in the morning"}], "two in the morning"),
+        ([{"text": "as directed"}], ""),
+        ([{}], ""),
+        ([amount(2, "scoop")], "2 scoop"),
+        ([amount(2, None, timing=None)], "2"),
+        ([{"doseAndRate": [{"doseQuantity": {"unit": "scoop"}}]}], ""),
+        ([amount(1, "scoop", text="as directed")], "1 scoop"),
+        ([amount(200, "mg"), {"text": "and 3 scoops"}], "and 3 scoops"),
+        ([{"text": "3 scoops"}, {"text": "as directed"}, {"text": "1 cup"}], "3 scoops; 1 cup"),
+    ],
+)
+def test_words_that_say_a_dose_but_are_not_read_are_quoted(
+    instructions: list[Resource], said: str
+) -> None:
+    assert found_dose(GLYCINATE, *instructions) == DailyDose(None, NOT_SAID, said)
+
+
+def test_a_dose_that_is_read_quotes_nothing() -> None:
+    assert found_dose(OXIDE_400, {"text": "1 tablet daily"}).said == ""
+
+
+def test_a_text_without_end_is_not_read() -> None:
+    words = "1 tablet daily " + "and rest " * 500
+    assert found_dose(OXIDE_400, {"text": words}) == DailyDose(None, NOT_SAID, words.strip())
+
+
+# --------------------------------------------------------------- salt or elemental (12.2 N-7)
+
+
+@pytest.mark.parametrize(
+    ("code", "label", "instruction", "daily", "up_to"),
+    [
+        # Oxide and hydroxide are always milligrams of the salt.
+        ("6582", "magnesium oxide", amount(800, "mg"), "482", False),
+        ("6582", "magnesium oxide", amount(400, "mg"), "241", False),
+        ("6582", "magnesium oxide", amount(250, "mg"), "150.75", False),
+        ("6581", "magnesium hydroxide", amount(2400, "mg"), "1000.8", False),
+        (None, "magnesium oxide 500 mg tablet", {"text": "1 tablet daily"}, "301.5", False),
+        # Other salts may be meant as magnesium: up to.
+        (GLYCINATE, "magnesium glycinate", amount(600, "mg"), "600", True),
+        ("52356", "magnesium citrate", amount(500, "mg"), "500", True),
+        ("6574", "magnesium", amount(400, "mg"), "400", True),
+        (None, "magnesium 250 mg tablet", amount(2, "tablet"), "500", True),
+        (None, "magnesium citrate and oxide 250 mg", amount(1, "tablet"), "250", True),
+        # ... unless the words say so.
+        (
+            GLYCINATE,
+            "magnesium glycinate",
+            amount(200, "mg", text="200 mg elemental"),
+            "200",
+            False,
+        ),
+        (GLYCINATE, "magnesium glycinate", amount(200, "mg", text="elemental dose"), "200", False),
+        (None, "magnesium elemental 100 mg", amount(2, "capsule"), "200", False),
+        ("6582", "magnesium oxide 400 mg (241 mg elemental)", amount(400, "mg"), "241", False),
+        ("6582", "magnesium oxide 400 mg (241 mg elemental)", amount(800, "mg"), "482", False),
+        ("6582", "magnesium oxide 400 mg (241 mg elemental)", amount(2, "tablet"), "482", False),
+        ("6582", "oxide 100 mg elemental or 200 mg elemental", amount(300, "mg"), "300", True),
+        # Known products keep their figures; the higher where these leave it open.
+        (OXIDE_400, "Mag-Ox", amount(2, "tablet"), "482", False),
+        (OXIDE_250, "Mag", amount(1, "tablet"), "250", True),
+        (CHELATED_100, "Mag", amount(2, "tablet"), "200", True),
+        (LACTATE_84, "Mag", amount(2, "tablet"), "168", False),
+        (CHELATED_100, "Mag", amount(150, "mg"), "150", True),
+        (GLYCINATE, "magnesium glycinate", amount(100, "mg"), "100", True),  # 849497
+        ("52358", "magnesium gluconate", amount(500, "mg"), "29", False),  # 311425
+        # What is measured in mmol is magnesium.
+        (GLYCINATE, "magnesium glycinate", amount(10, "mmol"), "243.05", False),
+        (None, "Mag-Ox 400", amount(2, "tablet"), "482", False),
+        # One dose that may be less makes the sum one.
+        (OXIDE_250, "Mag", {"text": "1 tablet twice daily"}, "500", True),
+    ],
+)
+def test_salt_or_elemental(
+    code: str | None, label: str, instruction: Resource, daily: str, up_to: bool
+) -> None:
+    found = found_dose(code, instruction, text=label)
+    assert found.mg == mg(daily)
+    assert found.up_to is up_to
+
+
+def test_a_sum_is_up_to_where_one_dose_is() -> None:
+    doses = [amount(200, "mg", text="200 mg elemental"), amount(100, "mg")]
+    assert found_dose("6574", *doses) == DailyDose(mg("300"), up_to=True)
+    steps = [{**d, "sequence": n} for n, d in enumerate(doses)]
+    assert found_dose("6574", *steps) == DailyDose(mg("200"))
+
+
+def test_a_supply_may_be_up_to() -> None:
+    month = {"quantity": {"value": 60, "unit": "tablet"}, "expectedSupplyDuration": MONTH}
+    assert found_dose(OXIDE_250, dispenseRequest=month) == DailyDose(mg("500"), up_to=True)
+    assert found_dose(OXIDE_400, dispenseRequest=month) == DailyDose(mg("482"))

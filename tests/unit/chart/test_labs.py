@@ -7,23 +7,40 @@ from typing import Any
 
 import pytest
 
-from cds_service.chart.labs import LabResult, Labs, newest_first, observed, read_labs
+from cds_service.chart import dates
+from cds_service.chart.labs import (
+    ASKED,
+    LabResult,
+    Labs,
+    newest_first,
+    observed,
+    read_labs,
+    results_of,
+)
 from cds_service.chart.quantities import EGFR, MG_DL, Measured
-from cds_service.fhir.prefetch import KINDS
+from cds_service.chart.reading import Reader
+from cds_service.fhir.prefetch import KINDS, Content
 from tests.support import fhir
 from tests.support.decisions import knowledge
 from tests.support.fhir import Resource
 from tests.unit.chart.reading import SUBJECT, TODAY, content, raw
 
-KIDNEY = frozenset({"lab_egfr", "lab_creatinine"})
+KIDNEY = ASKED["kidneyLabs"]
 UCUM = "http://unitsofmeasure.org"
+LOINC = "http://loinc.org"
+SNOMED = "http://snomed.info/sct"
 ABSENT = {"coding": [{"code": "not-performed"}]}
 NOT_DONE = [{"url": "http://example.org/qicore-notDone", "valueBoolean": True}]
 
 
-def labs(*observations: Resource, sets: frozenset[str] = KIDNEY, **of_bundle: Any) -> Labs:
-    found = content("kidneyLabs", observations, **of_bundle)
-    return read_labs(found, knowledge().terminology, sets, SUBJECT)
+def read(found: Content[Any], reader: Reader | None = None) -> Labs:
+    known = knowledge()
+    reader = Reader("kidneyLabs") if reader is None else reader
+    return read_labs(found, known.terminology, known.safety_words, SUBJECT, reader=reader)
+
+
+def labs(*observations: Resource, reader: Reader | None = None, **of_bundle: Any) -> Labs:
+    return read(content("kidneyLabs", observations, **of_bundle), reader)
 
 
 def egfr(**changes: Any) -> Resource:
@@ -32,9 +49,14 @@ def egfr(**changes: Any) -> Resource:
     return {k: v for k, v in {**usual, **changes}.items() if v is not None}
 
 
-def one(observation: Resource) -> LabResult:
-    (result,) = labs(observation).results
+def one(observation: Resource, reader: Reader | None = None) -> LabResult:
+    (result,) = labs(observation, reader=reader).results
     return result
+
+
+def lost(reader: Reader) -> list[str]:
+    """The elements that were recorded as not readable."""
+    return [found.element for found in reader.not_readable]
 
 
 # ------------------------------------------------------------------------- which are results
@@ -89,6 +111,7 @@ def test_a_reason_for_absence_beside_a_value_does_not_take_the_value_away() -> N
         [{"url": None}],
         "malformed",
         {"url": "http://example.org/inverted"},
+        [5],
     ],
 )
 def test_a_modifier_that_is_not_known_makes_a_result_unusable(modifier: Any) -> None:
@@ -97,8 +120,22 @@ def test_a_modifier_that_is_not_known_makes_a_result_unusable(modifier: Any) -> 
     assert "modifierExtension" in reading.why
 
 
+@pytest.mark.parametrize("element", ["modifierExtension", "dataAbsentReason", "component"])
+def test_null_is_like_absent(element: str) -> None:
+    assert one({**egfr(), element: None}).read().measured is not None
+    valueless = {**egfr(valueQuantity=None), element: None}
+    assert one(valueless).read().why == "has no number"
+
+
 def test_an_empty_list_of_modifiers_changes_nothing() -> None:
     assert one(egfr(modifierExtension=[])).read().measured is not None
+
+
+def test_a_reason_for_absence_that_cannot_be_read_is_recorded() -> None:
+    reader = Reader("kidneyLabs")
+    found = labs(egfr(valueQuantity=None, dataAbsentReason=5), reader=reader)
+    assert (found.results, len(found.set_aside)) == ([], 1)
+    assert lost(reader) == ["dataAbsentReason"]
 
 
 @pytest.mark.parametrize(
@@ -126,22 +163,104 @@ def test_another_value_is_a_value_though_a_reason_for_absence_stands_beside_it(o
     assert len(found.results) == 1
 
 
+HOUSE = "urn:oid:2.16.840.1.113883.3.9999.4.7"
+
+
 @pytest.mark.parametrize(
     "code",
     [
-        None,
-        {},
-        {"text": "eGFR"},
-        {"coding": []},
-        {"coding": [{"code": fhir.EGFR}]},
-        {"coding": [{"system": "http://snomed.info/sct", "code": fhir.EGFR}]},
         {"coding": [{"system": "http://loinc.org", "code": "8867-4"}]},
-        {"coding": [{"system": "http://loinc.org"}]},
+        {"coding": [{"system": "http://loinc.org", "code": "8867-4", "display": "GFR?"}]},
+        {"coding": [{"system": "https://loinc.org/", "code": "8867-4"}], "text": "creatinine"},
+        {"coding": [{"system": HOUSE, "code": "GFR"}, {"system": LOINC, "code": "8867-4"}]},
     ],
 )
-def test_other_tests_and_codes_of_other_systems_are_passed_over(code: Any) -> None:
-    found = labs(egfr(code=code))
+def test_a_result_with_a_loinc_code_of_another_test_is_passed_over(code: Any) -> None:
+    reader = Reader("kidneyLabs")
+    found = labs(egfr(code=code), reader=reader)
+    assert found == Labs()
+    assert reader.not_readable == ()
+
+
+@pytest.mark.parametrize(
+    ("code", "named"),
+    [
+        ({"text": "eGFR"}, {"lab_egfr"}),
+        ({"coding": [], "text": "GFR, estimated"}, {"lab_egfr"}),
+        (
+            {"coding": [{"system": HOUSE, "code": "1", "display": "Kreatinin i.S."}]},
+            {"lab_creatinine"},
+        ),
+        (
+            {"coding": [{"system": HOUSE, "code": "1"}], "text": "Cr\u00e9atinine"},
+            {"lab_creatinine"},
+        ),
+        (
+            {
+                "coding": [
+                    {"system": SNOMED, "code": "80274001", "display": "Glomerular filtration rate"}
+                ]
+            },
+            {"lab_egfr"},
+        ),
+        ({"text": "GFR from creatinine"}, KIDNEY),
+        ({"coding": [{"system": LOINC, "display": "eGFR"}]}, {"lab_egfr"}),
+        ({"coding": [{"system": LOINC, "code": "GFR", "display": "eGFR"}]}, {"lab_egfr"}),
+        # Without any words it may be each of them.
+        ({}, KIDNEY),
+        ({"coding": [{"code": fhir.EGFR}]}, KIDNEY),
+        ({"coding": [{"system": HOUSE, "code": "1"}], "text": " - "}, KIDNEY),
+    ],
+)
+def test_a_result_whose_code_cannot_be_read_but_whose_words_name_a_test(
+    code: Any, named: set[str]
+) -> None:
+    reader = Reader("kidneyLabs")
+    found = labs(egfr(code=code), reader=reader)
     assert (found.results, found.set_aside, found.foreign) == ([], [], 0)
+    (unread,) = found.unread
+    assert unread.set_ids == named
+    assert unread.when.written == fhir.moment(10, TODAY)
+    assert unread.evidence.resource == "Observation/o"
+    assert unread.evidence.note is not None
+    assert "cannot be used" in unread.evidence.note
+    assert lost(reader) == ["code"]
+    assert not reader.is_partial, "whether something is unknown depends on its date"
+
+
+@pytest.mark.parametrize("words", ["Haemoglobin", "Creatine kinase", "Potassium"])
+def test_a_result_whose_code_cannot_be_read_and_that_names_another_test_is_recorded(
+    words: str,
+) -> None:
+    reader = Reader("kidneyLabs")
+    found = labs(
+        egfr(code={"coding": [{"system": HOUSE, "code": "1", "display": words}]}), reader=reader
+    )
+    assert found == Labs()
+    assert [n.why for n in reader.not_readable] == [
+        f"its code is of no system that is read ({HOUSE})"
+    ]
+    assert not reader.is_partial
+
+
+@pytest.mark.parametrize(
+    ("changes", "foreign"),
+    [({"status": "cancelled"}, 0), ({"subject": {"reference": "Patient/other"}}, 1)],
+)
+def test_what_is_no_result_of_this_patient_is_none_whatever_its_code(
+    changes: dict[str, Any], foreign: int
+) -> None:
+    reader = Reader("kidneyLabs")
+    found = labs(egfr(code={"text": "eGFR"}, **changes), reader=reader)
+    assert (found.results, found.unread, found.foreign) == ([], [], foreign)
+    assert reader.not_readable == ()
+
+
+def test_a_result_without_a_code_may_be_any() -> None:
+    reader = Reader("kidneyLabs")
+    (unread,) = labs(egfr(code=None), reader=reader).unread
+    assert unread.set_ids == KIDNEY
+    assert lost(reader) == ["code"]
 
 
 @pytest.mark.parametrize(
@@ -164,17 +283,77 @@ def test_another_patients_result_is_counted_but_not_read() -> None:
 def test_an_entry_without_a_resource_is_passed_over() -> None:
     bundle = fhir.bundle([egfr()])
     bundle["entry"].insert(0, {"fullUrl": "urn:uuid:1"})
-    read = read_labs(
-        KINDS["kidneyLabs"].read(raw(bundle)), knowledge().terminology, KIDNEY, SUBJECT
+    assert len(read(KINDS["kidneyLabs"].read(raw(bundle))).results) == 1
+
+
+# ------------------------------------------------------------- under the key of another search
+
+MAGNESIUM = fhir.observation(fhir.MAGNESIUM, 2, "mg/dL", today=TODAY, id="mg")
+
+
+def test_a_key_gives_the_results_of_all_tests_and_each_is_asked_for_its_own() -> None:
+    found = labs(MAGNESIUM, egfr())
+    assert [r.set_id for r in found.results] == ["lab_magnesium", "lab_egfr"]
+    for sets, names in ((KIDNEY, ["Observation/o"]), ({"lab_magnesium"}, ["Observation/mg"])):
+        assert [r.name for r in results_of(frozenset(sets), found, []).results] == names
+
+
+@pytest.mark.parametrize("key", ["magnesiumLabs", "pregnancyStatus"])
+def test_what_cannot_be_read_under_another_key_counts_if_its_words_name_a_test(key: str) -> None:
+    named = {"coding": [{"system": HOUSE, "code": "1", "display": "eGFR"}]}
+    reader = Reader(key)
+    (unread,) = labs(egfr(code=named), reader=reader).unread
+    assert unread.set_ids == {"lab_egfr"}
+    assert lost(reader) == ["code"]
+
+
+@pytest.mark.parametrize("code", [None, {"coding": [{"system": HOUSE, "code": "1"}]}, {}])
+def test_without_words_it_may_be_what_its_key_was_asked_for(code: Any) -> None:
+    (unread,) = labs(egfr(code=code), reader=Reader("magnesiumLabs")).unread
+    assert unread.set_ids == {"lab_magnesium"}
+
+
+@pytest.mark.parametrize(
+    "code", [None, {"coding": [{"system": HOUSE, "code": "1"}]}, {"text": "X"}]
+)
+def test_what_names_no_test_among_pregnancy_statuses_is_left_to_them(code: Any) -> None:
+    reader = Reader("pregnancyStatus")
+    foreign = egfr(code=code, subject={"reference": "Patient/other"}, id="p")
+    assert labs(egfr(code=code), foreign, reader=reader) == Labs()
+    assert reader.not_readable == ()
+
+
+def test_results_of_several_keys_come_together_and_each_key_accounts_for_itself() -> None:
+    own = labs(
+        egfr(),
+        egfr(id="f", subject={"reference": "Patient/other"}),
+        egfr(id="x", status="cancelled"),
     )
-    assert len(read.results) == 1
+    other = labs(
+        MAGNESIUM,
+        egfr(id="p"),
+        egfr(id="q", status="cancelled"),
+        egfr(id="r", code={"text": "GFR"}),
+        egfr(id="s", code={"text": "Magnesium"}),
+        reader=Reader("magnesiumLabs"),
+    )
+    found = results_of(KIDNEY, own, [other])
+    assert [r.name for r in found.results] == ["Observation/o", "Observation/p"]
+    assert [u.evidence.resource for u in found.unread] == ["Observation/r"]
+    assert ([row[0] for row in found.set_aside], found.foreign) == (["Observation/x"], 1)
+
+
+def test_whether_a_page_is_newest_first_is_a_matter_of_the_tests_that_were_asked_for() -> None:
+    stray = {**MAGNESIUM, "effectiveDateTime": "2026-11-20"}
+    assert labs(dated("2026-11-01"), stray, dated("2026-10-01"), link=NEXT).complete
+    assert not labs(dated("2026-10-01"), stray, dated("2026-11-01"), link=NEXT).complete
 
 
 # ----------------------------------------------------------------------------- what they say
 
 
 @pytest.mark.parametrize(
-    ("quantity", "read"),
+    ("quantity", "measured"),
     [
         ({"value": 58, "unit": fhir.EGFR_UNIT}, Measured(Decimal(58), "", EGFR, fhir.EGFR_UNIT)),
         ({"value": 58}, Measured(Decimal(58), "", "", "")),
@@ -189,8 +368,31 @@ def test_an_entry_without_a_resource_is_passed_over() -> None:
         ({"value": 1e12}, Measured(Decimal("1000000000000.0"), "", "", "")),
     ],
 )
-def test_a_quantity(quantity: dict[str, Any], read: Measured) -> None:
-    assert one(egfr(valueQuantity=quantity)).read().measured == read
+def test_a_quantity(quantity: dict[str, Any], measured: Measured) -> None:
+    assert one(egfr(valueQuantity=quantity)).read().measured == measured
+
+
+@pytest.mark.parametrize(
+    ("element", "value"),
+    [("unit", 5), ("code", ["mL/min"]), ("comparator", False), ("value", "high"), ("system", {})],
+)
+def test_a_quantity_of_which_a_part_is_lost_cannot_be_used(element: str, value: Any) -> None:
+    """60 is not 60 without its comparator, and not of the unit of the code without its own."""
+    reader = Reader("kidneyLabs")
+    reading = one(egfr(valueQuantity={"value": 60, element: value}), reader).read()
+    assert (reading.measured, reading.why) == (None, "has no number that can be read")
+    assert lost(reader) == [f"valueQuantity.{element}"]
+    assert reader.is_partial
+
+
+def test_ids_extensions_and_siblings_of_elements_change_nothing() -> None:
+    extended = {"extension": [{"url": "http://example.org/precision", "valueCode": "about"}]}
+    value = {"value": 58, "unit": fhir.EGFR_UNIT, "id": "v", **extended, "_unit": extended}
+    observation = egfr(valueQuantity=value, _effectiveDateTime=extended, _status={"id": "s"})
+    reader = Reader("kidneyLabs")
+    reading = one(observation, reader).read()
+    assert reading == one(egfr(valueQuantity={"value": 58, "unit": fhir.EGFR_UNIT})).read()
+    assert reader.not_readable == ()
 
 
 def test_a_decimal_is_read_digit_by_digit() -> None:
@@ -198,8 +400,7 @@ def test_a_decimal_is_read_digit_by_digit() -> None:
     body = raw(fhir.bundle([egfr(valueQuantity={"value": 0})]))
     exact = bytes(body).replace(b'"value": 0', b'"value": ' + written)
     assert exact != bytes(body)
-    read = KINDS["kidneyLabs"].read(type(body)(exact))
-    (result,) = read_labs(read, knowledge().terminology, KIDNEY, SUBJECT).results
+    (result,) = read(KINDS["kidneyLabs"].read(type(body)(exact))).results
     measured = result.read().measured
     assert measured is not None
     assert measured.value == Decimal("59.99999999999999999999")
@@ -229,8 +430,7 @@ def test_a_decimal_is_read_digit_by_digit() -> None:
 )
 def test_a_quantity_that_holds_no_number(quantity: bytes) -> None:
     body = bytes(raw(fhir.bundle([egfr(valueQuantity="HERE")]))).replace(b'"HERE"', quantity)
-    read = KINDS["kidneyLabs"].read(type(raw(0))(body))
-    (result,) = read_labs(read, knowledge().terminology, KIDNEY, SUBJECT).results
+    (result,) = read(KINDS["kidneyLabs"].read(type(raw(0))(body))).results
     reading = result.read()
     assert reading.measured is None
     assert reading.why
@@ -242,7 +442,13 @@ def test_a_result_as_text() -> None:
     assert text.read().evidence.value == ">60"
 
 
-@pytest.mark.parametrize("text", ["reduced", "60-90", 60, None, ["60"]])
+def test_a_quantity_of_null_is_like_none() -> None:
+    observation = {**egfr(valueQuantity=None), "valueQuantity": None, "valueString": "60"}
+    assert one(observation).read().measured == Measured(Decimal(60), "", "", "")
+    assert one({**observation, "valueString": None}).read().why == "has no number"
+
+
+@pytest.mark.parametrize("text", ["reduced", "60-90", 60, ["60"]])
 def test_a_text_that_is_not_just_a_number(text: Any) -> None:
     observation = {**egfr(valueQuantity=None), "valueString": text}
     reading = one(observation).read()
@@ -322,9 +528,46 @@ def test_a_value_of_its_own_beside_components_counts() -> None:
     assert sorted(r.set_id for r in found.results) == ["lab_creatinine", "lab_egfr"]
 
 
-@pytest.mark.parametrize("components", ["none", {"code": {}}, [5]])
-def test_malformed_components_are_passed_over(components: Any) -> None:
-    assert labs(panel(component=components)).results == []
+@pytest.mark.parametrize(
+    ("components", "element"),
+    [("none", "component"), ({"code": {}}, "component"), ([5, CREATININE], "component[0]")],
+)
+def test_malformed_components_are_recorded(components: Any, element: str) -> None:
+    reader = Reader("kidneyLabs")
+    labs(panel(component=components), reader=reader)
+    assert lost(reader) == [element]
+    assert reader.is_partial
+
+
+def test_one_malformed_component_does_not_hide_the_others() -> None:
+    (result,) = labs(panel({"code": 5}, CREATININE)).results
+    assert result.set_id == "lab_creatinine"
+
+
+def test_what_is_lost_in_a_component_is_named_by_its_place() -> None:
+    reader = Reader("kidneyLabs")
+    broken = part(valueQuantity={"value": 1, "unit": 5})
+    found = labs(panel(part("2823-3"), broken, part(fhir.EGFR, valueString=6)), reader=reader)
+    for result in found.results:
+        assert result.read().measured is None
+    assert lost(reader) == ["component[1].valueQuantity.unit", "component[2].valueString"]
+
+
+def test_a_component_whose_code_cannot_be_read_is_found_by_its_words() -> None:
+    reader = Reader("kidneyLabs")
+    house = {"code": {"text": "GFR (estimated)"}, "valueQuantity": {"value": 22}}
+    other = {"code": {"text": "Sodium"}, "valueQuantity": {"value": 140}}
+    panel_of_house = panel(other, house, code={"text": "Kidney panel with creatinine"})
+    (unread,) = labs(panel_of_house, reader=reader).unread
+    assert unread.set_ids == {"lab_egfr"}
+    assert unread.evidence.display == "GFR (estimated)"
+    assert lost(reader) == ["component[0].code", "component[1].code"]
+
+
+def test_a_panel_known_by_its_code_has_no_number_if_none_of_its_components_is() -> None:
+    own = fhir.concept(fhir.CREATININE, "loinc")
+    (result,) = labs(panel(part("2823-3"), code=own)).results
+    assert result.read().why == "has no number"
 
 
 # --------------------------------------------------------------------------------- the date
@@ -339,10 +582,12 @@ def test_malformed_components_are_passed_over(components: Any) -> None:
         ({"effectivePeriod": {"start": "2026-10-01", "end": "2026-11-01"}}, "2026-11-01"),
         ({"effectivePeriod": {"start": "2026-10-01"}}, "2026-10-01"),
         ({"effectivePeriod": {}, "issued": "2026-11-01T08:00:00Z"}, "2026-11-01T08:00:00Z"),
-        ({"effectivePeriod": "odd", "issued": "2026-11-01T08:00:00Z"}, "2026-11-01T08:00:00Z"),
-        ({"effectiveDateTime": "?", "issued": "2026-11-01T08:00:00Z"}, "2026-11-01T08:00:00Z"),
-        ({"effectiveDateTime": 20261101}, ""),
-        ({"issued": "soon"}, ""),
+        (
+            {"effectivePeriod": {"start": "2026-10-01", "id": "p", "_end": {"id": "e"}}},
+            "2026-10-01",
+        ),
+        ({"effectiveDateTime": None, "issued": "2026-11-01T08:00:00Z"}, "2026-11-01T08:00:00Z"),
+        ({"effectivePeriod": None, "issued": "2026-11-01T08:00:00Z"}, "2026-11-01T08:00:00Z"),
         ({}, ""),
     ],
 )
@@ -352,8 +597,35 @@ def test_effective_before_issued_and_the_end_of_a_period(
     observation = {**egfr(effectiveDateTime=None), **members}
     (entry,) = content("kidneyLabs", [observation]).entries
     assert entry.resource is not None
-    assert observed(entry.resource).written == written
+    reader = Reader("kidneyLabs")
+    assert observed(entry.resource, reader, "o").written == written
     assert one(observation).when.written == written
+    assert reader.not_readable == ()
+
+
+@pytest.mark.parametrize(
+    ("members", "element"),
+    [
+        ({"effectiveDateTime": "?"}, "effectiveDateTime"),
+        ({"effectiveDateTime": 20261101}, "effectiveDateTime"),
+        ({"effectiveInstant": []}, "effectiveInstant"),
+        ({"effectivePeriod": "odd"}, "effectivePeriod"),
+        ({"effectivePeriod": {"start": "2026-10-01", "end": 5}}, "effectivePeriod.end"),
+        ({"effectivePeriod": {"start": "2026-10-01", "end": "later"}}, "effectivePeriod.end"),
+        ({"effectivePeriod": {"start": "once"}}, "effectivePeriod.start"),
+        ({"issued": "soon"}, "issued"),
+    ],
+)
+def test_a_date_that_cannot_be_read_leaves_the_result_undated(
+    members: dict[str, Any], element: str
+) -> None:
+    """It may be the newest: the date of its issue does not take the place of a lost one."""
+    issued = {"issued": "2026-11-01T08:00:00Z"}
+    reader = Reader("kidneyLabs")
+    result = one({**egfr(effectiveDateTime=None), **issued, **members}, reader)
+    assert result.when == dates.undated()
+    assert lost(reader) == [element]
+    assert reader.is_partial
 
 
 # ----------------------------------------------------------------------- parts of the whole
@@ -427,6 +699,15 @@ def test_the_laboratorys_upper_limit(ranges: Any, value: Decimal | None) -> None
 
 def test_without_a_range_there_is_no_limit() -> None:
     assert one(egfr()).high() is None
+
+
+def test_a_range_that_cannot_be_read_is_recorded_and_hides_no_other() -> None:
+    reader = Reader("magnesiumLabs")
+    ranges = [{"high": {"value": "low"}}, limit(2.6)]
+    high = one({**egfr(), "referenceRange": ranges}, reader).high()
+    assert high is not None
+    assert high.value == Decimal("2.6")
+    assert lost(reader) == ["referenceRange[0].high.value"]
 
 
 # ------------------------------------------------------------------------------- in a list
@@ -507,11 +788,18 @@ def test_the_lowest_upper_limit_counts_and_those_without_a_number_hide_none() ->
     assert high.value == 2
 
 
-def test_a_code_of_another_system_says_no_unit() -> None:
-    local = {"value": 60, "code": "mg/dL", "system": "urn:local"}
+@pytest.mark.parametrize(("code", "unit"), [("mg/dL", MG_DL), ("258797006", None)])
+def test_a_unit_by_code_is_one_whatever_its_system(code: str, unit: str | None) -> None:
+    """The unit of the LOINC code is assumed where none is stated, not where it cannot be read."""
+    local = {"value": 60, "code": code, "system": "urn:local"}
     measured = one(egfr(valueQuantity=local)).read().measured
     assert measured is not None
-    assert measured.unit == ""
+    assert measured.unit == unit
+
+
+def test_the_comparator_equals_is_none() -> None:
+    measured = one(egfr(valueQuantity={"value": 60, "comparator": "="})).read().measured
+    assert measured == Measured(Decimal(60), "", "", "")
 
 
 def test_two_equal_upper_limits_in_different_units_are_read() -> None:

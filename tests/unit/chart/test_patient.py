@@ -8,13 +8,16 @@ from typing import Any
 import pytest
 
 from cds_service.chart.patient import Person, read_person
-from cds_service.fhir.wire import Patient
+from cds_service.chart.reading import Reader
+from cds_service.fhir.prefetch import KINDS
+from tests.unit.chart.reading import raw
 
 TODAY = date(2026, 11, 22)
 
 
-def person(**members: Any) -> Person:
-    return read_person(Patient(**members), TODAY)
+def person(reader: Reader | None = None, **members: Any) -> Person:
+    found = KINDS["patient"].read(raw({"resourceType": "Patient", **members}))
+    return read_person(found, TODAY, reader=reader or Reader("patient"))
 
 
 @pytest.mark.parametrize(
@@ -78,6 +81,8 @@ def test_the_equation_knows_two_sexes(gender: str | None, sex: str) -> None:
         ({"deceasedDateTime": "2027"}, False),
         ({"deceasedDateTime": "2020-01-01T10:00:00Z"}, True),
         ({"deceasedDateTime": "last winter"}, True),
+        ({"deceasedDateTime": 2020}, True),
+        ({"deceasedBoolean": "yes"}, False),
         ({"deceasedBoolean": True, "deceasedDateTime": "2027"}, True),
     ],
 )
@@ -88,4 +93,19 @@ def test_whether_the_patient_has_died(members: dict[str, Any], deceased: bool) -
 def test_the_resource_is_named() -> None:
     assert person(id="pat-1").resource == "Patient/pat-1"
     assert person().resource == "Patient"
-    assert read_person(None, TODAY) == Person()
+    nobody = KINDS["patient"].read(None)
+    assert read_person(nobody, TODAY, reader=Reader("patient")) == Person()
+
+
+@pytest.mark.parametrize(
+    ("members", "element"),
+    [
+        ({"birthDate": "unknown"}, "birthDate"),
+        ({"birthDate": "2027"}, "birthDate"),
+        ({"deceasedDateTime": "last winter"}, "deceasedDateTime"),
+    ],
+)
+def test_a_date_that_cannot_be_used_is_recorded(members: dict[str, Any], element: str) -> None:
+    reader = Reader("patient")
+    person(reader, **members)
+    assert [(lost.resource, lost.element) for lost in reader.lost] == [("Patient", element)]

@@ -101,6 +101,12 @@ def test_a_gap_in_a_table_stops_the_start(folder: Path) -> None:
     assert line.startswith("knowledge file policy.json: plans: no row for")
 
 
+@pytest.mark.parametrize("text_id", ["rx-mg-dose.do", "kidney.flag.conflicting", "gap.kidneyLabs"])
+def test_a_text_that_a_card_can_ask_for_must_be_there(folder: Path, text_id: str) -> None:
+    edit(folder, "wording.json", lambda wording: wording["texts"].pop(text_id) and None)
+    assert error_of(folder) == f"knowledge file wording.json: there is no text {text_id}"
+
+
 # ----------------------------------------------------------------------------- parameters
 
 
@@ -156,7 +162,9 @@ def test_the_numbers_of_the_specification() -> None:
     assert numbers(p.egfr.severe_below, p.egfr.moderate_below) == (30, 60)
     assert (p.egfr.normal_valid_days, p.egfr.moderate_fresh_days) == (365, 183)
     assert numbers(p.egfr.plausible_min, p.egfr.plausible_max) == (1, 250)
+    assert p.egfr.normal_valid_days_at_risk == 183
     assert p.egfr.creatinine_newer_hours == 24
+    assert numbers(p.egfr.conflict_percent, p.egfr.conflict_hours) == (30, 24)
     assert (p.renal.aki_days, p.renal.aki_cleared_after_days) == (90, 7)
     assert (p.renal.dialysis_procedure_days, p.renal.transplant_egfr_days) == (90, 183)
     assert numbers(p.creatinine.plausible_min_mg_dl, p.creatinine.plausible_max_mg_dl) == (0.1, 30)
@@ -173,9 +181,18 @@ def test_the_numbers_of_the_specification() -> None:
         1.07,
     ]
     assert (float(m.critical_high_mg_dl), float(m.critical_high_mmol_l)) == (4.9, 2.0)
+    assert (float(m.mild_high_below_mg_dl), float(m.mild_high_below_mmol_l)) == (3.0, 1.23)
+    h = p.hazard
+    taken = (h.dose_moderate_above_mg, h.dose_any_above_mg, h.dose_critical_above_mg)
+    assert numbers(*taken) == (200, 1000, 2500)
+    assert (p.age.laxative_from_years, p.age.laxative_unknown_kidney) == (2, 75)
+    assert p.age.low_severe_from_years == 1
+    assert (p.medication.course_over_days, p.medication.renewal_days) == (30, 30)
+    assert p.medication.stopped_within_months == 24
+    assert p.labs.dated_within_days == 183
     assert (m.valid_days, str(m.mg_dl_per_mmol_l)) == (180, "2.4305")
     d = p.dose
-    assert numbers(d.start_mg, d.target_mg, d.elderly_target_mg, d.max_mg) == (200, 400, 350, 500)
+    assert numbers(d.start_mg, d.target_mg, d.elderly_target_mg, d.max_mg) == (200, 400, 300, 500)
     assert numbers(d.moderate_ckd_max_mg, d.upper_level_mg, d.pregnancy_max_mg) == (200, 350, 350)
     limits = sorted(numbers(b.from_age, b.mg) for b in d.upper_level_child.values())
     assert limits == [(1, 65), (4, 110), (9, 350)]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from cds_service.knowledge.model import KidneyRow, OfferRow, OffersRow, PlanRow, Policy
+from cds_service.knowledge.model import KidneyFlag, KidneyRow, OfferRow, OffersRow, PlanRow, Policy
 from cds_service.knowledge.tables import gaps
 from tests.support.decisions import knowledge
 
@@ -53,6 +53,19 @@ def test_the_policy_has_no_gap() -> None:
             "kidney: two rows have the same id",
         ),
         ({"kidney": POLICY.kidney[1:]}, "kidney: no row reads the finding dialysis"),
+        ({"kidney_flags": ()}, "kidney: no row reads the finding egfr_stale"),
+        (
+            {"kidney_flags": (KidneyFlag("new", "SPEC 3.2", ("moon",)), *POLICY.kidney_flags)},
+            "rows of the kidney flags: moon is not known",
+        ),
+        (
+            {"kidney_flags": (KidneyFlag("new", "SPEC 3.2", when=("sun",)), *POLICY.kidney_flags)},
+            "kidney findings: sun is not known",
+        ),
+        (
+            {"kidney_flags": (KidneyFlag("new", "SPEC 3.2"), *POLICY.kidney_flags)},
+            "kidney flags: new is not known",
+        ),
         ({"kidney": POLICY.kidney[:-1]}, "kidney: the last row, and only it"),
         ({"kidney": (CATCH_ALL, *POLICY.kidney[:-1])}, "kidney: the last row, and only it"),
         ({"suggest": POLICY.suggest[1:]}, "suggest: no row for ('patient-view', 'chart')"),
@@ -106,6 +119,70 @@ def test_the_policy_has_no_gap() -> None:
         ),
         ({"hazards": POLICY.hazards[1:]}, "hazards: no row for mg-hazard-renal"),
         ({"cautions": POLICY.cautions[1:]}, "cautions: no row for C1"),
+        (
+            {"order_safety": first(POLICY.order_safety, grade="odd")},
+            "grades of rx-mg-renal-critical: odd is not known",
+        ),
+        (
+            {"order_safety": first(POLICY.order_safety, indicator="shrill")},
+            "indicators of rx-mg-renal-critical: shrill is not known",
+        ),
+        (
+            {"order_safety": first(POLICY.order_safety, silent_beside=("rx-mg-renal-critical",))},
+            "cards beside rx-mg-renal-critical: rx-mg-renal-critical is not known",
+        ),
+        (
+            {"order_safety": (*POLICY.order_safety, POLICY.order_safety[0])},
+            "order_safety: a row of rx-mg-renal-critical is never reached (supplement, any)",
+        ),
+        (
+            {"order_safety": (*POLICY.order_safety, replace(POLICY.order_safety[1]))},
+            "order_safety: a row of rx-mg-hypermag is never reached (supplement, slight)",
+        ),
+        (
+            {"hazards": (*POLICY.hazards, POLICY.hazards[0])},
+            "hazards: a row of mg-hazard-renal is never reached (any, any)",
+        ),
+        (
+            {"hazards": first(POLICY.hazards, grade="odd")},
+            "grades of mg-hazard-renal: odd is not known",
+        ),
+        (
+            {"hazards": first(POLICY.hazards, labs=("lab_tea",))},
+            "tests of mg-hazard-renal: lab_tea is not known",
+        ),
+        (
+            {"suggest": first(POLICY.suggest, silent_if_stopped=("mg-low-severe",))},
+            "cards silent in suggest patient-view/chart: mg-low-severe is not known",
+        ),
+        *(
+            (
+                {
+                    "offers": (
+                        *POLICY.offers,
+                        offers("mg-suggest", "X", kind="plan", **{where: ("x",)}),
+                    )
+                },
+                "circumstances of mg-suggest: x is not known",
+            )
+            for where in ("only_if", "unless", "recommended_if", "not_recommended_if")
+        ),
+        (
+            {
+                "offers": (
+                    *POLICY.offers,
+                    OffersRow(
+                        "mg-suggest",
+                        "X",
+                        (
+                            OfferRow("plan", recommended=True),
+                            OfferRow("perimenstrual", recommended=True),
+                        ),
+                    ),
+                )
+            },
+            "offers of mg-suggest: two drafts are recommended, and one can be chosen",
+        ),
     ],
 )
 def test_a_gap_is_told(tables: dict[str, Any], said: str) -> None:
@@ -120,7 +197,7 @@ def test_a_card_that_has_no_text_is_told() -> None:
 
 
 def test_plans_and_offers_are_looked_up() -> None:
-    assert POLICY.plan_for("NORMAL", "elderly") == "mg_200_350"
+    assert POLICY.plan_for("NORMAL", "elderly") == "mg_200_300"
     assert POLICY.plan_for("SEVERE", "adult") == ""
     assert [o.kind for o in POLICY.offers_of("mg-check-renal", "UNKNOWN")] == ["labs", "plan"]
     assert [o.kind for o in POLICY.offers_of("mg-low-severe", "SEVERE")] == ["labs"]

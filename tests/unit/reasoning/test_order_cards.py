@@ -5,7 +5,6 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-import msgspec
 import pytest
 
 from cds_service.reasoning.decide import decide
@@ -32,7 +31,7 @@ def level(value: float) -> Resource:
 
 
 def order(code: str = GLYCINATE, amount: float | None = 200, **more: Any) -> Resource:
-    dose = amount and fhir.dosage(amount)
+    dose = amount and fhir.dosage(amount, text="elemental")
     return fhir.draft_order(code, **{"id": f"d-{code}", "dosage": dose, **more})
 
 
@@ -97,8 +96,8 @@ def test_kidneys_that_fail_are_said_in_the_words_of_the_class() -> None:
     [
         (44, (), "44", "2"),
         (52, (), "52", "4"),
-        (None, (has("N18.30"),), "", "4"),
-        (92, (has("N18.30"),), "", "4"),  # the class rests on the diagnosis
+        (None, (has("N18.30"),), "", ""),
+        (92, (has("N18.30"),), "", ""),  # the class rests on the diagnosis
     ],
 )
 def test_reduced_kidneys(
@@ -106,7 +105,8 @@ def test_reduced_kidneys(
 ) -> None:
     shown = cards(order(), gfr=gfr, conditions=conditions)["rx-mg-renal-caution"]
     assert shown.values["egfr"] == text
-    assert [(c.id, c.values) for c in shown.cautions] == [("C1", {"weeks": weeks, "months": "3"})]
+    schedule = [("C1", {"weeks": weeks, "months": "3"})] if weeks else []  # else the test first
+    assert [(c.id, c.values) for c in shown.cautions] == schedule
 
 
 def test_reduced_kidneys_by_creatinine_give_a_figure() -> None:
@@ -370,21 +370,20 @@ def test_the_most_serious_interaction_gives_the_card_its_colour() -> None:
         assert shown.cautions[0].values["drug"] == shown.values["drug"]
 
 
-def test_a_medicine_of_several_hormones_is_called_what_the_chart_calls_it() -> None:
+def test_a_medicine_of_several_hormones_has_a_line_for_each() -> None:
     taken = (takes(THYROID_HORMONES, text="thyroid tablet"),)
-    assert cards(order(), taken=taken)["rx-mg-interaction"].values["drug"] == "thyroid tablet"
+    lines = cards(order(), taken=taken)["rx-mg-interaction"].cautions
+    assert [c.values["drug"] for c in lines] == ["levothyroxine", "liothyronine"]
+    assert len({c.values["advice"] for c in lines}) == 2
 
 
-def test_of_the_advice_on_two_products_the_most_serious_comes_first() -> None:
+@pytest.mark.parametrize("taken", [(GLYCINATE, OXIDE), (OXIDE, GLYCINATE)])
+def test_of_the_advice_on_two_products_the_most_serious_counts(taken: tuple[str, ...]) -> None:
     """One product may be met by a mild advice and the next by a grave one."""
-    on = chart({"kidneyLabs": [egfr(92)], "medicationRequests": [takes(GLYCINATE), takes(OXIDE)]})
-    rated = {"ix_insti": "info", "ix_antacid_ph": "warning"}
-    rows = tuple(
-        msgspec.structs.replace(r, indicator=rated.get(r.id, r.indicator))
-        for r in on.knowledge.interactions.interactions
-    )
-    table = msgspec.structs.replace(on.knowledge.interactions, interactions=rows)
-    on.knowledge = msgspec.structs.replace(on.knowledge, interactions=table)
-    drafts = {"draftOrders": [order(DOLUTEGRAVIR_RILPIVIRINE, None)]}
-    (card,) = decide("order-sign", on, drafts).cards
+    on = chart({"kidneyLabs": [egfr(92)], "medicationRequests": [takes(code) for code in taken]})
+    resin = fhir.draft_order(None, text="sodium polystyrene sulfonate 15 g", id="d")
+    (card,) = decide("order-sign", on, {"draftOrders": [resin]}).cards
     assert (card.card, card.indicator) == ("rx-mg-interaction", "warning")
+    on = chart({"kidneyLabs": [egfr(92)], "medicationRequests": [takes(GLYCINATE)]})
+    (card,) = decide("order-sign", on, {"draftOrders": [resin]}).cards
+    assert card.indicator == "info"

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from cds_service.chart.evidence import Gap
 from cds_service.reasoning.decision import MagnesiumState, SerumMagnesium
 from cds_service.reasoning.magnesium import assess
 from tests.support import fhir
@@ -13,7 +14,8 @@ from tests.support.fhir import Resource
 from tests.unit.chart.reading import TODAY, chart
 
 NONE, SEVERE_LOW, LOW = MagnesiumState.NONE, MagnesiumState.SEVERE_LOW, MagnesiumState.LOW
-NORMAL, HIGH, CRITICAL = MagnesiumState.NORMAL, MagnesiumState.HIGH, MagnesiumState.CRITICAL_HIGH
+NORMAL, SLIGHT = MagnesiumState.NORMAL, MagnesiumState.SLIGHTLY_HIGH
+HIGH, CRITICAL = MagnesiumState.HIGH, MagnesiumState.CRITICAL_HIGH
 MMOL, BLOOD, RED_CELLS = fhir.MAGNESIUM_MOLAR, "21377-7", "2597-3"
 
 
@@ -48,7 +50,9 @@ def serum(*results: Resource, **values: Any) -> SerumMagnesium:
         (1.69, "mg/dL", LOW),
         (1.7, "mg/dL", NORMAL),
         (2.6, "mg/dL", NORMAL),
-        (2.61, "mg/dL", HIGH),
+        (2.61, "mg/dL", SLIGHT),
+        (2.99, "mg/dL", SLIGHT),
+        (3.0, "mg/dL", HIGH),
         (4.9, "mg/dL", HIGH),
         (4.91, "mg/dL", CRITICAL),
         (0.49, "mmol/L", SEVERE_LOW),
@@ -57,8 +61,9 @@ def serum(*results: Resource, **values: Any) -> SerumMagnesium:
         (0.69, "mmol/L", LOW),
         (0.70, "mmol/L", NORMAL),  # in mg/dL it would be 1.701
         (1.07, "mmol/L", NORMAL),
-        (1.08, "mmol/L", HIGH),
-        (1.20, "mmol/L", HIGH),
+        (1.08, "mmol/L", SLIGHT),
+        (1.22, "mmol/L", SLIGHT),
+        (1.23, "mmol/L", HIGH),  # in mg/dL it would be 2.99
         (2.0, "mmol/L", HIGH),
         (2.01, "mmol/L", CRITICAL),
         # Milliequivalents are half as many millimoles.
@@ -67,7 +72,9 @@ def serum(*results: Resource, **values: Any) -> SerumMagnesium:
         (1.39, "mEq/L", LOW),
         (1.4, "mEq/L", NORMAL),
         (2.14, "mEq/L", NORMAL),
-        (2.16, "mEq/L", HIGH),
+        (2.16, "mEq/L", SLIGHT),
+        (2.44, "mEq/L", SLIGHT),
+        (2.46, "mEq/L", HIGH),
         (4.02, "mEq/L", CRITICAL),
         # Without a unit: that of the code (19123-9: mg/dL).
         (1.1, None, SEVERE_LOW),
@@ -90,7 +97,7 @@ def test_where_a_result_lies(value: float, unit: str | None, state: MagnesiumSta
 
 @pytest.mark.parametrize(
     ("code", "value", "state"),
-    [(MMOL, 0.66, LOW), (MMOL, 1.2, HIGH), (BLOOD, 1.5, LOW), (RED_CELLS, 0.66, NONE)],
+    [(MMOL, 0.66, LOW), (MMOL, 1.3, HIGH), (BLOOD, 1.5, LOW), (RED_CELLS, 0.66, NONE)],
 )
 def test_the_unit_of_the_code(code: str, value: float, state: MagnesiumState) -> None:
     assert serum(mg(value, None, code=code)).state is state
@@ -109,10 +116,12 @@ def test_the_window(days: int, state: MagnesiumState) -> None:
 @pytest.mark.parametrize(
     ("written", "value", "state"),
     [
-        # Bad news may be recent; good news and low values must be.
+        # What is dangerous may be recent; what only gives an indication must be.
         ("2026", 3.0, HIGH),
         ("2026", 1.5, NONE),
-        ("2026", 1.0, NONE),
+        ("2026", 1.0, SEVERE_LOW),
+        ("2025", 1.0, NONE),
+        (None, 1.0, SEVERE_LOW),
         ("2025", 3.0, NONE),
         (None, 3.0, HIGH),
         (None, 1.5, NONE),
@@ -129,6 +138,9 @@ def test_an_inexact_date(written: str | None, value: float, state: MagnesiumStat
         ((mg(3.0, days=20), mg(2.0, days=10)), NORMAL),
         ((mg(2.0, days=20), mg(3.0, days=10)), HIGH),
         ((mg(2.0), mg(1.5, id="same-time")), LOW),  # the one that is furthest from harmless
+        ((mg(1.5), mg(1.0, id="same-time")), SEVERE_LOW),
+        ((mg(1.0), mg(2.8, id="same-time")), SLIGHT),
+        ((mg(2.8), mg(3.4, id="same-time")), HIGH),
         ((mg(1.0), mg(3.0, id="same-time")), HIGH),
         # Whole blood competes by time and loses ties.
         ((mg(2.0), mg(3.0, code=BLOOD)), NORMAL),
@@ -143,14 +155,45 @@ def test_the_latest_decides(results: tuple[Resource, ...], state: MagnesiumState
     assert serum(*results).state is state
 
 
-@pytest.mark.parametrize("newer", [mg(2.0, "odd"), mg(99), mg(value_string="see report")])
-def test_a_newer_result_that_cannot_be_used_leaves_a_doubt(newer: Resource) -> None:
+HOUSE = {"coding": [{"system": "urn:oid:2.16.840.1.113883.3.9999.4.7", "code": "77"}]}
+IN_A_HOUSE_CODE = {**mg(3.4), "code": {**HOUSE, "text": "Magnesium, serum"}}
+UNUSABLE = (Gap("magnesiumLabs", "has a result that cannot be used"),)
+
+
+@pytest.mark.parametrize(
+    "newer", [mg(2.0, "odd"), mg(99), mg(value_string="see report"), IN_A_HOUSE_CODE]
+)
+def test_a_newer_result_that_cannot_be_used_leaves_a_doubt_and_is_named(newer: Resource) -> None:
     found = serum(newer, mg(2.0, days=100))
+    assert (found.state, found.unknown, found.gaps) == (NORMAL, True, UNUSABLE)
+    assert found.why == "a newer result has no usable value or unit"
+    alone = serum(newer)
+    assert (alone.state, alone.unknown, alone.gaps) == (NONE, True, UNUSABLE)
+
+
+@pytest.mark.parametrize("older", [mg(2.0, "odd", days=100), dated(IN_A_HOUSE_CODE, "2026-06")])
+def test_an_older_result_that_cannot_be_used_does_not_matter(older: Resource) -> None:
+    found = serum(older, mg(2.0))
+    assert (found.unknown, found.gaps, found.why) == (False, (), "")
+
+
+@pytest.mark.parametrize("old", [mg(2.0, "odd", days=181), dated(IN_A_HOUSE_CODE, "2025")])
+def test_a_result_outside_the_window_that_cannot_be_used_does_not_matter(old: Resource) -> None:
+    assert not serum(old).unknown
+
+
+@pytest.mark.parametrize("lost", ["soon", 5])
+def test_a_result_whose_date_is_lost_may_be_the_newest(lost: Any) -> None:
+    found = serum({**mg(3.4), "effectiveDateTime": lost}, mg(2.0))
+    assert (found.state, found.unknown) == (HIGH, True)
+    harmless = serum({**mg(2.1), "effectiveDateTime": lost}, mg(2.0))
+    assert (harmless.state, harmless.unknown) == (NORMAL, True)
+
+
+def test_a_limit_of_the_laboratory_that_cannot_be_read_leaves_a_doubt() -> None:
+    found = serum({**mg(2.5), "referenceRange": [{"high": {"value": "2.4?"}}]})
     assert (found.state, found.unknown) == (NORMAL, True)
-
-
-def test_an_older_result_that_cannot_be_used_does_not_matter() -> None:
-    assert not serum(mg(2.0, "odd", days=100), mg(2.0)).unknown
+    assert found.why.startswith("magnesiumLabs ")
 
 
 @pytest.mark.parametrize("status", ["preliminary", "registered", "cancelled", "entered-in-error"])
@@ -166,13 +209,16 @@ def test_what_is_not_final_is_no_result(status: str) -> None:
         (mg(1.2, comparator="<"), SEVERE_LOW),
         (mg(1.2, comparator="<="), SEVERE_LOW),
         (mg(1.8, comparator="<"), NONE),
-        (mg(2.6, comparator=">"), HIGH),  # surely high
+        (mg(2.6, comparator=">"), HIGH),  # it may be far above: not slightly high
         (mg(2.6, comparator=">="), HIGH),
         (mg(4.9, comparator=">"), CRITICAL),
         (mg(2.5, comparator=">"), NONE),
         (mg(2.0, comparator="~"), NONE),
         (mg(value_string="<1.2 mg/dL"), SEVERE_LOW),
         (mg(value_string="2.0"), NORMAL),
+        (mg(value_string="1,3 mmol/l"), HIGH),
+        (mg(value_string="3,2 mg/100 mL"), HIGH),
+        (mg(3.2, "mg%"), HIGH),
     ],
 )
 def test_a_comparator_counts_where_it_is_sure(result: Resource, state: MagnesiumState) -> None:
@@ -189,16 +235,17 @@ def limit(result: Resource, value: Any, unit: str | None) -> Resource:
 @pytest.mark.parametrize(
     ("result", "state"),
     [
-        (limit(mg(2.5), 2.4, "mg/dL"), HIGH),
+        (limit(mg(2.5), 2.4, "mg/dL"), SLIGHT),
+        (limit(mg(3.1), 3.0, "mg/dL"), HIGH),
         (limit(mg(2.8), 3.0, "mg/dL"), NORMAL),
         (limit(mg(2.8), 3.0, None), NORMAL),
         (limit(mg(1.15, "mmol/L"), 1.2, "mmol/L"), NORMAL),
         (limit(mg(2.3, "mEq/L"), 2.5, "mEq/L"), NORMAL),
         # A limit in another unit, or one that makes no sense, is not used.
-        (limit(mg(2.8), 1.2, "mmol/L"), HIGH),
-        (limit(mg(2.8), 26, "mg/dL"), HIGH),
+        (limit(mg(2.8), 1.2, "mmol/L"), SLIGHT),
+        (limit(mg(2.8), 26, "mg/dL"), SLIGHT),
         (limit(mg(2.0), 1.7, "mg/dL"), NORMAL),
-        (limit(mg(2.0), 1.71, "mg/dL"), HIGH),
+        (limit(mg(2.0), 1.71, "mg/dL"), SLIGHT),
         (limit(mg(4.95), 4.9, "mg/dL"), CRITICAL),
     ],
 )
@@ -214,6 +261,8 @@ def test_the_laboratorys_own_limit(result: Resource, state: MagnesiumState) -> N
         (mg(2.5, "mEq/L"), "2.5 mEq/L"),
         (mg(3.0, None), "3 mg/dL"),
         (mg(1.2, comparator="<"), "<1.2 mg/dL"),
+        (mg(2.60009), "2.6 mg/dL"),  # cut, not rounded
+        (mg(1.1999), "1.199 mg/dL"),
     ],
 )
 def test_it_is_said_as_it_was_reported(result: Resource, text: str) -> None:

@@ -165,18 +165,21 @@ def test_low_kidney_function_is_rechecked_soon(gfr: float, weeks: str) -> None:
     assert cautions(card(DIABETES, gfr=gfr)) == [("C1", {"weeks": weeks, "months": "3"}, [])]
 
 
-def test_kidney_disease_by_diagnosis_is_rechecked_in_four_weeks() -> None:
+def test_without_a_dose_there_is_no_recheck() -> None:
     shown = card(DIABETES, has("N18.30"), gfr=None)
-    assert cautions(shown) == [("C1", {"weeks": "4", "months": "3"}, [])]
+    assert [o.kind for o in shown.offers] == [OfferKind.LABS]
+    assert cautions(shown) == []
 
 
 def test_the_old_are_told_of_their_lower_target() -> None:
-    assert cautions(card(DIABETES, who=OLD)) == [("C2", {"age": "70", "mg": "350"}, [])]
+    target, tests = cautions(card(DIABETES, who=OLD))
+    assert target == ("C2", {"age": "70", "mg": "300"}, [])
+    assert tests[0] == "S2"
     assert [c.id for c in card(DIABETES, who=OLD, gfr=48).cautions] == ["C1"]
     at_64 = card(DIABETES, who=fhir.patient(TODAY, age=64, sex="female"))
     assert cautions(at_64) == []
     at_65 = card(DIABETES, who=fhir.patient(TODAY, age=65, sex="female"))
-    assert [c.id for c in at_65.cautions] == ["C2"]
+    assert [c.id for c in at_65.cautions] == ["C2", "S2"]
 
 
 def test_a_drug_that_spares_potassium_matters_with_reduced_kidneys() -> None:
@@ -190,7 +193,10 @@ def test_a_drug_that_spares_potassium_matters_with_reduced_kidneys() -> None:
 def test_with_good_kidneys_it_offsets_a_diuretic_or_is_nothing() -> None:
     assert cautions(card(DIABETES, taken=(takes(SPIRONOLACTONE),))) == []
     shown = card(DIABETES, taken=(takes(SPIRONOLACTONE), takes(FUROSEMIDE)))
-    assert cautions(shown) == [("C3-offset", {"drug": "spironolactone"}, [drug(SPIRONOLACTONE)])]
+    assert cautions(shown) == [
+        ("S2", {}, []),
+        ("C3-offset", {"drug": "spironolactone"}, [drug(SPIRONOLACTONE)]),
+    ]
 
 
 def test_slow_conduction_and_diarrhoea_are_named_by_the_newest_problem() -> None:
@@ -220,7 +226,7 @@ def test_what_must_be_spaced_is_named_with_its_advice() -> None:
 
 def test_digoxin_is_named_once() -> None:
     shown = card(DIABETES, taken=(takes(DIGOXIN, authored_days=10), takes(DIGOXIN_250)))
-    assert cautions(shown) == [("C7", {}, [drug(DIGOXIN)])]
+    assert cautions(shown) == [("S2", {}, []), ("C7", {}, [drug(DIGOXIN)])]
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,24 @@ def test_medicines_that_do_not_count_are_named_in_the_order_of_the_chart() -> No
     ]
 
 
+def test_a_course_that_is_over_is_named_as_such() -> None:
+    over = takes("310798", text="hydrochlorothiazide", authored_days=300, supply_days=30)
+    assert [(what, why) for _, what, why in aside({"medicationRequests": [over]})] == [
+        ("hydrochlorothiazide", "is a course that is over")
+    ]
+
+
+def test_a_pregnancy_and_a_kidney_injury_of_long_ago_are_named() -> None:
+    pregnant = fhir.condition("Z34.01", id="p", text="Pregnant", recorded_days=400, today=TODAY)
+    injury = fhir.condition("N17.9", id="k", text="AKI", recorded_days=300, today=TODAY)
+    assert aside({"conditions": [pregnant, injury]}) == [
+        ("Condition/k", "AKI", "is undated, over, or followed by good kidney function"),
+        ("Condition/p", "Pregnant", "began longer ago than a pregnancy lasts"),
+    ]
+    lately = fhir.condition("N17.9", id="k", text="AKI", recorded_days=20, today=TODAY)
+    assert aside({"conditions": [lately]}) == []
+
+
 def test_a_diagnosis_that_is_only_for_information_is_named_with_the_risk_that_it_is_not() -> None:
     without_stomach = fhir.condition("Z90.3", id="s", text="Stomach removed", today=TODAY)
     assert aside({"conditions": [without_stomach]}) == [

@@ -1,0 +1,64 @@
+"""What fills the places of a card's texts: the values of the decision, and limits of the knowledge."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from functools import lru_cache
+
+from cards.phrases import Phrases
+from cds_service.knowledge.loader import Knowledge
+from cds_service.reasoning.decision import CardDecision
+
+_DOSES = ("dose", "ordered", "current")
+
+
+def known_values(card: CardDecision, knowledge: Knowledge) -> dict[str, str]:
+    """The values of a card that say something, with what its findings say of themselves."""
+    phrases = Phrases(knowledge)
+    values = {name: value for name, value in card.values.items() if value}
+    if card.kidney is not None and card.kidney.reason:
+        values.setdefault("renal_reason", card.kidney.reason)
+        values.setdefault("kidney", card.kidney.reason)
+    if card.magnesium is not None and card.magnesium.text:
+        values.setdefault("mg", card.magnesium.text)
+    values |= _doses_in_words(values, phrases)
+    if "form" in values:
+        values["form"] = phrases.named("form", values["form"])
+    return values | {"years": str(knowledge.parameters.age.laxative_from_years)}
+
+
+def _doses_in_words(values: dict[str, str], phrases: Phrases) -> dict[str, str]:
+    """Doses as they are called: nothing is elemental that is not known to be (SPEC 12.2 N-7).
+
+    The dose of an order that could not be worked out is quoted.
+    """
+    said = "dose.up_to" if "up_to" in values else "dose.elemental"
+    words = {
+        f"{name}_words": phrases.say(said, mg=values[name]) for name in _DOSES if name in values
+    }
+    if "form" in values and "dose" not in values:
+        quoted = phrases.say("dose.quoted", said=values.get("said", ""))
+        words["dose_words"] = quoted or phrases["dose.unread"]
+    return words
+
+
+@lru_cache(maxsize=8)
+def limits(knowledge: Knowledge) -> Mapping[str, str]:
+    """The limits that texts name: doses in mg a day, and when tests are due after a diuretic."""
+    dose = knowledge.parameters.dose
+    labs = knowledge.parameters.labs
+    return {
+        "upper": plain_number(dose.upper_level_mg),
+        "max": plain_number(dose.max_mg),
+        "moderate": plain_number(dose.moderate_ckd_max_mg),
+        "pregnancy": plain_number(dose.pregnancy_max_mg),
+        "unit": plain_number(dose.split_mg_per_dose),
+        "from_weeks": str(labs.with_diuretic_from_weeks),
+        "to_weeks": str(labs.with_diuretic_to_weeks),
+    }
+
+
+def plain_number(number: Decimal) -> str:
+    """A number as one writes it: 200, not 2E+2 or 200.0."""
+    return f"{Decimal(number).normalize():f}"

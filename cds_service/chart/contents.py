@@ -1,0 +1,100 @@
+"""What the prefetch keys hold, and what stands under a key where nobody looks for it.
+
+An order may refer to a Medication under any key. A resource that a rule could know but that came
+under a key which is not its own is never taken for absent: it is named (SPEC 12.1 U-3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from msgspec import Raw
+
+from cds_service.fhir import wire
+from cds_service.fhir.prefetch import KINDS, REFERABLE, Content, Elsewhere, Kind
+from cds_service.fhir.reading import Shape
+from cds_service.knowledge.terminology import Terminology
+
+MEDICATION = "Medication"
+OWNERS: Mapping[str, tuple[str, ...]] = {
+    kind: tuple(key for key, asked in KINDS.items() if kind in asked.resource_types)
+    for kind in REFERABLE - {MEDICATION}
+}
+"""By resource type, the keys under which it belongs."""
+
+_OF_VALUE_SETS = frozenset({"Condition", "Observation", "Procedure"})
+"""Resources whose code belongs to value sets; drugs are known in another way."""
+
+_FOR_THE_READER = frozenset({"lab_other", "lab_uacr"})
+"""Value sets that no rule asks for."""
+
+_MEDICATIONS: Kind[wire.Medication] = Kind(wire.Medication, MEDICATION)
+_TYPED = b'"Medication"'
+_CODED: Shape[wire.Coded] = Shape(wire.Coded)
+
+
+class Contents(dict[str, Content[Any]]):
+    """What the prefetch keys hold, read when asked for.
+
+    It knows nothing of the chart: a circle of references would keep the memory of a call until the
+    collector looks for such circles.
+    """
+
+    def __init__(self, prefetch: Mapping[str, Raw], known: Mapping[str, Content[Any]]) -> None:
+        super().__init__(known)
+        self._prefetch = prefetch
+        self._others = {key: raw for key, raw in prefetch.items() if key not in KINDS}
+
+    def __missing__(self, key: str) -> Content[Any]:
+        content = self[key] = KINDS[key].read(self._prefetch.get(key))
+        return content
+
+    def medications(self) -> Iterator[wire.Entry[wire.Medication]]:
+        """The Medications to which orders and statements may refer, wherever they stand."""
+        for key in ("medicationRequests", "medicationStatements"):
+            yield from self[key].entries
+        for key in KINDS:
+            # A key that holds none, as far as can be seen without reading it, is not read.
+            if key in self or _TYPED in memoryview(self._prefetch.get(key, Raw())).tobytes():
+                yield from map(_medication, self[key].others)
+        for raw in self._others.values():
+            if _TYPED in memoryview(raw).tobytes():
+                yield from _MEDICATIONS.read(raw).entries
+
+    def misplaced(self, key: str) -> Iterator[Elsewhere]:
+        """The resources under a key that belong under another one, and do not stand there."""
+        return (o for o in self[key].others if o.kind != MEDICATION and not self._is_at_home(o))
+
+    def strays(self, terminology: Terminology) -> Iterator[tuple[str, Elsewhere]]:
+        """The same of keys that nobody asked for, by key, as far as a rule could know them."""
+        for key, raw in self._others.items():
+            for other in _MEDICATIONS.read(raw).others:
+                if not self._is_at_home(other) and not _is_of_no_concern(other, terminology):
+                    yield key, other
+
+    def _is_at_home(self, other: Elsewhere) -> bool:
+        return any(
+            other.name == wire.name_of(entry, position)
+            for owner in OWNERS[other.kind]
+            for position, entry in enumerate(self[owner].entries)
+        )
+
+
+def _medication(other: Elsewhere) -> wire.Entry[wire.Medication]:
+    """The entry of a Medication; of other resources one that nothing refers to."""
+    if other.kind != MEDICATION:
+        return wire.Entry()
+    medication, _ = _MEDICATIONS.resource(other.resource)
+    return wire.Entry(fullUrl=other.full_url, resource=medication)
+
+
+def _is_of_no_concern(other: Elsewhere, terminology: Terminology) -> bool:
+    """Whether its code is read, and is one that no rule knows: a vital sign, a common cold."""
+    if other.kind not in _OF_VALUE_SETS:
+        return False
+    coded, unread = _CODED.read(other.resource)
+    codings = (coded.code.coding or ()) if coded is not None and coded.code is not None else ()
+    read = [c for c in codings if terminology.reads(c.system, c.code)]
+    sets = {hit.set_id for c in read for hit in terminology.hits(c.system, c.code)}
+    return bool(read) and not unread and sets <= _FOR_THE_READER

@@ -1,0 +1,253 @@
+"""The dosage instructions of an order, and what it supplies, as far as the rules read them.
+
+Each instruction is read by itself, and each part of it: what cannot be read is recorded, and the
+dose of an instruction of which a part is lost is never computed from the rest of that part.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import ROUND_FLOOR, Decimal
+
+import msgspec
+from msgspec import Raw
+
+from cds_service.chart import dates
+from cds_service.chart.naming import label_of
+from cds_service.chart.reading import Reader
+from cds_service.fhir.reading import Shape
+from cds_service.fhir.wire import NOTHING, CodeableConcept, Period, Quantity
+from cds_service.knowledge.dosage import Dosing, plain_text
+
+_BOUNDS_MEMBER = b'"bounds'
+LARGEST = Decimal(100000)
+"""No amount, and no number of days, is larger. What is larger was typed wrongly."""
+
+
+class Range(msgspec.Struct, gc=False):
+    """`Range`."""
+
+    low: Quantity | None = None
+    high: Quantity | None = None
+
+
+class Repeat(msgspec.Struct, gc=False):
+    """`Timing.repeat`, as far as it says how often."""
+
+    frequency: Decimal | None = None
+    frequencyMax: Decimal | None = None
+    period: Decimal | None = None
+    periodMax: Decimal | None = None
+    periodUnit: str | None = None
+    timeOfDay: list[str] | None = None
+    when: list[str] | None = None
+    dayOfWeek: list[str] | None = None
+
+
+class _Bounds(msgspec.Struct, gc=False):
+    boundsPeriod: Period | None = None
+    boundsDuration: Quantity | None = None
+    boundsRange: Range | None = None
+
+
+class _Timing(msgspec.Struct, gc=False):
+    repeat: Raw = NOTHING
+    code: CodeableConcept | None = None
+
+
+class _DoseAndRate(msgspec.Struct, gc=False):
+    doseQuantity: Quantity | None = None
+    doseRange: Range | None = None
+
+
+class _Dosage(msgspec.Struct, gc=False):
+    sequence: int | None = None
+    text: str | None = None
+    patientInstruction: str | None = None
+    additionalInstruction: Raw = NOTHING
+    asNeededBoolean: bool | None = None
+    asNeededCodeableConcept: CodeableConcept | None = None
+    route: CodeableConcept | None = None
+    timing: Raw = NOTHING
+    doseAndRate: Raw = NOTHING
+    doseQuantity: Raw = NOTHING
+
+
+class Supply(msgspec.Struct, gc=False):
+    """`MedicationRequest.dispenseRequest`."""
+
+    validityPeriod: Period | None = None
+    quantity: Quantity | None = None
+    expectedSupplyDuration: Quantity | None = None
+    numberOfRepeatsAllowed: Decimal | None = None
+
+
+class Instruction(msgspec.Struct, frozen=True, gc=False):
+    """One dosage instruction.
+
+    `texts` are the words for dose and use, `asides` those that only say more. `quantities` are the
+    doses of one intake. `ends` is the first day on which its bounds may be over.
+    """
+
+    sequence: int | None = None
+    texts: tuple[str, ...] = ()
+    asides: tuple[str, ...] = ()
+    as_needed: bool = False
+    route: CodeableConcept | None = None
+    repeat: Repeat | None = None
+    code: CodeableConcept | None = None
+    quantities: tuple[Quantity, ...] = ()
+    ends: date | None = None
+
+    @property
+    def words(self) -> str:
+        """The words for dose and use, as they are written."""
+        return " ".join(self.texts)
+
+
+_DOSAGES: Shape[list[_Dosage] | _Dosage] = Shape(list[_Dosage] | _Dosage)
+_DOSES: Shape[list[_DoseAndRate] | _DoseAndRate] = Shape(list[_DoseAndRate] | _DoseAndRate)
+_QUANTITY: Shape[Quantity] = Shape(Quantity)
+_TIMING: Shape[_Timing] = Shape(_Timing)
+_REPEAT: Shape[Repeat] = Shape(Repeat)
+_BOUNDS: Shape[_Bounds] = Shape(_Bounds)
+_CONCEPTS: Shape[list[CodeableConcept]] = Shape(list[CodeableConcept])
+_SUPPLY: Shape[Supply] = Shape(Supply)
+
+
+class InstructionReader:
+    """Reads the instructions of one order or statement; `resource` is its name.
+
+    Without `doses` how much and how often is not looked at: only that of magnesium is asked for.
+    """
+
+    def __init__(self, reader: Reader, resource: str, dosing: Dosing, *, doses: bool) -> None:
+        self._reader = reader
+        self._resource = resource
+        self._dosing = dosing
+        self._doses = doses
+
+    def read(
+        self, raw: Raw, element: str, since: dates.When | None
+    ) -> tuple[tuple[Instruction, ...], bool]:
+        """The instructions that can be read, and whether that is all of them."""
+        found, unread = self._reader.parts(_DOSAGES, raw, self._resource, element)
+        listed = found if isinstance(found, list) else [found] if found is not None else []
+        lost = any("." not in part.element for part in unread)
+        instructions = tuple(
+            self._instruction(dosage, f"{element}[{position}]", since)
+            for position, dosage in enumerate(listed)
+        )
+        return instructions, not lost
+
+    def supply(self, raw: Raw) -> Supply | None:
+        """What the order supplies, and for how long."""
+        return self._reader.read(_SUPPLY, raw, self._resource, "dispenseRequest")
+
+    def _instruction(self, dosage: _Dosage, at: str, since: dates.When | None) -> Instruction:
+        timing = self._reader.read(_TIMING, dosage.timing, self._resource, f"{at}.timing")
+        timing = timing or _Timing()
+        where = f"{at}.timing.repeat"
+        more = self._reader.read(
+            _CONCEPTS, dosage.additionalInstruction, self._resource, f"{at}.additionalInstruction"
+        )
+        return Instruction(
+            sequence=dosage.sequence,
+            texts=tuple(t for t in (dosage.text, dosage.patientInstruction) if t),
+            asides=tuple(t for t in map(label_of, (*(more or ()), timing.code)) if t),
+            as_needed=dosage.asNeededBoolean is True or dosage.asNeededCodeableConcept is not None,
+            route=dosage.route,
+            repeat=self._repeat(timing.repeat, where) if self._doses else None,
+            code=timing.code,
+            quantities=self._quantities(dosage, at) if self._doses else (),
+            ends=self._bounds_end(timing.repeat, where, since),
+        )
+
+    def _repeat(self, raw: Raw, at: str) -> Repeat | None:
+        return self._reader.whole(_REPEAT, raw, self._resource, at)
+
+    def _quantities(self, dosage: _Dosage, at: str) -> tuple[Quantity, ...]:
+        """The doses of an intake, of a range its upper end; none where one of them is lost."""
+        rates, lost = self._reader.parts(
+            _DOSES, dosage.doseAndRate, self._resource, f"{at}.doseAndRate"
+        )
+        single, lost_too = self._reader.parts(
+            _QUANTITY, dosage.doseQuantity, self._resource, f"{at}.doseQuantity"
+        )
+        if lost or lost_too:
+            return ()
+        listed = rates if isinstance(rates, list) else [rates] if rates is not None else []
+        found = [single]
+        for rate in listed:
+            found += [rate.doseQuantity, rate.doseRange.high if rate.doseRange else None]
+        return tuple(quantity for quantity in found if quantity is not None)
+
+    def _bounds_end(self, raw: Raw, at: str, since: dates.When | None) -> date | None:
+        if _BOUNDS_MEMBER not in bytes(memoryview(raw)):
+            return None
+        bounds = self._reader.read(_BOUNDS, raw, self._resource, at) or _Bounds()
+        if bounds.boundsPeriod is not None:
+            element = f"{at}.boundsPeriod.end"
+            end = self._reader.date(bounds.boundsPeriod.end, self._resource, element)
+            return end.first_day if end is not None else None
+        span = bounds.boundsDuration
+        if bounds.boundsRange is not None:
+            span = bounds.boundsRange.low or bounds.boundsRange.high
+        return day_after(since, days_in(span, self._dosing))
+
+
+def course_end(
+    instructions: tuple[Instruction, ...],
+    supply: Supply | None,
+    supply_over: dates.When | None,
+    since: dates.When | None,
+    dosing: Dosing,
+) -> date | None:
+    """The first day on which the course may be over (SPEC 12.2 N-8), or `None` if it is open.
+
+    It is over where the bounds of all instructions are, the validity of the order (`supply_over`),
+    or the supply with its repeats.
+    """
+    ends = [i.ends for i in instructions]
+    found = [max(e for e in ends if e is not None)] if ends and None not in ends else []
+    if supply_over is not None:
+        found.append(supply_over.first_day)
+    if supply is not None:
+        days = days_in(supply.expectedSupplyDuration, dosing)
+        repeats = supply.numberOfRepeatsAllowed or Decimal(0)
+        if days is not None and 0 <= repeats <= LARGEST:
+            end = day_after(since, days * (1 + repeats))
+            found += [end] if end is not None else []
+    return min(found, default=None)
+
+
+def days_in(span: Quantity | None, dosing: Dosing) -> Decimal | None:
+    """The days in a duration, if it is one."""
+    if span is None or span.value is None or not span.value.is_finite():
+        return None
+    days = dosing.days(span.code, span.unit)
+    if days is None or not 0 < span.value <= LARGEST:
+        return None
+    return span.value * days
+
+
+def day_after(since: dates.When | None, days: Decimal | None) -> date | None:
+    """The first day on which a span since then may be over."""
+    if since is None or days is None:
+        return None
+    ordinal = since.first_day.toordinal() + int(days.to_integral_value(ROUND_FLOOR))
+    return date.fromordinal(ordinal) if ordinal <= date.max.toordinal() else None
+
+
+def as_needed(instructions: tuple[Instruction, ...], dosing: Dosing) -> bool:
+    """Whether every instruction is as needed, by its elements or its words (SPEC 12.2 N-8)."""
+    return bool(instructions) and all(
+        i.as_needed or any(dosing.is_as_needed(text) for text in (*i.texts, *i.asides))
+        for i in instructions
+    )
+
+
+def named_dosage(label: str, dosing: Dosing) -> tuple[Instruction, ...]:
+    """The instruction that the name of a medication holds, if it says how often or when needed."""
+    sig = dosing.read(plain_text(label))
+    return (Instruction(texts=(label,)),) if sig.times is not None or sig.as_needed else ()

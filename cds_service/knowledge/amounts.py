@@ -1,0 +1,123 @@
+"""Amounts in dosage texts and product names: "1/2 to 1 tablet", "400 mg (241 mg elemental)".
+
+The texts are as `dosage.plain_text` returns them. A number that could mean two things ("1 000 mg",
+"1.000 mg", "10 mg/kg") is not read at all.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+
+_NUMBER = r"(?:\d{1,2} )?\d/[1-9]|\d{1,3}(?:,\d{3})+|0\.\d{1,3}|\d{1,5}(?:[.,]\d{1,2})?"
+# "1 000 mg" is a thousand, and "2 200 mg tablets" are two: a number behind a number is not read.
+_ALONE = r"(?<![\d.,/])(?<!\b\d )(?<!\b\d\d )(?<!\b\d\d\d )"
+_NOT_PER = r"(?! ?/ ?(?:kg|(?:\d{1,3}(?:\.\d)? ?)?ml)\b)"
+_STRENGTH = re.compile(rf"{_ALONE}(?P<value>{_NUMBER}) ?mg\b{_NOT_PER}", re.ASCII)
+_ANY_STRENGTH = re.compile(r"\d ?mg\b", re.ASCII)
+_IN_VOLUME = re.compile(
+    rf"{_ALONE}(?P<mg>{_NUMBER}) ?mg ?/ ?(?P<ml>[1-9]\d{{0,2}}(?:\.\d)?)? ?ml\b", re.ASCII
+)
+_TOTAL = re.compile(rf"{_ALONE}(?P<value>{_NUMBER}) ?(?P<unit>mg|g) total\b", re.ASCII)
+_WORD = re.compile(rf"{_NUMBER}|[a-z]+", re.ASCII)
+_BETWEEN = frozenset({"of", "magnesium", "mg"})
+_MG = 1000
+
+
+class Amounts:
+    """Reads amounts. `units` maps what is written to a unit, `words` numbers in words to numbers."""
+
+    def __init__(
+        self,
+        units: Mapping[str, str],
+        ml_per_unit: Mapping[str, Decimal],
+        words: Mapping[str, Decimal],
+        joiners: Iterable[str],
+        elemental: Iterable[str],
+    ) -> None:
+        self._units = units
+        self._ml_per_unit = ml_per_unit
+        self._words = words
+        self._elemental = frozenset(elemental)
+        named = "|".join(map(re.escape, words))
+        between = "|".join(map(re.escape, joiners))
+        written = [word for word in (*units, *ml_per_unit) if word.isalpha()]
+        unit = rf"(?:{'|'.join(sorted(written, key=len, reverse=True))})\b"
+        self._amount = re.compile(
+            rf"{_ALONE}(?P<value>{_NUMBER}|\b(?:{named})\b)(?: ?\([a-z0-9 /.-]{{1,12}}\))?"
+            rf"(?: ?(?:{between}) ?(?P<upper>{_NUMBER}|\b(?:{named})\b))?"
+            rf"(?: (?:of )?an?)? ?(?P<unit>{unit}){_NOT_PER}",
+            re.ASCII,
+        )
+
+    def of(self, text: str) -> dict[str, set[Decimal]]:
+        """The amounts that a text names, by unit; of a range its upper end."""
+        found: dict[str, set[Decimal]] = {}
+        for match in self._amount.finditer(text):
+            value, unit = self._number(match["upper"] or match["value"]), match["unit"]
+            if unit in self._ml_per_unit:
+                value, unit = value * self._ml_per_unit[unit], "ml"
+            found.setdefault(self._units.get(unit, unit), set()).add(value)
+        return found
+
+    def total(self, text: str) -> Decimal | None:
+        """The mg that all tablets of an intake hold together: "2 tablets (800 mg total)"."""
+        found = {
+            number_of(m["value"]) * (_MG if m["unit"] == "g" else 1) for m in _TOTAL.finditer(text)
+        }
+        return found.pop() if len(found) == 1 else None
+
+    def elemental(self, text: str) -> set[Decimal] | None:
+        """The mg that a text calls elemental; `None` if it does not use the word."""
+        tokens = _WORD.findall(text)
+        places = [at for at, token in enumerate(tokens) if token in self._elemental]
+        if not places:
+            return None
+        found = set()
+        for at in places:
+            before, after = reversed(tokens[:at][-4:]), iter(tokens[at + 1 : at + 5])
+            for near in (before, after):
+                number = next((token for token in near if token not in _BETWEEN), "")
+                if number[:1].isdigit():
+                    found.add(number_of(number))
+        return found
+
+    def _number(self, written: str) -> Decimal:
+        return self._words[written] if written in self._words else number_of(written)
+
+
+def strengths(text: str) -> set[Decimal]:
+    """The strengths in mg that a text names."""
+    return {number_of(m["value"]) for m in _STRENGTH.finditer(text)}
+
+
+def names_strength(text: str) -> bool:
+    """Whether a text names a strength, even if it cannot be read: "1 000 mg"."""
+    return _ANY_STRENGTH.search(text) is not None
+
+
+def mg_per_ml(text: str) -> Decimal | None:
+    """The one strength of a liquid that a text names: "400 mg/5 mL"."""
+    found = {number_of(m["mg"]) / Decimal(m["ml"] or 1) for m in _IN_VOLUME.finditer(text)}
+    return found.pop() if len(found) == 1 else None
+
+
+def number_of(written: str) -> Decimal:
+    """A number as it is written: "2", "1,000", "0.5", "0,5", "1/2", "1 1/2"."""
+    *whole, last = written.split()
+    above, _, below = last.partition("/")
+    parts = _decimal(below) if below else Decimal(1)
+    part = _decimal(above) / parts if parts else Decimal(0)
+    return part + sum(map(Decimal, whole))
+
+
+def _decimal(written: str) -> Decimal:
+    """A comma before one or two digits is a decimal comma, others part the thousands."""
+    before, comma, after = written.rpartition(",")
+    if comma and len(after) in (1, 2) and "," not in before and "." not in written:
+        return Decimal(f"{before}.{after}")
+    return Decimal(written.replace(",", ""))
+
+
+__all__ = ["Amounts", "mg_per_ml", "names_strength", "number_of", "strengths"]

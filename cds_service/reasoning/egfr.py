@@ -1,0 +1,316 @@
+"""Kidney results as eGFR: which one counts, what disagrees with it, what cannot be used (SPEC 3.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import msgspec
+
+from cds_service.chart import dates, quantities
+from cds_service.chart.chart import Chart
+from cds_service.chart.evidence import Evidence
+from cds_service.chart.labs import LabResult, newest_first
+from cds_service.chart.patient import Person
+from cds_service.chart.quantities import Measured
+from cds_service.knowledge.parameters import CkdEpi2021, Egfr, Parameters
+
+REPORTED, COMPUTED = "eGFR", "creatinine"
+_FIRST, _LAST = 0, 99
+"""Preferences before and after those of the LOINC codes of eGFR."""
+_REPORTED_SET = "lab_egfr"
+_FLIPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
+"""A bound on creatinine is the other bound on the eGFR."""
+
+
+class Gfr(msgspec.Struct, frozen=True):
+    """One kidney result as eGFR, reported or computed (`basis`), in mL/min/{1.73_m2}.
+
+    `bound` is "<" where only an upper bound is known. `when` orders results; of results of one moment
+    that of the lowest `preference` counts: that of the LOINC code, a computed one last. `text` is how
+    the value is said.
+    """
+
+    value: Decimal
+    when: dates.When
+    evidence: Evidence
+    basis: str
+    text: str
+    preference: int
+    bound: str = ""
+
+
+class Unusable(msgspec.Struct, frozen=True):
+    """A kidney result on file that cannot be used; the note of its evidence says why."""
+
+    when: dates.When
+    evidence: Evidence
+    preference: int
+
+
+class Results(msgspec.Struct, frozen=True):
+    """What the kidney results of a chart come to.
+
+    `latest` is the one that counts. `conflicting` are results of the same time that disagree with
+    it, the worse first; `latest` is the worst of them. `unusable` may be newer than all of them.
+    `is_open` is true where the dates do not say which result is the newest, and it matters.
+    """
+
+    latest: Gfr | None = None
+    conflicting: tuple[Gfr, ...] = ()
+    unusable: Unusable | None = None
+    is_open: bool = False
+
+
+def ckd_epi_2021(
+    creatinine_mg_dl: Decimal, age: int, sex: str, coefficients: CkdEpi2021
+) -> Decimal:
+    """eGFR in mL/min/{1.73_m2} by the CKD-EPI 2021 creatinine equation (Inker 2021, R11).
+
+    Creatinine in mg/dL, age in years, sex "female" or "male".
+    """
+    female = sex == "female"
+    kappa = coefficients.kappa_female if female else coefficients.kappa_male
+    alpha = coefficients.alpha_female if female else coefficients.alpha_male
+    ratio = creatinine_mg_dl / kappa
+    one = Decimal(1)
+    egfr = (
+        coefficients.factor
+        * min(ratio, one) ** alpha
+        * max(ratio, one) ** coefficients.beta
+        * coefficients.age_base**age
+    )
+    return egfr * coefficients.female_factor if female else egfr
+
+
+def kidney_results(chart: Chart) -> Results:
+    """The result that counts, what disagrees with it, and what may be newer but cannot be used."""
+    limits = chart.knowledge.parameters.egfr
+    results = all_results(chart, as_far_as_usable=True)
+    deciders = _deciders([r for r in results if isinstance(r, Gfr)], limits)
+    unread = (
+        Unusable(u.when, u.evidence, _FIRST if _REPORTED_SET in u.set_ids else _LAST)
+        for u in chart.kidney_labs.unread
+    )
+    # Where the dates leave it open which one counts, the lowest is the safer reading.
+    latest = min(deciders, key=_value, default=None)
+    unusable = _unusable_newer((*results, *unread), latest)
+    if latest is None:
+        return Results(unusable=unusable)
+    is_open = any(_border_between(r.value, latest.value, limits) for r in deciders)
+    worst, *others = sorted((latest, *_conflicting(chart, latest)), key=_value)
+    return Results(worst, tuple(others), unusable, is_open)
+
+
+def _value(result: Gfr) -> Decimal:
+    return result.value
+
+
+def all_results(chart: Chart, as_far_as_usable: bool = False) -> list[Gfr | Unusable]:
+    """eGFR and creatinine results, newest first.
+
+    With `as_far_as_usable` only as far back as the newest usable one of each.
+    """
+    results = newest_first(chart.kidney_labs.results)
+    reported = [r for r in results if r.set_id == _REPORTED_SET]
+    sampled = [r for r in results if r.set_id != _REPORTED_SET]
+    read = _until_usable if as_far_as_usable else _each
+    return [*read(reported, chart), *read(sampled, chart)]
+
+
+def _each(results: Iterable[LabResult], chart: Chart) -> Iterator[Gfr | Unusable]:
+    for result in results:
+        gfr = _as_gfr(result, chart)
+        if gfr is not None:
+            yield gfr
+
+
+def _until_usable(results: Iterable[LabResult], chart: Chart) -> Iterator[Gfr | Unusable]:
+    """Reads results until what is left is surely older than a usable one."""
+    bar: datetime | None = None
+    for result in results:
+        if bar is not None and result.when.latest < bar:
+            return
+        gfr = _as_gfr(result, chart)
+        if gfr is None:
+            continue
+        yield gfr
+        if isinstance(gfr, Gfr):
+            bar = max(bar, result.when.earliest) if bar else result.when.earliest
+
+
+def _as_gfr(result: LabResult, chart: Chart) -> Gfr | Unusable | None:
+    """A result as eGFR; `None` where it is a creatinine that does not count at the patient's age."""
+    parameters = chart.knowledge.parameters
+    if result.set_id == _REPORTED_SET:
+        return _reported(result, parameters)
+    return _computed(result, chart.person, parameters)
+
+
+def _unusable(result: LabResult, evidence: Evidence, why: str) -> Unusable:
+    noted = msgspec.structs.replace(evidence, note=f"cannot be used: {why}")
+    return Unusable(result.when, noted, _preference(result))
+
+
+def _preference(result: LabResult) -> int:
+    return result.entry.preference if result.set_id == _REPORTED_SET else _LAST
+
+
+def _reported(result: LabResult, parameters: Parameters) -> Gfr | Unusable:
+    limits = parameters.egfr
+    measured, why, evidence = result.read()
+    if measured is None:
+        return _unusable(result, evidence, why)
+    if measured.unit not in (quantities.EGFR, ""):
+        return _unusable(result, evidence, "has a unit that is not one of eGFR")
+    if not limits.plausible_min <= measured.value <= limits.plausible_max:
+        return _unusable(result, evidence, "is not plausible")
+    text = f"{measured.comparator}{said(measured.value)}"
+    value, bound = _bounded(measured.value, measured.comparator, limits)
+    if value is None:
+        return _unusable(result, evidence, "its comparator leaves the value open")
+    return Gfr(value, result.when, evidence, REPORTED, text, _preference(result), bound)
+
+
+def _bounded(value: Decimal, comparator: str, limits: Egfr) -> tuple[Decimal | None, str]:
+    """The value that a comparator leaves (SPEC 3.1): ">60" is 60, "<15" is 14.9, ">45" is nothing.
+
+    "<60" says at most MODERATE, not how low: it is kept as an upper bound. "<90" says nothing.
+    """
+    if comparator == "":
+        return value, ""
+    if comparator in (">", ">="):
+        return (value, "") if value >= limits.greater_than_usable_from else (None, "")
+    if comparator in ("<", "<=") and value <= limits.moderate_below:
+        bound = "" if value <= limits.severe_below else "<"
+        return value - limits.comparator_below_offset, bound
+    return None, ""
+
+
+def _computed(result: LabResult, person: Person, parameters: Parameters) -> Gfr | Unusable | None:
+    """eGFR from a creatinine; `None` where the equation is not for this patient's age.
+
+    Under 18 at sampling only a reported eGFR counts. Where the age is not exact, the higher one
+    is taken: it gives the lower eGFR.
+    """
+    day = result.when.first_day if result.when.written else None
+    youngest = person.age_at_least(day) if day is not None else None
+    oldest = person.age_at_most(day) if day is not None else None
+    if youngest is not None and youngest < parameters.creatinine.min_age_for_equation:
+        return None
+    measured, why, evidence = result.read()
+    if measured is None:
+        return _unusable(result, evidence, why)
+    mg_dl = _creatinine_mg_dl(measured, result.entry.default_unit, parameters)
+    if mg_dl is None:
+        return _unusable(result, evidence, "has no plausible value in a unit of creatinine")
+    if oldest is None or not person.sex:
+        return _unusable(result, evidence, "the equation needs sex, and age at sampling")
+    egfr = ckd_epi_2021(mg_dl, oldest, person.sex, parameters.ckd_epi_2021)
+    comparator = _FLIPPED.get(measured.comparator, measured.comparator)
+    value, bound = _bounded(egfr, comparator, parameters.egfr)
+    if value is None:
+        return _unusable(result, evidence, "its comparator leaves the value open")
+    return Gfr(value, result.when, evidence, COMPUTED, said(value), _preference(result), bound)
+
+
+def _creatinine_mg_dl(
+    measured: Measured, default_unit: str, parameters: Parameters
+) -> Decimal | None:
+    """The value in mg/dL; `None` where its unit is none of creatinine, or it is not plausible."""
+    limits = parameters.creatinine
+    per_mg_dl = {
+        quantities.MG_DL: Decimal(1),
+        quantities.UMOL_L: limits.umol_l_per_mg_dl,
+        quantities.MMOL_L: limits.umol_l_per_mg_dl / 1000,
+    }.get(default_unit if measured.unit == "" else measured.unit or "")
+    if per_mg_dl is None:
+        return None
+    mg_dl = measured.value / per_mg_dl
+    return mg_dl if limits.plausible_min_mg_dl <= mg_dl <= limits.plausible_max_mg_dl else None
+
+
+def said(value: Decimal) -> str:
+    """A value for display, with one decimal at most, and never rounded up: 59.96 reads 59.9."""
+    if value == value.to_integral_value():
+        return f"{value.to_integral_value():f}"
+    return f"{value.quantize(Decimal('0.1'), rounding='ROUND_DOWN'):f}"
+
+
+def _deciders(usable: list[Gfr], limits: Egfr) -> list[Gfr]:
+    """The results that may be the one that counts: one, unless dates are not exact.
+
+    That is the newest eGFR, unless the newest creatinine is clearly newer (SPEC 3.1).
+    """
+    reported = _newest([r for r in usable if r.basis == REPORTED])
+    computed = _newest([r for r in usable if r.basis == COMPUTED])
+    if not reported or not computed:
+        return reported or computed
+    lead = timedelta(hours=limits.creatinine_newer_hours)
+    newest_egfr = max(r.when.earliest for r in reported)
+    newest_creatinine = max(r.when.earliest for r in computed)
+    return [
+        *(r for r in reported if newest_creatinine - r.when.latest <= lead),
+        *(r for r in computed if r.when.latest - newest_egfr > lead),
+    ]
+
+
+def _newest(results: list[Gfr]) -> list[Gfr]:
+    """The results that may be the newest; of one moment the preferred code, then the lowest value."""
+    bar = max((r.when.earliest for r in results), default=None)
+    found = [r for r in results if bar is not None and r.when.latest >= bar]
+    if len({(r.when.earliest, r.when.latest) for r in found}) == 1:
+        return [min(found, key=lambda r: (r.preference, r.value))]
+    return found
+
+
+def _unusable_newer(results: Iterable[Gfr | Unusable], latest: Gfr | None) -> Unusable | None:
+    """The newest result that cannot be used, if it may come before the one that counts."""
+    found = [r for r in results if isinstance(r, Unusable) and _may_come_first(r, latest)]
+    return max(found, key=lambda r: (r.when.latest, r.evidence.resource), default=None)
+
+
+def _may_come_first(result: Unusable, latest: Gfr | None) -> bool:
+    """Whether it may be newer, or of the same moment and of a test that would be preferred."""
+    if latest is None or result.when.latest > latest.when.earliest:
+        return True
+    same = result.when.latest == latest.when.earliest
+    return same and result.preference < latest.preference
+
+
+def _conflicting(chart: Chart, latest: Gfr) -> Iterator[Gfr]:
+    """Results of the same time that disagree with the one that counts (SPEC 12.2 N-3, 12.7.19)."""
+    limits = chart.knowledge.parameters.egfr
+    for result in chart.kidney_labs.results:
+        if _is_compared(result, latest, limits):
+            other = _as_gfr(result, chart)
+            if isinstance(other, Gfr) and _disagree(other.value, latest.value, limits):
+                yield other
+
+
+def _is_compared(result: LabResult, latest: Gfr, limits: Egfr) -> bool:
+    """A reported and a computed value within 24 hours of each other, or two creatinines of one day.
+
+    Where a date is not exact it is enough that this may be so.
+    """
+    reported = result.set_id == _REPORTED_SET
+    when, other = result.when, latest.when
+    if reported and latest.basis == REPORTED:
+        return False
+    if reported or latest.basis == REPORTED:
+        apart = max(when.earliest - other.latest, other.earliest - when.latest)
+        return apart <= timedelta(hours=limits.conflict_hours)
+    return when.first_day <= other.last_day and other.first_day <= when.last_day
+
+
+def _disagree(one: Decimal, other: Decimal, limits: Egfr) -> bool:
+    """Whether two values are of different classes, and too far apart for two methods."""
+    lower, higher = sorted((one, other))
+    apart = (higher - lower) * 100 > limits.conflict_percent * higher
+    return apart and _border_between(lower, higher, limits)
+
+
+def _border_between(one: Decimal, other: Decimal, limits: Egfr) -> bool:
+    lower, higher = sorted((one, other))
+    return any(lower < border <= higher for border in (limits.severe_below, limits.moderate_below))

@@ -1,0 +1,63 @@
+"""What a check of an order, or of the magnesium that is taken, has found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TypeVar
+
+import msgspec
+
+from cds_service.chart.evidence import Evidence, Fact
+from cds_service.chart.medications import MedicationUse
+from cds_service.knowledge.model import HazardRow, SafetyRow
+from cds_service.reasoning.decision import Caution
+
+Row = TypeVar("Row", SafetyRow, HazardRow)
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """That a check fired: the evidence, what fills the card, and how serious it is here.
+
+    `grades` are names of what else was found; the rows of the policy decide what follows from
+    them. `indicator` is set only where the check itself decides it.
+    """
+
+    fact: str
+    evidence: tuple[Evidence, ...]
+    values: dict[str, str] = {}
+    grades: frozenset[str] = frozenset()
+    indicator: str = ""
+    cautions: tuple[Caution, ...] = ()
+    also: tuple[Fact, ...] = ()
+
+
+def from_fact(fact: Fact) -> Finding | None:
+    """A finding that rests on one fact; nothing where the chart does not show it."""
+    if not fact.present:
+        return None
+    return Finding(fact.id, fact.evidence, {"finding": fact.evidence[0].display or ""})
+
+
+def row_for(rows: Iterable[Row], finding: Finding) -> Row | None:
+    """The first row whose grade was found."""
+    return next((r for r in rows if not r.grade or r.grade in finding.grades), None)
+
+
+def marks(uses: Iterable[MedicationUse]) -> tuple[Caution, ...]:
+    """What is to be said of magnesium that counts as taken although something speaks against it.
+
+    An order that is years old, a status that is not clear, a code that contradicts its words.
+    """
+    found: dict[tuple[str, str], Caution] = {}
+    for use in uses:
+        product = {"product": use.label}
+        lines = (
+            (use.old, "M9", product | {"since": use.since.written if use.since else ""}),
+            (use.status_unclear, "U6", product),
+            (use.contradictory, "U13", product),
+        )
+        for holds, caution_id, values in lines:
+            if holds:
+                caution = Caution(caution_id, values, (use.evidence,))
+                found.setdefault((caution_id, use.label.lower()), caution)
+    return tuple(found.values())

@@ -1,0 +1,100 @@
+"""A magnesium order in its session: its dose, and what it adds to (SPEC 4.3, 11.6, 12.4 M-14)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+
+from cds_service.chart.dosage import DailyDose
+from cds_service.chart.medications import MedicationUse
+from cds_service.chart.subject import bare_id
+from cds_service.reasoning.findings import Findings, subtype_of
+from cds_service.reasoning.orders import Draft, Drafts, replaced
+
+
+class MagnesiumOrder:
+    """A draft order of an oral magnesium product, in its session."""
+
+    def __init__(
+        self, draft: Draft, use: MedicationUse, findings: Findings, drafts: Drafts
+    ) -> None:
+        self.draft = draft
+        self.use = use
+        self.findings = findings
+        self.drafts = drafts
+        self.subtype = subtype_of(use)
+        self.knowledge = findings.chart.knowledge
+        self.parameters = self.knowledge.parameters
+        self.dose = findings.dose_of(use)
+        self.gone = replaced(drafts)
+
+    @cached_property
+    def drafted(self) -> list[Draft]:
+        """The other supplement orders of the session. Of two that are both asked about, the later
+        names the earlier, so that a pair is named once."""
+        supplements = [d for d in self.drafts.new if d.use is not None and is_supplement(d.use)]
+        before = supplements[: supplements.index(self.draft)] if self.draft in supplements else []
+        others = [d for d in supplements if d is not self.draft]
+        return [d for d in others if d in before or not d.selected]
+
+    @cached_property
+    def _counted(self) -> list[tuple[Draft, MedicationUse]]:
+        others = ((d, d.use) for d in self.drafted if d.use is not None)
+        return [(self.draft, self.use), *others]
+
+    @cached_property
+    def _taken(self) -> list[MedicationUse]:
+        """Scheduled supplements taken now, but for those that a draft changes or stops."""
+        changed = {d.ref.reference for d in self.drafts.orders if d.ref.reference}
+        return [u for u in self.findings.supplements if u.reference not in changed]
+
+    @cached_property
+    def duplicated(self) -> list[MedicationUse]:
+        """Supplements beside which this order is a duplicate: none that it orders again."""
+        again = {u.reference for one in self._counted for u in renewed(*one, self._taken)}
+        taken = [u for u in self._taken if u.reference not in again]
+        return [*taken, *(d.use for d in self.drafted if d.use is not None)]
+
+    @cached_property
+    def added_to(self) -> list[MedicationUse]:
+        """Supplements to which the dose of this order adds.
+
+        A renewal replaces one order, the one it names or the newest of the same product.
+        """
+        left = list(self._taken)
+        for draft, ordered in self._counted:
+            for use in renewed(draft, ordered, left)[:1]:
+                left.remove(use)
+        return [*left, *(d.use for d in self.drafted if d.use is not None)]
+
+    def doses_of(self, uses: Iterable[MedicationUse]) -> list[DailyDose]:
+        """The daily elemental dose of this order, then those of others."""
+        return [self.dose, *(self.findings.dose_of(u) for u in uses)]
+
+
+def renewed(
+    draft: Draft, use: MedicationUse, taken: Sequence[MedicationUse]
+) -> list[MedicationUse]:
+    """The current orders that a draft orders again, the one it names first (SPEC 12.4 M-14).
+
+    The same ingredient and `priorPrescription`, or the same product code.
+    """
+    prior = _prior(draft)
+    named = [u for u in taken if prior and u.reference == prior and same_drug(u, use)]
+    return [*named, *(u for u in taken if u not in named and u.product_codes & use.product_codes)]
+
+
+def same_drug(one: MedicationUse, other: MedicationUse) -> bool:
+    """Whether two orders are of the same ingredients, as far as these are known."""
+    ingredients = set(one.drug.ingredients)
+    return bool(ingredients) and ingredients == set(other.drug.ingredients)
+
+
+def _prior(draft: Draft) -> str:
+    prior = draft.order.priorPrescription
+    return f"MedicationRequest/{bare_id(prior.reference)}" if prior and prior.reference else ""
+
+
+def is_supplement(use: MedicationUse) -> bool:
+    """Whether it is a magnesium supplement by mouth."""
+    return use.oral and subtype_of(use) == "supplement"

@@ -1,0 +1,285 @@
+"""The checks of a magnesium order, each by the id of its card (SPEC 6.4, 4.2, 4.3, 11, 12.4).
+
+Which check is made for which kind of product, how serious it is and what it offers stands in the
+table `order_safety` of the policy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+
+from cds_service.chart.chart import State
+from cds_service.chart.dosage import DailyDose
+from cds_service.chart.medications import MedicationUse
+from cds_service.knowledge.drugs import COMBINATION, SPARING
+from cds_service.reasoning import renal_risk
+from cds_service.reasoning.decision import KidneyClass
+from cds_service.reasoning.finding import Finding, from_fact, marks
+from cds_service.reasoning.findings import Findings, drug_words
+from cds_service.reasoning.interactions import Interacting, interacting, partner_of
+from cds_service.reasoning.magnesium_order import MagnesiumOrder
+from cds_service.reasoning.suggest import recheck
+
+REDUCED = (KidneyClass.MODERATE, KidneyClass.SEVERE)
+
+
+def said(mg: Decimal | None) -> str:
+    """A dose as it is said: no decimals, rounded up, so that 500.4 does not read 500."""
+    return "" if mg is None else f"{mg.to_integral_value(rounding='ROUND_CEILING'):f}"
+
+
+def up_to(doses: Iterable[DailyDose]) -> str:
+    """ "yes" where a dose may be that of the salt, so that the amount is an upper bound (N-7)."""
+    return "yes" if any(d.up_to for d in doses) else ""
+
+
+def _renal_critical(order: MagnesiumOrder) -> Finding | None:
+    kidney = order.findings.kidney
+    if kidney.kidney_class is not KidneyClass.SEVERE:
+        return None
+    evidence = (kidney.evidence,) if kidney.evidence else ()
+    # What interacts in this kidney class alone is a line of this card, not a card of its own.
+    lines = tuple(i.caution() for i in _interacting(order) if i.kidney_bound)
+    return Finding("kidney", evidence, {"renal_reason": kidney.reason}, cautions=lines)
+
+
+def _hypermagnesaemia(order: MagnesiumOrder) -> Finding | None:
+    fact = order.findings.hypermagnesaemia
+    if not fact.present:
+        return None
+    grades = frozenset({"slight"} if order.findings.slightly_high else ())
+    mg = order.findings.magnesium.text if order.findings.magnesium_high else ""
+    return Finding(fact.id, fact.evidence, {"mg": mg}, grades)
+
+
+def _allergy(order: MagnesiumOrder) -> Finding | None:
+    allergy = from_fact(order.findings.allergy)
+    if allergy is not None:
+        return allergy
+    gut = order.findings.gut_intolerance
+    if not gut.present:
+        return None
+    values = {"finding": gut.evidence[0].display or ""}
+    return Finding(gut.id, gut.evidence, values, frozenset({"gut"}))
+
+
+def _renal_caution(order: MagnesiumOrder) -> Finding | None:
+    kidney = order.findings.kidney
+    if kidney.kidney_class is not KidneyClass.MODERATE:
+        return None
+    by_gfr = kidney.basis in ("eGFR", "creatinine")
+    scheduled = order.subtype == "supplement"
+    evidence = (kidney.evidence,) if kidney.evidence else ()
+    return Finding(
+        "kidney",
+        evidence,
+        {"egfr": kidney.egfr_text if by_gfr else ""},
+        cautions=recheck(order.findings) if scheduled else (),
+    )
+
+
+def _renal_unknown(order: MagnesiumOrder) -> Finding | None:
+    findings = order.findings
+    if findings.kidney.kidney_class is not KidneyClass.UNKNOWN:
+        return None
+    present = [f for f in findings.renal_risks if f.present]
+    return Finding(
+        "renal_risk",
+        tuple(e for f in present for e in f.evidence[:1]),
+        {"features": ", ".join(f.id for f in present)},
+        _grades_of_unknown_kidneys(findings),
+    )
+
+
+def _grades_of_unknown_kidneys(findings: Findings) -> frozenset[str]:
+    """What makes unknown kidney function worse: a result that cannot be used, a risk (N-2, M-4)."""
+    age, limit = findings.oldest_age, findings.chart.knowledge.parameters.age
+    old = age is not None and age >= limit.laxative_unknown_kidney
+    chart = findings.chart
+    unread = chart.problems.unread_of("renal")
+    # Of results that were withheld or lost the newest may be missing (SPEC 12.7.1).
+    sent = chart.content("kidneyLabs").state is not State.MISSING
+    in_part = sent and bool(chart.gaps("kidneyLabs"))
+    holds = {
+        "unusable": "unusable_newer" in findings.kidney.flags,
+        "risk": findings.renal_risk or in_part,
+        "kidney_risk": old or bool(unread) or renal_risk.kidney_history(chart).present,
+    }
+    return frozenset(grade for grade, found in holds.items() if found)
+
+
+def _av_block(order: MagnesiumOrder) -> Finding | None:
+    return from_fact(order.findings.heart_block)
+
+
+def _neuromuscular(order: MagnesiumOrder) -> Finding | None:
+    return from_fact(order.findings.neuromuscular)
+
+
+def _bowel(order: MagnesiumOrder) -> Finding | None:
+    return from_fact(order.findings.bowel_obstruction)
+
+
+def _dose(order: MagnesiumOrder) -> Finding | None:
+    """This order with the supplements taken and the drafts before it (SPEC 4.3, 11.6)."""
+    others = order.added_to
+    doses = order.doses_of(others)
+    total = sum((d.mg for d in doses if d.mg is not None), Decimal(0))
+    if total <= order.parameters.dose.max_mg:
+        return None
+    current = sum((d.mg for d in doses[1:] if d.mg is not None), Decimal(0))
+    return Finding(
+        "current_magnesium",
+        tuple(u.evidence for u in others),
+        {
+            "dose": said(total),
+            "ordered": said(order.dose.mg),
+            "current": said(current) if current else "",
+            "up_to": up_to(d for d in doses if d.mg is not None),
+        },
+        cautions=marks(others),
+    )
+
+
+def _dose_unknown(order: MagnesiumOrder) -> Finding | None:
+    """Words of a dose that cannot be read, where the dose matters (SPEC 12.2 N-6)."""
+    dose = order.dose
+    unread = dose.mg is None and (bool(dose.said) or order.use.dosages is None)
+    taken = [u for u in order.findings.oral_magnesium if u.reference not in order.gone]
+    matters = order.findings.kidney.kidney_class is not KidneyClass.NORMAL or bool(taken)
+    return Finding("dose", (), {"text": dose.said}) if unread and matters else None
+
+
+def _duplicate(order: MagnesiumOrder) -> Finding | None:
+    others = order.duplicated
+    if not others:
+        return None
+    doses = order.doses_of(others)
+    known = [d.mg for d in doses if d.mg is not None]
+    total = said(sum(known, Decimal(0))) if len(known) == len(doses) else ""
+    return Finding(
+        "current_magnesium",
+        tuple(u.evidence for u in others),
+        {"product": drug_words(others[0]), "dose": total, "up_to": up_to(doses)},
+        cautions=marks(others),
+    )
+
+
+def _age(order: MagnesiumOrder) -> Finding | None:
+    age, limits = order.findings.age, order.parameters.age
+    if age is None:
+        unknown = {"age": "", "limit": ""}
+        return Finding("age", (), unknown) if order.subtype == "supplement" else None
+    if age >= limits.adult:
+        return None
+    limit = _child_limit(order, age)
+    above = limit is None or (order.dose.mg is not None and order.dose.mg > limit)
+    holds = {"above": above, "small_child": age < limits.laxative_from_years}
+    return Finding(
+        "age",
+        order.findings.adult.evidence,
+        {"age": str(age), "limit": said(limit)},
+        frozenset(grade for grade, found in holds.items() if found),
+    )
+
+
+def _child_limit(order: MagnesiumOrder, age: int) -> Decimal | None:
+    """The upper level of an age; there is none below one year."""
+    bands = sorted(order.parameters.dose.upper_level_child.values(), key=lambda b: b.from_age)
+    limit = None
+    for band in bands:
+        if age >= band.from_age:
+            limit = band.mg
+    return limit
+
+
+def _pregnancy(order: MagnesiumOrder) -> Finding | None:
+    finding = from_fact(order.findings.pregnancy)
+    if finding is None:
+        return None
+    doses = order.doses_of(order.added_to)
+    total = sum((d.mg for d in doses if d.mg is not None), Decimal(0))
+    above = total > order.parameters.dose.pregnancy_max_mg
+    return Finding(
+        finding.fact, finding.evidence, finding.values, frozenset({"above"} if above else ())
+    )
+
+
+def _interacting(order: MagnesiumOrder) -> list[Interacting]:
+    """Drugs taken, or ordered in the same session, that this magnesium interferes with."""
+    findings = order.findings
+    uses = [
+        *(u for u in findings.chart.medications if u.reference not in order.gone),
+        *(d.use for d in order.drafts.new if d.use is not None),
+    ]
+    return interacting(
+        uses, partner_of(order.use), order.knowledge.interactions, findings.kidney.kidney_class
+    )
+
+
+def _interaction(order: MagnesiumOrder) -> Finding | None:
+    """The drugs to be spaced; of an antacid or laxative those whose advice names it (SPEC 6.4)."""
+    supplement = order.subtype == "supplement"
+    items = [i for i in _interacting(order) if not i.kidney_bound and (supplement or i.named)]
+    return spaced(items)
+
+
+def spaced(items: list[Interacting]) -> Finding | None:
+    """One finding for all interacting drugs, each with its own advice, the worst first (S-5)."""
+    if not items:
+        return None
+    first = items[0]
+    return Finding(
+        "interacting_drug",
+        tuple(i.use.evidence for i in items),
+        {"drug": first.drug, "advice": first.advice},
+        indicator=first.indicator,
+        cautions=tuple(i.caution() for i in items),
+    )
+
+
+def _sparing(order: MagnesiumOrder) -> Finding | None:
+    """A K-sparing drug with reduced kidney function and a magnesium order (C3, 11.2)."""
+    if order.findings.kidney.kidney_class not in REDUCED:
+        return None
+    uses = [u for u in order.findings.sparing if u.reference not in order.gone]
+    uses += [d.use for d in order.drafts.new if d.use is not None and spares(d.use)]
+    return sparing_finding(order.findings, uses[0], uses) if uses else None
+
+
+def sparing_finding(
+    findings: Findings, named: MedicationUse, uses: Iterable[MedicationUse]
+) -> Finding:
+    """That a potassium-sparing drug and magnesium meet reduced kidney function."""
+    kidney = findings.kidney
+    by_gfr = kidney.basis in ("eGFR", "creatinine")
+    return Finding(
+        "k_sparing",
+        tuple(u.evidence for u in uses),
+        {"drug": drug_words(named), "egfr": kidney.egfr_text if by_gfr else ""},
+    )
+
+
+def spares(use: MedicationUse) -> bool:
+    """Whether a drug spares potassium and magnesium; fixed combinations count as such here."""
+    return use.oral and (use.of(SPARING) or use.of(COMBINATION))
+
+
+CHECKS: dict[str, Callable[[MagnesiumOrder], Finding | None]] = {
+    "rx-mg-renal-critical": _renal_critical,
+    "rx-mg-hypermag": _hypermagnesaemia,
+    "rx-mg-allergy": _allergy,
+    "rx-mg-renal-caution": _renal_caution,
+    "rx-mg-renal-unknown": _renal_unknown,
+    "rx-mg-avblock": _av_block,
+    "rx-mg-nmj": _neuromuscular,
+    "rx-mg-bowel": _bowel,
+    "rx-mg-dose": _dose,
+    "rx-mg-dose-unknown": _dose_unknown,
+    "rx-mg-duplicate": _duplicate,
+    "rx-mg-age": _age,
+    "rx-mg-pregnancy": _pregnancy,
+    "rx-mg-interaction": _interaction,
+    "rx-ksparing-ckd": _sparing,
+}

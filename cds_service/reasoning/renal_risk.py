@@ -1,0 +1,110 @@
+"""What makes kidney function that is not known, or known from long ago, a risk (SPEC 3.3, 12.2, 12.3).
+
+Each feature is a fact. One that could not be looked for is Unknown, and counts as a risk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from cds_service.chart.chart import Chart
+from cds_service.chart.conditions import Problem
+from cds_service.chart.evidence import Evidence, Fact, FactState, Gap, fact, in_order
+from cds_service.chart.medications import MedicationUse
+from cds_service.knowledge.drugs import COMBINATION, SPARING, WASTING
+
+MEDICATION_KEYS = ("medicationRequests", "medicationStatements")
+DIURETICS = (*sorted(WASTING), SPARING, COMBINATION, "diuretic_other_neutral")
+UNREAD = "has a kidney condition that cannot be read"
+_ANY_PAST = ("renal_ckd", "renal_aki")
+"""Sets whose diagnoses count for ever, whatever the code says about it (SPEC 3.3)."""
+
+
+def safety_problems(chart: Chart, set_id: str) -> list[Problem]:
+    """Active problems of a set, newest first, confirmed or not: safety conditions accept
+    provisional ones."""
+    found = {p.evidence[set_id]: p for p in chart.problems.of(set_id) if p.active}
+    return [found[evidence] for evidence in in_order(found)]
+
+
+def features(chart: Chart) -> tuple[Fact, ...]:
+    """The renal-risk features of SPEC 12.3 K-2: with one of them no dose is offered unseen."""
+    return (_diabetes(chart), *shorteners(chart))
+
+
+def shorteners(chart: Chart) -> Iterator[Fact]:
+    """The features with which a good result holds for a shorter time (SPEC 12.2 N-4).
+
+    They come one by one, those that cost least first: who asks may stop at the first that counts.
+    """
+    yield _age(chart)
+    yield _heart_failure(chart)
+    yield kidney_history(chart)
+    yield _medicine(chart, "diuretic", _is_diuretic)
+    yield _medicine(chart, "calcineurin inhibitor", _is_calcineurin_inhibitor)
+
+
+def kidney_history(chart: Chart) -> Fact:
+    """Any kidney disease on record: now, or in the past as far as its code says so (K-2)."""
+    found = [
+        *(p.evidence["renal_risk"] for p in chart.problems.of("renal_risk") if _counts(p)),
+        *(p.evidence[s] for s in _ANY_PAST for p in chart.problems.of(s) if p.past_event),
+        *chart.procedures.of("renal_risk"),
+    ]
+    unread = [Gap("conditions", UNREAD)] if chart.problems.unread_of("renal") else []
+    gaps = (*chart.gaps("conditions", "kidneyProcedures"), *unread)
+    return fact("kidney disease on record", found, gaps)
+
+
+def _counts(problem: Problem) -> bool:
+    """Whether a diagnosis of `renal_risk` counts: while active, some for ever (SPEC 12.3 K-2)."""
+    lasting = any(entry.past_counts for entry in problem.hits["renal_risk"])
+    return problem.active or (problem.past_event and lasting)
+
+
+def _age(chart: Chart) -> Fact:
+    oldest = chart.person.age_at_most(chart.today)
+    if oldest is None:
+        return Fact("age 65 or over", FactState.UNKNOWN, why="no usable birthDate")
+    old = oldest >= chart.knowledge.parameters.age.renal_risk
+    evidence = Evidence(chart.person.resource, value=str(oldest), unit="a", matched="value")
+    return fact("age 65 or over", [evidence] if old else [])
+
+
+def _diabetes(chart: Chart) -> Fact:
+    found = [
+        p.evidence["risk_diabetes"]
+        for p in safety_problems(chart, "risk_diabetes")
+        if "risk_diabetes_exclude" not in p.hits
+    ]
+    return fact("diabetes", found, chart.gaps("conditions"))
+
+
+def _heart_failure(chart: Chart) -> Fact:
+    found = [
+        p.evidence["risk_heart_disease"]
+        for p in safety_problems(chart, "risk_heart_disease")
+        if any("heart-failure" in entry.subtype for entry in p.hits["risk_heart_disease"])
+    ]
+    return fact("heart failure", found, chart.gaps("conditions"))
+
+
+def _medicine(chart: Chart, fact_id: str, counts: Callable[[MedicationUse], bool]) -> Fact:
+    found = [use.evidence for use in chart.medications if counts(use)]
+    unclear = [
+        Gap(key, f"has {use.label} with a status that is not clear")
+        for key, medications in zip(
+            MEDICATION_KEYS, (chart.requests, chart.statements), strict=True
+        )
+        for use in medications.unclear
+        if counts(use)
+    ]
+    return fact(fact_id, found, (*chart.gaps(*MEDICATION_KEYS), *unclear))
+
+
+def _is_diuretic(use: MedicationUse) -> bool:
+    return use.route != "injectable" and any(use.of(drug_class) for drug_class in DIURETICS)
+
+
+def _is_calcineurin_inhibitor(use: MedicationUse) -> bool:
+    return use.of("calcineurin_inhibitor") and use.route in ("oral", "injectable", "any")

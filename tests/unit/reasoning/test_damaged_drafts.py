@@ -1,0 +1,264 @@
+"""Draft orders that cannot be read, or not wholly: none is left out, and what is lost is named."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from cds_service.chart.chart import Chart
+from cds_service.reasoning.decide import concerns_nobody, decide
+from cds_service.reasoning.orders import (
+    NO_ORDER,
+    OTHER_FORM,
+    Drafts,
+    ordered_labs,
+    read_drafts,
+    reason_of,
+)
+from tests.support import fhir
+from tests.support.fhir import Resource
+from tests.unit.chart.reading import TODAY, chart
+
+GLYCINATE, TOPIRAMATE = "476818", "199888"
+MAGNESIUM = fhir.concept(GLYCINATE, "rxnorm", text="Magnesium glycinate 200 mg")
+MIGRAINE = fhir.concept("G43.009", "icd-10-cm")
+
+
+def order(**changes: Any) -> Resource:
+    usual = fhir.draft_order(GLYCINATE, dosage=fhir.dosage(200), id="d", text="Magnesium")
+    return {k: v for k, v in {**usual, **changes}.items() if v is not None}
+
+
+def read(*rows: Any, on: Chart | None = None, selections: Any = None) -> Drafts:
+    context = {"draftOrders": {"resourceType": "Bundle", "entry": list(rows)}}
+    if selections is None:
+        return read_drafts(on or chart(), context, all_selected=True)
+    return read_drafts(on or chart(), {**context, "selections": selections}, all_selected=False)
+
+
+def lost(*rows: Any) -> list[tuple[str, str]]:
+    """The elements of drafts that are named as not readable and leave them partly known."""
+    on = chart()
+    read(*rows, on=on)
+    return [(one.resource, one.element) for one in on.reader("draftOrders").lost]
+
+
+# ------------------------------------------------------------ entries that are no orders
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        None,
+        5,
+        "order",
+        [],
+        {},
+        {"resource": None},
+        {"resource": 5},
+        {"resource": []},
+        {"resource": {}},
+        {"resource": {"id": "d"}},
+        {"resource": {"resourceType": 5, "id": "d"}},
+        {"resource": {"resourceType": "MedicationRequst", "id": "d"}},
+        {"resource": {"resourceType": "MedicationOrder", "medicationCodeableConcept": MAGNESIUM}},
+        {"resource": {"resourceType": "MedicationPrescription"}},
+        {"resource": {"resourceType": "Bundle", "entry": []}},
+        {"fullUrl": "urn:uuid:1"},
+    ],
+)
+def test_an_entry_that_is_no_readable_order_is_an_order_nobody_can_identify(row: Any) -> None:
+    found = read(row, {"resource": order()})
+    assert [(d.unidentified, d.selected) for d in found.orders] == [(NO_ORDER, True), ("", True)]
+    assert [(g.key, g.why) for g in found.gaps] == [("draftOrders", NO_ORDER)]
+    assert lost(row) == [("entry 0", "")]
+
+
+@pytest.mark.parametrize(
+    "kind", ["ServiceRequest", "NutritionOrder", "DeviceRequest", "Task", "ProcedureRequest"]
+)
+def test_orders_of_other_things_are_readable(kind: str) -> None:
+    found = read({"resource": {"resourceType": kind, "id": "x", "status": 5}})
+    assert [d.unidentified for d in found.orders] == [""]
+    assert found.gaps == ()
+
+
+def test_what_cannot_be_read_may_be_magnesium_and_concerns_us() -> None:
+    for entry in (5, {"resource": {"resourceType": "MedicationOrder"}}):
+        context = {"draftOrders": {"entry": [entry]}}
+        assert not concerns_nobody("order-sign", chart(), context)
+    nutrition = {"resource": {"resourceType": "NutritionOrder"}}
+    assert concerns_nobody("order-sign", chart(), {"draftOrders": {"entry": [nutrition]}})
+
+
+@pytest.mark.parametrize(
+    ("selections", "selected"),
+    [
+        (["d"], [False, True]),
+        (["d", "gone"], [True, True]),
+        (["gone"], [True, False]),
+        ([], [True, False]),
+    ],
+)
+def test_what_is_selected_but_not_there_may_be_what_cannot_be_read(
+    selections: list[str], selected: list[bool]
+) -> None:
+    found = read(5, {"resource": order()}, selections=selections)
+    assert [d.selected for d in found.orders] == selected
+
+
+# ------------------------------------------------------------------ one element is odd
+
+
+@pytest.mark.parametrize(
+    ("changes", "element"),
+    [
+        ({"intent": 1}, "intent"),
+        ({"status": ["draft"]}, "status"),
+        ({"subject": "Patient/pat-1"}, "subject"),
+        ({"authoredOn": 2026}, "authoredOn"),
+        ({"doNotPerform": "no"}, "doNotPerform"),
+        ({"id": 5}, "id"),
+        ({"priorPrescription": "MedicationRequest/1"}, "priorPrescription"),
+        ({"reasonCode": MIGRAINE}, "reasonCode"),
+        ({"reasonReference": [{"reference": 5}]}, "reasonReference[0].reference"),
+        (
+            {"medicationCodeableConcept": {"coding": [None, *MAGNESIUM["coding"]]}},
+            "medicationCodeableConcept.coding[0]",
+        ),
+        (
+            {"medicationCodeableConcept": {**MAGNESIUM, "text": 5}},
+            "medicationCodeableConcept.text",
+        ),
+    ],
+)
+def test_the_rest_of_an_order_is_read_and_what_is_lost_is_named(
+    changes: Resource, element: str
+) -> None:
+    (draft,) = read({"resource": order(**changes)}).orders
+    assert draft.is_magnesium()
+    assert draft.unidentified == ""
+    name = "MedicationRequest (draft)" if "id" in changes else "MedicationRequest/d"
+    assert lost({"resource": order(**changes)}) == [(name, element)]
+
+
+def test_a_full_url_that_is_no_text_is_named() -> None:
+    row = {"fullUrl": 5, "resource": order()}
+    assert lost(row) == [("MedicationRequest/d", "fullUrl")]
+
+
+def test_what_ends_leaves_nothing_open() -> None:
+    ended = order(status="stopped", intent=1)
+    assert lost({"resource": ended}) == []
+    nameless = order(status="stopped", medicationCodeableConcept={"coding": [5]})
+    assert read({"resource": nameless}).gaps == ()
+
+
+@pytest.mark.parametrize(
+    "medication",
+    [
+        {"medicationCodeableConcept": 5},
+        {"medicationCodeableConcept": [MAGNESIUM]},
+        {"medicationCodeableConcept": {"coding": [5], "text": 5}},
+        {"medicationReference": 5},
+        {"medicationReference": {"reference": 5}},
+        {"medication": {"concept": MAGNESIUM}},  # FHIR R5
+        {"medicationCodeableReference": {"concept": MAGNESIUM}},
+    ],
+)
+def test_a_medication_in_a_form_that_cannot_be_read_is_nobodys_guess(medication: Resource) -> None:
+    (draft,) = read({"resource": order(**{"medicationCodeableConcept": None, **medication})}).orders
+    assert (draft.use, draft.unidentified) == (None, OTHER_FORM)
+
+
+def test_another_form_beside_the_one_that_is_read_does_not_matter() -> None:
+    (draft,) = read({"resource": order(medication={"concept": MAGNESIUM})}).orders
+    assert draft.is_magnesium()
+    water = order(medicationCodeableConcept={"text": "water"}, medication={})
+    (draft,) = read({"resource": water}).orders
+    assert (draft.use, draft.unidentified) == (None, "")
+
+
+def test_an_order_that_names_no_medication_is_listed_and_no_more() -> None:
+    on = chart()
+    found = read({"resource": order(medicationCodeableConcept=None)}, on=on)
+    assert found.gaps == ()
+    assert [(n.resource, n.element) for n in on.not_readable()] == [
+        ("MedicationRequest/d", "medication")
+    ]
+
+
+def test_a_dose_is_read_digit_by_digit() -> None:
+    amount = fhir.dosage(1)
+    amount["doseAndRate"][0]["doseQuantity"]["value"] = Decimal("200.10")
+    (draft,) = read({"resource": order(dosageInstruction=[amount])}).orders
+    assert draft.use is not None
+    assert draft.ref.resource["dosageInstruction"][0] == amount
+    assert lost({"resource": order(dosageInstruction=[amount])}) == []
+
+
+def test_an_order_nested_too_deeply_is_no_readable_order() -> None:
+    deep: Any = []
+    for _ in range(100_000):
+        deep = [deep]
+    try:
+        assert [d.unidentified for d in read({"resource": order(note=deep)}).orders] == [NO_ORDER]
+    finally:
+        while deep:  # or the interpreter would free it by recursion
+            deep = deep.pop()
+
+
+# ---------------------------------------------------------------------------- references
+
+
+def test_a_reason_may_refer_to_a_condition_of_any_bundle_of_the_call() -> None:
+    named = {"resourceType": "Condition", "id": "c", "code": MIGRAINE}
+    asked = order(reasonReference=[{"reference": "urn:uuid:reason"}])
+    beside = {"fullUrl": "urn:uuid:reason", "resource": named}
+    (draft,) = read({"resource": asked}, beside, on=(on := chart())).orders
+    assert reason_of(draft, on) == "migraine"
+    sent = chart(conditions={"resourceType": "Bundle", "entry": [beside]})
+    (draft,) = read({"resource": asked}, on=sent).orders
+    assert reason_of(draft, sent) == "migraine"
+    (draft,) = read({"resource": asked}, on=(nowhere := chart())).orders
+    assert reason_of(draft, nowhere) == "other"
+
+
+@pytest.mark.parametrize(
+    ("contained", "reason"),
+    [
+        ([{"resourceType": "Condition", "id": "c", "code": MIGRAINE}], "migraine"),
+        ([{"resourceType": "Condition", "id": "#c", "code": MIGRAINE}], "migraine"),
+        ([{"resourceType": "Condition", "id": "x", "code": MIGRAINE}], "other"),
+        ([5, {"resourceType": "Condition", "id": "c", "code": MIGRAINE}], "migraine"),
+        ([{"resourceType": "Condition", "id": "c", "code": 5}], "other"),
+        ("odd", "other"),
+    ],
+)
+def test_a_reason_may_refer_into_the_order(contained: Any, reason: str) -> None:
+    on = chart()
+    asked = order(reasonReference=[{"reference": "#c"}], contained=contained)
+    (draft,) = read({"resource": asked}, on=on).orders
+    assert reason_of(draft, on) == reason
+
+
+def test_a_test_whose_code_is_odd_is_no_test_known_to_be_ordered() -> None:
+    on = chart()
+    asked = {"resourceType": "ServiceRequest", "id": "s", "code": {"coding": [5], "text": 5}}
+    assert ordered_labs(read({"resource": asked}, on=on), on) == frozenset()
+    assert on.gaps("draftOrders") == ()
+    assert [n.element for n in on.not_readable()] == ["code.coding[0]", "code.text"]
+
+
+# -------------------------------------------------------------------------- what is said
+
+
+def test_the_decision_names_what_could_not_be_read_of_an_order() -> None:
+    egfr = fhir.observation(fhir.EGFR, 22, fhir.EGFR_UNIT, 10, today=TODAY)
+    context = {"draftOrders": {"entry": [{"resource": order(intent=1)}]}}
+    decision = decide("order-sign", chart({"kidneyLabs": [egfr]}), context)
+    assert [c.card for c in decision.cards] == ["rx-mg-renal-critical"]
+    assert "draftOrders" in {gap.key for gap in decision.gaps}
+    assert [(n.key, n.element) for n in decision.not_readable] == [("draftOrders", "intent")]
