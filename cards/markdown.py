@@ -11,10 +11,13 @@ from collections.abc import Iterable
 
 LONGEST_TEXT = 240
 ELLIPSIS = "…"
-_TAG_OPENING = re.compile(r"<+(?=[A-Za-z/!?])")
+_LONGEST_LOOKED_AT = 20 * LONGEST_TEXT
+"""Characters of a text that are looked at: far more than any place shows."""
+_TAG_OPENING = re.compile(r"<(?=[<A-Za-z/!?])")
 _ENTITIES = {"&": "&amp;", "<": "&lt;"}
-# A backslash keeps these text; "://", "www." and "@" would make a link by themselves.
-_SPECIAL = re.compile(r"[\\`*_\[\]~|$@<]|&(?=#?\w+;)|:(?=//)|(?<=\bwww)\.", re.IGNORECASE)
+# A backslash keeps these text. "://" and "@" would make a link by themselves, and in many renderers
+# so would "evil.example": a full stop with a letter directly behind it.
+_SPECIAL = re.compile(r"[\\`*_\[\]~|$@<]|&(?=#?\w{1,32};)|:(?=//)|\.(?=[^\W\d_])")
 # Digits with a full stop, or one of these signs, would begin a list, a heading or a quotation.
 _BLOCK_OPENING = re.compile(r"^(?:\d{1,9}(?=[.)](?:\s|$))|(?=[#+=>-]))")
 _URL_UNSAFE = {" ": "%20", "<": "%3C", ">": "%3E", "(": "%28", ")": "%29", "\\": "%5C"}
@@ -22,6 +25,7 @@ _URL_UNSAFE = {" ": "%20", "<": "%3C", ">": "%3E", "(": "%28", ")": "%29", "\\":
 
 def plain(text: str, limit: int = LONGEST_TEXT) -> str:
     """One line of printable text: no control, format or bidirectional characters, no tags."""
+    text = text[:_LONGEST_LOOKED_AT]
     if not text.isprintable():
         text = "".join(c if c.isprintable() else " " for c in text)
     line = " ".join(text.split())

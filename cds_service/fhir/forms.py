@@ -79,7 +79,7 @@ class Query(msgspec.Struct, frozen=True):
     @property
     def resource_type(self) -> str:
         """The type of resource that is asked for."""
-        return re.split(r"[/?]", self.template, maxsplit=1)[0]
+        return self.template.partition("?")[0].partition("/")[0]
 
 
 USUAL = _TEMPLATE.name

@@ -34,7 +34,7 @@ _WRITTEN: Final = re.compile(
     r"(?:/(?P<precision>year|month)"
     r"|T(?P<time>\d\d:\d\d(?::\d\d(?:\.\d{3})?)?)(?P<zone>Z|[+-]\d\d:\d\d)?)?"
 )
-_OFFSET: Final = re.compile(r"([+-]?\d+)(y|mo|w|d)")
+_OFFSET: Final = re.compile(r"([+-]?\d{1,6})(y|mo|w|d)")
 _PRECISION: Final = {"year": 4, "month": 7, None: 10}
 
 

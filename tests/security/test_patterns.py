@@ -8,9 +8,10 @@ without being named here.
 from __future__ import annotations
 
 import ast
-import importlib
-import pkgutil
+import json
 import re
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -20,8 +21,6 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PACKAGES = ("cds_service", "cards")
-# Modules that end the process, or start something, when they are imported.
-_NOT_IMPORTED = re.compile(r"__main__$|migrations")
 LENGTHS = (250, 1_000, 4_000, 16_000)
 LINEAR = 4.0
 SLACK = 2.5
@@ -31,39 +30,48 @@ LEAST_SECONDS = 0.004
 Pattern = re.Pattern[Any]
 
 
-def modules() -> Iterator[Any]:
-    for package in PACKAGES:
-        root = importlib.import_module(package)
-        yield root
-        for found in pkgutil.walk_packages(root.__path__, f"{package}."):
-            if not _NOT_IMPORTED.search(found.name):
-                yield importlib.import_module(found.name)
+_RECORD = """
+import importlib, json, pkgutil, re, sys
+made = {}
+compiled = re.compile
+def recorded(pattern, flags=0):
+    result = compiled(pattern, flags)
+    place = sys._getframe(1)
+    module = place.f_globals.get("__name__", "")
+    if module.startswith(PACKAGES):
+        made[result] = f"{module}:{place.f_lineno}"
+    return result
+re.compile = recorded
+for package in PACKAGES:
+    root = importlib.import_module(package)
+    for found in pkgutil.walk_packages(root.__path__, f"{package}."):
+        if "migrations" not in found.name and not found.name.endswith("__main__"):
+            importlib.import_module(found.name)
+from cds_service.knowledge.loader import load
+load()
+print(json.dumps([
+    [place, p.pattern if isinstance(p.pattern, str) else p.pattern.decode("latin-1"),
+     isinstance(p.pattern, str), p.flags & ~re.UNICODE.value]
+    for p, place in made.items()
+]))
+"""
 
 
 def patterns() -> dict[str, Pattern]:
-    """Each compiled pattern that a module of the product holds, by its place."""
-    found: dict[int, tuple[str, Pattern]] = {}
-    for module in modules():
-        for name, value in vars(module).items():
-            for place, pattern in _inside(f"{module.__name__}.{name}", value):
-                found.setdefault(id(pattern), (place, pattern))
-    return dict(found.values())
-
-
-def _inside(place: str, value: Any) -> Iterator[tuple[str, Pattern]]:
-    if isinstance(value, re.Pattern):
-        yield place, value
-    elif isinstance(value, (list, tuple, set, frozenset)):
-        for number, item in enumerate(value):
-            yield from _inside(f"{place}[{number}]", item)
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            yield from _inside(f"{place}[{key}]", item)
-    elif isinstance(value, type):
-        for name, item in vars(value).items():
-            yield from (
-                pair for pair in [(f"{place}.{name}", item)] if isinstance(item, re.Pattern)
-            )
+    """Each pattern that the product compiles when it is imported and its knowledge is loaded."""
+    done = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", f"PACKAGES = {PACKAGES!r}\n{_RECORD}"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found: dict[str, Pattern] = {}
+    for place, source, is_text, flags in json.loads(done.stdout):
+        pattern = re.compile(source if is_text else source.encode("latin-1"), flags)
+        number = sum(1 for other in found if other.startswith(place))
+        found[f"{place}-{number}" if number else place] = pattern
+    return found
 
 
 PATTERNS = patterns()
@@ -109,20 +117,27 @@ def seconds(action: Callable[[], object]) -> float:
     return min(taken)
 
 
-_SOURCES = "\n".join(
-    path.read_text(encoding="utf-8")
-    for package in PACKAGES
-    for path in (ROOT / package).rglob("*.py")
-)
-
-
 def methods(place: str) -> set[str]:
-    """How the product uses a pattern: a search begins at each character, a match at the first only."""
-    name = place.rpartition(".")[2].partition("[")[0]
-    found = set(
-        re.findall(rf"\b{name}\.(search|match|fullmatch|sub|finditer|findall|split)\b", _SOURCES)
+    """How the product uses a pattern: a search begins at each character, a match at the first only.
+
+    Found by the name that the line of its compilation gives it.
+    """
+    module, _, line = place.partition("-")[0].partition(":")
+    file = ROOT / f"{module.replace('.', '/')}.py"
+    if not file.is_file():
+        file = ROOT / module.replace(".", "/") / "__init__.py"
+    lines = file.read_text(encoding="utf-8").splitlines()
+    named = next(
+        (m[1] for at in range(int(line) - 1, -1, -1) if (m := _ASSIGNED.match(lines[at]))), ""
     )
+    sources = "\n".join(path.read_text(encoding="utf-8") for path in _FILES) if named else ""
+    found = set(re.findall(rf"\b{named}\.({_METHODS})\b", sources)) if named else set()
     return found or {"search", "fullmatch", "sub"}
+
+
+_ASSIGNED = re.compile(r"^\s*(?:self\.)?(\w+)(?:: [^=]+)? = ")
+_METHODS = "search|match|fullmatch|sub|finditer|findall|split"
+_FILES = [p for package in PACKAGES for p in sorted((ROOT / package).rglob("*.py"))]
 
 
 def uses(pattern: Pattern, names: Iterable[str]) -> Iterator[Callable[[str], object]]:
@@ -186,19 +201,19 @@ def test_there_are_patterns_to_look_at() -> None:
     assert any(isinstance(p.pattern, bytes) for p in PATTERNS.values())
 
 
-@pytest.mark.parametrize(
-    "path",
-    [p for package in PACKAGES for p in sorted((ROOT / package).rglob("*.py"))],
-    ids=lambda p: str(p.relative_to(ROOT)),
-)
+@pytest.mark.parametrize("path", _FILES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_patterns_are_compiled_where_they_are_found(path: Path) -> None:
-    """At the top of a module: a pattern inside a function would escape the tests above."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    for function in ast.walk(tree):
-        if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
-            for node in ast.walk(function):
-                named = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
-                if named and node.value.id == "re":
-                    assert node.attr in {"escape", "Pattern", "Match", "RegexFlag"}, (
-                        f"line {node.lineno}: re.{node.attr}"
-                    )
+    """When a module is imported or knowledge is loaded: one made for a call would escape these tests."""
+    allowed = {"escape", "Pattern", "Match", "RegexFlag", "ASCII", "IGNORECASE"}
+    if path.is_relative_to(ROOT / "cds_service" / "knowledge"):
+        allowed |= {"compile"}
+    for function in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            continue
+        for node in ast.walk(function):
+            if (
+                isinstance(node, ast.Attribute)
+                and isinstance(node.value, ast.Name)
+                and node.value.id == "re"
+            ):
+                assert node.attr in allowed, f"line {node.lineno}: re.{node.attr}"

@@ -45,9 +45,23 @@ def test_the_reader_sees_the_text_of_the_chart(text: str) -> None:
     assert shown(bullets([f"Migraine: {escape(text)}"])) == f"Migraine: {text}"
 
 
-def test_an_address_is_no_link_whatever_its_case() -> None:
-    for text in ("www.evil.example", "WWW.evil.example", "Www.evil.example"):
-        assert escape(text) == f"{text[:3]}\\{text[3:]}"
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("www.evil.example", "WWW.evil.example", "see evil.example now", "EVIL.COM/x?q=1"),
+        *("//evil.com", "https://evil.com", "ftp://evil.com", "mailto:a@evil.com", "a@evil.com"),
+        *("xn--80ak6aa92e.com", "evil.com:8080/path", "(evil.com)", "x,evil.org.", "[a](evil.com)"),
+    ],
+)
+def test_an_address_is_no_link_in_common_renderers(text: str) -> None:
+    """Many web EHRs make links of bare domains (markdown-it with linkify, GitHub's flavour)."""
+    for renderer in (
+        MarkdownIt("commonmark", {"linkify": True, "html": True}).enable("linkify"),
+        MarkdownIt("gfm-like", {"html": True}),
+    ):
+        shown = renderer.render(f"- {escape(text)}")
+        assert "<a" not in shown, shown
+        assert text in html.unescape(shown), "and what is shown is the text"
 
 
 def test_control_characters_become_spaces_and_tags_lose_their_opening() -> None:
