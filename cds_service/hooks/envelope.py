@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from codecs import BOM_UTF8
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from cds_service.fhir.prefetch import Content
+from cds_service.fhir.prefetch import KINDS, Content
 from cds_service.fhir.servers import Token
 from cds_service.hooks.cutting import cut
 from cds_service.hooks.errors import BadCallError, Issue
@@ -27,9 +27,14 @@ NOTHING = Raw()
 _UNKNOWN = object()
 # The largest power of ten of a number. Beyond it, sums on a draft order would overflow.
 _MAX_EXPONENT = 300
-_REFERENCE = re.compile(r"(?:.*/)?Patient/([^/]+)(?:/_history/.*)?")
-_NAME = re.compile(rb'[\s,]*"((?:[^"\\]|\\.)*)"\s*:\s*')
-_END = re.compile(rb"\s*}\s*")
+MOST_NAMES = 200
+"""Members of a call, and prefetch keys: those that are not known are skipped, up to this number."""
+MOST_CONTEXT_BYTES = 2_000_000
+"""Of `context` and each other small member. Draft orders have a few kilobytes each."""
+_LONGEST_NAME = 500
+# Possessive, so that nothing is kept for going back: the memory for a name is its own length.
+_NAME = re.compile(rb'[\s,]*+"([^"\\]*+(?:\\.[^"\\]*+){0,100}+)"\s*+:\s*+')
+_END = re.compile(rb"\s*+}\s*+")
 _BYTE = re.compile(r"\(byte (\d+)\)")
 
 
@@ -117,25 +122,26 @@ def _in_one_pass(body: bytes) -> _Parts | None:
         call: Any = _CALL.decode(body)
     except (msgspec.DecodeError, RecursionError):
         return None
-    prefetch: dict[str, Raw] | None = call.prefetch
     members = {name: raw for name in _SMALL if memoryview(raw := getattr(call, name))}
+    prefetch = call.prefetch and {
+        key: raw for key in KINDS if memoryview(raw := getattr(call.prefetch, key))
+    }
     if _names_once(body, members, prefetch):
         return members, prefetch
     return None
 
 
 def _in_two_passes(body: bytes) -> _Parts:
-    """Any other call, and the place to find out what is wrong with it."""
-    found = _members(body, "$")
-    _require_single_names(body, found, "$")
-    members = {name: found[name] for name in envelope_members() if name in found}
-    prefetch = None
+    """Any other call, and the place to find out what is wrong with it.
+
+    Values that no rule reads are skipped, never kept: the memory for a call does not depend on them.
+    """
+    members = _members(body, "$", envelope_members())
     raw = members.get("prefetch", NOTHING)
-    if memoryview(raw).tobytes().startswith(b"{"):
-        del members["prefetch"]
-        prefetch = _members(raw, "$.prefetch")
-        _require_single_names(memoryview(raw).tobytes(), prefetch, "$.prefetch")
-    return members, prefetch
+    if not memoryview(raw).tobytes().startswith(b"{"):
+        return members, None
+    del members["prefetch"]
+    return members, _members(memoryview(raw).tobytes(), "$.prefetch", tuple(KINDS))
 
 
 def _number(text: str) -> Decimal:
@@ -146,32 +152,102 @@ def _number(text: str) -> Decimal:
     return number
 
 
-_OBJECT = msgspec.json.Decoder(dict[str, Raw])
+_SKIPPED = msgspec.json.Decoder(Raw)
 _SMALL = tuple(sorted({*envelope_members(), "extension"} - {"prefetch"}))
+# Only the keys that are read are kept: others are skipped, however many there are.
+_PREFETCH: Any = msgspec.defstruct("_Prefetch", [(key, Raw, NOTHING) for key in KINDS])
 _CALL = msgspec.json.Decoder(
     msgspec.defstruct(
         "_Call",
         [
             *((name, Raw, NOTHING) for name in _SMALL),
-            ("prefetch", dict[str, Raw] | None, None),
+            ("prefetch", _PREFETCH | None, None),
         ],
     )
 )
 _ANY = msgspec.json.Decoder(float_hook=_number)
 
 
-def _members(json_object: bytes | Raw, where: str) -> dict[str, Raw]:
+def _members(text: bytes, where: str, wanted: Collection[str]) -> dict[str, Raw]:
+    """The wanted members of a JSON object; raises `BadCallError` for one that is malformed.
+
+    Goes from name to value to name. Each value is decoded without being kept, which shows where it
+    ends; so a name that occurs twice is seen, and many members cost no memory.
+    """
+    found: dict[str, Raw] = {}
+    names: set[str] = set()
+    at = _start_of_object(text, where)
+    while (match := _END.match(text, at)) is None:
+        name, at = _name_at(text, at, where, first=not names)
+        if name in names:
+            raise _bad("has a name that occurs twice", where)
+        names.add(name)
+        if len(names) > MOST_NAMES:
+            text_ = f"has more than {MOST_NAMES} members"
+            raise BadCallError(413, Issue("too-long", text_, where))
+        end = _end_of_value(text, at, where)
+        if name in wanted:
+            found[name] = Raw(text[at:end])
+        at = end
+    if match.end() != len(text):
+        raise _bad(f"is not valid JSON (byte {match.end()})", where)
+    return found
+
+
+def _start_of_object(text: bytes, where: str) -> int:
+    start = len(text) - len(text.lstrip())
+    if text[start : start + 1] != b"{":
+        _require_json(text, start, where)
+        raise _bad("must be a JSON object", where, "structure")
+    return start + 1
+
+
+def _name_at(text: bytes, at: int, where: str, first: bool) -> tuple[str, int]:
+    """A name, and where its value begins."""
+    match = _NAME.match(text, at)
+    before = text[at : match.start(1)].split(b'"')[0].strip() if match else b""
+    if match is None or before != (b"" if first else b","):
+        raise _bad(f"is not valid JSON (byte {at})", where)
+    if len(match[1]) > _LONGEST_NAME:
+        text_ = f"has a name of more than {_LONGEST_NAME} bytes"
+        raise BadCallError(413, Issue("too-long", text_, where))
     try:
-        return _OBJECT.decode(json_object)
-    except msgspec.ValidationError:
-        raise _bad("must be a JSON object", where, "structure") from None
+        return msgspec.json.decode(b'"%s"' % match[1], type=str), match.end()
+    except msgspec.DecodeError:
+        raise _bad(f"is not valid JSON (byte {at})", where) from None
+
+
+def _require_json(text: bytes, start: int, where: str) -> None:
+    """Raises `BadCallError` where a text that is no object is not even JSON."""
+    try:
+        _SKIPPED.decode(text[start:])
     except msgspec.DecodeError as error:
-        raise _bad(f"is not valid JSON{_at(error)}", where) from None
+        position = _BYTE.search(str(error))
+        place = f" (byte {start + int(position[1])})" if position else ""
+        raise _bad(f"is not valid JSON{place}", where) from None
+    except RecursionError:
+        return
+
+
+def _end_of_value(text: bytes, at: int, where: str) -> int:
+    """Where the value that begins here ends. The decoder tells it, by what it finds behind the value."""
+    try:
+        _SKIPPED.decode(memoryview(text)[at:])
+    except msgspec.DecodeError as error:
+        position = _BYTE.search(str(error))
+        if position and "trailing characters" in str(error):
+            return at + int(position[1]) - 1  # the decoder counts from one
+        place = f" (byte {at + int(position[1])})" if position else ""
+        raise _bad(f"is not valid JSON{place}", where) from None
     except RecursionError:
         raise _bad("is nested too deeply", where) from None
+    return len(text)
 
 
 def _value(raw: Raw, where: str) -> Any:
+    if len(memoryview(raw)) > MOST_CONTEXT_BYTES:
+        text = f"is larger than {MOST_CONTEXT_BYTES} bytes"
+        raise BadCallError(413, Issue("too-long", text, where))
     try:
         value = _ANY.decode(raw)
         if isinstance(value, dict):
@@ -233,23 +309,12 @@ def _end_of_object(text: bytes, start: int, values: Mapping[str, Raw]) -> int | 
     return end.end() if end else None
 
 
-def _require_single_names(text: bytes, members: Mapping[str, Raw], where: str) -> None:
-    if _end_of_object(text, text.index(b"{"), members) is None:
-        raise _bad("has a name that occurs twice", where)
-
-
 def _require_utf8(body: bytes) -> None:
     if not body.isascii():
         try:
             body.decode()
         except UnicodeDecodeError as error:
             raise _bad(f"The body is not UTF-8 (byte {error.start}).") from None
-
-
-def _at(error: msgspec.DecodeError) -> str:
-    """The position of a JSON error. The message as a whole is the decoder's, so it is not passed on."""
-    position = _BYTE.search(str(error))
-    return f" (byte {position[1]})" if position else ""
 
 
 def _bad(text: str, where: str = "", code: str = "invalid") -> BadCallError:
@@ -263,5 +328,5 @@ def _token(authorization: Mapping[str, Any] | None) -> Token | None:
 def _bare(patient_id: str) -> str:
     """The id in a reference to a Patient, relative or absolute; otherwise the text itself."""
     plain = patient_id.strip()
-    reference = _REFERENCE.fullmatch(plain)
-    return reference[1] if reference else plain
+    before, _, last = plain.partition("/_history/")[0].rpartition("/")
+    return last if before == "Patient" or before.endswith("/Patient") else plain

@@ -116,6 +116,14 @@ def _empty(where: str, _: Any, __: Any) -> Iterator[Issue]:
     yield Issue("value", "must not be empty", where)
 
 
+def _too_long(where: str, most: Any, _: Any) -> Iterator[Issue]:
+    yield Issue("too-long", f"must have at most {most} characters", where)
+
+
+def _too_many(where: str, most: Any, _: Any) -> Iterator[Issue]:
+    yield Issue("too-long", f"must have at most {most} items", where)
+
+
 def _other_constant(where: str, constant: Any, _: Any) -> Iterator[Issue]:
     yield Issue("value", f'must be "{constant}" here', where)
 
@@ -131,4 +139,6 @@ _PHRASES: Mapping[str, Callable[[str, Any, Any], Iterator[Issue]]] = {
     "type": _wrong_type,
     "pattern": _empty,
     "const": _other_constant,
+    "maxLength": _too_long,
+    "maxItems": _too_many,
 }

@@ -11,6 +11,7 @@ from cds_service.feedback import reading, report
 from cds_service.fhir import fetching
 from cds_service.fhir.failures import Why
 from cds_service.fhir.prefetch import KINDS, REQUIRED
+from cds_service.hooks import envelope
 from cds_service.knowledge.loader import load
 from cds_service.settings import Settings
 from cds_service.store import background
@@ -209,7 +210,10 @@ def test_what_clients_are_bound_by() -> None:
 
 def test_what_operators_are_told() -> None:
     prose = " ".join(prose_of("docs/operations.md").split())
-    assert f"{limits.MOST_VALUES:,}" in prose
+    assert f"{limits.ALWAYS_ALLOWED:,} and one for each {limits.BYTES_PER_VALUE} bytes" in prose
+    assert f"{limits.ALWAYS_ALLOWED:,} and one for each {limits.BYTES_PER_NAME} bytes" in prose
+    assert f"{envelope.MOST_NAMES} names" in prose
+    assert f"{envelope.MOST_CONTEXT_BYTES:,} bytes" in prose
     assert f"do not end within {serve.STOP_SECONDS} s" in prose
     assert f"after {supervising.LONGEST_PAUSE_SECONDS:g} s" in prose
 

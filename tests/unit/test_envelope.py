@@ -173,7 +173,7 @@ JSON = st.recursive(
 
 @given(
     extra=st.dictionaries(st.text(max_size=8), JSON, max_size=3),
-    prefetch=st.dictionaries(st.text(max_size=8), JSON, max_size=4),
+    prefetch=st.dictionaries(st.sampled_from(tuple(KINDS)) | st.text(max_size=8), JSON, max_size=4),
     indent=st.none() | st.integers(0, 3),
     ascii_only=st.booleans(),
 )
@@ -184,7 +184,8 @@ def test_any_members_beside_the_known_ones_are_tolerated(
     body = {k: v for k, v in body.items() if k not in {"fhirServer", "fhirAuthorization"}}
     text = json.dumps(body, indent=indent, ensure_ascii=ascii_only)
     found = read(text.encode())
-    assert {k: json.loads(text_of(v)) for k, v in found.prefetch.items()} == prefetch
+    wanted = {k: v for k, v in prefetch.items() if k in KINDS}
+    assert {k: json.loads(text_of(v)) for k, v in found.prefetch.items()} == wanted
 
 
 # --------------------------------------------------------------- what is refused
@@ -333,7 +334,7 @@ def test_the_rules_of_a_hook_are_compiled_once(hook: str) -> None:
 
 
 def test_a_rule_without_a_phrase_is_still_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
-    validator = type(validator_for("patient-view"))({"properties": {"hook": {"maxLength": 1}}})
+    validator = type(validator_for("patient-view"))({"properties": {"hook": {"enum": ["y"]}}})
     monkeypatch.setattr("cds_service.hooks.schema.validator_for", lambda _: validator)
     assert issues_of("patient-view", {"hook": "xx"}) == [
         Issue("invalid", "is not allowed here", "$.hook")
@@ -368,3 +369,76 @@ def test_codes_that_the_rules_never_use_are_not_asked_for() -> None:
 def test_a_service_document_is_json() -> None:
     for service in services_of(load()).values():
         assert json.loads(msgspec.json.encode(service.document()))["id"] == service.id
+
+
+# --------------------------------------------------------------- what is too much
+
+
+def test_other_members_are_skipped_up_to_a_number() -> None:
+    few = {f"x{n}": [n] for n in range(envelope.MOST_NAMES - 20)}
+    assert read(json.dumps({**few, **call()}).encode()).hook == "patient-view"
+    for body, where in (
+        ({f"x{n}": n for n in range(envelope.MOST_NAMES + 1)} | call(), "$"),
+        (call(prefetch={f"x{n}": n for n in range(envelope.MOST_NAMES + 1)}), "$.prefetch"),
+    ):
+        with pytest.raises(BadCallError) as refusal:
+            read(json.dumps(body).encode())
+        assert refusal.value.status == 413
+        assert places(refusal.value.issues) == [where]
+
+
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [("a" * 500, 200), ("a" * 501, 413), ("\\n" * 90, 200), ("\\n" * 5_000, 400)],
+)
+def test_a_name_has_a_longest_form(name: str, status: int) -> None:
+    body = b'{"%s": 1, ' % name.encode() + json.dumps(call())[1:].encode()
+    if status == 200:
+        assert read(body).hook == "patient-view"
+        return
+    with pytest.raises(BadCallError) as refusal:
+        read(body)
+    assert refusal.value.status == status
+
+
+@pytest.mark.parametrize(
+    ("change", "where"),
+    [
+        ({"hookInstance": "a" * 2_049}, "$.hookInstance"),
+        ({"context": {"userId": "a" * 2_049, "patientId": "1"}}, "$.context.userId"),
+        ({"context": {"userId": "u", "patientId": "a" * 2_049}}, "$.context.patientId"),
+        (
+            {"context": {"userId": "u", "patientId": "1", "encounterId": "a" * 2_049}},
+            "$.context.encounterId",
+        ),
+    ],
+)
+def test_ids_have_a_longest_form(change: Json, where: str) -> None:
+    assert places(refused(call(**change))) == [where]
+
+
+def test_a_context_has_a_largest_size() -> None:
+    context = {"userId": "u", "patientId": "1", "x": "a" * envelope.MOST_CONTEXT_BYTES}
+    with pytest.raises(BadCallError) as refusal:
+        read(json.dumps(call(context=context)).encode())
+    assert refusal.value.status == 413
+    assert places(refusal.value.issues) == ["$.context"]
+
+
+@pytest.mark.parametrize(
+    ("written", "bare"),
+    [
+        ("Patient/1", "1"),
+        ("https://ehr.example/fhir/Patient/1", "1"),
+        ("https://ehr.example/fhir/Patient/1/_history/2", "1"),
+        ("1", "1"),
+        ("urn:uuid:1", "urn:uuid:1"),
+        ("OtherPatient/1", "OtherPatient/1"),
+        ("Patient/a/_history/" * 80 + "x", "a"),
+    ],
+)
+def test_a_patient_may_be_given_as_a_reference(written: str, bare: str) -> None:
+    assert (
+        read(json.dumps(call(context={"userId": "u", "patientId": written})).encode()).patient_id
+        == bare
+    )
