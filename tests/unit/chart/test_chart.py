@@ -232,6 +232,10 @@ def test_resources_of_no_concern_may_stand_anywhere() -> None:
             {**fhir.observation(fhir.EGFR, 22, today=TODAY), "id": "x"},
             ["kidneyLabs", "magnesiumLabs", "pregnancyStatus"],
         ),
+        (
+            {**fhir.observation(fhir.PREGNANCY_STATUS, today=TODAY), "id": "x"},
+            ["kidneyLabs", "magnesiumLabs", "pregnancyStatus"],
+        ),
         (fhir.medication_request("4603", id="x", today=TODAY), ["medicationRequests"]),
         ({**fhir.condition("J45.909", id="x"), "code": 5}, ["conditions"]),
         (fhir.allergy("6582", id="x"), ["allergies"]),

@@ -190,6 +190,20 @@ def test_an_order_that_names_no_medication_is_listed_and_no_more() -> None:
     ]
 
 
+@pytest.mark.parametrize("element", ["status", "intent", "subject"])
+def test_what_a_draft_lacks_is_listed_and_no_more(element: str) -> None:
+    on = chart()
+    found = read({"resource": order(**{element: None})}, on=on)
+    assert (found.gaps, found.orders[0].is_magnesium()) == ((), True)
+    assert [(n.element, n.why) for n in on.not_readable()] == [(element, "is missing")]
+
+
+def test_a_whole_draft_lacks_nothing() -> None:
+    on = chart()
+    read({"resource": order()}, on=on)
+    assert on.not_readable() == ()
+
+
 def test_a_dose_is_read_digit_by_digit() -> None:
     amount = fhir.dosage(1)
     amount["doseAndRate"][0]["doseQuantity"]["value"] = Decimal("200.10")
