@@ -529,10 +529,11 @@ class Drugs:
 def _by_salt(
     products: Iterable[MagnesiumProduct],
 ) -> dict[str, tuple[tuple[float, MagnesiumProduct], ...]]:
-    """The products of one salt by salt and strength; of two alike the first."""
+    """The products of one salt and nothing else by salt and strength; of two alike the first."""
     found: dict[str, dict[float, MagnesiumProduct]] = {}
     for product in products:
-        if len(product.salts) == 1 and product.strength_mg and product.tty == "SCD":
+        alone = len(product.salts) == 1 and not product.other_ingredients
+        if alone and product.strength_mg and product.tty == "SCD":
             found.setdefault(product.salts[0], {}).setdefault(product.strength_mg, product)
     return {salt: tuple(sorted(by.items(), reverse=True)) for salt, by in found.items()}
 

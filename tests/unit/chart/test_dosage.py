@@ -707,6 +707,7 @@ def test_a_text_without_end_is_not_read() -> None:
         # Oxide and hydroxide are always milligrams of the salt.
         ("6582", "magnesium oxide", amount(800, "mg"), "482", False),
         ("6582", "magnesium oxide", amount(400, "mg"), "241", False),
+        ("6582", "magnesium oxide", amount(1200, "mg"), "723", False),
         ("6582", "magnesium oxide", amount(250, "mg"), "150.75", False),
         ("6581", "magnesium hydroxide", amount(2400, "mg"), "1000.8", False),
         (None, "magnesium oxide 500 mg tablet", {"text": "1 tablet daily"}, "301.5", False),
