@@ -311,6 +311,24 @@ def test_what_cannot_be_used_and_would_count_at_the_same_moment_is_a_doubt(
         assert kidney(*order).flags == flags
 
 
+def test_what_is_broken_and_surely_older_is_not_even_looked_at() -> None:
+    broken = {**egfr(92, 100), "id": "old", "valueQuantity": {"value": "?"}}
+    for newer in (egfr(92), creatinine(0.7)):
+        found = kidney(
+            newer, {**creatinine(0.7, 100), "valueQuantity": {"value": "?"}}, egfr(92, 20)
+        )
+        assert (found.kidney_class, found.flags) == (NORMAL, ())
+    assert kidney(egfr(92, 10), broken).flags == ()
+    assert kidney(dated(egfr(92), "2026-11"), egfr(92, 10), broken).flags == ()
+    assert kidney(egfr(92, 200), broken).flags == ("unusable_newer", "partly_known")
+
+
+def test_of_nested_dates_the_innermost_may_be_the_newest() -> None:
+    labs = [dated(egfr(80), "2026"), dated(egfr(81), "2026-11"), egfr(45, 10)]
+    for order in (labs, labs[::-1]):
+        assert kidney(*order).value == 45
+
+
 @pytest.mark.parametrize("status", [None, "FINAL", "done"])
 def test_a_result_of_no_status_that_might_disagree_is_not_passed_over(status: str | None) -> None:
     disagrees = {**dated(creatinine(3.09), MORNING), "status": status}
