@@ -402,7 +402,7 @@ def other_forms() -> Iterator[Row]:
             yield Row(f"{subtype}, age {age}", case, expected)
 
 
-def tested_lately() -> Iterator[Row]:
+def results_beside_the_plan() -> Iterator[Row]:
     """S-2: the plan is recommended, and stands first, with a test of the last 183 days."""
     patient = replace(PERSON, rf=frozenset({"cisplatin-180"}))
     untested = "mg-suggest info [labs, mg 200->400]"
@@ -473,7 +473,7 @@ ROWS = [
     *stopped_and_renewed(),
     *other_forms(),
     *low_at_any_age(),
-    *tested_lately(),
+    *results_beside_the_plan(),
     *order_doses(),
 ]
 each_row = pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])
