@@ -11,10 +11,10 @@ from itertools import chain
 
 from cds_service.chart import dates
 from cds_service.chart.chart import Chart
-from cds_service.chart.evidence import Evidence, Fact, FactState, Gap
+from cds_service.chart.evidence import Evidence, Fact, FactState, Gap, in_order
 from cds_service.knowledge.model import KidneyFlag, KidneyRow
 from cds_service.reasoning.decision import Kidney, KidneyClass
-from cds_service.reasoning.egfr import Gfr, Results, all_results, ckd_epi_2021, kidney_results
+from cds_service.reasoning.egfr import Gfr, Results, ckd_epi_2021, good_results, kidney_results
 from cds_service.reasoning.renal_risk import UNREAD, safety_problems, shorteners
 
 SEVERE_STAGES = ("5D", "5", "4")
@@ -82,10 +82,10 @@ def _findings(chart: Chart, results: Results) -> _Found:
         yield "conflicting", results.conflicting[0].evidence
     if results.unusable is not None:
         yield "unusable_newer", results.unusable.evidence
-    unread = chart.problems.unread_of("renal")
+    unread = in_order(chart.problems.unread_of("renal"))
     if unread or chart.gaps("kidneyLabs"):
         # What was not sent or not read may be worse than what counts.
-        yield "partly_known", unread[0] if unread else None
+        yield "partly_known", next(iter(unread), None)
 
 
 def _diseases(chart: Chart, results: Results) -> _Found:
@@ -166,11 +166,9 @@ def _open_aki(chart: Chart, results: Results) -> Evidence | None:
         if not dates.maybe_within(when, limits.renal.aki_days, chart.today):
             continue
         cleared = any(
-            isinstance(r, Gfr)
-            and r.value >= limits.egfr.moderate_below
-            and (r.when.first_day - when.last_day).days >= limits.renal.aki_cleared_after_days
+            (r.when.first_day - when.last_day).days >= limits.renal.aki_cleared_after_days
             and r.evidence not in doubted
-            for r in all_results(chart)
+            for r in good_results(chart)
         )
         if not cleared:
             return problem.evidence["renal_aki"]
