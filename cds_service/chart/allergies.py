@@ -9,7 +9,7 @@ import msgspec
 
 from cds_service.chart.conditions import SetAside, code_of
 from cds_service.chart.evidence import Evidence
-from cds_service.chart.naming import label_of, reference_of
+from cds_service.chart.naming import label_of
 from cds_service.chart.reading import Reader
 from cds_service.chart.subject import Subject
 from cds_service.fhir.prefetch import Content
@@ -99,11 +99,7 @@ def read_allergies(
     """Active, not refuted records whose code, text or reaction substance is magnesium."""
     allergies = Allergies()
     damaged = {(lost.resource, lost.element.partition(".")[0]) for lost in content.unread}
-    for position, entry in enumerate(content.entries):
-        resource = entry.resource
-        if resource is None:
-            continue
-        name = reference_of(entry, position)
+    for resource, name in content.resources():
         reactions, lost = reader.parts(_REACTIONS, resource.reaction, name, "reaction")
         record = _Record(resource, name, reactions or [], not lost, reader)
         match = _magnesium(record, drugs, terminology)

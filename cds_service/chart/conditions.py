@@ -11,7 +11,7 @@ from msgspec import Raw
 
 from cds_service.chart import dates
 from cds_service.chart.evidence import Evidence
-from cds_service.chart.naming import label_of, reference_of
+from cds_service.chart.naming import label_of
 from cds_service.chart.reading import Reader, is_there
 from cds_service.chart.subject import Subject
 from cds_service.fhir.prefetch import Content
@@ -182,17 +182,13 @@ def read_problems(
     problems = Problems()
     limits = _Limits(today, recorded_days)
     lost = _lost(content)
-    for position, entry in enumerate(content.entries):
-        condition = entry.resource
-        if condition is None:
-            continue
+    for condition, name in content.resources():
         hits = _hits(condition.code, terminology)
         if not hits and _is_read(condition.code, terminology):
             continue  # a diagnosis that no rule knows
         if not subject.is_meant(condition.subject):
             problems.foreign += bool(hits)
             continue
-        name = reference_of(entry, position)
         place = _Place(reader, name, lost.get(name, frozenset()))
         if hits:
             _add(problems, _problem(condition, hits, place, limits), name)

@@ -15,7 +15,7 @@ import msgspec
 from cds_service.chart import dates
 from cds_service.chart.conditions import SetAside
 from cds_service.chart.evidence import Evidence, in_order
-from cds_service.chart.naming import label_of, reference_of
+from cds_service.chart.naming import label_of
 from cds_service.chart.reading import Reader
 from cds_service.chart.subject import Subject
 from cds_service.fhir.prefetch import Content
@@ -78,15 +78,11 @@ def read_procedures(
     odd: dict[str, set[str]] = {}
     for resource, element, _ in content.unread:
         odd.setdefault(resource, set()).add(element.partition(".")[0])
-    for position, entry in enumerate(content.entries):
-        procedure = entry.resource
-        if procedure is None:
-            continue
+    for procedure, name in content.resources():
         hits = _hits(procedure.code, terminology)
         if not subject.is_meant(procedure.subject):
             procedures.foreign += bool(hits)
             continue
-        name = reference_of(entry, position)
         found = _Found(procedure, name, frozenset(odd.get(name, ())), reader)
         if hits:
             _add(procedures, found, hits, _Window(today, lookback_days))

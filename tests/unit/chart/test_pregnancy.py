@@ -144,7 +144,9 @@ def test_a_code_that_is_not_read_is_named_with_its_system() -> None:
 
 
 def test_a_status_may_stand_among_other_results() -> None:
-    results = content("kidneyLabs", [fhir.observation(fhir.EGFR, 90, today=TODAY), status()])
+    egfr = fhir.observation(fhir.EGFR, 90, today=TODAY)
+    nameless = {"resourceType": "Observation", "id": "n"}
+    results = content("kidneyLabs", [egfr, nameless, {**nameless, "code": {}}, status()])
     found = read_pregnancy_status(
         content("pregnancyStatus", [status(NOT, day(20))]),
         knowledge().terminology,
