@@ -136,7 +136,7 @@ def _read_union(
             return None
         unread.append(Unread(path, "is null"))
         return _NOTHING
-    best: tuple[Any, list[Unread]] | None = None
+    attempts = []
     for alternative in expected.types:
         if isinstance(alternative, inspect.NoneType):
             continue
@@ -144,12 +144,10 @@ def _read_union(
         value = _read(alternative, raw, path, failed)
         if not failed:
             return value
-        if best is None or (best[0] is _NOTHING and value is not _NOTHING):
-            best = (value, failed)
-    if best is None:
-        return _NOTHING
-    unread.extend(best[1])
-    return best[0]
+        attempts.append((value, failed))
+    value, failed = next((a for a in attempts if a[0] is not _NOTHING), attempts[0])
+    unread.extend(failed)
+    return value
 
 
 _SCALARS: dict[type[inspect.Type], tuple[Any, str]] = {
