@@ -31,6 +31,11 @@ _STAGE_FINDINGS = {
     **dict.fromkeys(MODERATE_STAGES, "ckd_moderate"),
     "unspecified": "ckd_unspecified",
 }
+_SOURCES = {
+    "dialysis": ("conditions", "kidneyProcedures"),
+    **dict.fromkeys(("aki_open", *_STAGE_FINDINGS.values()), ("conditions",)),
+}
+"""The prefetch keys that findings of diseases come from; all others come from the results."""
 _UNUSABLE_RESULT = "has a result that cannot be used"
 
 _Found = Iterator[tuple[str, Evidence | None]]
@@ -66,6 +71,19 @@ def assess(chart: Chart) -> Kidney:
 
 def _holds(row: KidneyRow | KidneyFlag, findings: dict[str, Evidence | None]) -> bool:
     return all(f in findings for f in row.when) and not any(f in findings for f in row.unless)
+
+
+def outcome_of(row: KidneyRow, kidney: Kidney, chart: Chart) -> str:
+    """How a row of the table came out: "met", "not met", or "unknown" where its data are not known.
+
+    What comes after the row that is met was not asked.
+    """
+    ids = [r.id for r in chart.knowledge.policy.kidney]
+    if ids.index(row.id) >= ids.index(kidney.rule):
+        return "met" if row.id == kidney.rule else "not met"
+    keys = {key for finding in row.when for key in _SOURCES.get(finding, ("kidneyLabs",))}
+    missing = {gap.key for gap in (*chart.gaps(*sorted(keys)), *kidney.gaps)}
+    return "unknown" if keys & missing else "not met"
 
 
 # ------------------------------------------------------------------------------ findings
@@ -264,4 +282,4 @@ def _valid_days(latest: Gfr, chart: Chart) -> str:
     return f"{limits.normal_valid_days_at_risk} days, for which it holds here ({found})"
 
 
-__all__ = ["assess", "ckd_epi_2021", "safety_problems", "worst_ckd"]
+__all__ = ["assess", "ckd_epi_2021", "outcome_of", "safety_problems", "worst_ckd"]

@@ -9,9 +9,10 @@ import pytest
 
 from cds_service.chart.evidence import Gap
 from cds_service.reasoning.decision import KidneyClass
+from cds_service.reasoning.kidney import assess, outcome_of
 from tests.support import fhir
 from tests.support.fhir import Resource
-from tests.unit.chart.reading import TODAY, day
+from tests.unit.chart.reading import TODAY, chart, day
 from tests.unit.reasoning.test_kidney import (
     AKI,
     CKD,
@@ -478,3 +479,32 @@ def test_a_creatinine_of_a_child_clears_no_injury() -> None:
     injury = has(AKI, onset_days=40, recorded_days=40)
     assert kidney(creatinine(0.6), who=CHILD, conditions=(injury,)).rule == "aki"
     assert kidney(egfr(90), creatinine(0.6), who=CHILD, conditions=(injury,)).rule == "egfr-normal"
+
+
+# ---------------------------------------------------------------------------- the account
+
+
+def outcomes(*labs: Resource, without: tuple[str, ...] = (), **found: Any) -> dict[str, str]:
+    known = chart({"kidneyLabs": list(labs), **found}, without=without)
+    result = assess(known)
+    return {row.id: outcome_of(row, result, known) for row in known.knowledge.policy.kidney}
+
+
+def test_a_row_whose_data_are_not_known_is_unknown_and_not_unmet() -> None:
+    everything = outcomes(egfr(92))
+    assert {row for row, outcome in everything.items() if outcome == "met"} == {"egfr-normal"}
+    assert set(everything.values()) == {"met", "not met"}
+    results = outcomes(without=("kidneyLabs",))
+    assert {row for row, outcome in results.items() if outcome == "unknown"} == {
+        *("egfr-severe", "egfr-moderate", "unusable-newer", "partly-known", "egfr-normal"),
+    }
+    procedures = outcomes(egfr(92), without=("kidneyProcedures",))
+    assert [row for row, outcome in procedures.items() if outcome == "unknown"] == ["dialysis"]
+
+
+def test_a_row_about_a_disease_is_unknown_where_a_condition_cannot_be_read() -> None:
+    found = outcomes(egfr(92), conditions=[HOUSE_CKD])
+    assert [row for row, outcome in found.items() if outcome == "unknown"] == [
+        *("dialysis", "aki", "ckd-severe", "ckd-moderate", "ckd-unspecified"),
+    ]
+    assert (found["partly-known"], found["egfr-normal"]) == ("met", "not met")
