@@ -21,7 +21,7 @@ from cds_service.knowledge.words import fold
 
 OVER = frozenset({"inactive", "resolved"})
 WRONG = frozenset({"refuted", "entered-in-error"})
-KNOWN = frozenset({"active", "unconfirmed", "presumed", "confirmed", "unknown", ""})
+KNOWN = frozenset({"active", "unconfirmed", "presumed", "confirmed", "unknown"})
 """What else the two statuses may say, in any version of FHIR: such records count."""
 
 SNOMED = "http://snomed.info/sct"
@@ -139,16 +139,18 @@ def _evidence(record: _Record, drug: Drug, concept: CodeableConcept) -> Evidence
 def _not_counted(record: _Record, damaged: set[tuple[str, str]]) -> str:
     """Why a record does not count, or "". A status that cannot be read leaves the key partly known."""
     statuses = {
-        "verificationStatus": code_of(record.resource.verificationStatus),
-        "clinicalStatus": code_of(record.resource.clinicalStatus),
+        "verificationStatus": record.resource.verificationStatus,
+        "clinicalStatus": record.resource.clinicalStatus,
     }
-    for said in statuses.values():
+    codes = {element: code_of(status) for element, status in statuses.items()}
+    for said in codes.values():
         if said in OVER | WRONG:
             return f"is {said}"
-    for element, said in statuses.items():
-        if said not in KNOWN:
-            record.reader.note(record.name, element, "is no code that FHIR defines")
-        if said not in KNOWN or (not said and (record.name, element) in damaged):
+    for element, said in codes.items():
+        lost = (record.name, element) in damaged
+        if said not in KNOWN and statuses[element] is not None and not lost:
+            record.reader.note(record.name, element, "says no code that FHIR defines")
+        if said not in KNOWN and (lost or statuses[element] is not None):
             return "has a status that cannot be read"
     return ""
 

@@ -124,6 +124,10 @@ def _not_allowed(where: str, _: Any, __: Any) -> Iterator[Issue]:
     yield Issue("invalid", "is not allowed here", where)
 
 
+def _no_bundle(where: str, _: Any, __: Any) -> Iterator[Issue]:
+    yield Issue("structure", "must be a Bundle", where)
+
+
 # By keyword of the schema: what to say of a place, the keyword's value and the instance.
 _PHRASES: Mapping[str, Callable[[str, Any, Any], Iterator[Issue]]] = {
     "required": _missing,
@@ -131,4 +135,5 @@ _PHRASES: Mapping[str, Callable[[str, Any, Any], Iterator[Issue]]] = {
     "type": _wrong_type,
     "pattern": _empty,
     "const": _other_constant,
+    "anyOf": _no_bundle,
 }

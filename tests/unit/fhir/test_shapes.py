@@ -94,6 +94,40 @@ def test_bytes_that_nobody_decodes_are_kept() -> None:
     assert memoryview(value.raw).tobytes() == b'{"a": [1]}'
 
 
+@pytest.mark.parametrize(
+    ("text", "value", "element"),
+    [
+        ('{"value": {"start": "2020"}}', None, ""),
+        ('{"strat": "2020"}', None, ""),
+        ('{"extension": [], "_start": {}, "id": "x"}', Period(), None),
+        ("{}", Period(), None),
+        ('{"start": "2020", "value": 5}', Period(start="2020"), None),
+    ],
+)
+def test_an_object_that_holds_nothing_that_fhir_defines_there_is_none(
+    text: str, value: Any, element: str | None
+) -> None:
+    found, unread = Shape(Period).read(text.encode())
+    assert found == value
+    assert [part.element for part in unread] == ([] if element is None else [element])
+
+
+def test_so_are_the_objects_inside() -> None:
+    text = b'{"coding": [{"value": 1}, {"version": "2"}, {"code": "a"}], "text": "t"}'
+    found, unread = Shape(CodeableConcept).read(text)
+    assert found == CodeableConcept(coding=[Coding(), Coding(code="a")], text="t")
+    assert [(part.element, part.why) for part in unread] == [
+        ("coding[0]", "holds nothing that FHIR defines there")
+    ]
+
+
+def test_a_struct_that_names_no_other_members_takes_any_but_a_wrapped_value() -> None:
+    assert read('{"inner": {"other": 1}}') == (Outer(inner=Inner()), [])
+    assert read('{"inner": {"value": 1}}')[1] == [
+        ("inner", "holds nothing that FHIR defines there")
+    ]
+
+
 @pytest.mark.parametrize("text", ["5", "[]", '"x"', "{", "", "nul", "[" * 100_000])
 def test_what_is_no_object_is_nothing(text: str) -> None:
     assert read(text) == (None, [("", "is not an object")])

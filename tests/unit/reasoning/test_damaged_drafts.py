@@ -123,6 +123,11 @@ def test_what_is_selected_but_not_there_may_be_what_cannot_be_read(
         ({"id": 5}, "id"),
         ({"priorPrescription": "MedicationRequest/1"}, "priorPrescription"),
         ({"reasonCode": MIGRAINE}, "reasonCode"),
+        ({"reasonCode": [{"value": MIGRAINE}]}, "reasonCode[0]"),
+        (
+            {"medicationCodeableConcept": {**MAGNESIUM, "coding": [{"value": 5}]}},
+            "medicationCodeableConcept.coding[0]",
+        ),
         ({"reasonReference": [{"reference": 5}]}, "reasonReference[0].reference"),
         (
             {"medicationCodeableConcept": {"coding": [None, *MAGNESIUM["coding"]]}},
@@ -162,6 +167,8 @@ def test_what_ends_leaves_nothing_open() -> None:
         {"medicationCodeableConcept": 5},
         {"medicationCodeableConcept": [MAGNESIUM]},
         {"medicationCodeableConcept": {"coding": [5], "text": 5}},
+        {"medicationCodeableConcept": {"value": MAGNESIUM}},
+        {"medicationReference": {"value": {"reference": "Medication/1"}}},
         {"medicationReference": 5},
         {"medicationReference": {"reference": 5}},
         {"medication": {"concept": MAGNESIUM}},  # FHIR R5
