@@ -184,6 +184,7 @@ class UseReader:
                     medications.unresolved if identity.missing == NOT_SENT else medications.unnamed
                 )
                 lost.append(name)
+                self._reader.mention(name, "medication", identity.missing)
             if identity.drug is not None:
                 self._sort_in(medications, resource, identity, identity.drug, name, standing)
         return medications

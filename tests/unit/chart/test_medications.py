@@ -261,6 +261,9 @@ def test_a_medication_named_by_nothing_that_can_be_looked_up_is_a_gap(
     assert [g.why for g in found.gaps("medicationRequests")] == [
         "names a medication by nothing that can be looked up"
     ]
+    assert [(n.resource, n.element) for n in found.not_readable()] == [
+        ("MedicationRequest/r", "medication")
+    ]
 
 
 def test_a_stopped_medication_without_a_name_leaves_no_gap() -> None:
