@@ -103,8 +103,9 @@ def kidney_results(chart: Chart) -> Results:
     return Results(worst, tuple(others), unusable, is_open)
 
 
-def _worst_first(result: Gfr) -> tuple[Decimal, str]:
-    return result.value, result.evidence.resource
+def _worst_first(result: Gfr) -> tuple[Decimal, int, str]:
+    """The lowest first; of equal ones the one that is surely newer."""
+    return result.value, -result.when.first_day.toordinal(), result.evidence.resource
 
 
 def good_results(chart: Chart) -> Iterator[Gfr]:
@@ -187,9 +188,9 @@ def _computed(result: LabResult, person: Person, parameters: Parameters) -> Gfr 
     Under 18 at sampling only a reported eGFR counts. Where the age is not exact, the higher one
     is taken: it gives the lower eGFR.
     """
-    day = result.when.first_day if result.when.written else None
-    youngest = person.age_at_least(day) if day is not None else None
-    oldest = person.age_at_most(day) if day is not None else None
+    dated = bool(result.when.written)
+    youngest = person.age_at_least(result.when.first_day) if dated else None
+    oldest = person.age_at_most(result.when.last_day) if dated else None
     if youngest is not None and youngest < parameters.creatinine.min_age_for_equation:
         return None
     measured, why, evidence = result.read()

@@ -322,6 +322,35 @@ def test_what_is_broken_and_surely_older_is_not_even_looked_at() -> None:
     assert kidney(egfr(92, 10), broken).flags == ()
     assert kidney(dated(egfr(92), "2026-11"), egfr(92, 10), broken).flags == ()
     assert kidney(egfr(92, 200), broken).flags == ("unusable_newer", "partly_known")
+    between = dated(broken, "2026-11-08")
+    assert (
+        kidney(dated(egfr(92, id="month"), "2026-11"), egfr(92, 10), between).kidney_class is NORMAL
+    )
+
+
+def test_an_egfr_of_the_day_before_a_creatinine_may_count() -> None:
+    """By how much it is older its date does not say; 1.1 mg/dL is about 63."""
+    sampled = dated(creatinine(1.1), "2026-11-12T08:00:00Z")
+    assert kidney(sampled).kidney_class is NORMAL
+    found = kidney(sampled, dated(egfr(55), "2026-11-11"))
+    assert (found.kidney_class, found.value, found.flags) == (
+        MODERATE,
+        Decimal(55),
+        ("needs_labs",),
+    )
+    assert kidney(sampled, dated(egfr(55), "2026-11-10")).kidney_class is NORMAL
+
+
+def test_a_creatinine_of_an_inexact_date_is_computed_with_the_higher_age() -> None:
+    born = fhir.patient(birth_date="1976-06-30", sex="female")  # 49 in spring, 50 in summer
+    exact = {
+        day: kidney(dated(creatinine(1.1), day), who=born).value
+        for day in ("2026-02-01", "2026-09-01")
+    }
+    assert kidney(dated(creatinine(1.1), "2026"), who=born).value == min(
+        v for v in exact.values() if v
+    )
+    assert len(set(exact.values())) == 2
 
 
 def test_of_nested_dates_the_innermost_may_be_the_newest() -> None:
