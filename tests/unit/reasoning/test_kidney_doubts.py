@@ -494,6 +494,11 @@ def test_a_result_under_another_key_counts(key: str) -> None:
     assert kidney(without=("kidneyLabs",), **values).rule == "egfr-severe"
 
 
+def test_the_highest_creatinine_that_is_plausible_counts() -> None:
+    assert kidney(creatinine(30)).rule == "egfr-severe"
+    assert kidney(creatinine(30.01)).flags == ("unusable_newer",)
+
+
 CHILD = fhir.patient(TODAY, age=12, sex="female")
 
 
