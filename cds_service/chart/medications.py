@@ -185,6 +185,9 @@ class UseReader:
                 )
                 lost.append(name)
                 self._reader.mention(name, "medication", identity.missing)
+            if identity.drug is not None and standing.unclear:
+                said = f"is {resource.status}" if resource.status else "is missing"
+                self._reader.mention(name, "status", f"{said}, which leaves open if it is taken")
             if identity.drug is not None:
                 self._sort_in(medications, resource, identity, identity.drug, name, standing)
         return medications

@@ -612,6 +612,23 @@ def test_magnesium_without_a_usable_status_counts_as_taken(status: Any) -> None:
         assert (found.unclear, found.set_aside) == ([], [])
 
 
+@pytest.mark.parametrize(
+    ("status", "why"),
+    [
+        (None, "is missing, which leaves open if it is taken"),
+        ("current", "is current, which leaves open if it is taken"),
+    ],
+)
+@pytest.mark.parametrize("code", [OXIDE_TABLET, "313988"])
+def test_a_status_that_says_nothing_is_named(code: str, status: str | None, why: str) -> None:
+    found = ordered(order(code, status=status))
+    assert found.medications or found.requests.unclear
+    assert [(n.resource, n.element, n.why) for n in found.not_readable()] == [
+        ("MedicationRequest/r", "status", why)
+    ]
+    assert found.gaps("medicationRequests") == ()
+
+
 def medication_of(code: str) -> Resource:
     return {"medicationCodeableConcept": fhir.concept(code, "rxnorm")}
 
