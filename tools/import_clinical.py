@@ -229,7 +229,8 @@ def with_extras(valueset_id: str, row: Row, rules: Iterable[Row]) -> Row:
     found: Row = {name: row[name] for name in EXTRAS if row.get(name) not in (None, "", [])}
     if not found.get("past_counts"):
         found.pop("past_counts", None)
-    if row.get("tier") == "informational":
+    in_remission = valueset_id.startswith("coindication_") and "remission" in row["display"].lower()
+    if row.get("tier") == "informational" or in_remission:  # SPEC 11.19: remission never counts
         found["qualifies"] = False
     stated = row.get("subtype", [])
     subtypes = {stated} if isinstance(stated, str) else {*stated}

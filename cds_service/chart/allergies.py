@@ -9,7 +9,7 @@ import msgspec
 
 from cds_service.chart.conditions import SetAside, code_of
 from cds_service.chart.evidence import Evidence
-from cds_service.chart.naming import label_of, reference_of
+from cds_service.chart.naming import label_of
 from cds_service.chart.reading import Reader
 from cds_service.chart.subject import Subject
 from cds_service.fhir.prefetch import Content
@@ -21,7 +21,7 @@ from cds_service.knowledge.words import fold
 
 OVER = frozenset({"inactive", "resolved"})
 WRONG = frozenset({"refuted", "entered-in-error"})
-KNOWN = frozenset({"active", "unconfirmed", "presumed", "confirmed", "unknown", ""})
+KNOWN = frozenset({"active", "unconfirmed", "presumed", "confirmed", "unknown"})
 """What else the two statuses may say, in any version of FHIR: such records count."""
 
 SNOMED = "http://snomed.info/sct"
@@ -99,11 +99,7 @@ def read_allergies(
     """Active, not refuted records whose code, text or reaction substance is magnesium."""
     allergies = Allergies()
     damaged = {(lost.resource, lost.element.partition(".")[0]) for lost in content.unread}
-    for position, entry in enumerate(content.entries):
-        resource = entry.resource
-        if resource is None:
-            continue
-        name = reference_of(entry, position)
+    for resource, name in content.resources():
         reactions, lost = reader.parts(_REACTIONS, resource.reaction, name, "reaction")
         record = _Record(resource, name, reactions or [], not lost, reader)
         match = _magnesium(record, drugs, terminology)
@@ -143,16 +139,18 @@ def _evidence(record: _Record, drug: Drug, concept: CodeableConcept) -> Evidence
 def _not_counted(record: _Record, damaged: set[tuple[str, str]]) -> str:
     """Why a record does not count, or "". A status that cannot be read leaves the key partly known."""
     statuses = {
-        "verificationStatus": code_of(record.resource.verificationStatus),
-        "clinicalStatus": code_of(record.resource.clinicalStatus),
+        "verificationStatus": record.resource.verificationStatus,
+        "clinicalStatus": record.resource.clinicalStatus,
     }
-    for said in statuses.values():
+    codes = {element: code_of(status) for element, status in statuses.items()}
+    for said in codes.values():
         if said in OVER | WRONG:
             return f"is {said}"
-    for element, said in statuses.items():
-        if said not in KNOWN:
-            record.reader.note(record.name, element, "is no code that FHIR defines")
-        if said not in KNOWN or (not said and (record.name, element) in damaged):
+    for element, said in codes.items():
+        lost = (record.name, element) in damaged
+        if said not in KNOWN and statuses[element] is not None and not lost:
+            record.reader.note(record.name, element, "says no code that FHIR defines")
+        if said not in KNOWN and (lost or statuses[element] is not None):
             return "has a status that cannot be read"
     return ""
 

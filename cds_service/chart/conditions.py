@@ -11,11 +11,11 @@ from msgspec import Raw
 
 from cds_service.chart import dates
 from cds_service.chart.evidence import Evidence
-from cds_service.chart.naming import label_of, reference_of
+from cds_service.chart.naming import NOTHING_SAID, label_of, why_not_read
 from cds_service.chart.reading import Reader, is_there
 from cds_service.chart.subject import Subject
 from cds_service.fhir.prefetch import Content
-from cds_service.fhir.reading import Shape
+from cds_service.fhir.reading import Shape, says_nothing
 from cds_service.fhir.wire import (
     CodeableConcept,
     Coding,
@@ -182,18 +182,17 @@ def read_problems(
     problems = Problems()
     limits = _Limits(today, recorded_days)
     lost = _lost(content)
-    for position, entry in enumerate(content.entries):
-        condition = entry.resource
-        if condition is None:
-            continue
+    for condition, name in content.resources():
         hits = _hits(condition.code, terminology)
-        if not hits and _is_read(condition.code, terminology):
+        empty = condition.code is not None and says_nothing(condition.code)
+        if not hits and not empty and _is_read(condition.code, terminology):
             continue  # a diagnosis that no rule knows
         if not subject.is_meant(condition.subject):
             problems.foreign += bool(hits)
             continue
-        name = reference_of(entry, position)
         place = _Place(reader, name, lost.get(name, frozenset()))
+        if empty:
+            reader.note(name, "code", NOTHING_SAID)
         if hits:
             _add(problems, _problem(condition, hits, place, limits), name)
         else:
@@ -254,9 +253,9 @@ def _add_unread(
     """A Condition whose code nobody can read: its words may name something of a safety set (U-7)."""
     code = condition.code or Diagnosis()
     coded = [c for c in code.coding or () if c.code]
-    systems = dict.fromkeys(c.system or "no system" for c in coded)
-    why = f"its code is of {', '.join(systems)}, which is not read" if coded else "has no code"
-    place.reader.mention(place.name, "code", why)
+    why = why_not_read(condition.code)
+    if why != NOTHING_SAID:
+        place.reader.mention(place.name, "code", why)
     if not coded:
         words = code.text or "no code and no text"
         text = SetAside(place.name, words, "has no code: text never counts")
@@ -358,9 +357,9 @@ def _status(
         open_question = certainty is None
         verification, ended = certainty or ("", "")
         clinical = ended or clinical
-    unverified = open_question or not _is_told(
-        verification, VERIFICATION, place, "verificationStatus"
-    )
+    given = condition.verificationStatus is not None
+    told = _is_told(verification, VERIFICATION, place, "verificationStatus", given=given)
+    unverified = open_question or not told
     reason, unclear = _not_active(condition, (verification, clinical), recorded, place, limits)
     if unclear or (unverified and reason in ("", NOT_PROVEN)):
         return _Status(verification, UNCLEAR, unclear=True, confirmed=False)
@@ -369,14 +368,13 @@ def _status(
     return _Status(verification, reason, unclear=False, confirmed=sure)
 
 
-def _is_told(said: str, codes: frozenset[str], place: _Place, element: str) -> bool:
-    """Whether a status element says a code of FHIR, or nothing."""
+def _is_told(said: str, codes: frozenset[str], place: _Place, element: str, *, given: bool) -> bool:
+    """Whether a status element says a code of FHIR, or is not there."""
     if said in codes or said == SAID_TO_BE_UNKNOWN:
         return True
-    if said:
-        place.reader.note(place.name, element, "is no code that FHIR defines")
-        return False
-    return element not in place.lost
+    if given and element not in place.lost:
+        place.reader.note(place.name, element, "says no code that FHIR defines")
+    return not given and element not in place.lost
 
 
 def _not_active(
@@ -391,7 +389,8 @@ def _not_active(
     clinical = said[1]
     if ended not in ("", NOT_PROVEN) or clinical in ACTIVE:
         return ended, False
-    if not _is_told(clinical, CLINICAL, place, "clinicalStatus"):
+    given = condition.clinicalStatus is not None
+    if not _is_told(clinical, CLINICAL, place, "clinicalStatus", given=given):
         return UNCLEAR, True
     listed = _is_problem_list_item(condition, place)
     if listed == "yes" or dates.within(recorded, limits.recorded_days, limits.today):

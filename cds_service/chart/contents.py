@@ -11,6 +11,7 @@ from typing import Any
 
 from msgspec import Raw
 
+from cds_service.chart.pregnancy import LOINC_STATUS
 from cds_service.fhir import wire
 from cds_service.fhir.prefetch import KINDS, REFERABLE, Content, Elsewhere, Kind
 from cds_service.fhir.reading import Shape
@@ -96,5 +97,7 @@ def _is_of_no_concern(other: Elsewhere, terminology: Terminology) -> bool:
     coded, unread = _CODED.read(other.resource)
     codings = (coded.code.coding or ()) if coded is not None and coded.code is not None else ()
     read = [c for c in codings if terminology.reads(c.system, c.code)]
+    if any(c.code == LOINC_STATUS for c in read):
+        return False
     sets = {hit.set_id for c in read for hit in terminology.hits(c.system, c.code)}
     return bool(read) and not unread and sets <= _FOR_THE_READER

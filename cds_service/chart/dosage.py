@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from cds_service.chart.instructions import LARGEST, Instruction, Repeat, Supply, days_in
+from cds_service.chart.instructions import LARGEST, SMALLEST, Instruction, Repeat, Supply, days_in
 from cds_service.chart.medications import MedicationUse
 from cds_service.fhir.wire import CodeableConcept, Quantity
 from cds_service.knowledge import amounts
@@ -25,6 +25,7 @@ _AMBIGUOUS = frozenset({"ambiguous", "salt-or-elemental"})
 _ALWAYS_SALT = frozenset({"magnesium oxide", "magnesium hydroxide"})
 _MASSES = ("mg", "g", "ml", "mmol", "meq")
 _MEALS_A_DAY = 3
+_LONGEST_QUOTE = 200
 _DAYS_A_WEEK = Decimal(7)
 _DAY = 86400
 """Seconds."""
@@ -88,9 +89,13 @@ def _said(instruction: Instruction, dosing: Dosing) -> str:
     """The dose that an instruction says and that could not be read, to be quoted."""
     words = instruction.words.strip()
     if dosing.read(plain_text(words)).says_dose:
-        return words
-    said = ((q.value, q.unit or q.code or "") for q in instruction.quantities)
-    return ", ".join(f"{value:f} {unit}".strip() for value, unit in said if value is not None)
+        return words if len(words) <= _LONGEST_QUOTE else f"{words[:_LONGEST_QUOTE]}..."
+    amounts_said = [(q.value, q.unit or q.code or "") for q in instruction.quantities]
+    return ", ".join(
+        f"{value:f} {unit}".strip()
+        for value, unit in amounts_said
+        if value is not None and value.is_finite() and SMALLEST <= abs(value) <= LARGEST
+    )
 
 
 def _largest_step(doses: Iterable[tuple[int | None, _Elemental]]) -> _Elemental:
@@ -309,7 +314,7 @@ def _repeated(repeat: Repeat, dosing: Dosing) -> Decimal | None:
     """Times a day of `Timing.repeat`; of frequency and times of the day the larger (N-5)."""
     counts = [n for n in (repeat.frequency, repeat.frequencyMax) if n is not None]
     periods = [n for n in (repeat.period, repeat.periodMax) if n is not None]
-    if not all(n.is_finite() and 0 < n <= LARGEST for n in (*counts, *periods)):
+    if not all(n.is_finite() and SMALLEST <= n <= LARGEST for n in (*counts, *periods)):
         return None
     often = max(counts, default=Decimal(0))
     slots = _slots(repeat, dosing, alone=not often)
@@ -365,7 +370,7 @@ def _of_supply(supply: Supply | None, content: _Content) -> _Elemental | None:
         return None
     days = days_in(supply.expectedSupplyDuration, content.dosing)
     amount = _of_quantity(supply.quantity, content, content.label)
-    if days is None or amount is None or not 0 < days <= LARGEST:
+    if days is None or amount is None:
         return None
     return _Elemental(amount.mg / days, amount.up_to)
 

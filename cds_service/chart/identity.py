@@ -322,7 +322,7 @@ class _Follow:
 
     def _contained_product(self, target: str, beside: Raw) -> Product | None:
         for raw in self._reader.read(_CONTAINED, beside, self._name, "contained") or ():
-            head = _HEAD.exact(raw)
+            head, _ = _HEAD.read(raw)  # what of it is damaged is told with the rest
             if head is not None and head.id in (target, target[1:]):
                 return self._reader.read(_PRODUCT, raw, self._name, f"contained[{target}]")
         return None

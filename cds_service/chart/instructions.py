@@ -22,6 +22,8 @@ from cds_service.knowledge.dosage import Dosing, plain_text
 _BOUNDS_MEMBER = b'"bounds'
 LARGEST = Decimal(100000)
 """No amount, and no number of days, is larger. What is larger was typed wrongly."""
+SMALLEST = 1 / LARGEST
+"""No period or duration is shorter, in any unit."""
 
 
 class Range(msgspec.Struct, gc=False):
@@ -215,7 +217,7 @@ def course_end(
     if supply is not None:
         days = days_in(supply.expectedSupplyDuration, dosing)
         repeats = supply.numberOfRepeatsAllowed or Decimal(0)
-        if days is not None and 0 <= repeats <= LARGEST:
+        if days is not None and repeats.is_finite() and 0 <= repeats <= LARGEST:
             end = day_after(since, days * (1 + repeats))
             found += [end] if end is not None else []
     return min(found, default=None)
@@ -226,7 +228,7 @@ def days_in(span: Quantity | None, dosing: Dosing) -> Decimal | None:
     if span is None or span.value is None or not span.value.is_finite():
         return None
     days = dosing.days(span.code, span.unit)
-    if days is None or not 0 < span.value <= LARGEST:
+    if days is None or not SMALLEST <= span.value <= LARGEST:
         return None
     return span.value * days
 

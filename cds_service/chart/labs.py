@@ -299,10 +299,12 @@ def read_labs(
         parts = _parts(report, wanted, reader)
         if not parts:
             continue
+        is_wanted = any(part.known or part.named for part in parts)
         if not subject.is_meant(observation.subject):
-            labs.foreign += 1
+            labs.foreign += is_wanted
         elif reason := _not_a_result(report, reader):
-            labs.set_aside.append((report.name, label_of(observation.code), reason))
+            if is_wanted:
+                labs.set_aside.append((report.name, label_of(observation.code), reason))
         else:
             _add(labs, report, parts, reader)
     if content.partial:

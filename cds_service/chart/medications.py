@@ -184,6 +184,10 @@ class UseReader:
                     medications.unresolved if identity.missing == NOT_SENT else medications.unnamed
                 )
                 lost.append(name)
+                self._reader.mention(name, "medication", identity.missing)
+            if identity.drug is not None and standing.unclear:
+                said = f"is {resource.status}" if resource.status else "is missing"
+                self._reader.mention(name, "status", f"{said}, which leaves open if it is taken")
             if identity.drug is not None:
                 self._sort_in(medications, resource, identity, identity.drug, name, standing)
         return medications

@@ -11,7 +11,7 @@ import msgspec
 from cds_service.chart import dates
 from cds_service.chart.evidence import Evidence, in_order
 from cds_service.chart.labs import FINAL, LOINC, NOT_A_RESULT, observed
-from cds_service.chart.naming import label_of, reference_of
+from cds_service.chart.naming import NOTHING_SAID, label_of, reference_of, why_not_read
 from cds_service.chart.reading import Reader
 from cds_service.chart.subject import Subject
 from cds_service.fhir.prefetch import Content
@@ -150,11 +150,10 @@ def _note_unread(
 ) -> None:
     """A result whose code is not read: it may be the status where its words speak of pregnancy."""
     concept = code or CodeableConcept()
-    systems = dict.fromkeys(c.system or "no system" for c in concept.coding or () if c.code)
-    why = f"its code is of {', '.join(systems)}, which is not read" if systems else "has no code"
+    why = why_not_read(code)
     named = fold(" ".join((label_of(concept), *(c.display or "" for c in concept.coding or ()))))
-    record = reader.note if any(word in named for word in words) else reader.mention
-    record(name, "code", why)
+    matters = why == NOTHING_SAID or any(word in named for word in words)
+    (reader.note if matters else reader.mention)(name, "code", why)
 
 
 def _answer(observation: Observation, name: str, reader: Reader) -> bool | None:

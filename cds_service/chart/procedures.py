@@ -15,7 +15,7 @@ import msgspec
 from cds_service.chart import dates
 from cds_service.chart.conditions import SetAside
 from cds_service.chart.evidence import Evidence, in_order
-from cds_service.chart.naming import label_of, reference_of
+from cds_service.chart.naming import NOTHING_SAID, label_of, why_not_read
 from cds_service.chart.reading import Reader
 from cds_service.chart.subject import Subject
 from cds_service.fhir.prefetch import Content
@@ -78,15 +78,11 @@ def read_procedures(
     odd: dict[str, set[str]] = {}
     for resource, element, _ in content.unread:
         odd.setdefault(resource, set()).add(element.partition(".")[0])
-    for position, entry in enumerate(content.entries):
-        procedure = entry.resource
-        if procedure is None:
-            continue
+    for procedure, name in content.resources():
         hits = _hits(procedure.code, terminology)
         if not subject.is_meant(procedure.subject):
             procedures.foreign += bool(hits)
             continue
-        name = reference_of(entry, position)
         found = _Found(procedure, name, frozenset(odd.get(name, ())), reader)
         if hits:
             _add(procedures, found, hits, _Window(today, lookback_days))
@@ -122,11 +118,10 @@ def _note_unread(
 ) -> None:
     """A procedure whose code is not read: its words may name dialysis or a transplant."""
     concept = code or CodeableConcept()
-    systems = dict.fromkeys(c.system or "no system" for c in concept.coding or () if c.code)
-    why = f"its code is of {', '.join(systems)}, which is not read" if systems else "has no code"
+    why = why_not_read(code)
     named = fold(" ".join((concept.text or "", *(c.display or "" for c in concept.coding or ()))))
-    record = reader.note if any(word in named for word in words) else reader.mention
-    record(name, "code", why)
+    matters = why == NOTHING_SAID or any(word in named for word in words)
+    (reader.note if matters else reader.mention)(name, "code", why)
 
 
 def _add(procedures: Procedures, found: _Found, hits: dict[str, Coding], window: _Window) -> None:

@@ -9,7 +9,7 @@ What is lost of a value, entry or element, is named in its content (SPEC 12.1 U-
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -75,6 +75,12 @@ class Content(msgspec.Struct, Generic[R]):
     def known(self) -> bool:
         """Whether the question was answered at all (data, or "there is no data")."""
         return self.state in (State.DATA, State.EMPTY)
+
+    def resources(self) -> Iterator[tuple[R, str]]:
+        """Each resource with its name in evidence."""
+        for position, entry in enumerate(self.entries):
+            if entry.resource is not None:
+                yield entry.resource, wire.name_of(entry, position)
 
 
 WITHHELD = frozenset(

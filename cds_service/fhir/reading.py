@@ -8,7 +8,7 @@ that could not be read is mistaken for "there is none".
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from functools import cache
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -51,9 +51,10 @@ class Shape(Generic[T_co]):
     def read(self, raw: Raw | bytes) -> tuple[T_co | None, tuple[Unread, ...]]:
         """The value, and the elements of it that could not be read."""
         try:
-            return self._decode(raw), ()
+            value = self._decode(raw)
         except _FAILURES:
             return self._tolerantly(raw)
+        return self._tolerantly(raw) if says_nothing(value) else (value, ())
 
     def _tolerantly(self, raw: Raw | bytes) -> tuple[T_co | None, tuple[Unread, ...]]:
         if self._type is None:
@@ -61,6 +62,42 @@ class Shape(Generic[T_co]):
         unread: list[Unread] = []
         value = _read(self._type, raw, "", unread)
         return (None if value is _NOTHING else value), tuple(unread)
+
+
+def says_nothing(value: Any) -> bool:
+    """Whether a value is, or holds, an object none of whose members was read."""
+    if isinstance(value, list):
+        return any(map(says_nothing, value))
+    if not isinstance(value, msgspec.Struct):
+        return False
+    said = False
+    for name in value.__struct_fields__:
+        member = getattr(value, name)
+        if member is None or (isinstance(member, Raw) and not memoryview(member)):
+            continue
+        if says_nothing(member):
+            return True
+        said = True
+    return not said
+
+
+_BESIDE = frozenset({"id", "extension", "modifierExtension"})
+"""What any element may hold beside what it says (SPEC 12.1 U-4)."""
+
+_WRAPPING = frozenset({"value"})
+
+
+def _is_strange(expected: inspect.StructType, members: Iterable[str]) -> bool:
+    """Whether an object holds members, but none that FHIR defines there.
+
+    A struct that leaves out members of its element may name them as `NOT_READ`.
+    """
+    found = set(members)
+    if found & {field.encode_name for field in expected.fields}:
+        return False
+    odd = {name for name in found - _BESIDE if not name.startswith("_")}
+    not_read: frozenset[str] | None = getattr(expected.cls, "NOT_READ", None)
+    return bool(odd & _WRAPPING if not_read is None else odd - not_read)
 
 
 _NOTHING: Any = object()
@@ -89,17 +126,27 @@ def _decoder(struct: type) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(struct)
 
 
+def _strictly(struct: type, raw: Raw | bytes) -> Any:
+    """The struct, or `None` where one element of it does not fit."""
+    try:
+        return _decoder(struct).decode(raw)
+    except _FAILURES:
+        return None
+
+
 def _read_struct(
     expected: inspect.StructType, raw: Raw | bytes, path: str, unread: list[Unread]
 ) -> Any:
-    try:
-        return _decoder(expected.cls).decode(raw)
-    except _FAILURES:
-        pass  # one element of it does not fit: which one is found below
+    value = _strictly(expected.cls, raw)
+    if value is not None and not says_nothing(value):
+        return value
     try:
         members = _OBJECT.decode(raw)
     except _FAILURES:
         unread.append(Unread(path, "is not an object"))
+        return _NOTHING
+    if _is_strange(expected, members):
+        unread.append(Unread(path, "holds nothing that FHIR defines there"))
         return _NOTHING
     values = {}
     for field in expected.fields:
@@ -136,7 +183,7 @@ def _read_union(
             return None
         unread.append(Unread(path, "is null"))
         return _NOTHING
-    best: tuple[Any, list[Unread]] | None = None
+    attempts = []
     for alternative in expected.types:
         if isinstance(alternative, inspect.NoneType):
             continue
@@ -144,12 +191,10 @@ def _read_union(
         value = _read(alternative, raw, path, failed)
         if not failed:
             return value
-        if best is None or (best[0] is _NOTHING and value is not _NOTHING):
-            best = (value, failed)
-    if best is None:
-        return _NOTHING
-    unread.extend(best[1])
-    return best[0]
+        attempts.append((value, failed))
+    value, failed = next((a for a in attempts if a[0] is not _NOTHING), attempts[0])
+    unread.extend(failed)
+    return value
 
 
 _SCALARS: dict[type[inspect.Type], tuple[Any, str]] = {

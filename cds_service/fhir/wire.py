@@ -10,7 +10,7 @@ FHIR numbers are `Decimal`: 59.9999999999999999 is not 60.
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import msgspec
 from msgspec import Raw
@@ -21,6 +21,8 @@ NOTHING = Raw()
 class Coding(msgspec.Struct, gc=False):
     """`Coding`: one code of one code system."""
 
+    NOT_READ: ClassVar[frozenset[str]] = frozenset({"version", "userSelected"})
+
     system: str | None = None
     code: str | None = None
     display: str | None = None
@@ -29,12 +31,16 @@ class Coding(msgspec.Struct, gc=False):
 class CodeableConcept(msgspec.Struct, gc=False):
     """`CodeableConcept`: codings that say the same thing, and its text."""
 
+    NOT_READ: ClassVar[frozenset[str]] = frozenset()
+
     coding: list[Coding] | None = None
     text: str | None = None
 
 
 class Reference(msgspec.Struct, gc=False):
     """`Reference`: relative, absolute, `urn:uuid:` or `#contained`; a display may stand alone."""
+
+    NOT_READ: ClassVar[frozenset[str]] = frozenset({"type", "identifier"})
 
     reference: str | None = None
     display: str | None = None
@@ -43,12 +49,16 @@ class Reference(msgspec.Struct, gc=False):
 class Period(msgspec.Struct, gc=False):
     """`Period`."""
 
+    NOT_READ: ClassVar[frozenset[str]] = frozenset()
+
     start: str | None = None
     end: str | None = None
 
 
 class Quantity(msgspec.Struct, gc=False):
     """`Quantity`; a number sent as a JSON string ("13.2") is read as the number."""
+
+    NOT_READ: ClassVar[frozenset[str]] = frozenset()
 
     value: Decimal | None = None
     comparator: str | None = None
@@ -59,6 +69,8 @@ class Quantity(msgspec.Struct, gc=False):
 
 class ReferenceRange(msgspec.Struct, gc=False):
     """`Observation.referenceRange`."""
+
+    NOT_READ: ClassVar[frozenset[str]] = frozenset({"low", "appliesTo", "age", "text"})
 
     high: Quantity | None = None
     type: CodeableConcept | None = None
@@ -146,6 +158,8 @@ class Medication(msgspec.Struct, gc=False):
 class Ingredient(msgspec.Struct, gc=False):
     """`Medication.ingredient`, as far as it refers to another Medication."""
 
+    NOT_READ: ClassVar[frozenset[str]] = frozenset({"isActive", "strength"})
+
     itemCodeableConcept: CodeableConcept | None = None
     itemReference: Reference | None = None
 
@@ -216,6 +230,8 @@ class AllergyIntolerance(msgspec.Struct, gc=False):
 class Reaction(msgspec.Struct, gc=False):
     """`AllergyIntolerance.reaction`; the manifestation is read where the substance is of interest."""
 
+    NOT_READ: ClassVar[frozenset[str]] = frozenset({"onset", "severity", "exposureRoute", "note"})
+
     substance: CodeableConcept | None = None
     manifestation: Raw = NOTHING
     description: Raw = NOTHING
@@ -236,11 +252,15 @@ class Procedure(msgspec.Struct, gc=False):
 class EntrySearch(msgspec.Struct, gc=False):
     """`Bundle.entry.search`."""
 
+    NOT_READ: ClassVar[frozenset[str]] = frozenset({"score"})
+
     mode: str | None = None
 
 
 class Link(msgspec.Struct, gc=False):
     """`Bundle.link`."""
+
+    NOT_READ: ClassVar[frozenset[str]] = frozenset()
 
     relation: str | None = None
     url: str | None = None
@@ -313,6 +333,10 @@ class Head(msgspec.Struct, gc=False):
 
 class Issue(msgspec.Struct, gc=False):
     """`OperationOutcome.issue`."""
+
+    NOT_READ: ClassVar[frozenset[str]] = frozenset(
+        {"details", "diagnostics", "location", "expression"}
+    )
 
     severity: str | None = None
     code: str | None = None

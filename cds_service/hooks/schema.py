@@ -132,6 +132,10 @@ def _not_allowed(where: str, _: Any, __: Any) -> Iterator[Issue]:
     yield Issue("invalid", "is not allowed here", where)
 
 
+def _no_bundle(where: str, _: Any, __: Any) -> Iterator[Issue]:
+    yield Issue("structure", "must be a Bundle", where)
+
+
 # By keyword of the schema: what to say of a place, the keyword's value and the instance.
 _PHRASES: Mapping[str, Callable[[str, Any, Any], Iterator[Issue]]] = {
     "required": _missing,
@@ -139,6 +143,7 @@ _PHRASES: Mapping[str, Callable[[str, Any, Any], Iterator[Issue]]] = {
     "type": _wrong_type,
     "pattern": _empty,
     "const": _other_constant,
+    "anyOf": _no_bundle,
     "maxLength": _too_long,
     "maxItems": _too_many,
 }

@@ -100,7 +100,7 @@ class DrugText(msgspec.Struct, frozen=True):
     `route_systems` are other names of the systems of `route_codes`, both as `normalised` returns
     them. `salt_forms` are drugs that are sold as magnesium salts ("esomeprazole magnesium"), which are no
     magnesium supplements. `salt_subtypes` are what a salt is for where nothing else says it.
-    `names_beside` are ambiguous names that count beside one of these words.
+    `names_beside` are ambiguous names, of one word, that count beside one of these words.
     """
 
     version: str
@@ -408,6 +408,11 @@ class Drugs:
 
     def _magnesium_in(self, tokens: Sequence[str]) -> Iterator[_Name]:
         """The names of magnesium in a text; a word that begins with "magnes" is one (U-14)."""
+        unclear = {
+            text
+            for text, needed in self._text.names_beside.items()
+            if text in tokens and not _holds(needed, [_letters(" ".join(tokens))])
+        }
         place = 0
         while place < len(tokens):
             found = self._magnesium_names.at(tokens, place)
@@ -416,7 +421,7 @@ class Drugs:
                 name = _ANY_MAGNESIUM
             if tokens[place] == MAGNESIUM or name is _ANY_MAGNESIUM:
                 name = _NOT_MAGNESIUM if self._is_salt_form(tokens, place, length) else name
-            if name is not None and name.classes and self._beside(name, tokens):
+            if name is not None and name.classes and tokens[place] not in unclear:
                 yield name
             place += length
 
@@ -426,11 +431,6 @@ class Drugs:
             return False
         before = [word for word in tokens[max(0, place - 2) : place] if word != "de"]
         return bool(before) and before[-1] in self._text.salt_forms
-
-    def _beside(self, name: _Name, tokens: Sequence[str]) -> bool:
-        """Whether an ambiguous name has one of the words beside it that make it clear."""
-        needed = self._text.names_beside.get(name.brand.text) if name.brand is not None else None
-        return needed is None or _holds(needed, [_letters(" ".join(tokens))])
 
     def _magnesium_of_text(self, text: str, names: Sequence[_Name]) -> MagnesiumProduct:
         brands = [name.brand for name in names if name.brand is not None]
@@ -529,10 +529,11 @@ class Drugs:
 def _by_salt(
     products: Iterable[MagnesiumProduct],
 ) -> dict[str, tuple[tuple[float, MagnesiumProduct], ...]]:
-    """The products of one salt by salt and strength; of two alike the first."""
+    """The products of one salt and nothing else by salt and strength; of two alike the first."""
     found: dict[str, dict[float, MagnesiumProduct]] = {}
     for product in products:
-        if len(product.salts) == 1 and product.strength_mg and product.tty == "SCD":
+        alone = len(product.salts) == 1 and not product.other_ingredients
+        if alone and product.strength_mg and product.tty == "SCD":
             found.setdefault(product.salts[0], {}).setdefault(product.strength_mg, product)
     return {salt: tuple(sorted(by.items(), reverse=True)) for salt, by in found.items()}
 

@@ -97,6 +97,8 @@ def load(folder: Traversable | None = None) -> Knowledge:
     systems = reader.read("code_systems.json", _Systems).systems
     sets = {s.id: s for s in reader.read_all("valuesets", ValueSet)}
     parameter_rows = reader.read("parameters.json", tuple[Parameter, ...])
+    brand_names = reader.read("rxnorm/brand_names.json", model.BrandNames)
+    dosage_words = reader.read("dosage_words.json", model.DosageWords)
     knowledge = Knowledge(
         parameters=_parameters(parameter_rows),
         parameter_rows=parameter_rows,
@@ -109,14 +111,11 @@ def load(folder: Traversable | None = None) -> Knowledge:
             reader.read("rxnorm/magnesium.json", drug_index.MagnesiumTable),
             [s for s in sets.values() if _is_drug_set(s)],
             reader.read("drug_text.json", drug_index.DrugText),
-            reader.read("rxnorm/brand_names.json", model.BrandNames).names,
+            brand_names.names,
         ),
-        dosage=Dosing(
-            reader.read("dosage.json", DosageTables),
-            reader.read("dosage_words.json", model.DosageWords),
-        ),
-        brand_names=reader.read("rxnorm/brand_names.json", model.BrandNames),
-        dosage_words=reader.read("dosage_words.json", model.DosageWords),
+        dosage=Dosing(reader.read("dosage.json", DosageTables), dosage_words),
+        brand_names=brand_names,
+        dosage_words=dosage_words,
         cards={c.id: c for c in reader.read("cards.json", _Cards).cards},
         plans=reader.read("plans.json", model.Plans),
         interactions=reader.read("interactions.json", model.Interactions),

@@ -101,6 +101,7 @@ _OID = re.compile(r"(?:urn:)?(?:oid:)?(\d+(?:\.\d+)+)", re.ASCII)
 _SCHEME = re.compile(r"https?:/*(?:www\.)?", re.ASCII)
 _SEEN_MAX = 4096
 _SEEN_LENGTH_MAX = 256
+_FOUND_MAX = 20_000
 
 
 def normalised(system: str) -> str:
@@ -140,6 +141,7 @@ class Terminology:
         self._members: dict[tuple[frozenset[str], str], dict[str, tuple[Hit, ...]]] = {}
         self._prefixes: dict[tuple[str, str], tuple[tuple[Hit, tuple[str, ...]], ...]] = {}
         self._undotted: dict[tuple[str, str], tuple[Hit, ...]] = {}
+        self._found: dict[tuple[str, str], tuple[Hit, ...]] = {}
         for value_set in sets:
             self._add(value_set)
 
@@ -179,6 +181,16 @@ class Terminology:
         plain = self._plain.get(system)
         if plain is not None:
             return plain.get(code, ())
+        coding = (system, code)
+        found = self._found.get(coding)
+        if found is None:
+            found = self._hits(system, code)
+            if len(self._found) < _FOUND_MAX and len(system) + len(code) <= _SEEN_LENGTH_MAX:
+                self._found[coding] = found
+        return found
+
+    def _hits(self, system: str, code: str) -> tuple[Hit, ...]:
+        """The same, without looking at what was found before."""
         url = self.canonical(system)
         if url is None:
             return ()

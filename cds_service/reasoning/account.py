@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from cds_service.chart.evidence import Fact, FactState
+from cds_service.reasoning import kidney
 from cds_service.reasoning.coindications import other_use
 from cds_service.reasoning.decision import CardDecision, Decision, RuleOutcome
 from cds_service.reasoning.findings import Findings, is_oral_magnesium
@@ -76,8 +77,8 @@ def _rules(
         or ("menstrual pattern" if findings.menstrual.present else "no risk factor"),
     )
     for row in findings.chart.knowledge.policy.kidney:
-        met = "met" if row.id == findings.kidney.rule else "not met"
-        yield RuleOutcome(f"kidney: {row.id}", met, f"{row.title} -> {row.kidney_class}")
+        outcome = kidney.outcome_of(row, findings.kidney, findings.chart)
+        yield RuleOutcome(f"kidney: {row.id}", outcome, f"{row.title} -> {row.kidney_class}")
     for draft in drafts.orders:
         yield _order(draft, findings)
     if drafts.silences_suggestions:

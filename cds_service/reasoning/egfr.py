@@ -87,50 +87,44 @@ def ckd_epi_2021(
 def kidney_results(chart: Chart) -> Results:
     """The result that counts, what disagrees with it, and what may be newer but cannot be used."""
     limits = chart.knowledge.parameters.egfr
-    results = all_results(chart, as_far_as_usable=True)
+    results = list(_until_usable(chart, limits))
     deciders = _deciders([r for r in results if isinstance(r, Gfr)], limits)
     unread = (
         Unusable(u.when, u.evidence, _FIRST if _REPORTED_SET in u.set_ids else _LAST)
         for u in chart.kidney_labs.unread
     )
     # Where the dates leave it open which one counts, the lowest is the safer reading.
-    latest = min(deciders, key=_value, default=None)
+    latest = min(deciders, key=_worst_first, default=None)
     unusable = _unusable_newer((*results, *unread), latest)
     if latest is None:
         return Results(unusable=unusable)
     is_open = any(_border_between(r.value, latest.value, limits) for r in deciders)
-    worst, *others = sorted((latest, *_conflicting(chart, latest)), key=_value)
+    worst, *others = sorted((latest, *_conflicting(chart, latest)), key=_worst_first)
     return Results(worst, tuple(others), unusable, is_open)
 
 
-def _value(result: Gfr) -> Decimal:
-    return result.value
+def _worst_first(result: Gfr) -> tuple[Decimal, int, str]:
+    """The lowest first; of equal ones the one that is surely newer."""
+    return result.value, -result.when.first_day.toordinal(), result.evidence.resource
 
 
-def all_results(chart: Chart, as_far_as_usable: bool = False) -> list[Gfr | Unusable]:
-    """eGFR and creatinine results, newest first.
-
-    With `as_far_as_usable` only as far back as the newest usable one of each.
-    """
-    results = newest_first(chart.kidney_labs.results)
-    reported = [r for r in results if r.set_id == _REPORTED_SET]
-    sampled = [r for r in results if r.set_id != _REPORTED_SET]
-    read = _until_usable if as_far_as_usable else _each
-    return [*read(reported, chart), *read(sampled, chart)]
-
-
-def _each(results: Iterable[LabResult], chart: Chart) -> Iterator[Gfr | Unusable]:
-    for result in results:
+def good_results(chart: Chart) -> Iterator[Gfr]:
+    """Every result that shows no reduced function, however old, newest first."""
+    for result in newest_first(chart.kidney_labs.results):
         gfr = _as_gfr(result, chart)
-        if gfr is not None:
+        if isinstance(gfr, Gfr) and gfr.value >= chart.knowledge.parameters.egfr.moderate_below:
             yield gfr
 
 
-def _until_usable(results: Iterable[LabResult], chart: Chart) -> Iterator[Gfr | Unusable]:
-    """Reads results until what is left is surely older than a usable one."""
+def _until_usable(chart: Chart, limits: Egfr) -> Iterator[Gfr | Unusable]:
+    """Reads results, newest first, until what is left cannot matter beside a usable one.
+
+    What is older is not even decoded: a chart holds hundreds of results.
+    """
+    lead = timedelta(hours=limits.creatinine_newer_hours)
     bar: datetime | None = None
-    for result in results:
-        if bar is not None and result.when.latest < bar:
+    for result in newest_first(chart.kidney_labs.results):
+        if bar is not None and bar - result.when.latest > lead:
             return
         gfr = _as_gfr(result, chart)
         if gfr is None:
@@ -194,9 +188,9 @@ def _computed(result: LabResult, person: Person, parameters: Parameters) -> Gfr 
     Under 18 at sampling only a reported eGFR counts. Where the age is not exact, the higher one
     is taken: it gives the lower eGFR.
     """
-    day = result.when.first_day if result.when.written else None
-    youngest = person.age_at_least(day) if day is not None else None
-    oldest = person.age_at_most(day) if day is not None else None
+    dated = bool(result.when.written)
+    youngest = person.age_at_least(result.when.first_day) if dated else None
+    oldest = person.age_at_most(result.when.last_day) if dated else None
     if youngest is not None and youngest < parameters.creatinine.min_age_for_equation:
         return None
     measured, why, evidence = result.read()

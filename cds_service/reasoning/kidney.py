@@ -11,10 +11,10 @@ from itertools import chain
 
 from cds_service.chart import dates
 from cds_service.chart.chart import Chart
-from cds_service.chart.evidence import Evidence, Fact, FactState, Gap
+from cds_service.chart.evidence import Evidence, Fact, FactState, Gap, in_order
 from cds_service.knowledge.model import KidneyFlag, KidneyRow
 from cds_service.reasoning.decision import Kidney, KidneyClass
-from cds_service.reasoning.egfr import Gfr, Results, all_results, ckd_epi_2021, kidney_results
+from cds_service.reasoning.egfr import Gfr, Results, ckd_epi_2021, good_results, kidney_results
 from cds_service.reasoning.renal_risk import UNREAD, safety_problems, shorteners
 
 SEVERE_STAGES = ("5D", "5", "4")
@@ -31,6 +31,11 @@ _STAGE_FINDINGS = {
     **dict.fromkeys(MODERATE_STAGES, "ckd_moderate"),
     "unspecified": "ckd_unspecified",
 }
+_SOURCES = {
+    "dialysis": ("conditions", "kidneyProcedures"),
+    **dict.fromkeys(("aki_open", *_STAGE_FINDINGS.values()), ("conditions",)),
+}
+"""The prefetch keys that findings of diseases come from; all others come from the results."""
 _UNUSABLE_RESULT = "has a result that cannot be used"
 
 _Found = Iterator[tuple[str, Evidence | None]]
@@ -68,6 +73,19 @@ def _holds(row: KidneyRow | KidneyFlag, findings: dict[str, Evidence | None]) ->
     return all(f in findings for f in row.when) and not any(f in findings for f in row.unless)
 
 
+def outcome_of(row: KidneyRow, kidney: Kidney, chart: Chart) -> str:
+    """How a row of the table came out: "met", "not met", or "unknown" where its data are not known.
+
+    What comes after the row that is met was not asked.
+    """
+    ids = [r.id for r in chart.knowledge.policy.kidney]
+    if ids.index(row.id) >= ids.index(kidney.rule):
+        return "met" if row.id == kidney.rule else "not met"
+    keys = {key for finding in row.when for key in _SOURCES.get(finding, ("kidneyLabs",))}
+    missing = {gap.key for gap in (*chart.gaps(*sorted(keys)), *kidney.gaps)}
+    return "unknown" if keys & missing else "not met"
+
+
 # ------------------------------------------------------------------------------ findings
 
 
@@ -82,10 +100,10 @@ def _findings(chart: Chart, results: Results) -> _Found:
         yield "conflicting", results.conflicting[0].evidence
     if results.unusable is not None:
         yield "unusable_newer", results.unusable.evidence
-    unread = chart.problems.unread_of("renal")
+    unread = in_order(chart.problems.unread_of("renal"))
     if unread or chart.gaps("kidneyLabs"):
         # What was not sent or not read may be worse than what counts.
-        yield "partly_known", unread[0] if unread else None
+        yield "partly_known", next(iter(unread), None)
 
 
 def _diseases(chart: Chart, results: Results) -> _Found:
@@ -166,11 +184,9 @@ def _open_aki(chart: Chart, results: Results) -> Evidence | None:
         if not dates.maybe_within(when, limits.renal.aki_days, chart.today):
             continue
         cleared = any(
-            isinstance(r, Gfr)
-            and r.value >= limits.egfr.moderate_below
-            and (r.when.first_day - when.last_day).days >= limits.renal.aki_cleared_after_days
+            (r.when.first_day - when.last_day).days >= limits.renal.aki_cleared_after_days
             and r.evidence not in doubted
-            for r in all_results(chart)
+            for r in good_results(chart)
         )
         if not cleared:
             return problem.evidence["renal_aki"]
@@ -266,4 +282,4 @@ def _valid_days(latest: Gfr, chart: Chart) -> str:
     return f"{limits.normal_valid_days_at_risk} days, for which it holds here ({found})"
 
 
-__all__ = ["assess", "ckd_epi_2021", "safety_problems", "worst_ckd"]
+__all__ = ["assess", "ckd_epi_2021", "outcome_of", "safety_problems", "worst_ckd"]

@@ -31,6 +31,8 @@ PANELS = frozenset({"24320-4", "51990-0", "24321-2"})
 NO_ORDER = "holds an entry that is no readable order"
 OTHER_FORM = "names a medication in a form that cannot be read"
 _MEDICATION_MEMBERS = frozenset({"medicationCodeableConcept", "medicationReference"})
+_MISSED = ("status", "intent", "subject")
+"""What FHIR requires of an order beside its medication. Drafts often lack it: it is only listed."""
 _CONTAINED: Shape[list[Contained]] = Shape(list[Contained])
 _CONCEPT: Shape[CodeableConcept] = Shape(CodeableConcept)
 
@@ -161,12 +163,17 @@ def _record(chart: Chart, draft: Draft, entry: DraftEntry, name: str) -> None:
     reader = chart.reader(DRAFTS)
     matters = draft.kind == "MedicationRequest" and not draft.ending
     record = reader.note if matters else reader.mention
+    lost = {part.element for part in entry.unread}
     for part in entry.unread:
         record(name, part.element, part.why)
     if draft.unidentified:
         (reader.mention if draft.ending else reader.note)(name, "", draft.unidentified)
-    elif matters and not (draft.order.medicationCodeableConcept or draft.order.medicationReference):
-        reader.mention(name, "medication", "names no medication")
+    elif matters:
+        for element in _MISSED:
+            if getattr(draft.order, element) is None and element not in lost:
+                reader.mention(name, element, "is missing")
+        if not (draft.order.medicationCodeableConcept or draft.order.medicationReference):
+            reader.mention(name, "medication", "is missing")
 
 
 def replaced(drafts: Drafts) -> frozenset[str]:

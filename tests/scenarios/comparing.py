@@ -139,16 +139,10 @@ def account_differences(expected: ExpectedAccount, said: dict[str, Any]) -> Iter
     for key in expected.known:
         if key in unknown:
             yield f"/explain should not call {key} unknown"
-    lost = [f"{entry['key']} {entry['resource']}" for entry in not_readable(said)]
+    lost = [f"{entry['key']} {entry['resource']}" for entry in said.get("notReadable", [])]
     for words in expected.not_readable:
         if not any(words in entry for entry in lost):
             yield f"/explain should list {words!r} as not readable, but lists {_words(lost)}"
-
-
-def not_readable(said: dict[str, Any]) -> list[dict[str, Any]]:
-    """The entries under `notReadable`, with or without a count around them."""
-    found = said.get("notReadable", [])
-    return found["entries"] if isinstance(found, dict) else found
 
 
 # ------------------------------------------------------------------- reporting

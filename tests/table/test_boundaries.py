@@ -402,6 +402,15 @@ def other_forms() -> Iterator[Row]:
             yield Row(f"{subtype}, age {age}", case, expected)
 
 
+def results_beside_the_plan() -> Iterator[Row]:
+    """S-2: the plan is recommended, and stands first, with a test of the last 183 days."""
+    patient = replace(PERSON, rf=frozenset({"cisplatin-180"}))
+    untested = "mg-suggest info [labs, mg 200->400]"
+    for days, expected in ((183, SUGGEST_LABS), (184, untested)):
+        case = replace(patient, egfr=(Egfr(90, days),))
+        yield Row(f"cisplatin, eGFR 90, {days} d", case, expected)
+
+
 def low_at_any_age() -> Iterator[Row]:
     """M-10: from one year on."""
     for age, expected in ((0, NO_CARD), (1, LOW), (17, LOW)):
@@ -464,6 +473,7 @@ ROWS = [
     *stopped_and_renewed(),
     *other_forms(),
     *low_at_any_age(),
+    *results_beside_the_plan(),
     *order_doses(),
 ]
 each_row = pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])

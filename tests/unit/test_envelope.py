@@ -237,6 +237,7 @@ def test_a_fault_is_named_by_place_and_kind(body: Json, where: str, text: str, c
         ({"draftOrders": {"resourceType": "Patient"}}, "$.context.draftOrders.resourceType"),
         ({"draftOrders": {"entry": {}}}, "$.context.draftOrders.entry"),
         ({"draftOrders": {"entry": "x"}}, "$.context.draftOrders.entry"),
+        ({"draftOrders": {"value": {"entry": []}}}, "$.context.draftOrders"),
     ],
 )
 def test_a_fault_in_the_orders_is_found(context: Json, where: str) -> None:

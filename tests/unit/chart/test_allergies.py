@@ -229,6 +229,7 @@ def test_who_denies_an_allergy_has_none(code: Resource, counts: bool) -> None:
     [
         ({"clinicalStatus": status("dormant")}, ["clinicalStatus"]),
         ({"verificationStatus": status("perhaps")}, ["verificationStatus"]),
+        ({"clinicalStatus": {"value": status("resolved")}}, ["clinicalStatus"]),
         ({"clinicalStatus": 5}, []),  # recorded when the Bundle was read
         ({"verificationStatus": {"coding": [{"code": 5}]}}, []),
     ],

@@ -232,6 +232,10 @@ def test_resources_of_no_concern_may_stand_anywhere() -> None:
             {**fhir.observation(fhir.EGFR, 22, today=TODAY), "id": "x"},
             ["kidneyLabs", "magnesiumLabs", "pregnancyStatus"],
         ),
+        (
+            {**fhir.observation(fhir.PREGNANCY_STATUS, today=TODAY), "id": "x"},
+            ["kidneyLabs", "magnesiumLabs", "pregnancyStatus"],
+        ),
         (fhir.medication_request("4603", id="x", today=TODAY), ["medicationRequests"]),
         ({**fhir.condition("J45.909", id="x"), "code": 5}, ["conditions"]),
         (fhir.allergy("6582", id="x"), ["allergies"]),
@@ -264,6 +268,7 @@ def test_a_medication_is_found_under_any_key(key: str) -> None:
     order = fhir.medication_request(medication_reference="Medication/m", today=TODAY)
     found = chart(
         {"medicationRequests": [order]},
+        more=None,
         **({key: fhir.bundle([medication])} if key != "medicationRequests" else {}),
     )
     if key == "medicationRequests":
@@ -302,7 +307,8 @@ def test_a_condition_is_found_by_a_reference_of_any_form(reference: str, where: 
     named = {"resourceType": "Condition", "id": "c", "code": MIGRAINE}
     url = "urn:uuid:c-url" if reference.startswith("urn") else "https://ehr.example.org/1"
     entry = {"fullUrl": url, "resource": named}
-    bundle = {"resourceType": "Bundle", "entry": [entry]}
+    beside = {"resource": {"resourceType": "Medication", "id": "c"}}
+    bundle = {"resourceType": "Bundle", "entry": [beside, entry]}
     found = chart() if where == "drafts" else chart(**{where: bundle})
     found.content("allergies")
     if where == "drafts":

@@ -101,6 +101,10 @@ UNREADABLE = [
     {"clinicalStatus": status("under-control")},
     {"clinicalStatus": {"coding": [{"code": 5}]}},
     {"clinicalStatus": 5},
+    {"clinicalStatus": {}},
+    {"clinicalStatus": {"value": status("resolved")}},
+    {"verificationStatus": {"value": status("refuted")}},
+    {"verificationStatus": {"coding": [{"value": {"code": "refuted"}}]}},
     {"verificationStatus": status("odd")},
     {"verificationStatus": {"coding": [{"code": ["confirmed"]}]}},
     {"verificationStatus": 5},
@@ -191,7 +195,7 @@ ENCOUNTER = [{"coding": [{"code": "encounter-diagnosis"}]}]
         (None, day(1), True),
     ],
 )
-@pytest.mark.parametrize("clinical", [None, status("unknown"), {}])
+@pytest.mark.parametrize("clinical", [None, status("unknown")])
 def test_without_a_status_it_counts_on_the_problem_list_or_when_recent(
     category: Any, recorded: str | None, active: bool, clinical: Any
 ) -> None:
@@ -559,12 +563,30 @@ def test_what_may_be_over_is_still_a_question(changes: Resource) -> None:
 
 def test_a_code_that_is_not_read_is_mentioned_with_its_system_and_leaves_the_key_known() -> None:
     reader = Reader("conditions")
-    problems(in_house("Asthma"), migraine(code={}, id="n"), reader=reader)
+    problems(in_house("Asthma"), migraine(code={"text": "Asthma"}, id="n"), reader=reader)
     assert reader.lost == ()
     assert [(n.resource, n.element, n.why) for n in reader.not_readable] == [
         ("Condition/m", "code", f"its code is of {HOUSE}, which is not read"),
         ("Condition/n", "code", "has no code"),
     ]
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        {},
+        {"value": {"coding": [{"system": ICD, "code": "N18.5"}]}},
+        {
+            "coding": [
+                {"value": {"system": ICD, "code": "N18.5"}},
+                {"system": ICD, "code": "R53.83"},
+            ]
+        },
+        {"coding": [{}, {"system": ICD, "code": "G43.009"}]},
+    ],
+)
+def test_a_code_that_holds_nothing_that_is_read_leaves_the_key_partly_known(code: Resource) -> None:
+    assert noted(migraine(code=code)) == ["code"]
 
 
 def test_a_coding_that_is_read_stands_for_all_of_them() -> None:

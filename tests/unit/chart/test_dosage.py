@@ -356,6 +356,7 @@ def supply(value: Any, days: Any, unit: str = "d", of: str | None = "tablet") ->
         (supply(60, 30, of=None), "482.0"),
         (supply(28, 4, "wk"), "241.0"),
         (supply(100000, 100000), "241.0"),
+        (supply(60, "1e-999999"), None),
         ({"quantity": {"value": 30, "unit": "tablet"}, "expectedSupplyDuration": MONTH}, "241.0"),
         (supply(60, 0), None),
         (supply(60, -30), None),
@@ -542,6 +543,8 @@ DAILY = {"period": 1, "periodUnit": "d"}
         (repeat(frequency=-1, **DAILY), None),
         (repeat(frequency=1, periodMax="NaN", **DAILY), None),
         (repeat(frequency=100001, **DAILY), None),
+        (repeat(frequency=1, period="1e-999999", periodUnit="d"), None),
+        (repeat(frequency="1e-999999", **DAILY), None),
         (repeat(timeOfDay=["08:00"], periodUnit="d"), "1"),
         (repeat(frequency=2.0, **DAILY), "2"),
     ],
@@ -679,6 +682,10 @@ def test_a_name_that_holds_the_dosage() -> None:
         ([amount(2, None, timing=None)], "2"),
         ([{"doseAndRate": [{"doseQuantity": {"unit": "scoop"}}]}], ""),
         ([amount(1, "scoop", text="as directed")], "1 scoop"),
+        ([amount(-1, "scoop")], "-1 scoop"),
+        ([amount("1e99999", "scoop")], ""),
+        ([amount("1e-99999", "scoop")], ""),
+        ([amount("NaN", "scoop")], ""),
         ([amount(200, "mg"), {"text": "and 3 scoops"}], "and 3 scoops"),
         ([{"text": "3 scoops"}, {"text": "as directed"}, {"text": "1 cup"}], "3 scoops; 1 cup"),
     ],
@@ -693,9 +700,12 @@ def test_a_dose_that_is_read_quotes_nothing() -> None:
     assert found_dose(OXIDE_400, {"text": "1 tablet daily"}).said == ""
 
 
-def test_a_text_without_end_is_not_read() -> None:
+def test_a_text_without_end_is_not_read_and_quoted_by_its_beginning() -> None:
     words = "1 tablet daily " + "and rest " * 500
-    assert found_dose(OXIDE_400, {"text": words}) == DailyDose(None, NOT_SAID, words.strip())
+    found = found_dose(OXIDE_400, {"text": words})
+    assert found == DailyDose(None, NOT_SAID, f"{words[:200]}...")
+    longest = "2 scoops".ljust(199) + "x"
+    assert found_dose(OXIDE_400, {"text": longest}).said == longest
 
 
 # --------------------------------------------------------------- salt or elemental (12.2 N-7)
@@ -707,6 +717,7 @@ def test_a_text_without_end_is_not_read() -> None:
         # Oxide and hydroxide are always milligrams of the salt.
         ("6582", "magnesium oxide", amount(800, "mg"), "482", False),
         ("6582", "magnesium oxide", amount(400, "mg"), "241", False),
+        ("6582", "magnesium oxide", amount(1200, "mg"), "723", False),
         ("6582", "magnesium oxide", amount(250, "mg"), "150.75", False),
         ("6581", "magnesium hydroxide", amount(2400, "mg"), "1000.8", False),
         (None, "magnesium oxide 500 mg tablet", {"text": "1 tablet daily"}, "301.5", False),

@@ -222,6 +222,13 @@ def test_what_is_contained_and_cannot_be_read_is_named(bad: Any) -> None:
     assert found.gaps("medicationRequests") != ()
 
 
+@pytest.mark.parametrize("kind", [7, None, "Substance"])
+def test_what_is_referred_to_is_meant_whatever_it_calls_itself(kind: Any) -> None:
+    found = ordered(refers(contained=[{**made_of(concept(OXIDE)), "resourceType": kind}]))
+    assert [u.of("magnesium") for u in found.medications] == [True]
+    assert bool(found.not_readable()) is (kind == 7)
+
+
 def test_another_contained_resource_is_not_looked_into() -> None:
     other = {"resourceType": "Questionnaire", "id": "q", "code": [{"code": "1"}]}
     found = ordered(refers(contained=[other, made_of(concept(OXIDE))]))

@@ -253,6 +253,8 @@ def test_what_is_no_result_of_this_patient_is_none_whatever_its_code(
     reader = Reader("kidneyLabs")
     found = labs(egfr(code={"text": "eGFR"}, **changes), reader=reader)
     assert (found.results, found.unread, found.foreign) == ([], [], foreign)
+    assert len(found.set_aside) == 1 - foreign
+    assert labs(egfr(code={"text": "Haemoglobin"}, **changes), reader=reader) == Labs()
     assert reader.not_readable == ()
 
 

@@ -261,6 +261,9 @@ def test_a_medication_named_by_nothing_that_can_be_looked_up_is_a_gap(
     assert [g.why for g in found.gaps("medicationRequests")] == [
         "names a medication by nothing that can be looked up"
     ]
+    assert [(n.resource, n.element) for n in found.not_readable()] == [
+        ("MedicationRequest/r", "medication")
+    ]
 
 
 def test_a_stopped_medication_without_a_name_leaves_no_gap() -> None:
@@ -607,6 +610,23 @@ def test_magnesium_without_a_usable_status_counts_as_taken(status: Any) -> None:
     for found in (requested, stated):
         assert [(u.of("magnesium"), u.status_unclear) for u in found.uses] == [(True, True)]
         assert (found.unclear, found.set_aside) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("status", "why"),
+    [
+        (None, "is missing, which leaves open if it is taken"),
+        ("current", "is current, which leaves open if it is taken"),
+    ],
+)
+@pytest.mark.parametrize("code", [OXIDE_TABLET, "313988"])
+def test_a_status_that_says_nothing_is_named(code: str, status: str | None, why: str) -> None:
+    found = ordered(order(code, status=status))
+    assert found.medications or found.requests.unclear
+    assert [(n.resource, n.element, n.why) for n in found.not_readable()] == [
+        ("MedicationRequest/r", "status", why)
+    ]
+    assert found.gaps("medicationRequests") == ()
 
 
 def medication_of(code: str) -> Resource:

@@ -128,7 +128,7 @@ def test_an_older_status_that_cannot_be_read_does_not_matter() -> None:
         (fhir.concept("1", "urn:house", display="Pregnancy status"), True),
         (fhir.concept("1", "urn:house", text="Schwangerschaft"), True),
         ({"text": "Pregnant?"}, True),
-        ({}, False),
+        ({}, True),
         (None, False),
     ],
 )
@@ -144,7 +144,9 @@ def test_a_code_that_is_not_read_is_named_with_its_system() -> None:
 
 
 def test_a_status_may_stand_among_other_results() -> None:
-    results = content("kidneyLabs", [fhir.observation(fhir.EGFR, 90, today=TODAY), status()])
+    egfr = fhir.observation(fhir.EGFR, 90, today=TODAY)
+    nameless = {"resourceType": "Observation", "id": "n"}
+    results = content("kidneyLabs", [egfr, nameless, {**nameless, "code": {}}, status()])
     found = read_pregnancy_status(
         content("pregnancyStatus", [status(NOT, day(20))]),
         knowledge().terminology,

@@ -276,7 +276,8 @@ def test_procedures_stand_newest_first() -> None:
         (fhir.concept("1", "urn:house", display="Haemodialysis"), True),
         (fhir.concept("1", "urn:house", text="Kidney transplant"), True),
         ({"text": "Dialyse"}, True),
-        ({}, False),
+        ({}, True),
+        ({"value": fhir.concept(RENAL_DIALYSIS)}, True),
         (None, False),
     ],
 )

@@ -377,6 +377,14 @@ def test_the_full_url_and_the_mode_of_an_entry(
         assert (found.full_url, found.mode) == (full_url, mode)
 
 
+def test_each_resource_comes_with_its_name() -> None:
+    entries = [entry(CONDITION), entry({"resourceType": "Condition"}, fullUrl="urn:uuid:2")]
+    found = [(r.resourceType, name) for r, name in read(bundle(*entries)).resources()]
+    assert found == [("Condition", "Condition/c"), ("Condition", "urn:uuid:2")]
+    nothing: Content[Any] = Content(State.DATA, entries=[Entry()])
+    assert list(nothing.resources()) == []
+
+
 def test_null_may_have_space_around_it() -> None:
     assert KINDS["conditions"].read(Raw(b"null ")).state is State.EMPTY
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from cds_service.knowledge.drugs import (
@@ -617,3 +619,13 @@ def test_a_route_code_in_every_spelling_of_its_system(system: str, code: str, ro
 def test_the_one_salt_of_a_product(drug: Drug | None, salt: tuple[str, str] | None) -> None:
     assert drug is not None
     assert DRUGS.single_salt(drug) == salt
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["mom " * 50_000, "magnesium " * 20_000, "omeprazole de magnesium " * 10_000, "é" * 200_000],
+)
+def test_a_hostile_text_takes_no_longer_than_others(text: str) -> None:
+    start = time.process_time()
+    DRUGS.by_text(text)
+    assert time.process_time() - start < 1

@@ -188,6 +188,17 @@ def test_made_up_systems_do_not_fill_the_memory() -> None:
     assert len(long._seen) == before
 
 
+def test_made_up_codes_do_not_fill_the_memory() -> None:
+    terms = Terminology(SYSTEMS, [value_set("kidney", SetCode(ICD10CM, "N18.4"))])
+    for number in range(terminology._FOUND_MAX + 10):
+        assert terms.hits(ICD10CM, f"X{number}") == ()
+    assert len(terms._found) == terminology._FOUND_MAX
+    assert [h.set_id for h in terms.hits(ICD10CM, "N18.4")] == ["kidney"]
+    long = Terminology(SYSTEMS, [])
+    assert long.hits(ICD10CM, "N" * 1000) == ()
+    assert long._found == {}
+
+
 @pytest.mark.parametrize(
     ("system", "code", "read"),
     [

@@ -123,6 +123,11 @@ def test_what_is_selected_but_not_there_may_be_what_cannot_be_read(
         ({"id": 5}, "id"),
         ({"priorPrescription": "MedicationRequest/1"}, "priorPrescription"),
         ({"reasonCode": MIGRAINE}, "reasonCode"),
+        ({"reasonCode": [{"value": MIGRAINE}]}, "reasonCode[0]"),
+        (
+            {"medicationCodeableConcept": {**MAGNESIUM, "coding": [{"value": 5}]}},
+            "medicationCodeableConcept.coding[0]",
+        ),
         ({"reasonReference": [{"reference": 5}]}, "reasonReference[0].reference"),
         (
             {"medicationCodeableConcept": {"coding": [None, *MAGNESIUM["coding"]]}},
@@ -162,6 +167,8 @@ def test_what_ends_leaves_nothing_open() -> None:
         {"medicationCodeableConcept": 5},
         {"medicationCodeableConcept": [MAGNESIUM]},
         {"medicationCodeableConcept": {"coding": [5], "text": 5}},
+        {"medicationCodeableConcept": {"value": MAGNESIUM}},
+        {"medicationReference": {"value": {"reference": "Medication/1"}}},
         {"medicationReference": 5},
         {"medicationReference": {"reference": 5}},
         {"medication": {"concept": MAGNESIUM}},  # FHIR R5
@@ -188,6 +195,20 @@ def test_an_order_that_names_no_medication_is_listed_and_no_more() -> None:
     assert [(n.resource, n.element) for n in on.not_readable()] == [
         ("MedicationRequest/d", "medication")
     ]
+
+
+@pytest.mark.parametrize("element", ["status", "intent", "subject"])
+def test_what_a_draft_lacks_is_listed_and_no_more(element: str) -> None:
+    on = chart()
+    found = read({"resource": order(**{element: None})}, on=on)
+    assert (found.gaps, found.orders[0].is_magnesium()) == ((), True)
+    assert [(n.element, n.why) for n in on.not_readable()] == [(element, "is missing")]
+
+
+def test_a_whole_draft_lacks_nothing() -> None:
+    on = chart()
+    read({"resource": order()}, on=on)
+    assert on.not_readable() == ()
 
 
 def test_a_dose_is_read_digit_by_digit() -> None:

@@ -9,9 +9,10 @@ import pytest
 
 from cds_service.chart.evidence import Gap
 from cds_service.reasoning.decision import KidneyClass
+from cds_service.reasoning.kidney import assess, outcome_of
 from tests.support import fhir
 from tests.support.fhir import Resource
-from tests.unit.chart.reading import TODAY, day
+from tests.unit.chart.reading import TODAY, chart, day
 from tests.unit.reasoning.test_kidney import (
     AKI,
     CKD,
@@ -311,6 +312,53 @@ def test_what_cannot_be_used_and_would_count_at_the_same_moment_is_a_doubt(
         assert kidney(*order).flags == flags
 
 
+def test_what_is_broken_and_surely_older_is_not_even_looked_at() -> None:
+    broken = {**egfr(92, 100), "id": "old", "valueQuantity": {"value": "?"}}
+    for newer in (egfr(92), creatinine(0.7)):
+        found = kidney(
+            newer, {**creatinine(0.7, 100), "valueQuantity": {"value": "?"}}, egfr(92, 20)
+        )
+        assert (found.kidney_class, found.flags) == (NORMAL, ())
+    assert kidney(egfr(92, 10), broken).flags == ()
+    assert kidney(dated(egfr(92), "2026-11"), egfr(92, 10), broken).flags == ()
+    assert kidney(egfr(92, 200), broken).flags == ("unusable_newer", "partly_known")
+    between = dated(broken, "2026-11-08")
+    assert (
+        kidney(dated(egfr(92, id="month"), "2026-11"), egfr(92, 10), between).kidney_class is NORMAL
+    )
+
+
+def test_an_egfr_of_the_day_before_a_creatinine_may_count() -> None:
+    """By how much it is older its date does not say; 1.1 mg/dL is about 63."""
+    sampled = dated(creatinine(1.1), "2026-11-12T08:00:00Z")
+    assert kidney(sampled).kidney_class is NORMAL
+    found = kidney(sampled, dated(egfr(55), "2026-11-11"))
+    assert (found.kidney_class, found.value, found.flags) == (
+        MODERATE,
+        Decimal(55),
+        ("needs_labs",),
+    )
+    assert kidney(sampled, dated(egfr(55), "2026-11-10")).kidney_class is NORMAL
+
+
+def test_a_creatinine_of_an_inexact_date_is_computed_with_the_higher_age() -> None:
+    born = fhir.patient(birth_date="1976-06-30", sex="female")  # 49 in spring, 50 in summer
+    exact = {
+        day: kidney(dated(creatinine(1.1), day), who=born).value
+        for day in ("2026-02-01", "2026-09-01")
+    }
+    assert kidney(dated(creatinine(1.1), "2026"), who=born).value == min(
+        v for v in exact.values() if v
+    )
+    assert len(set(exact.values())) == 2
+
+
+def test_of_nested_dates_the_innermost_may_be_the_newest() -> None:
+    labs = [dated(egfr(80), "2026"), dated(egfr(81), "2026-11"), egfr(45, 10)]
+    for order in (labs, labs[::-1]):
+        assert kidney(*order).value == 45
+
+
 @pytest.mark.parametrize("status", [None, "FINAL", "done"])
 def test_a_result_of_no_status_that_might_disagree_is_not_passed_over(status: str | None) -> None:
     disagrees = {**dated(creatinine(3.09), MORNING), "status": status}
@@ -446,6 +494,11 @@ def test_a_result_under_another_key_counts(key: str) -> None:
     assert kidney(without=("kidneyLabs",), **values).rule == "egfr-severe"
 
 
+def test_the_highest_creatinine_that_is_plausible_counts() -> None:
+    assert kidney(creatinine(30)).rule == "egfr-severe"
+    assert kidney(creatinine(30.01)).flags == ("unusable_newer",)
+
+
 CHILD = fhir.patient(TODAY, age=12, sex="female")
 
 
@@ -460,3 +513,32 @@ def test_a_creatinine_of_a_child_clears_no_injury() -> None:
     injury = has(AKI, onset_days=40, recorded_days=40)
     assert kidney(creatinine(0.6), who=CHILD, conditions=(injury,)).rule == "aki"
     assert kidney(egfr(90), creatinine(0.6), who=CHILD, conditions=(injury,)).rule == "egfr-normal"
+
+
+# ---------------------------------------------------------------------------- the account
+
+
+def outcomes(*labs: Resource, without: tuple[str, ...] = (), **found: Any) -> dict[str, str]:
+    known = chart({"kidneyLabs": list(labs), **found}, without=without)
+    result = assess(known)
+    return {row.id: outcome_of(row, result, known) for row in known.knowledge.policy.kidney}
+
+
+def test_a_row_whose_data_are_not_known_is_unknown_and_not_unmet() -> None:
+    everything = outcomes(egfr(92))
+    assert {row for row, outcome in everything.items() if outcome == "met"} == {"egfr-normal"}
+    assert set(everything.values()) == {"met", "not met"}
+    results = outcomes(without=("kidneyLabs",))
+    assert {row for row, outcome in results.items() if outcome == "unknown"} == {
+        *("egfr-severe", "egfr-moderate", "unusable-newer", "partly-known", "egfr-normal"),
+    }
+    procedures = outcomes(egfr(92), without=("kidneyProcedures",))
+    assert [row for row, outcome in procedures.items() if outcome == "unknown"] == ["dialysis"]
+
+
+def test_a_row_about_a_disease_is_unknown_where_a_condition_cannot_be_read() -> None:
+    found = outcomes(egfr(92), conditions=[HOUSE_CKD])
+    assert [row for row, outcome in found.items() if outcome == "unknown"] == [
+        *("dialysis", "aki", "ckd-severe", "ckd-moderate", "ckd-unspecified"),
+    ]
+    assert (found["partly-known"], found["egfr-normal"]) == ("met", "not met")

@@ -149,6 +149,7 @@ def test_an_inexact_date(written: str | None, value: float, state: MagnesiumStat
         # A year may hold the newest.
         ((dated(mg(3.0), "2026"), mg(2.0, days=10)), HIGH),
         ((dated(mg(3.0), "2025"), mg(2.0, days=10)), NORMAL),
+        ((dated(mg(2.0), "2026"), mg(3.5, days=10)), HIGH),
     ],
 )
 def test_the_latest_decides(results: tuple[Resource, ...], state: MagnesiumState) -> None:
@@ -175,6 +176,25 @@ def test_a_newer_result_that_cannot_be_used_leaves_a_doubt_and_is_named(newer: R
 def test_an_older_result_that_cannot_be_used_does_not_matter(older: Resource) -> None:
     found = serum(older, mg(2.0))
     assert (found.unknown, found.gaps, found.why) == (False, (), "")
+
+
+@pytest.mark.parametrize(
+    ("house", "doubt"),
+    [
+        ("2026-11-12T00:00:00Z", True),  # of the same moment
+        ("2026-11", True),
+        ("2026-11-11T23:59:59Z", False),
+    ],
+)
+def test_a_result_in_a_house_code_matters_if_it_may_be_the_newest(house: str, doubt: bool) -> None:
+    assert serum(dated(IN_A_HOUSE_CODE, house), mg(2.0)).unknown is doubt
+
+
+def test_what_cannot_be_used_is_surely_older_than_one_of_two_that_may_be_the_newest() -> None:
+    older = mg(2.0, "odd", days=100)
+    assert not serum(dated(mg(2.1), "2026"), mg(2.0), older).unknown
+    assert not serum(dated(mg(2.1), "2026"), mg(2.0), dated(IN_A_HOUSE_CODE, "2026-10")).unknown
+    assert serum(dated(mg(2.1), "2026"), older).unknown
 
 
 @pytest.mark.parametrize("old", [mg(2.0, "odd", days=181), dated(IN_A_HOUSE_CODE, "2025")])
@@ -247,6 +267,7 @@ def limit(result: Resource, value: Any, unit: str | None) -> Resource:
         (limit(mg(2.0), 1.7, "mg/dL"), NORMAL),
         (limit(mg(2.0), 1.71, "mg/dL"), SLIGHT),
         (limit(mg(4.95), 4.9, "mg/dL"), CRITICAL),
+        (limit(mg(4.85), 4.9, "mg/dL"), NORMAL),
     ],
 )
 def test_the_laboratorys_own_limit(result: Resource, state: MagnesiumState) -> None:
