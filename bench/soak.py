@@ -2,7 +2,8 @@
 
 Every call is repeated by its client until it is answered; exits 1 where one was answered wrongly, or
 not within the patience of a client, or where the memory of a worker grew. Then `bench.disturbed`:
-the databases behind feedback and tokens hang, are locked, or are away.
+the databases behind feedback and tokens hang, are locked, or are away; and `bench.hostile`: bodies
+made to cost much.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from bench import disturbed
+from bench import disturbed, hostile
 from bench.bodies import cases
 from bench.load import HOST, family, free_port, resident_mb, running
 
@@ -157,6 +158,8 @@ def main() -> int:
         broken.append(f"a worker grew from {before:.1f} to {after:.1f} MB")
     print()
     broken += disturbed.main(options.phase)
+    print()
+    broken += hostile.main()
     for bound in broken:
         print(f"BROKEN  {bound}")
     return 1 if broken else 0

@@ -14,7 +14,7 @@ from cds_service.chart.reading import Reader
 from cds_service.chart.subject import Subject
 from cds_service.fhir.prefetch import Content
 from cds_service.fhir.reading import Shape
-from cds_service.fhir.wire import AllergyIntolerance, CodeableConcept, Reaction
+from cds_service.fhir.wire import AllergyIntolerance, CodeableConcept, Reaction, Text
 from cds_service.knowledge.drugs import MAGNESIUM, RXNORM, Drug, Drugs
 from cds_service.knowledge.terminology import Terminology
 from cds_service.knowledge.words import fold
@@ -85,7 +85,7 @@ class _Record(NamedTuple):
 
 _REACTIONS: Shape[list[Reaction]] = Shape(list[Reaction])
 _CONCEPTS: Shape[list[CodeableConcept]] = Shape(list[CodeableConcept])
-_TEXT: Shape[str] = Shape(str)
+_TEXT: Shape[str] = Shape(Text)
 
 
 def read_allergies(

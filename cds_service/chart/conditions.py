@@ -24,6 +24,7 @@ from cds_service.fhir.wire import (
     Extension,
     Period,
     Quantity,
+    Text,
 )
 from cds_service.knowledge.terminology import Hit, SetCode, Terminology
 from cds_service.knowledge.words import fold
@@ -153,7 +154,7 @@ class _Limits(NamedTuple):
 _PERIOD: Shape[Period] = Shape(Period)
 _EXTENSIONS: Shape[list[Extension]] = Shape(list[Extension])
 _CODING: Shape[Coding] = Shape(Coding)
-_TEXT: Shape[str] = Shape(str)
+_TEXT: Shape[str] = Shape(Text)
 _CONCEPTS: Shape[list[CodeableConcept] | CodeableConcept] = Shape(
     list[CodeableConcept] | CodeableConcept
 )

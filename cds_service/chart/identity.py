@@ -18,7 +18,7 @@ from cds_service.chart.reading import Reader
 from cds_service.chart.subject import bare_id
 from cds_service.fhir import wire
 from cds_service.fhir.reading import Shape
-from cds_service.fhir.wire import NOTHING, CodeableConcept, Coding, Reference
+from cds_service.fhir.wire import NOTHING, CodeableConcept, Coding, Reference, Text
 from cds_service.knowledge.drugs import ATC, MAGNESIUM, RXNORM, Drug, Drugs
 from cds_service.knowledge.terminology import Terminology
 
@@ -32,8 +32,8 @@ _DATA_ABSENT = "data-absent-reason"
 class Product(msgspec.Struct, gc=False):
     """`Medication`, as far as it says which drug it is."""
 
-    resourceType: str | None = None
-    id: str | None = None
+    resourceType: Text | None = None
+    id: Text | None = None
     code: CodeableConcept | None = None
     ingredient: Raw = NOTHING
     form: Raw = NOTHING

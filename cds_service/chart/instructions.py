@@ -16,7 +16,7 @@ from cds_service.chart import dates
 from cds_service.chart.naming import label_of
 from cds_service.chart.reading import Reader
 from cds_service.fhir.reading import Shape
-from cds_service.fhir.wire import NOTHING, CodeableConcept, Period, Quantity
+from cds_service.fhir.wire import NOTHING, CodeableConcept, Period, Quantity, Text
 from cds_service.knowledge.dosage import Dosing, plain_text
 
 _BOUNDS_MEMBER = b'"bounds'
@@ -40,10 +40,10 @@ class Repeat(msgspec.Struct, gc=False):
     frequencyMax: Decimal | None = None
     period: Decimal | None = None
     periodMax: Decimal | None = None
-    periodUnit: str | None = None
-    timeOfDay: list[str] | None = None
-    when: list[str] | None = None
-    dayOfWeek: list[str] | None = None
+    periodUnit: Text | None = None
+    timeOfDay: list[Text] | None = None
+    when: list[Text] | None = None
+    dayOfWeek: list[Text] | None = None
 
 
 class _Bounds(msgspec.Struct, gc=False):
@@ -64,8 +64,8 @@ class _DoseAndRate(msgspec.Struct, gc=False):
 
 class _Dosage(msgspec.Struct, gc=False):
     sequence: int | None = None
-    text: str | None = None
-    patientInstruction: str | None = None
+    text: Text | None = None
+    patientInstruction: Text | None = None
     additionalInstruction: Raw = NOTHING
     asNeededBoolean: bool | None = None
     asNeededCodeableConcept: CodeableConcept | None = None

@@ -29,6 +29,7 @@ from cds_service.fhir.wire import (
     Period,
     Quantity,
     ReferenceRange,
+    Text,
 )
 from cds_service.knowledge.terminology import SetCode, Terminology
 from cds_service.knowledge.words import fold
@@ -184,7 +185,7 @@ class _Component(msgspec.Struct, gc=False):
 
 
 class _Extension(msgspec.Struct, gc=False):
-    url: str | None = None
+    url: Text | None = None
 
 
 _Known = tuple[SetCode, str, Coding]
@@ -215,7 +216,7 @@ class _Report(NamedTuple):
 
 _COMPONENTS = Shape[list[_Component] | None](list[_Component] | None)
 _QUANTITY = Shape[Quantity | None](Quantity | None)
-_STRING = Shape[str | None](str | None)
+_STRING = Shape[str | None](Text | None)
 _PERIOD = Shape[Period | None](Period | None)
 _RANGES = Shape[list[ReferenceRange] | None](list[ReferenceRange] | None)
 _CONCEPT = Shape[CodeableConcept | None](CodeableConcept | None)

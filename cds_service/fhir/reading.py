@@ -113,12 +113,21 @@ def _read(expected: inspect.Type, raw: Raw | bytes, path: str, unread: list[Unre
         return _read_list(expected, raw, path, unread)
     if isinstance(expected, inspect.RawType):
         return raw
+    return _read_scalar(expected, raw, path, unread)
+
+
+def _read_scalar(expected: inspect.Type, raw: Raw | bytes, path: str, unread: list[Unread]) -> Any:
     scalar, name = _SCALARS[type(expected)]
     try:
-        return msgspec.json.decode(raw, type=scalar)
+        value = msgspec.json.decode(raw, type=scalar)
     except _FAILURES:
         unread.append(Unread(path, f"is not {name}"))
         return _NOTHING
+    longest = expected.max_length if isinstance(expected, inspect.StrType) else None
+    if longest is not None and len(value) > longest:
+        unread.append(Unread(path, f"is longer than {longest} characters"))
+        return _NOTHING
+    return value
 
 
 @cache

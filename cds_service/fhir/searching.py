@@ -22,7 +22,7 @@ from cds_service.fhir.reading import Shape
 # With these a server says that it does not take the search in this form.
 _REFUSED_FORM = frozenset({400, 414, 422})
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_TEXT: Shape[str] = Shape(str)
+_TEXT: Shape[str] = Shape(wire.Text)
 _PERIOD: Shape[wire.Period] = Shape(wire.Period)
 
 

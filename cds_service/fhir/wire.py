@@ -10,12 +10,16 @@ FHIR numbers are `Decimal`: 59.9999999999999999 is not 60.
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
 import msgspec
-from msgspec import Raw
+from msgspec import Meta, Raw
 
 NOTHING = Raw()
+LONGEST_TEXT = 10_000
+Text = Annotated[str, Meta(max_length=LONGEST_TEXT)]
+"""Any string of a resource. A longer one is not readable: no pattern and no loop ever sees it, and
+it is never cut and then read."""
 
 
 class Coding(msgspec.Struct, gc=False):
@@ -23,9 +27,9 @@ class Coding(msgspec.Struct, gc=False):
 
     NOT_READ: ClassVar[frozenset[str]] = frozenset({"version", "userSelected"})
 
-    system: str | None = None
-    code: str | None = None
-    display: str | None = None
+    system: Text | None = None
+    code: Text | None = None
+    display: Text | None = None
 
 
 class CodeableConcept(msgspec.Struct, gc=False):
@@ -34,7 +38,7 @@ class CodeableConcept(msgspec.Struct, gc=False):
     NOT_READ: ClassVar[frozenset[str]] = frozenset()
 
     coding: list[Coding] | None = None
-    text: str | None = None
+    text: Text | None = None
 
 
 class Reference(msgspec.Struct, gc=False):
@@ -42,8 +46,8 @@ class Reference(msgspec.Struct, gc=False):
 
     NOT_READ: ClassVar[frozenset[str]] = frozenset({"type", "identifier"})
 
-    reference: str | None = None
-    display: str | None = None
+    reference: Text | None = None
+    display: Text | None = None
 
 
 class Period(msgspec.Struct, gc=False):
@@ -51,8 +55,8 @@ class Period(msgspec.Struct, gc=False):
 
     NOT_READ: ClassVar[frozenset[str]] = frozenset()
 
-    start: str | None = None
-    end: str | None = None
+    start: Text | None = None
+    end: Text | None = None
 
 
 class Quantity(msgspec.Struct, gc=False):
@@ -61,10 +65,10 @@ class Quantity(msgspec.Struct, gc=False):
     NOT_READ: ClassVar[frozenset[str]] = frozenset()
 
     value: Decimal | None = None
-    comparator: str | None = None
-    unit: str | None = None
-    system: str | None = None
-    code: str | None = None
+    comparator: Text | None = None
+    unit: Text | None = None
+    system: Text | None = None
+    code: Text | None = None
 
 
 class ReferenceRange(msgspec.Struct, gc=False):
@@ -79,18 +83,18 @@ class ReferenceRange(msgspec.Struct, gc=False):
 class Patient(msgspec.Struct, gc=False):
     """`Patient`."""
 
-    resourceType: str | None = None
-    id: str | None = None
-    birthDate: str | None = None
-    gender: str | None = None
+    resourceType: Text | None = None
+    id: Text | None = None
+    birthDate: Text | None = None
+    gender: Text | None = None
     deceasedBoolean: bool | None = None
-    deceasedDateTime: str | None = None
+    deceasedDateTime: Text | None = None
 
 
 class Extension(msgspec.Struct, gc=False):
     """`Extension`; its value is read where its URL is one that the rules know."""
 
-    url: str | None = None
+    url: Text | None = None
     valueCoding: Raw = NOTHING
     valueCode: Raw = NOTHING
     valueDateTime: Raw = NOTHING
@@ -112,17 +116,17 @@ class Diagnosis(CodeableConcept, gc=False):
 class Condition(msgspec.Struct, gc=False):
     """`Condition`; a status sent as a bare string (STU3 style) is read as its code."""
 
-    resourceType: str | None = None
-    id: str | None = None
+    resourceType: Text | None = None
+    id: Text | None = None
     code: Diagnosis | None = None
     subject: Reference | None = None
-    clinicalStatus: CodeableConcept | str | None = None
-    verificationStatus: CodeableConcept | str | None = None
+    clinicalStatus: CodeableConcept | Text | None = None
+    verificationStatus: CodeableConcept | Text | None = None
     category: Raw = NOTHING
-    recordedDate: str | None = None
-    onsetDateTime: str | None = None
+    recordedDate: Text | None = None
+    onsetDateTime: Text | None = None
     onsetPeriod: Raw = NOTHING
-    abatementDateTime: str | None = None
+    abatementDateTime: Text | None = None
     abatementPeriod: Raw = NOTHING
     abatementString: Raw = NOTHING
     abatementAge: Raw = NOTHING
@@ -133,17 +137,17 @@ class Condition(msgspec.Struct, gc=False):
 class Medication(msgspec.Struct, gc=False):
     """`MedicationRequest`, `MedicationStatement` and `Medication` (its `code`)."""
 
-    resourceType: str | None = None
-    id: str | None = None
-    status: str | None = None
-    intent: str | None = None
+    resourceType: Text | None = None
+    id: Text | None = None
+    status: Text | None = None
+    intent: Text | None = None
     doNotPerform: bool | None = None
     medicationCodeableConcept: CodeableConcept | None = None
     medicationReference: Reference | None = None
     code: CodeableConcept | None = None
     subject: Reference | None = None
-    authoredOn: str | None = None
-    effectiveDateTime: str | None = None
+    authoredOn: Text | None = None
+    effectiveDateTime: Text | None = None
     effectivePeriod: Period | None = None
     dosageInstruction: Raw = NOTHING
     dosage: Raw = NOTHING
@@ -173,8 +177,8 @@ class Coded(msgspec.Struct, gc=False):
 class Contained(msgspec.Struct, gc=False):
     """A contained resource; its code is read when something refers to it."""
 
-    resourceType: str | None = None
-    id: str | None = None
+    resourceType: Text | None = None
+    id: Text | None = None
     code: Raw = NOTHING
 
 
@@ -189,9 +193,9 @@ class DraftOrder(Medication, gc=False):
 class Observation(msgspec.Struct, gc=False):
     """`Observation`: the code decides whether the rest is looked at."""
 
-    resourceType: str | None = None
-    id: str | None = None
-    status: str | None = None
+    resourceType: Text | None = None
+    id: Text | None = None
+    status: Text | None = None
     code: CodeableConcept | None = None
     subject: Reference | None = None
     effectiveDateTime: Raw = NOTHING
@@ -214,14 +218,14 @@ class Observation(msgspec.Struct, gc=False):
 class AllergyIntolerance(msgspec.Struct, gc=False):
     """`AllergyIntolerance`."""
 
-    resourceType: str | None = None
-    id: str | None = None
+    resourceType: Text | None = None
+    id: Text | None = None
     code: CodeableConcept | None = None
     patient: Reference | None = None
-    clinicalStatus: CodeableConcept | str | None = None
-    verificationStatus: CodeableConcept | str | None = None
-    recordedDate: str | None = None
-    onsetDateTime: str | None = None
+    clinicalStatus: CodeableConcept | Text | None = None
+    verificationStatus: CodeableConcept | Text | None = None
+    recordedDate: Text | None = None
+    onsetDateTime: Text | None = None
     type: Raw = NOTHING
     criticality: Raw = NOTHING
     reaction: Raw = NOTHING
@@ -240,12 +244,12 @@ class Reaction(msgspec.Struct, gc=False):
 class Procedure(msgspec.Struct, gc=False):
     """`Procedure`."""
 
-    resourceType: str | None = None
-    id: str | None = None
-    status: str | None = None
+    resourceType: Text | None = None
+    id: Text | None = None
+    status: Text | None = None
     code: CodeableConcept | None = None
     subject: Reference | None = None
-    performedDateTime: str | None = None
+    performedDateTime: Text | None = None
     performedPeriod: Period | None = None
 
 
@@ -254,7 +258,7 @@ class EntrySearch(msgspec.Struct, gc=False):
 
     NOT_READ: ClassVar[frozenset[str]] = frozenset({"score"})
 
-    mode: str | None = None
+    mode: Text | None = None
 
 
 class Link(msgspec.Struct, gc=False):
@@ -262,8 +266,8 @@ class Link(msgspec.Struct, gc=False):
 
     NOT_READ: ClassVar[frozenset[str]] = frozenset()
 
-    relation: str | None = None
-    url: str | None = None
+    relation: Text | None = None
+    url: Text | None = None
 
 
 R = TypeVar("R")
@@ -272,7 +276,7 @@ R = TypeVar("R")
 class Entry(msgspec.Struct, Generic[R], gc=False):
     """`Bundle.entry`."""
 
-    fullUrl: str | None = None
+    fullUrl: Text | None = None
     resource: R | None = None
     search: EntrySearch | None = None
 
@@ -290,7 +294,7 @@ class Entry(msgspec.Struct, Generic[R], gc=False):
 class Bundle(msgspec.Struct, Generic[R], gc=False):
     """A `Bundle` whose resources are of one type."""
 
-    resourceType: str | None = None
+    resourceType: Text | None = None
     total: int | None = None
     link: list[Link] | None = None
     entry: list[Entry[R]] | None = None
@@ -299,7 +303,7 @@ class Bundle(msgspec.Struct, Generic[R], gc=False):
 class Part(msgspec.Struct, gc=False):
     """`Bundle.entry` whose resource has not been looked at."""
 
-    fullUrl: str | None = None
+    fullUrl: Text | None = None
     resource: Raw = NOTHING
     search: EntrySearch | None = None
 
@@ -312,7 +316,7 @@ class Part(msgspec.Struct, gc=False):
 class Parts(msgspec.Struct, gc=False):
     """A `Bundle` to be read entry by entry."""
 
-    resourceType: str | None = None
+    resourceType: Text | None = None
     total: int | None = None
     link: list[Link] | None = None
     entry: list[Raw] | None = None
@@ -327,8 +331,8 @@ class WholeParts(msgspec.Struct, gc=False):
 class Head(msgspec.Struct, gc=False):
     """What says which resource it is."""
 
-    resourceType: str | None = None
-    id: str | None = None
+    resourceType: Text | None = None
+    id: Text | None = None
 
 
 class Issue(msgspec.Struct, gc=False):
@@ -338,14 +342,14 @@ class Issue(msgspec.Struct, gc=False):
         {"details", "diagnostics", "location", "expression"}
     )
 
-    severity: str | None = None
-    code: str | None = None
+    severity: Text | None = None
+    code: Text | None = None
 
 
 class Outcome(msgspec.Struct, gc=False):
     """`OperationOutcome`."""
 
-    resourceType: str | None = None
+    resourceType: Text | None = None
     issue: list[Issue] | None = None
 
 
