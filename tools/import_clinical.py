@@ -651,7 +651,8 @@ def drug_advice(name: str, item: Row, tables: Row) -> Row:
     ):
         if name in item.get(member, {}):
             row[target] = item[member][name]
-    return row | tables["interaction_strong_salts"].get(name, {})
+    strong: Row = tables["interaction_strong_salts"].get(name, {})
+    return row | strong
 
 
 def combination_advice(name: str, item: Row, tables: Row) -> Row:

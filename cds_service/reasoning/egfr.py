@@ -266,11 +266,11 @@ def _unusable_newer(results: Iterable[Gfr | Unusable], latest: Gfr | None) -> Un
 
 
 def _may_come_first(result: Unusable, latest: Gfr | None) -> bool:
-    """Whether it may be newer, or of the same moment and of a test that would be preferred."""
+    """Whether it may be newer, or of the same moment and not of a test that would come second."""
     if latest is None or result.when.latest > latest.when.earliest:
         return True
     same = result.when.latest == latest.when.earliest
-    return same and result.preference < latest.preference
+    return same and result.preference <= latest.preference
 
 
 def _conflicting(chart: Chart, latest: Gfr) -> Iterator[Gfr]:

@@ -353,11 +353,8 @@ def test_what_cannot_be_read_is_listed_and_counted(client: FlaskClient, today: d
     entries += [{}] * 120
     told = http.explain(client, PATIENT_VIEW, body)
     assert (len(told["notReadable"]), told["notReadableCount"]) == (100, 121)
-    assert told["notReadable"][0] == {
-        "key": "allergies",
-        "resource": "entry 1",
-        "why": "holds no readable resource",
-    }
+    empty = {"key": "allergies", "resource": "entry 1", "why": "holds no readable resource"}
+    assert empty in told["notReadable"]
     body["prefetch"]["allergies"]["entry"] = entries[:1]
     (only,) = http.explain(client, PATIENT_VIEW, body)["notReadable"]
     assert (only["key"], only["element"]) == ("allergies", "clinicalStatus")

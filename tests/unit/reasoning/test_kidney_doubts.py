@@ -167,6 +167,9 @@ def test_beside_a_disease_that_decides_nothing_is_said_of_the_conflict() -> None
             (dated(creatinine(1.6), "2026-10"), dated(egfr(80), "2026-10-12")),
             ("conflicting", "needs_labs"),
         ),
+        # One interval in the other, though both begin or end together.
+        ((dated(egfr(45), "2026-10"), dated(egfr(80), "2026-10-01")), ("needs_labs",)),
+        ((dated(egfr(45), "2026-10"), dated(egfr(80), "2026-10-31")), ("needs_labs",)),
         # The same class, or surely older.
         ((dated(egfr(45), "2026"), egfr(50, 10)), ("stale",)),
         ((dated(egfr(80), "2025"), egfr(45, 10)), ()),
@@ -299,6 +302,11 @@ def test_a_result_that_cannot_be_used_is_named_and_gives_tests_only(result: Reso
         (egfr(value_string="?"), creatinine(0.7), ("unusable_newer",)),
         (egfr(value_string="?"), fhir.observation("33914-3", 92, None, 10, today=TODAY), ("unusable_newer",)),
         (fhir.observation("33914-3", 300, None, 10, today=TODAY), egfr(92), ()),
+        (egfr(300), egfr(92), ("unusable_newer",)),  # its value might be the lower one
+        (creatinine(99), creatinine(0.7), ("unusable_newer",)),
+        # Without a time they may be of any order on their day.
+        (dated(egfr(300), NOON), dated(egfr(92), "2026-11-10"), ("unusable_newer",)),
+        (dated(egfr(300), "2026-11-10"), dated(egfr(92), NOON), ("unusable_newer",)),
         (creatinine(99), egfr(92), ()),
         ({**egfr(92), "code": {"text": "GFR"}}, creatinine(0.7), ("unusable_newer",)),
         ({**egfr(92), "code": {"text": "GFR"}}, {**egfr(92), "id": "b"}, ("unusable_newer",)),
@@ -326,6 +334,14 @@ def test_what_is_broken_and_surely_older_is_not_even_looked_at() -> None:
     assert (
         kidney(dated(egfr(92, id="month"), "2026-11"), egfr(92, 10), between).kidney_class is NORMAL
     )
+
+
+def test_what_is_surely_older_than_one_of_two_that_may_be_the_newest_counts_for_nothing() -> None:
+    may, september = "2026-05-01T08:00:00Z", "2026-09-01T08:00:00Z"
+    reported = (dated(egfr(92), "2026"), dated(egfr(92), september))
+    assert kidney(*reported, dated(creatinine(1.6), may)).rule == "egfr-normal"
+    sampled = (dated(creatinine(1.05), "2026"), dated(creatinine(1.05), september))
+    assert kidney(*sampled, dated(egfr(58), may)).rule == "egfr-normal"
 
 
 def test_an_egfr_of_the_day_before_a_creatinine_may_count() -> None:
@@ -376,6 +392,10 @@ def test_the_newest_of_several_that_cannot_be_used_is_shown() -> None:
         assert found.evidence is not None
         assert found.evidence.resource == "Observation/o3"
         assert found.evidence.note == "cannot be used: has a unit that is not one of eGFR"
+        year = dated(fhir.observation(fhir.EGFR, 80, "mg/L", id="y", today=TODAY), "2026")
+        found = kidney(*order, year)
+        assert found.evidence is not None
+        assert found.evidence.resource == "Observation/y-2026"
 
 
 @pytest.mark.parametrize("lost", ["soon", 5, None])
