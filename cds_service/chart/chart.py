@@ -156,7 +156,9 @@ class Chart:
 
     @cached_property
     def _subject(self) -> Subject:
-        return Subject(self._patient_id, self._patient.id if self._patient else None)
+        entries = self.content("patient").entries
+        full_url = entries[0].full_url if entries else None
+        return Subject(self._patient_id, self._patient.id if self._patient else None, full_url)
 
     @cached_property
     def person(self) -> Person:

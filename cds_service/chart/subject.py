@@ -10,7 +10,8 @@ _HISTORY = re.compile(r"/_history/[^/]*$")
 
 
 class Subject:
-    """The patient of the call, by the id in the hook's context and in the Patient resource."""
+    """The patient of the call, by the ids in the hook's context and in the Patient resource, and by
+    the full URL of the latter."""
 
     def __init__(self, *ids: str | None) -> None:
         self._ids = frozenset(bare_id(i) for i in ids if i)

@@ -536,6 +536,16 @@ def test_a_patient_without_an_id_is_the_one_of_the_call(who: Resource | None) ->
     assert (len(found.problems.found), found.problems.foreign) == (1, 1)
 
 
+def test_the_patient_may_be_named_by_the_full_url_of_the_entry() -> None:
+    entry = {"fullUrl": "urn:uuid:0-1", "resource": WOMAN}
+    own = {**fhir.condition("G43.009", today=TODAY), "subject": {"reference": "urn:uuid:0-1"}}
+    others = {**own, "id": "o", "subject": {"reference": "urn:uuid:0-2"}}
+    found = chart(
+        {"conditions": [own, others]}, patient={"resourceType": "Bundle", "entry": [entry]}
+    )
+    assert (len(found.problems.found), found.problems.foreign) == (1, 1)
+
+
 @pytest.mark.parametrize(("days", "active"), [(0, True), (730, True), (731, False)])
 def test_without_a_status_a_condition_counts_while_it_is_recent(days: int, active: bool) -> None:
     own = fhir.condition("G43.009", clinical=None, category=None, recorded_days=days, today=TODAY)
