@@ -51,6 +51,7 @@ UNREAD = Gap("conditions", "has a kidney condition that cannot be read")
         ((dated(egfr(25), MORNING), dated(creatinine(0.7), MORNING)), SEVERE, "25", "0.7"),
         ((dated(egfr(72), MORNING), dated(creatinine(1.6), NEXT_MORNING)), MODERATE, "1.6", "72"),
         ((dated(egfr(72), NEXT_MORNING), dated(creatinine(1.6), MORNING)), MODERATE, "1.6", "72"),
+        ((dated(egfr(60), MORNING), dated(creatinine(1.6), MORNING)), MODERATE, "1.6", "60"),
         # Two creatinines of one day.
         (
             (dated(creatinine(0.7), MORNING), dated(creatinine(1.6), EVENING)),
@@ -165,6 +166,14 @@ def test_beside_a_disease_that_decides_nothing_is_said_of_the_conflict() -> None
         ((dated(egfr(45), None), egfr(80, 10)), ("stale", "needs_labs")),
         (
             (dated(creatinine(1.6), "2026-10"), dated(egfr(80), "2026-10-12")),
+            ("conflicting", "needs_labs"),
+        ),
+        (
+            (dated(creatinine(0.7), "2026-10"), dated(creatinine(1.6), "2026-10-12")),
+            ("conflicting", "needs_labs"),
+        ),
+        (
+            (dated(creatinine(1.6), "2026-10"), dated(creatinine(0.7), "2026-10-12")),
             ("conflicting", "needs_labs"),
         ),
         # One interval in the other, though both begin or end together.
