@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -32,8 +33,9 @@ NO_ALLERGY = frozenset(
 )
 """SNOMED CT: no known allergy, of any kind, to drugs, latex, the environment, food, or insects."""
 
-_NEGATIONS = ("no", "no known", "not", "denies", "negative for", "nka", "nkda")
-_ABOUT_ALLERGIES = ("allerg", "intoleran", "sensitiv", "magnes", "known", "reaction to", "nk")
+_NEGATION = re.compile(r"\s*(?:no|denies|negative\s+for)\s+\w", re.IGNORECASE)
+"""How a record begins that denies an allergy. "No, it causes a rash" does not."""
+_ABOUT_ALLERGIES = ("allerg", "intoleran", "sensitiv", "magnes", "known", "reaction to")
 
 GUT = frozenset(
     """
@@ -98,11 +100,12 @@ def read_allergies(
 ) -> Allergies:
     """Active, not refuted records whose code, text or reaction substance is magnesium."""
     allergies = Allergies()
+    named = _Named(drugs)
     damaged = {(lost.resource, lost.element.partition(".")[0]) for lost in content.unread}
     for resource, name in content.resources():
         reactions, lost = reader.parts(_REACTIONS, resource.reaction, name, "reaction")
         record = _Record(resource, name, reactions or [], not lost, reader)
-        match = _magnesium(record, drugs, terminology)
+        match = _magnesium(record, named, terminology)
         if match is None:
             _note_unnamed(record, terminology)
             continue
@@ -155,28 +158,40 @@ def _not_counted(record: _Record, damaged: set[tuple[str, str]]) -> str:
     return ""
 
 
+class _Named(dict[str, Drug | None]):
+    """The drugs that texts name. One substance may be recorded thousands of times."""
+
+    def __init__(self, drugs: Drugs) -> None:
+        super().__init__()
+        self.drugs = drugs
+
+    def __missing__(self, text: str) -> Drug | None:
+        drug = self[text] = self.drugs.by_text(text)
+        return drug
+
+
 def _magnesium(
-    record: _Record, drugs: Drugs, terminology: Terminology
+    record: _Record, named: _Named, terminology: Terminology
 ) -> tuple[Drug, CodeableConcept] | None:
     code = record.resource.code
     concepts = [code] if code and not _denies(code, terminology) else []
     concepts += [r.substance for r in record.reactions if r.substance]
     for concept in concepts:
-        for drug in _drugs_of(concept, drugs, terminology):
+        for drug in _drugs_of(concept, named, terminology):
             if drug is not None and MAGNESIUM in drug.classes:
                 return drug, concept
     return None
 
 
 def _drugs_of(
-    concept: CodeableConcept, drugs: Drugs, terminology: Terminology
+    concept: CodeableConcept, named: _Named, terminology: Terminology
 ) -> list[Drug | None]:
     coded = [
-        drugs.by_rxnorm(c.code)
+        named.drugs.by_rxnorm(c.code)
         for c in concept.coding or ()
         if c.code and terminology.canonical(c.system) == RXNORM
     ]
-    return coded + [drugs.by_text(text) for text in _words_of(concept)]
+    return coded + [named[text] for text in _words_of(concept)]
 
 
 def _words_of(concept: CodeableConcept) -> list[str]:
@@ -190,11 +205,8 @@ def _denies(code: CodeableConcept, terminology: Terminology) -> bool:
         for c in code.coding or ()
     ):
         return True
-    return any(
-        folded.startswith(tuple(f" {negation} " for negation in _NEGATIONS))
-        and any(f" {word}" in folded for word in _ABOUT_ALLERGIES)
-        for folded in map(fold, _words_of(code))
-    )
+    denials = [fold(text) for text in _words_of(code) if _NEGATION.match(text)]
+    return any(f" {word}" in denial for denial in denials for word in _ABOUT_ALLERGIES)
 
 
 def _note_unnamed(record: _Record, terminology: Terminology) -> None:

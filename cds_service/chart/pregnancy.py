@@ -16,7 +16,7 @@ from cds_service.chart.reading import Reader
 from cds_service.chart.subject import Subject
 from cds_service.fhir.prefetch import Content
 from cds_service.fhir.reading import Shape
-from cds_service.fhir.wire import CodeableConcept, Entry, Observation
+from cds_service.fhir.wire import CodeableConcept, Entry, Observation, Text
 from cds_service.knowledge.terminology import Terminology
 from cds_service.knowledge.words import fold
 
@@ -50,7 +50,7 @@ class _Status(NamedTuple):
 
 
 _CONCEPT: Shape[CodeableConcept] = Shape(CodeableConcept)
-_TEXT: Shape[str] = Shape(str)
+_TEXT: Shape[str] = Shape(Text)
 
 
 def read_pregnancy_status(
