@@ -458,6 +458,13 @@ def test_a_text_that_is_not_just_a_number(text: Any) -> None:
     assert reading.why == "is a text that is not just a number"
 
 
+def test_a_report_of_pages_is_no_result_and_is_recorded() -> None:
+    reader = Reader("kidneyLabs")
+    reading = one(egfr(valueQuantity=None, valueString="60 " + "x" * 20_000), reader).read()
+    assert reading.measured is None
+    assert lost(reader) == ["valueString"]
+
+
 def test_a_creatinine_of_another_vessel_or_beside_dialysis_cannot_be_used() -> None:
     arterial = fhir.observation("21232-4", 1, "mg/dL", 10, today=TODAY)
     reading = one(arterial).read()

@@ -152,6 +152,13 @@ def test_a_good_result_that_another_one_contradicts_clears_no_injury() -> None:
     assert kidney(good, agrees, conditions=(injury,)).rule == "egfr-normal"
 
 
+def test_a_good_result_of_an_inexact_date_must_surely_be_later_than_an_injury() -> None:
+    good = dated(egfr(92), "2026-10")
+    for days, row in ((61, "egfr-normal"), (56, "aki")):  # 22 and 27 September
+        injury = has(AKI, onset_days=days, recorded_days=days)
+        assert kidney(good, conditions=(injury,)).rule == row
+
+
 def test_beside_a_disease_that_decides_nothing_is_said_of_the_conflict() -> None:
     labs = (dated(egfr(95), MORNING), dated(creatinine(1.6), MORNING))
     found = kidney(*labs, conditions=(has(CKD["4"]),))
@@ -300,6 +307,8 @@ def test_a_result_that_cannot_be_used_is_named_and_gives_tests_only(result: Reso
     )
     moderate = kidney(result, {**egfr(45, 30), "id": "older"})
     assert (moderate.kidney_class, moderate.flags) == (MODERATE, ("unusable_newer",))
+    assert alone.why.startswith("the newest result cannot be used: ")
+    assert newest.why.startswith("a newer result cannot be used: ")
     newer = kidney(result, {**egfr(92, 5), "id": "newer"})
     assert (newer.kidney_class, newer.flags, newer.gaps) == (NORMAL, (), ())
 

@@ -75,7 +75,8 @@ def test_kidney_disease_on_record_as_a_procedure(code: str, state: FactState) ->
 def test_a_history_that_could_not_be_looked_for_is_not_known(key: str) -> None:
     bundle = fhir.bundle([])
     bundle["entry"] = [{"resource": 5}]
-    found = history(**{key: bundle})
+    values: dict[str, Any] = {key: bundle}
+    found = history(**values)
     assert found.state is UNKNOWN
     assert found.why.startswith(f"{key} ")
 
