@@ -7,7 +7,7 @@ entry that is no readable order is an order that nobody can identify.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -91,6 +91,7 @@ def read_drafts(chart: Chart, context: Mapping[str, Any], all_selected: bool) ->
     """The draft orders in a hook's context; with `all_selected` (order-sign) each one is meant."""
     entries = list(draft_entries(context))
     chart.add_drafts(entries)
+    _record_beside(chart, entries)
     found = [
         _draft(chart, entry, position)
         for position, entry in enumerate(entries)
@@ -174,6 +175,15 @@ def _record(chart: Chart, draft: Draft, entry: DraftEntry, name: str) -> None:
                 reader.mention(name, element, "is missing")
         if not (draft.order.medicationCodeableConcept or draft.order.medicationReference):
             reader.mention(name, "medication", "is missing")
+
+
+def _record_beside(chart: Chart, entries: Iterable[DraftEntry]) -> None:
+    """Name what cannot be read of the resources to which orders refer."""
+    for entry in entries:
+        if entry.kind in BESIDE and entry.order is not None:
+            named = f"{entry.kind}/{entry.order.id}" if entry.order.id else entry.full_url
+            for part in entry.unread:
+                chart.reader(DRAFTS).note(named or f"{entry.kind} (draft)", part.element, part.why)
 
 
 def replaced(drafts: Drafts) -> frozenset[str]:

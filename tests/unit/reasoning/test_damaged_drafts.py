@@ -149,6 +149,23 @@ def test_the_rest_of_an_order_is_read_and_what_is_lost_is_named(
     assert lost({"resource": order(**changes)}) == [(name, element)]
 
 
+@pytest.mark.parametrize(
+    ("names", "named"),
+    [
+        ({"id": "m"}, "Medication/m"),
+        ({"fullUrl": "urn:uuid:m"}, "urn:uuid:m"),
+        ({}, "Medication (draft)"),
+    ],
+)
+def test_what_is_lost_of_a_medication_beside_the_orders_is_named(
+    names: dict[str, str], named: str
+) -> None:
+    medication: Resource = {"resourceType": "Medication", "code": {"coding": [{"system": ["x"]}]}}
+    entry: Resource = {"resource": medication}
+    (medication if "id" in names else entry).update(names)
+    assert lost(entry) == [(named, "code.coding[0].system")]
+
+
 def test_a_full_url_that_is_no_text_is_named() -> None:
     row = {"fullUrl": 5, "resource": order()}
     assert lost(row) == [("MedicationRequest/d", "fullUrl")]
