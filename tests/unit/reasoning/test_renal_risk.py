@@ -71,6 +71,12 @@ def test_kidney_disease_on_record_as_a_procedure(code: str, state: FactState) ->
     assert history(procedures=(fhir.procedure(code, 4000, today=TODAY),)).state is state
 
 
+def test_one_code_that_lasts_is_enough() -> None:
+    twice = has("N28.9", clinical="resolved")
+    twice["code"]["coding"].append(fhir.coding("Z90.5", "icd-10-cm"))
+    assert history(twice).present
+
+
 @pytest.mark.parametrize("key", ["conditions", "kidneyProcedures"])
 def test_a_history_that_could_not_be_looked_for_is_not_known(key: str) -> None:
     bundle = fhir.bundle([])
