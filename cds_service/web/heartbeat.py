@@ -31,8 +31,14 @@ async def _beat(directory: Path) -> None:
     path.write_bytes(bytes(_BEAT.size))
     with path.open("r+b") as file, mmap.mmap(file.fileno(), _BEAT.size) as memory:
         while True:
-            _BEAT.pack_into(memory, 0, time.monotonic())
+            beat(memory)
             await asyncio.sleep(BEAT_SECONDS)
+
+
+def beat(memory: mmap.mmap) -> None:
+    """Write the time at once. `pack_into` would first write zeros, and a supervisor that reads them
+    takes a healthy worker for one that never started."""
+    memory[:] = _BEAT.pack(time.monotonic())
 
 
 def last_beat(directory: Path, pid: int | None) -> float | None:

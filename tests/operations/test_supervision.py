@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from cds_service.web.heartbeat import beat, last_beat
 from tools.supervising import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, Restarts
 
 from ..support.serving import HOST, ROOT, Running, free_port, serving
@@ -36,6 +37,30 @@ SupervisedServer(
     workers_kill_timeout=5, heartbeats=Path(os.environ[HEARTBEATS]), stall_seconds=2.0,
 ).serve()
 """
+
+
+class _Writes(bytearray):
+    """A mapped file that keeps each state in which another process could find it."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(8)
+        self._path = path
+        self.seen: list[float | None] = []
+
+    def __setitem__(self, at: Any, value: Any) -> None:
+        super().__setitem__(at, value)
+        self._path.write_bytes(self)
+        self.seen.append(last_beat(self._path.parent, int(self._path.name)))
+
+
+def test_a_sign_of_life_is_never_read_half_written(tmp_path: Path) -> None:
+    memory: Any = _Writes(tmp_path / "17")
+
+    before = time.monotonic()
+    beat(memory)
+
+    assert len(memory.seen) == 1
+    assert memory.seen[0] >= before
 
 
 def test_a_worker_that_had_started_is_started_again_at_once() -> None:
