@@ -204,6 +204,8 @@ def test_a_result_with_a_loinc_code_of_another_test_is_passed_over(code: Any) ->
             {"lab_egfr"},
         ),
         ({"text": "GFR from creatinine"}, KIDNEY),
+        # It looks like a LOINC code, but its system is another one.
+        ({"coding": [{"system": HOUSE, "code": "123-4", "display": "GFR"}]}, {"lab_egfr"}),
         ({"coding": [{"system": LOINC, "display": "eGFR"}]}, {"lab_egfr"}),
         ({"coding": [{"system": LOINC, "code": "GFR", "display": "eGFR"}]}, {"lab_egfr"}),
         # Without any words it may be each of them.
