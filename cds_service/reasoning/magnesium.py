@@ -69,6 +69,17 @@ def assess(chart: Chart) -> SerumMagnesium:
     return SerumMagnesium(state, _text(decisive), decisive.evidence, unknown, why, gaps)
 
 
+def measured_within(chart: Chart, days: int) -> bool:
+    """Whether a usable result is surely no older than so many days."""
+    limits = chart.knowledge.parameters.magnesium
+    return any(
+        result.entry.use
+        and dates.within(result.when, days, chart.today)
+        and _level(result, limits) is not None
+        for result in chart.magnesium_labs.results
+    )
+
+
 def _newest_levels(recent: Iterable[LabResult], limits: Magnesium) -> tuple[list[_Level], bool]:
     """The usable results that may be the newest, and whether one that cannot be used may be.
 

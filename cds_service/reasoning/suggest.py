@@ -24,6 +24,7 @@ from cds_service.reasoning.decision import (
 from cds_service.reasoning.finding import marks
 from cds_service.reasoning.findings import ADDITIVE, Findings, drug_words, subtype_of
 from cds_service.reasoning.interactions import Partner, interacting
+from cds_service.reasoning.magnesium import measured_within
 
 GLYCINATE = Partner(MagnesiumProduct(salts=("magnesium glycinate",)))
 TESTS_FIRST = frozenset(
@@ -178,11 +179,15 @@ def at_risk(findings: Findings) -> bool:
 
 def _not_tested(findings: Findings) -> bool:
     """At risk, and neither magnesium nor kidney function is surely of the last months (S-2)."""
-    days = findings.chart.knowledge.parameters.labs.dated_within_days
-    results = (findings.magnesium.evidence, findings.kidney.evidence)
-    dated = (dates.parse(e.date) for e in results if e is not None and e.matched == "value")
-    return at_risk(findings) and not any(
-        dates.within(when, days, findings.chart.today) for when in dated
+    chart = findings.chart
+    days = chart.knowledge.parameters.labs.dated_within_days
+    kidney = findings.kidney.evidence
+    measured = kidney is not None and kidney.matched == "value"
+    when = dates.parse(kidney.date) if kidney is not None and measured else None
+    return (
+        at_risk(findings)
+        and not dates.within(when, days, chart.today)
+        and not measured_within(chart, days)
     )
 
 

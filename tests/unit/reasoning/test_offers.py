@@ -154,7 +154,11 @@ def test_without_a_risk_the_plan_stands_alone() -> None:
         (183, (), "plan"),
         (184, (), "labs"),
         (300, (level(2.0, days=170),), "plan"),
+        (300, (level(2.0, days=183),), "plan"),
+        (300, (level(2.0, days=184),), "labs"),
         (300, (level(2.0, days=200),), "labs"),
+        (300, (level(50.0, days=10), level(2.0, days=183)), "labs"),
+        (300, (level(50.0, days=182),), "labs"),
     ],
 )
 def test_the_plan_is_recommended_only_after_a_result_of_the_last_months(
