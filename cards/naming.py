@@ -17,8 +17,11 @@ _MANY_DECIMALS = re.compile(r"(\.\d{3})\d+\Z")
 DATE_LENGTH = len("2026-01-31")
 LONGEST_NAME = 100
 EGFR_UNIT = "mL/min/{1.73_m2}"
-_UNIT_TEXT = {EGFR_UNIT: "mL/min/1.73 m²", "a": "years"}
+_YEARS = "a"
+_UNIT_TEXT = {EGFR_UNIT: "mL/min/1.73 m²", _YEARS: "years"}
+_AGES = {"0": "under 1 year", "1": "1 year"}
 _NAMED_BY_ITSELF = ("Condition", "Procedure")
+_MEDICATION = "Medication"
 _MONTHS_FROM = 2
 _YEARS_FROM_MONTHS = 24
 
@@ -56,10 +59,15 @@ def shown_evidence(facts: Iterable[Fact]) -> dict[str, tuple[Evidence | None, ..
 
 
 def _names(fact_id: str, evidence: Evidence) -> set[str]:
-    """What a piece of evidence is known by: the resource, its words, for a diagnosis the fact."""
+    """What a piece of evidence is known by: the resource, its words, for a diagnosis the fact.
+
+    The words of a medicine are of one fact: what is taken and what is ordered are two things.
+    """
     names = {evidence.resource}
     if evidence.value is None and evidence.display:
-        names.add(evidence.display.casefold())
+        words = evidence.display.casefold()
+        medication = evidence.resource.startswith(_MEDICATION)
+        names.add(f"{fact_id} {words}" if medication else words)
     if evidence.resource.startswith(_NAMED_BY_ITSELF):
         names.add(f"fact {fact_id}")
     return names
@@ -122,6 +130,8 @@ def quantity(evidence: Evidence) -> str:
     if evidence.value is None:
         return ""
     unit = evidence.unit or ""
+    if unit == _YEARS and evidence.value in _AGES:
+        return _AGES[evidence.value]
     return f"{escape(short(evidence.value))} {_UNIT_TEXT.get(unit) or escape(unit)}".rstrip()
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import date
 
-from cards.markdown import plain
+from cards.markdown import plain, shorten
 from cards.naming import age_words, day
-from cards.phrases import Phrases, Values, capital, filled
+from cards.phrases import Phrases, Values, capital, filled, places
 from cards.spacing import interactions
 from cards.values import known_values
 from cards.variants import variant
@@ -38,10 +38,23 @@ def summary(card: CardDecision, today: date, knowledge: Knowledge) -> str:
     text = _filled(template, values, phrases)
     result = phrases["summary.clause.result"]
     if len(text) > limit and result in template:
-        text = _filled(template.replace(result, ""), values, phrases)  # the detail has it too
+        template = template.replace(result, "")  # the detail has it too
+        text = _filled(template, values, phrases)
+    if len(text) > limit:
+        text = _filled(template, _shortened(values, template, len(text) - limit), phrases)
     if is_urgent(card):
         text = phrases.say("summary.urgent", summary=text)
     return plain(text, limit)
+
+
+def _shortened(values: Values, template: str, excess: int) -> dict[str, str]:
+    """The longest value cut rather than the end of the sentence, which says what to do."""
+    named = [name for name in places(template) if values.get(name)]
+    longest = max(named, key=lambda name: len(values[name]), default="")
+    if not longest:
+        return dict(values)
+    room = max(len(values[longest]) - excess, 1)
+    return {**values, longest: shorten(values[longest], room)}
 
 
 def _filled(template: str, values: Values, phrases: Phrases) -> str:

@@ -53,6 +53,20 @@ def _has_several_drugs(card: CardDecision) -> bool:
     return len(list(interactions(card.cautions))) > 1
 
 
+def _has_no_interval(card: CardDecision) -> bool:
+    """Whether no advice gives a time: "no magnesium antacid at all", "tell the anaesthetist"."""
+    advice = [said for _, said in interactions(card.cautions)]
+    return bool(advice) and not any(map(_names_an_interval, advice))
+
+
+def _names_an_interval(advice: str) -> bool:
+    return any(map(str.isdecimal, advice))
+
+
+def _all_of(*tests: Callable[[CardDecision], bool]) -> Callable[[CardDecision], bool]:
+    return lambda card: all(test(card) for test in tests)
+
+
 def _always(_: CardDecision) -> bool:
     return True
 
@@ -66,7 +80,12 @@ CASES: Final[dict[str, dict[str, Callable[[CardDecision], bool]]]] = {
     "mg-check-renal": {"with_plan": offers_plan},
     "mg-with-diuretic": {"with_plan": offers_plan},
     "mg-hazard-hypermag": {"slightly_high": _is_warning},
-    "mg-hazard-dose": {"dose_unknown": _lacks("dose"), "any_kidney": _lacks("renal_reason")},
+    "mg-hazard-dose": {
+        "dose_unknown": _lacks("dose"),
+        "any_kidney_up_to": _all_of(_lacks("renal_reason"), _is_up_to),
+        "any_kidney": _lacks("renal_reason"),
+        "up_to": _is_up_to,
+    },
     "rx-mg-hypermag": {"slightly_high": _is_warning},
     "rx-mg-allergy": {"gut": _is_info},
     "rx-mg-renal-caution": {"other_agent": _is_no_supplement},
@@ -74,7 +93,11 @@ CASES: Final[dict[str, dict[str, Callable[[CardDecision], bool]]]] = {
     "rx-mg-age": {"no_age": _lacks("age"), "infant": _is_no_supplement},
     "rx-mg-dose": {"up_to": _is_up_to},
     "rx-mg-dose-unknown": {"no_words": _lacks("text")},
-    "rx-mg-interaction": {"several": _has_several_drugs},
+    "rx-mg-interaction": {
+        "several_no_interval": _all_of(_has_several_drugs, _has_no_interval),
+        "no_interval": _has_no_interval,
+        "several": _has_several_drugs,
+    },
 }
 """By card, its special cases with what they hold for; the first that holds applies."""
 

@@ -32,7 +32,7 @@ VARIANTS: Final[Mapping[str, tuple[str, ...]]] = {
     "mg-check-renal": ("with_plan",),
     "mg-with-diuretic": ("with_plan",),
     "mg-hazard-hypermag": ("slightly_high",),
-    "mg-hazard-dose": ("dose_unknown", "any_kidney"),
+    "mg-hazard-dose": ("dose_unknown", "any_kidney_up_to", "any_kidney", "up_to"),
     "rx-mg-hypermag": ("slightly_high",),
     "rx-mg-allergy": ("gut",),
     "rx-mg-renal-caution": ("other_agent",),
@@ -40,7 +40,7 @@ VARIANTS: Final[Mapping[str, tuple[str, ...]]] = {
     "rx-mg-age": ("no_age", "infant"),
     "rx-mg-dose": ("up_to",),
     "rx-mg-dose-unknown": ("no_words",),
-    "rx-mg-interaction": ("several",),
+    "rx-mg-interaction": ("several_no_interval", "no_interval", "several"),
 }
 """By card, the special cases in which its usual sentence would not be true (`cards/variants.py`)."""
 FIXED: Final = (

@@ -161,6 +161,41 @@ def test_where_the_line_is_full_the_result_goes_first() -> None:
     assert text == f"Migraine + {risk}: a 12-week trial of oral magnesium is an option"
 
 
+def test_a_value_that_is_too_long_is_cut_and_not_the_end_of_the_sentence() -> None:
+    product = "aluminum hydroxide 200 mg / magnesium hydroxide 200 mg / simethicone 25 mg chewable tablet"
+    values = {"product": product, "renal_reason": "eGFR 45"}
+    text = said(safety_card("mg-hazard-dose", indicator="warning", values=values))
+
+    assert text.startswith("Takes aluminum hydroxide 200 mg / magnesium hydroxide 200 mg")
+    assert text.endswith("… with eGFR 45: amount not known, measure magnesium")
+    assert len(text) <= LIMIT
+
+
+ADVICE_WITHOUT_AN_INTERVAL = "no magnesium laxative or antacid: weaker effect"
+
+
+@pytest.mark.parametrize(
+    ("advice", "text"),
+    [
+        (
+            {"polystyrene": ADVICE_WITHOUT_AN_INTERVAL},
+            f"Polystyrene and magnesium: {ADVICE_WITHOUT_AN_INTERVAL}",
+        ),
+        (
+            {"polystyrene": ADVICE_WITHOUT_AN_INTERVAL, "rocuronium": "tell the anaesthetist"},
+            "Polystyrene, rocuronium: each interacts with magnesium",
+        ),
+        (
+            {"polystyrene": ADVICE_WITHOUT_AN_INTERVAL, "iron": "2 h apart from magnesium"},
+            "Polystyrene, iron: keep apart from magnesium",
+        ),
+    ],
+)
+def test_where_hours_do_not_help_nothing_says_keep_apart(advice: dict[str, str], text: str) -> None:
+    cautions = tuple(caution("C5", drug=drug, advice=said) for drug, said in advice.items())
+    assert said(safety_card("rx-mg-interaction", cautions=cautions)) == text
+
+
 def spaced(*drugs: str) -> CardDecision:
     cautions = tuple(caution("C5", drug=d, advice="4 h apart from magnesium.") for d in drugs)
     return safety_card("rx-mg-interaction", cautions=cautions)
@@ -287,6 +322,24 @@ def test_what_was_not_available_for_a_check_is_named() -> None:
         (
             "mg-hazard-dose",
             "warning",
+            {"dose": "300", "renal_reason": "eGFR 45", "limit": "200", "up_to": "yes"},
+            (
+                "Takes magnesium, up to 300 mg/day with eGFR 45: "
+                "above the limit if elemental, measure magnesium"
+            ),
+        ),
+        (
+            "mg-hazard-dose",
+            "warning",
+            {"dose": "1200", "limit": "1000", "up_to": "yes"},
+            (
+                "Takes magnesium, up to 1200 mg/day: "
+                "above 1000 mg/day if elemental, measure magnesium"
+            ),
+        ),
+        (
+            "mg-hazard-dose",
+            "warning",
             {"product": "milk of magnesia", "renal_reason": "eGFR 45"},
             "Takes milk of magnesia with eGFR 45: amount not known, measure magnesium",
         ),
@@ -348,10 +401,11 @@ def test_a_drug_at_the_beginning_has_a_capital() -> None:
 
 def test_a_long_summary_is_cut_at_a_word() -> None:
     text = said(suggestion_card(values={"risk": "a very long risk factor " * 20}))
+    value, _, rest = text.partition("…")
 
     assert len(text) <= LIMIT
-    assert text.endswith("…")
-    assert text[:-1].split()[-1] in {"a", "very", "long", "risk", "factor"}
+    assert value.split()[-1] in {"a", "very", "long", "risk", "factor"}
+    assert rest == ": a 12-week trial of oral magnesium is an option"
 
 
 @given(st.text(), st.sampled_from(CARDS))

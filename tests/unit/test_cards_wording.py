@@ -128,9 +128,11 @@ def combinations(card: str) -> Iterator[CardDecision]:
         *({"form": form} for form in wording.PRODUCT_FORMS),
         {**usual.values, "up_to": "yes", "form": "supplement"},
         {"dose": "1205", "limit": "1000", "age": "1", "form": "laxative"},
+        {"dose": "1205", "limit": "1000", "up_to": "yes"},
     ]
     gaps = [(), *((gap(key),) for key in wording.PREFETCH_KEYS)]
     apart = caution("C5", drug="levothyroxine", advice="4 h apart from magnesium")
+    never = caution("C5", drug="rocuronium", advice="tell the anaesthetist")
     for n, (kidney, offered) in enumerate(product(kidneys(), offers(card))):
         yield msgspec.structs.replace(
             usual,
@@ -140,7 +142,7 @@ def combinations(card: str) -> Iterator[CardDecision]:
             indicator=indicators[n % len(indicators)],
             values=values[n % len(values)],
             gaps=gaps[n % len(gaps)],
-            cautions=(apart,) * (n % 3),
+            cautions=((apart,) if n % 6 < 3 else (never,)) * (n % 3),
             because=(MIGRAINE, DIABETES) if n % 2 else (),
         )
 
