@@ -221,6 +221,8 @@ def _of_instruction(instruction: Instruction, content: _Content) -> _Elemental |
     text = plain_text(instruction.words)
     if len(text) > LONGEST_TEXT:
         return None
+    if instruction.repeat is None and instruction.code is None and not instruction.quantities:
+        return _of_course(text, content)
     sig = content.dosing.read(text)
     words = f"{text} {content.label}"
     times = _times_a_day(instruction, sig, content.dosing)
@@ -232,6 +234,44 @@ def _of_instruction(instruction: Instruction, content: _Content) -> _Elemental |
     if amount is None or times is None:
         return None
     return amount.times(times)
+
+
+def _of_course(text: str, content: _Content) -> _Elemental | None:
+    """What words alone say; of the steps of a course the largest (SPEC 12.2 N-6).
+
+    A step that says only how much, or only how often, takes the other from the step before it.
+    """
+    amount: _Elemental | None = None
+    times: Decimal | None = None
+    doses = []
+    for step in content.dosing.steps(text):
+        sig = content.dosing.read(step)
+        if not sig.says_dose:
+            continue
+        says_amount = _says_amount(step, sig, content.dosing)
+        often = Decimal(1) if sig.scheme is not None else sig.times
+        if not says_amount and often is None:
+            return None
+        times = often if often is not None else times
+        now = Decimal(1) if sig.single else times
+        if says_amount and now is not None:
+            amount = _amount_in_words(step, sig, now, content)
+        if amount is None or now is None:
+            return None
+        doses.append(amount.times(now))
+    return max(doses, default=None) if times is not None else None
+
+
+def _says_amount(text: str, sig: Sig, dosing: Dosing) -> bool:
+    units = sig.units is not None or sig.unclear or sig.scheme is not None
+    return units or bool(dosing.amounts.of(text))
+
+
+def _amount_in_words(text: str, sig: Sig, times: Decimal, content: _Content) -> _Elemental | None:
+    words = f"{text} {content.label}"
+    if sig.scheme is not None:
+        return content.of(sig.scheme, "unit", words)
+    return _written(text, sig, times, content, words)
 
 
 def _structured(
@@ -265,7 +305,7 @@ def _written(
     found = content.dosing.amounts.of(text)
     totals = Decimal(1) if sig.by_parts else times
     if "unit" in found:
-        units = _single(found["unit"], totals)
+        units = None if sig.unclear else _single(found["unit"], totals)
         if units is not None and sig.units not in (None, units):
             # "1 tablet, max 3 per day"; with another frequency the two cannot be told apart.
             units = units * sig.units if times == 1 and sig.units is not None else None

@@ -12,7 +12,8 @@ from decimal import Decimal
 
 _NUMBER = r"(?:\d{1,2} )?\d/[1-9]|\d{1,3}(?:,\d{3})+|0\.\d{1,3}|\d{1,5}(?:[.,]\d{1,2})?"
 # "1 000 mg" is a thousand, and "2 200 mg tablets" are two: a number behind a number is not read.
-_ALONE = r"(?<![\d.,/])(?<!\b\d )(?<!\b\d\d )(?<!\b\d\d\d )"
+# "# 90 tab(s)" is what is supplied.
+_ALONE = r"(?<!#)(?<!# )(?<![\d.,/])(?<!\b\d )(?<!\b\d\d )(?<!\b\d\d\d )"
 _NOT_PER = r"(?! ?/ ?(?:kg|(?:\d{1,3}(?:\.\d)? ?)?ml)\b)"
 _STRENGTH = re.compile(rf"{_ALONE}(?P<value>{_NUMBER}) ?mg\b{_NOT_PER}", re.ASCII)
 _ANY_STRENGTH = re.compile(r"\d ?mg\b", re.ASCII)
@@ -23,10 +24,15 @@ _TOTAL = re.compile(rf"{_ALONE}(?P<value>{_NUMBER}) ?(?P<unit>mg|g) total\b", re
 _WORD = re.compile(rf"{_NUMBER}|[a-z]+", re.ASCII)
 _BETWEEN = frozenset({"of", "magnesium", "mg"})
 _MG = 1000
+_HALF = "half|halbe|demie?"
+_ONE_HALF = Decimal("0.5")
 
 
 class Amounts:
-    """Reads amounts. `units` maps what is written to a unit, `words` numbers in words to numbers."""
+    """Reads amounts. `units` maps what is written to a unit, `words` numbers in words to numbers.
+
+    `joiners` stand between the ends of a range, `ands` before a half.
+    """
 
     def __init__(
         self,
@@ -34,6 +40,7 @@ class Amounts:
         ml_per_unit: Mapping[str, Decimal],
         words: Mapping[str, Decimal],
         joiners: Iterable[str],
+        ands: Iterable[str],
         elemental: Iterable[str],
     ) -> None:
         self._units = units
@@ -44,10 +51,12 @@ class Amounts:
         between = "|".join(map(re.escape, joiners))
         written = [word for word in (*units, *ml_per_unit) if word.isalpha()]
         unit = rf"(?:{'|'.join(sorted(written, key=len, reverse=True))})\b"
+        # "one and a half tablets", "1 comprime et demi".
+        half = rf" (?:{'|'.join(map(re.escape, ands))}) (?:an? |one[ -]|eine )?(?:{_HALF})\b"
         self._amount = re.compile(
-            rf"{_ALONE}(?P<value>{_NUMBER}|\b(?:{named})\b)(?: ?\([a-z0-9 /.-]{{1,12}}\))?"
+            rf"{_ALONE}(?P<value>{_NUMBER}|\b(?:{named})\b)(?P<half>{half})?(?: ?\([a-z0-9 /.-]{{1,12}}\))?"
             rf"(?: ?(?:{between}) ?(?P<upper>{_NUMBER}|\b(?:{named})\b))?"
-            rf"(?: (?:of )?an?)? ?(?P<unit>{unit}){_NOT_PER}",
+            rf"(?: (?:of )?an?)? ?(?P<unit>{unit}){_NOT_PER}(?P<rest>{half})?",
             re.ASCII,
         )
 
@@ -56,6 +65,8 @@ class Amounts:
         found: dict[str, set[Decimal]] = {}
         for match in self._amount.finditer(text):
             value, unit = self._number(match["upper"] or match["value"]), match["unit"]
+            if match["half"] or match["rest"]:
+                value += _ONE_HALF
             if unit in self._ml_per_unit:
                 value, unit = value * self._ml_per_unit[unit], "ml"
             found.setdefault(self._units.get(unit, unit), set()).add(value)

@@ -30,8 +30,14 @@ _SLOT = "#"
 _HYPHEN = "-"
 _UMLAUTS = (("ae", "a"), ("oe", "o"), ("ue", "u"))
 _SIGNS = str.maketrans({"½": " 1/2", "¼": " 1/4", "¾": " 3/4", "ß": "ss", "–": "-", "—": "-"})
+_MIXED = re.compile(
+    r"(?<![\d.,/-])(\d{1,2})(?: ?[&+] ?| (?:and|und|et) | ?- ?)(\d/[1-9])(?![\d/-])", re.ASCII
+)
+"""One and a half: "1 and 1/2", "1 & 1/2", "1-1/2"; not the last part of a scheme "1-0-1/2"."""
 _ABBREVIATION = re.compile(r"(?<![a-z0-9])[a-z]\.(?:[a-z0-9]\.)*[a-z0-9]?(?![a-z0-9])", re.ASCII)
-_TOKEN = re.compile(r"\d+/\d+|\d{1,3}(?:,\d{3})+(?!\d)|\d+(?:[.,]\d+)?|[a-z]+|[/-]", re.ASCII)
+_TOKEN = re.compile(
+    r"\d{1,2} \d/[1-9]|\d+/\d+|\d{1,3}(?:,\d{3})+(?!\d)|\d+(?:[.,]\d+)?|[a-z]+|[/-]", re.ASCII
+)
 
 
 class UnitWords(msgspec.Struct, frozen=True):
@@ -66,7 +72,8 @@ class DosageTables(msgspec.Struct, frozen=True):
     `meal_times` the same for those that stand before, at or after a meal. `counts` are words for a
     number of times ("twice": "2 times"). `bare` are phrases that say how many times but not in
     which period. `before_meals` are phrases that mean each of the three meals where nothing else is
-    said. `not_read` are imported words with another frequent meaning.
+    said. `not_read` are imported words with another frequent meaning. `then` are words that begin
+    the next step of a course, `clock_words` those before an hour ("at 8 pm").
     """
 
     version: str
@@ -88,6 +95,8 @@ class DosageTables(msgspec.Struct, frozen=True):
     bare: tuple[str, ...]
     before_meals: tuple[str, ...]
     not_read: tuple[str, ...]
+    then: tuple[str, ...]
+    clock_words: tuple[str, ...]
     day_parts: tuple[DayPart, ...]
     event_times: dict[str, str]
     meal_times: dict[str, str]
@@ -99,17 +108,20 @@ class DosageTables(msgspec.Struct, frozen=True):
 class Sig(NamedTuple):
     """What the words of a dosage say.
 
-    `times` is how often a day. `units` is a number of tablets written without a unit ("2 nightly").
-    `scheme` is the number of tablets a day in a scheme ("1-0-1": 2). `by_parts` is true if `times`
-    counts parts of the day, each of which may have an amount of its own. `says_dose` is true if the
-    text holds a number or says how often.
+    `times` is how often a day. `units` is a number of tablets written without a unit ("2 nightly");
+    `unclear` is true if several such numbers differ. `scheme` is the number of tablets a day in a
+    scheme ("1-0-1": 2). `by_parts` is true if `times` counts parts of the day, each of which may
+    have an amount of its own. `single` is true if the text speaks of one dose ("now") and does not
+    say how often. `says_dose` is true if the text holds a number or says how often.
     """
 
     times: Decimal | None = None
     by_parts: bool = False
     units: Decimal | None = None
+    unclear: bool = False
     scheme: Decimal | None = None
     as_needed: bool = False
+    single: bool = False
     says_dose: bool = False
 
 
@@ -174,6 +186,7 @@ class Dosing:
             tables.ml_per_unit,
             {**{w: Decimal(n) for w, n in tables.number_words.items()}, **tables.fraction_words},
             tables.range_words,
+            tables.and_words,
             tables.elemental,
         )
         self._phrases: dict[tuple[str, ...], _Phrase] = {}
@@ -181,6 +194,7 @@ class Dosing:
         self._schemes = [
             re.compile(p.regex, re.ASCII) for p in words.patterns if "scheme" in p.name
         ]
+        self._then = re.compile(rf"\b(?:{'|'.join(tables.then)})\b", re.ASCII)
         for row in tables.day_parts:
             for text in row.words:
                 self._learn(text.split(), _Phrase("part", part=row.part))
@@ -212,7 +226,8 @@ class Dosing:
     def days(self, *written: str | None) -> Decimal | None:
         """The days in a unit of time, named by its UCUM code or in English."""
         for text in written:
-            seconds = self.tables.seconds_per_unit.get((text or "").strip().lower())
+            unit = plain_text(text or "").removesuffix("(s)")
+            seconds = self.tables.seconds_per_unit.get(unit)
             if seconds is not None:
                 return seconds / _DAY_SECONDS
         return None
@@ -226,15 +241,23 @@ class Dosing:
         tokens = self._tokens(text)
         matches = list(self._matches(tokens))
         scheme = self._scheme(text)
+        units = self._units(tokens, matches)
+        times = self._times(tokens, matches) if scheme is None else scheme[1]
         return Sig(
-            times=self._times(tokens, matches) if scheme is None else scheme[1],
+            times=times,
             by_parts=sum(m.phrase.kind == "part" for m in matches) > 1,
-            units=self._units(tokens, matches),
+            units=next(iter(units)) if len(units) == 1 else None,
+            unclear=len(units) > 1,
             scheme=None if scheme is None else scheme[0],
             as_needed=any(m.phrase.kind == "as_needed" for m in matches),
+            single=times is None and any(m.phrase.kind == "once" for m in matches),
             says_dose=any(isinstance(t, _Number) for t in tokens)
             or any(m.phrase.kind in _OFTEN for m in matches),
         )
+
+    def steps(self, text: str) -> list[str]:
+        """The steps of a course: "1 daily for a week, then 2 daily" are two."""
+        return self._then.split(text)
 
     def is_as_needed(self, text: str) -> bool:
         """Whether a text says that it is for use as needed; what else it says is not read."""
@@ -278,14 +301,16 @@ class Dosing:
                 del places["night"]
         return len(places)
 
-    def _units(self, tokens: Sequence[_Token], matches: Sequence[_Match]) -> Decimal | None:
-        """The one number of tablets without a unit: "2 nightly", "take 2 by mouth", "3 x 1"."""
+    def _units(self, tokens: Sequence[_Token], matches: Sequence[_Match]) -> set[Decimal]:
+        """Numbers of tablets without a unit: "2 nightly", "take 2 by mouth", "3 x 1"."""
         inside = {at for m in matches for at in range(m.start, m.end)}
         before = {m.start - 1 for m in matches if m.phrase.kind in _OFTEN}
-        after = {m.end for m in matches if m.phrase.kind == "bare"}
+        after = {m.end for m in matches if m.phrase.kind in ("bare", "part")}
         found = set()
         for at, token in enumerate(tokens):
             if not isinstance(token, _Number) or at in inside or not 0 < token.high <= _MOST_UNITS:
+                continue
+            if at and tokens[at - 1] in self.tables.clock_words:
                 continue
             last = at + 1 == len(tokens)
             if (
@@ -294,17 +319,20 @@ class Dosing:
                 or (not last and tokens[at + 1] in self.tables.after_units)
             ):
                 found.add(token.high)
-        return found.pop() if len(found) == 1 else None
+        return found
 
     def _scheme(self, text: str) -> tuple[Decimal, Decimal] | None:
-        """Tablets a day, and at how many times, in "1-0-1"."""
-        for pattern in self._schemes:
-            match = pattern.search(text)
-            if match is not None:
-                parts = [number_of(part) for part in match.groups()]
-                if max(parts) <= _MOST_UNITS:
-                    return sum(parts, Decimal(0)), Decimal(sum(1 for part in parts if part))
-        return None
+        """Tablets a day, and at how many times, in "1-0-1"; of several schemes the largest."""
+        found = [
+            [number_of(part) for part in match.groups()]
+            for pattern in self._schemes
+            for match in pattern.finditer(text)
+        ]
+        read = [parts for parts in found if max(parts) <= _MOST_UNITS]
+        largest = max(read, key=sum, default=None)
+        if largest is None:
+            return None
+        return sum(largest, Decimal(0)), Decimal(sum(1 for part in largest if part))
 
     # -- tokens ------------------------------------------------------------------------------
 
@@ -331,10 +359,15 @@ class Dosing:
         return _Number(low.low, high.high) if between in self.tables.range_words else None
 
     def _without_repeats(self, text: str) -> Iterator[_Token]:
-        """Without the second number in "2 (two)"."""
+        """Without the second number in "2 (two)" and "two (2)"."""
         before: _Token = ""
         for token in self._words(text):
-            repeats = isinstance(token, _Number) and token.word and before[:2] == token[:2]
+            repeats = (
+                isinstance(token, _Number)
+                and isinstance(before, _Number)
+                and before[:2] == token[:2]
+                and before.word != token.word
+            )
             before = token
             if not repeats:
                 yield token
@@ -472,4 +505,5 @@ def plain_text(text: str) -> str:
     if not lower.isascii():
         decomposed = unicodedata.normalize("NFD", lower.translate(_SIGNS))
         lower = "".join(c for c in decomposed if not unicodedata.combining(c))
-    return " ".join(lower.split())
+    plain = " ".join(lower.split())
+    return _MIXED.sub(r"\1 \2", plain) if "/" in plain else plain

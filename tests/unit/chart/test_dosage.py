@@ -257,9 +257,28 @@ def test_every_eight_hours_is_three_times_a_day() -> None:
         # A total that agrees with the single dose is no second amount.
         (GLYCINATE, "200 mg twice daily (400 mg)", "400"),
         (GLYCINATE, "200 mg daily. Take 200 mg with food", "200"),
+        # Of the steps of a course the largest counts, whichever it is.
+        (GLYCINATE, "200 mg daily for 14 days, then 400 mg daily", "400"),
+        (OXIDE_400, "1 tablet twice daily for 7 days then 2 tablets twice daily", "964.0"),
+        (OXIDE_400, "2 tablets twice daily for 3 days, then 1 tablet daily", "964.0"),
+        (OXIDE_400, "1 tablet daily. May increase to 2 tablets twice daily.", "964.0"),
+        (OXIDE_400, "1 tablet bid for 5 days, then tid", "723.0"),
+        (OXIDE_400, "1 tablet twice daily for a week, then 2 tablets", "964.0"),
+        (OXIDE_400, "1 tablet twice daily for a week, then stop", "482.0"),
+        (OXIDE_400, "take 2 now then 1 every 4 hours", "1446.0"),
+        (OXIDE_400, "1-0-1, dann 2-0-2", "964.0"),
+        (OXIDE_400, "2 tablets daily for a week, then 4", None),
+        (OXIDE_400, "2 tablets now", None),
+        (OXIDE_400, "twice daily, then 2 tablets", None),
+        (OXIDE_400, "daily, then twice daily", None),
+        (OXIDE_400, "2 tablets, then 1 tablet daily", None),
+        # An hour and a quantity to supply are no number of tablets.
+        (OXIDE_400, "1 tablet daily at 8 pm", "241.0"),
+        (OXIDE_400, "2 tab(s), PO, BID, # 120 tab(s), 3 Refill(s)", "964.0"),
         # What is not said is not guessed.
         (GLYCINATE, "200 mg in the morning and 400 mg at night", None),
-        (GLYCINATE, "200 mg daily for 14 days, then 400 mg daily", None),
+        (OXIDE_400, "morgens 1, abends 2", None),
+        (OXIDE_400, "1 tablet in the morning, 1 at noon and 2 at bedtime", None),
         (OXIDE_400, "1 tablet in the morning, 2 tablets at night", None),
         (GLYCINATE, "0,5 g daily", "500"),
         (GLYCINATE, "1 000 mg daily", None),  # a thousand, which must not be read as nothing
@@ -292,6 +311,7 @@ def test_the_structure_comes_before_the_text() -> None:
     assert dose(GLYCINATE, amount(200, "mg", text="400 mg twice daily")) == mg("200")
     assert dose(GLYCINATE, amount(200, "mg", timing=None, text="twice daily")) == mg("400")
     assert dose(GLYCINATE, {"timing": ONCE, "text": "400 mg twice daily"}) == mg("400")
+    assert dose(OXIDE_400, {"timing": ONCE, "text": "1-0-1"}) == mg("482.0")
 
 
 @pytest.mark.parametrize(

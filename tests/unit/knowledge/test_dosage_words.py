@@ -219,6 +219,12 @@ def test_whether_words_say_a_dose(text: str, says: bool) -> None:
         ("take 2 by mouth twice daily", 2),
         ("3 x 1", 1),
         ("1/2 nocte", Decimal("0.5")),
+        ("1 1/2 nocte", Decimal("1.5")),
+        ("1-1/2 nocte", Decimal("1.5")),
+        ("1 and 1/2 nocte", Decimal("1.5")),
+        ("one to be taken twice daily", 1),
+        ("daily at 8 pm", None),
+        ("morgens 1, abends 2", None),
         ("1 daily for 2 weeks, then 1 twice daily", 1),
         ("1 in the morning and 2 at night", None),  # which of them?
         ("20 nightly", 20),
@@ -232,6 +238,43 @@ def test_whether_words_say_a_dose(text: str, says: bool) -> None:
 )
 def test_a_number_of_tablets_without_its_unit(text: str, units: Decimal | int | None) -> None:
     assert read(text).units == units
+
+
+def test_several_numbers_of_tablets_are_unclear() -> None:
+    assert read("1 in the morning and 2 at night").unclear
+    assert read("morgens 1, abends 2").unclear
+    assert not read("morgens 1, abends 1").unclear
+    assert not read("twice daily").unclear
+
+
+@pytest.mark.parametrize(
+    ("text", "steps"),
+    [
+        ("1 daily", ["1 daily"]),
+        ("1 daily for a week, then 2 daily", ["1 daily for a week, ", " 2 daily"]),
+        ("1-0-1, dann 2-0-2", ["1-0-1, ", " 2-0-2"]),
+        ("1 nightly, increase to 2", ["1 nightly, ", " 2"]),
+        ("strengthen", ["strengthen"]),
+    ],
+)
+def test_the_steps_of_a_course(text: str, steps: list[str]) -> None:
+    assert DOSING.steps(text) == steps
+
+
+def test_of_several_schemes_the_largest_counts() -> None:
+    sig = read("1-0-1, bei Bedarf 2-2-0-2")
+    assert sig.scheme == 6
+    assert sig.times == 3
+
+
+@pytest.mark.parametrize("text", ["three (3) times daily", "3 (three) times daily"])
+def test_a_number_that_is_repeated_is_one_number(text: str) -> None:
+    assert times(f"take one (1) tablet {text}") == 3
+
+
+def test_one_dose_now_is_a_single_dose() -> None:
+    assert read("2 tablets now").single
+    assert not read("2 tablets twice daily, first dose now").single
 
 
 @pytest.mark.parametrize(
@@ -308,7 +351,16 @@ def test_a_unit_that_is_known_comes_before_an_annotation() -> None:
 
 @pytest.mark.parametrize(
     ("written", "days"),
-    [("d", 1), ("days", 1), ("Wk", 7), ("mo", 30), ("h", Decimal(1) / 24), ("x", None), ("", None)],
+    [
+        ("d", 1),
+        ("days", 1),
+        ("Day(s)", 1),
+        ("Wk", 7),
+        ("mo", 30),
+        ("h", Decimal(1) / 24),
+        ("x", None),
+        ("", None),
+    ],
 )
 def test_the_days_in_a_unit_of_time(written: str, days: Decimal | int | None) -> None:
     assert DOSING.days(written) == days
@@ -325,6 +377,11 @@ def test_the_days_in_a_unit_of_time(written: str, days: Decimal | int | None) ->
         ("1 Comprimé", "1 comprime"),
         ("½ täglich", "1/2 taglich"),
         ("1½", "1 1/2"),
+        ("1-1/2 tabs", "1 1/2 tabs"),
+        ("1 and 1/2", "1 1/2"),
+        ("1 & ½", "1 1/2"),
+        ("1-0-1/2", "1-0-1/2"),
+        ("1/2-1/2-0", "1/2-1/2-0"),
         ("２００", "２００"),
     ],
 )

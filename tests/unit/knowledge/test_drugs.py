@@ -415,6 +415,8 @@ def test_a_brand_gives_the_route_of_its_products_where_the_words_do_not() -> Non
         ("magnesium sulfate", "any", "2 g over 2 hours infuse", "parenteral", "injectable"),
         ("magnesium sulfate", "injectable", "2 g", "parenteral", "injectable"),
         ("magnesium sulfate bath", "oral", "", "laxative", ""),
+        ("MgSO4", "any", "5 g by mouth", "laxative", ""),
+        ("MgSO4", "any", "2 g IV once", "parenteral", "injectable"),
         # 12.7.17, 12.7.26: hydroxide.
         ("magnesium hydroxide", "any", "", "laxative-antacid", ""),
         ("magnesium hydroxide", "any", "chew 2 tablets", "antacid", ""),
