@@ -166,7 +166,11 @@ class InstructionReader:
         )
 
     def _repeat(self, raw: Raw, at: str) -> Repeat | None:
-        return self._reader.whole(_REPEAT, raw, self._resource, at)
+        repeat = self._reader.whole(_REPEAT, raw, self._resource, at)
+        unit = repeat.periodUnit if repeat is not None else None
+        if unit and unit not in self._dosing.tables.seconds_per_unit:
+            self._reader.note(self._resource, f"{at}.periodUnit", "is no code that FHIR defines")
+        return repeat
 
     def _quantities(self, dosage: _Dosage, at: str) -> tuple[Quantity, ...]:
         """The doses of an intake, of a range its upper end; none where one of them is lost."""

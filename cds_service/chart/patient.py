@@ -12,6 +12,8 @@ from cds_service.fhir.prefetch import Content
 from cds_service.fhir.wire import Patient
 
 ADMINISTRATIVE_SEX = frozenset({"male", "female"})
+GENDERS = ADMINISTRATIVE_SEX | {"other", "unknown"}
+"""The codes of FHIR; an equation that needs the sex names what it lacks, so others are only listed."""
 
 
 class Person(msgspec.Struct, frozen=True):
@@ -41,6 +43,8 @@ def read_person(content: Content[Patient], today: date, *, reader: Reader) -> Pe
     if born is not None and born.first_day > today:
         reader.note(name, "birthDate", "lies after the day of the call")
         born = None
+    if resource.gender is not None and resource.gender not in GENDERS:
+        reader.mention(name, "gender", "is no code that FHIR defines")
     died = reader.date(resource.deceasedDateTime, name, "deceasedDateTime")
     # A date of death that cannot be read is a death.
     unreadable = died is None and (

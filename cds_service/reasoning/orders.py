@@ -33,6 +33,17 @@ OTHER_FORM = "names a medication in a form that cannot be read"
 _MEDICATION_MEMBERS = frozenset({"medicationCodeableConcept", "medicationReference"})
 _MISSED = ("status", "intent", "subject")
 """What FHIR requires of an order beside its medication. Drafts often lack it: it is only listed."""
+_CODES = {
+    "status": frozenset(
+        "active on-hold cancelled completed entered-in-error stopped draft unknown".split()  # noqa: SIM905
+    ),
+    "intent": frozenset(
+        """
+        proposal plan order original-order reflex-order filler-order instance-order option
+        """.split()  # noqa: SIM905
+    ),
+}
+"""The codes of FHIR. An order with another one counts as an order; the code is only listed."""
 _CONTAINED: Shape[list[Contained]] = Shape(list[Contained])
 _CONCEPT: Shape[CodeableConcept] = Shape(CodeableConcept)
 
@@ -171,8 +182,11 @@ def _record(chart: Chart, draft: Draft, entry: DraftEntry, name: str) -> None:
         (reader.mention if draft.ending else reader.note)(name, "", draft.unidentified)
     elif matters:
         for element in _MISSED:
-            if getattr(draft.order, element) is None and element not in lost:
+            said = getattr(draft.order, element)
+            if said is None and element not in lost:
                 reader.mention(name, element, "is missing")
+            elif said is not None and said not in _CODES.get(element, (said,)):
+                reader.mention(name, element, "is no code that FHIR defines")
         if not (draft.order.medicationCodeableConcept or draft.order.medicationReference):
             reader.mention(name, "medication", "is missing")
 

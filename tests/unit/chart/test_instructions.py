@@ -268,3 +268,18 @@ def test_how_much_of_another_drug_is_not_looked_at() -> None:
 )
 def test_a_supply_that_cannot_be_read_is_named(dispense: Any, element: str) -> None:
     assert unread(order(dispenseRequest=dispense)) == [element]
+
+
+@pytest.mark.parametrize(
+    ("unit", "named"),
+    [
+        ("d", []),
+        ("day", []),
+        ("", []),
+        (None, []),
+        ("moon", ["dosageInstruction[0].timing.repeat.periodUnit"]),
+    ],
+)
+def test_a_unit_of_time_that_nobody_knows_is_named(unit: str | None, named: list[str]) -> None:
+    repeat = {"frequency": 1, "period": 1, "periodUnit": unit}
+    assert unread(order(OXIDE, {"timing": {"repeat": repeat}})) == named

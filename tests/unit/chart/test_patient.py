@@ -70,6 +70,19 @@ def test_the_equation_knows_two_sexes(gender: str | None, sex: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("gender", "listed"),
+    [("female", []), ("other", []), ("unknown", []), (None, []), ("Female", ["gender"])],
+)
+def test_a_gender_that_is_no_code_is_listed_and_no_more(
+    gender: str | None, listed: list[str]
+) -> None:
+    reader = Reader("patient")
+    person(reader, gender=gender)
+    assert [found.element for found in reader.not_readable] == listed
+    assert reader.lost == ()
+
+
+@pytest.mark.parametrize(
     ("members", "deceased"),
     [
         ({}, False),

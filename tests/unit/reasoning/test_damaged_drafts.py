@@ -222,6 +222,16 @@ def test_what_a_draft_lacks_is_listed_and_no_more(element: str) -> None:
     assert [(n.element, n.why) for n in on.not_readable()] == [(element, "is missing")]
 
 
+@pytest.mark.parametrize("element", ["status", "intent"])
+def test_a_code_of_a_draft_that_fhir_does_not_know_is_listed_and_no_more(element: str) -> None:
+    on = chart()
+    found = read({"resource": order(**{element: "ordered"})}, on=on)
+    assert (found.gaps, found.orders[0].is_magnesium()) == ((), True)
+    assert [(n.element, n.why) for n in on.not_readable()] == [
+        (element, "is no code that FHIR defines")
+    ]
+
+
 def test_a_whole_draft_lacks_nothing() -> None:
     on = chart()
     read({"resource": order()}, on=on)
