@@ -11,15 +11,21 @@ from __future__ import annotations
 from tests.table.facts import Card, Case, Outcome
 from tests.table.ordering import orders
 from tests.table.renal import kidney_class
-from tests.table.suggesting import patient_view
+from tests.table.suggesting import LOW_SEVERE, patient_view
 from tests.table.tables import CARD_ORDER, INDICATOR_ORDER, MAX_CARDS, REQUIRED_KEYS
 
 
 def ranked(cards: list[Card]) -> tuple[Card, ...]:
-    """SPEC 6.5: at most three, critical before warning before info; the same card once."""
+    """SPEC 6.5: at most three, critical before warning before info; the same card once.
+
+    12.7.24: a dangerously low magnesium is shown beside warnings, so another warning makes room.
+    """
     unique = list(dict.fromkeys(cards))
     unique.sort(key=lambda c: (INDICATOR_ORDER.index(c.indicator), CARD_ORDER.index(c.id)))
-    return tuple(unique[:MAX_CARDS])
+    shown = unique[:MAX_CARDS]
+    if LOW_SEVERE in unique[MAX_CARDS:] and shown[-1].indicator == LOW_SEVERE.indicator:
+        shown[-1] = LOW_SEVERE
+    return tuple(shown)
 
 
 def evaluate(case: Case) -> Outcome:
