@@ -664,6 +664,18 @@ def test_every_nonspecific_preventive_has_its_other_uses() -> None:
         ("renal", "Insuffisance rénale chronique"),
         ("renal", "On haemodialysis"),
         ("renal", "ESRD"),
+        ("renal", "Hämodialyse: intermittierend"),
+        ("renal", "En diálisis"),
+        ("renal", "Zystenniere"),
+        ("renal", "Pyelonephritis"),
+        ("renal_transplant", "Trapianto di rene"),
+        ("safety_heart_block", "Atrioventrikulärer Block 3. Grades"),
+        ("safety_bowel_obstruction", "SBO"),
+        ("safety_bowel_obstruction", "Occlusione intestinale"),
+        ("pregnancy", "Frühschwangerschaft"),
+        ("lab_creatinine", "CREAT SERPL"),
+        ("lab_creatinine", "Krea i.S."),
+        ("lab_egfr", "DFG (CKD-EPI)"),
         ("renal_transplant", "Kidney transplant 2019"),
         ("safety_neuromuscular", "Myasthenia gravis"),
         ("safety_neuromuscular", "Lambert-Eaton syndrome"),
@@ -685,7 +697,15 @@ def test_words_that_name_something_of_a_safety_set(set_id: str, text: str) -> No
 
 
 @pytest.mark.parametrize(
-    "text", ["Adrenal adenoma", "Akinesia", "Bicuspid aortic valve (BAV)", "Migraine", "Asthma"]
+    "text",
+    [
+        "Adrenal adenoma",
+        "Akinesia",
+        "Bicuspid aortic valve (BAV)",
+        "Migraine",
+        "Asthma",
+        "Epinephrine",
+    ],
 )
 def test_words_that_only_look_so(text: str) -> None:
     folded = fold(text)
