@@ -21,22 +21,25 @@ def magnesium_unit(result: Magnesium) -> str:
     return result.unit or ("mmol/L" if result.molar else "mg/dL")
 
 
-def counts_as_magnesium(result: Magnesium) -> bool:
-    return not result.rbc and result.status in RESULT_STATUSES and result.days <= 180
+def counts_as_magnesium(result: Magnesium, days: int = 180) -> bool:
+    return not result.rbc and result.status in RESULT_STATUSES and result.days <= days
+
+
+def plausible(result: Magnesium) -> bool:
+    factor = MG_DL_PER_UNIT.get(magnesium_unit(result))
+    return factor is not None and 0.2 <= result.value * factor <= 20
 
 
 def unreadable(result: Magnesium) -> bool:
-    factor = MG_DL_PER_UNIT.get(magnesium_unit(result))
-    plausible = factor is not None and 0.2 <= result.value * factor <= 20
-    return counts_as_magnesium(result) and not plausible
+    return counts_as_magnesium(result) and not plausible(result)
 
 
 def results(case: Case) -> tuple[Magnesium, ...]:
     return () if "magnesiumLabs" in case.missing else case.magnesium
 
 
-def usable(case: Case) -> list[Magnesium]:
-    return [r for r in results(case) if counts_as_magnesium(r) and not unreadable(r)]
+def usable(case: Case, days: int = 180) -> list[Magnesium]:
+    return [r for r in results(case) if counts_as_magnesium(r, days) and plausible(r)]
 
 
 def newest(case: Case) -> Magnesium | None:

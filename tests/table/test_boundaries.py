@@ -409,6 +409,9 @@ def results_beside_the_plan() -> Iterator[Row]:
     for days, expected in ((183, SUGGEST_LABS), (184, untested)):
         case = replace(patient, egfr=(Egfr(90, days),))
         yield Row(f"cisplatin, eGFR 90, {days} d", case, expected)
+    for days, expected in ((183, SUGGEST_LABS), (184, untested)):
+        case = replace(patient, egfr=(Egfr(90, 300),), magnesium=(Magnesium(2.0, days=days),))
+        yield Row(f"cisplatin, magnesium 2.0, {days} d", case, expected)
 
 
 def low_at_any_age() -> Iterator[Row]:
