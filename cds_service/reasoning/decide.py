@@ -17,7 +17,13 @@ from cds_service.reasoning.findings import Findings
 from cds_service.reasoning.hazards import hazards
 from cds_service.reasoning.order_safety import order_cards
 from cds_service.reasoning.orders import Drafts, ordered_labs, read_drafts, trigger_of
-from cds_service.reasoning.suggest import Trigger, eligible, low_severe, suggestion
+from cds_service.reasoning.suggest import (
+    LOW_SEVERE,
+    Trigger,
+    eligible,
+    low_severe,
+    suggestion,
+)
 
 SEVERITY = ("critical", "warning", "info")
 
@@ -35,7 +41,7 @@ def decide(hook: str, chart: Chart, context: Mapping[str, Any], complete: bool =
     if not chart.person.deceased:
         cards = _POLICIES[hook](findings, drafts)
     limit = chart.knowledge.parameters.cards.max
-    shown = tuple(sorted(cards, key=lambda c: SEVERITY.index(c.indicator))[:limit])
+    shown = _most_serious(cards, limit)
     decision = Decision(service=hook, day=chart.today, cards=shown)
     decision.gaps = findings.gaps_met()
     if complete:
@@ -44,6 +50,19 @@ def decide(hook: str, chart: Chart, context: Mapping[str, Any], complete: bool =
     if complete:  # however the EHR ordered its entries
         decision.not_readable = tuple(sorted(decision.not_readable, key=_name_of))
     return decision
+
+
+def _most_serious(cards: list[CardDecision], limit: int) -> tuple[CardDecision, ...]:
+    """At most so many cards, the most serious first (SPEC 6.5).
+
+    A dangerously low magnesium is not the warning that is left out (SPEC 12.7.20, 12.7.24).
+    """
+    ranked = sorted(cards, key=lambda c: SEVERITY.index(c.indicator))
+    shown, left = ranked[:limit], ranked[limit:]
+    low = [card for card in left if card.card == LOW_SEVERE]
+    if low and shown[-1].indicator == low[0].indicator:
+        shown = [*shown[:-1], low[0]]
+    return tuple(shown)
 
 
 def _name_of(lost: NotReadable) -> tuple[str, str, str, str]:

@@ -27,6 +27,7 @@ from cds_service.reasoning.interactions import Partner, interacting
 from cds_service.reasoning.magnesium import measured_within
 
 GLYCINATE = Partner(MagnesiumProduct(salts=("magnesium glycinate",)))
+LOW_SEVERE = "mg-low-severe"
 TESTS_FIRST = frozenset(
     {"stale", "needs_labs", "discordant", "conflicting", "unusable_newer", "partly_known"}
 )
@@ -115,7 +116,7 @@ def _card(
 def _because(findings: Findings, card: str, trigger: Trigger) -> tuple[Fact, ...]:
     """Why the card comes; a hazard that it rests on, and what it comes before, are among it."""
     because = (findings.migraine, findings.menstrual, *findings.present_risks)
-    if card == "mg-low-severe" and findings.magnesium.evidence is not None:
+    if card == LOW_SEVERE and findings.magnesium.evidence is not None:
         because = (*because, _present("serum_magnesium", findings.magnesium.evidence))
         because = (*because, *findings.blocks)
     if trigger.use is not None:
@@ -126,7 +127,7 @@ def _because(findings: Findings, card: str, trigger: Trigger) -> tuple[Fact, ...
 def _cautions_of(findings: Findings, card: str, offers: Sequence[Offer]) -> tuple[Caution, ...]:
     if card == "mg-avoid-renal":
         return ()
-    if card == "mg-low-severe":
+    if card == LOW_SEVERE:
         return (*marks(findings.oral_magnesium), *_additive_cautions(findings))
     return cautions(findings, offers)
 

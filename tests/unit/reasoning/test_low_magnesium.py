@@ -90,6 +90,25 @@ def test_only_hazards_of_kidney_and_level_stop_it() -> None:
     assert shown(views(dose)) == [("mg-hazard-dose", "warning"), *CARD]
 
 
+def test_it_is_not_the_warning_that_is_left_out() -> None:
+    on = charted(
+        *(has(code) for code in (MIGRAINE, DIABETES, BOWEL_OBSTRUCTION, MYASTHENIA)),
+        gfr=45, taken=(takes(),), levels=(LOW,),
+    )  # fmt: skip
+    assert [(c.card, c.indicator) for c in views(on).cards] == [
+        ("mg-hazard-dose", "warning"),
+        ("mg-hazard-bowel", "warning"),
+        *CARD,
+    ]
+
+
+def test_it_leaves_critical_cards_where_they_are() -> None:
+    on = charted(has(MIGRAINE), has(MYASTHENIA), gfr=22, levels=(LOW,))
+    more = [orders(GLYCINATE, id=name) for name in ("a", "b", "c")]
+    found = [c.indicator for c in selects(on, orders(TOPIRAMATE, None), *more).cards]
+    assert found == ["critical"] * 3
+
+
 def test_without_migraine_it_is_silent() -> None:
     assert views(charted(has(DIABETES), levels=(LOW,))).cards == ()
 
