@@ -172,6 +172,10 @@ def test_a_text_in_which_magnesium_is_no_supplement(text: str) -> None:
     [
         ("magnesium", "supplement"),
         ("magnesium glycinate 200 mg", "supplement"),
+        # As US formularies shorten names.
+        ("alum-mag hydroxide-simeth 200-200-20 mg/5 mL", "antacid"),
+        ("mag hydrox/alum hydrox/simeth", "antacid"),
+        ("Ca carb-mag hydrox 700-300 mg", "laxative-antacid"),
         ("magnesium sulfate injection", "parenteral"),
         ("magnesium sulfate IV", "parenteral"),
         ("magnesium oil topical", "topical"),
@@ -416,6 +420,7 @@ def test_a_brand_gives_the_route_of_its_products_where_the_words_do_not() -> Non
         ("magnesium sulfate", "injectable", "2 g", "parenteral", "injectable"),
         ("magnesium sulfate bath", "oral", "", "laxative", ""),
         ("MgSO4", "any", "5 g by mouth", "laxative", ""),
+        ("sodium,potassium,mag sulfates 17.5 gram", "any", "", "laxative", ""),
         ("MgSO4", "any", "2 g IV once", "parenteral", "injectable"),
         # 12.7.17, 12.7.26: hydroxide.
         ("magnesium hydroxide", "any", "", "laxative-antacid", ""),
