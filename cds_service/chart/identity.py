@@ -13,11 +13,11 @@ import msgspec
 from msgspec import Raw
 
 from cds_service.chart.instructions import Instruction
-from cds_service.chart.naming import label_of
+from cds_service.chart.naming import NOTHING_SAID, label_of
 from cds_service.chart.reading import Reader
 from cds_service.chart.subject import bare_id
 from cds_service.fhir import wire
-from cds_service.fhir.reading import Shape
+from cds_service.fhir.reading import Shape, says_nothing
 from cds_service.fhir.wire import NOTHING, CodeableConcept, Coding, Reference, Text
 from cds_service.knowledge.drugs import ATC, MAGNESIUM, RXNORM, Drug, Drugs
 from cds_service.knowledge.terminology import Terminology
@@ -126,6 +126,8 @@ class DrugFinder:
 
     def _identify(self, order: wire.Medication, name: str, reader: Reader) -> Identity:
         parts = self._parts(order, name, reader)
+        if any(map(_has_an_empty_coding, (*parts.names, *parts.ingredients))):
+            reader.mention(name, "medication.coding", NOTHING_SAID)
         named = next(filter(None, map(self._find, parts.names)), None)
         ingredients = [self._find(concept) for concept in parts.ingredients]
         missing = self._missing(parts, named, ingredients)
@@ -227,7 +229,8 @@ class DrugFinder:
         """Whether it says which drug it is: by a code that is read, or by words alone (12.7.18)."""
         codings = [c for c in concept.coding or () if c.code]
         read = any(self._terminology.canonical(c.system) in (RXNORM, ATC) for c in codings)
-        return self._is_told(concept) and (read or not codings)
+        told = self._is_told(concept)
+        return told and (read or not (codings or _has_an_empty_coding(concept)))
 
     def _is_told(self, concept: CodeableConcept) -> bool:
         """Whether words, or a code that is read, tell which drug it is."""
@@ -372,6 +375,11 @@ def _key_of(order: wire.Medication) -> tuple[str | None, ...] | None:
         return None
     coding = codings[0]
     return coding.system, coding.code, coding.display, concept.text
+
+
+def _has_an_empty_coding(concept: CodeableConcept) -> bool:
+    """Whether one of its codings says nothing that is read: it may have named the drug."""
+    return any(map(says_nothing, concept.coding or ()))
 
 
 def _words_of(concept: CodeableConcept) -> Iterator[str]:

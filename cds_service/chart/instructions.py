@@ -6,6 +6,7 @@ dose of an instruction of which a part is lost is never computed from the rest o
 
 from __future__ import annotations
 
+from collections.abc import Container, Iterable
 from datetime import date
 from decimal import ROUND_FLOOR, Decimal
 
@@ -167,10 +168,18 @@ class InstructionReader:
 
     def _repeat(self, raw: Raw, at: str) -> Repeat | None:
         repeat = self._reader.whole(_REPEAT, raw, self._resource, at)
-        unit = repeat.periodUnit if repeat is not None else None
-        if unit and unit not in self._dosing.tables.seconds_per_unit:
-            self._reader.note(self._resource, f"{at}.periodUnit", "is no code that FHIR defines")
+        tables = self._dosing.tables
+        if repeat is not None:
+            self._codes(f"{at}.periodUnit", [repeat.periodUnit], tables.seconds_per_unit)
+            self._codes(f"{at}.when", repeat.when, {**tables.event_times, **tables.meal_times})
         return repeat
+
+    def _codes(
+        self, element: str, said: Iterable[str | None] | None, known: Container[str]
+    ) -> None:
+        """Record codes that nobody knows."""
+        if any(code and code not in known for code in said or ()):
+            self._reader.note(self._resource, element, "is no code that FHIR defines")
 
     def _quantities(self, dosage: _Dosage, at: str) -> tuple[Quantity, ...]:
         """The doses of an intake, of a range its upper end; none where one of them is lost."""

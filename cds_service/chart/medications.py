@@ -43,6 +43,8 @@ from cds_service.knowledge.parameters import MedicationLimits
 NO_ORDERS = frozenset({"proposal", "plan", "option"})
 """Intents that order nothing. A reported plan or proposal is what the patient takes (U-6)."""
 
+ORDERS = frozenset({"order", "original-order", "reflex-order", "filler-order", "instance-order"})
+
 REPORTED = frozenset({"proposal", "plan"})
 
 REQUEST_ENDED = frozenset({"completed", "stopped"})
@@ -97,9 +99,10 @@ class Medications(msgspec.Struct):
     """The medications of one prefetch key that any rule knows.
 
     Of `unresolved` and `unnamed` orders nobody can tell what they order: they refer to a Medication
-    that was not sent along, or give neither a name nor a code that can be looked up. `unclear` are
-    drugs other than magnesium without a usable status, `stopped` are magnesium supplements that
-    were stopped, completed or are over.
+    that was not sent along, or give neither a name nor a code that can be looked up; of those that
+    are over, `lost_stopped` has the date of the end or of the order. `unclear` are drugs other than
+    magnesium without a usable status, `stopped` are magnesium supplements that were stopped,
+    completed or are over.
     """
 
     uses: list[MedicationUse] = []
@@ -109,6 +112,7 @@ class Medications(msgspec.Struct):
     unnamed: list[str] = []
     stopped: list[MedicationUse] = []
     unclear: list[MedicationUse] = []
+    lost_stopped: list[dates.When | None] = []
 
 
 class _Standing(NamedTuple):
@@ -179,18 +183,33 @@ class UseReader:
                 continue
             name = naming()
             standing = standing_of(resource, name)
-            if identity.missing and not standing.why:
-                lost = (
-                    medications.unresolved if identity.missing == NOT_SENT else medications.unnamed
-                )
-                lost.append(name)
-                self._reader.mention(name, "medication", identity.missing)
+            if identity.missing:
+                self._lose(medications, resource, identity, name, standing)
             if identity.drug is not None and standing.unclear:
                 said = f"is {resource.status}" if resource.status else "is missing"
                 self._reader.mention(name, "status", f"{said}, which leaves open if it is taken")
             if identity.drug is not None:
                 self._sort_in(medications, resource, identity, identity.drug, name, standing)
         return medications
+
+    def _lose(
+        self,
+        medications: Medications,
+        resource: Medication,
+        identity: Identity,
+        name: str,
+        standing: _Standing,
+    ) -> None:
+        """Remembers a medication of which nobody can tell what it is, where it may be magnesium."""
+        if standing.ended:
+            over = self._ended(resource, None, name) or self._since(resource, name)
+            medications.lost_stopped.append(over)
+        elif not standing.why:
+            absent = identity.missing == NOT_SENT
+            (medications.unresolved if absent else medications.unnamed).append(name)
+        else:
+            return
+        self._reader.mention(name, "medication", identity.missing)
 
     def _sort_in(
         self,
@@ -291,6 +310,9 @@ class UseReader:
             return _Standing(f"intent is {request.intent}")
         if request.doNotPerform is True:
             return _Standing("says doNotPerform")
+        if request.intent not in ORDERS:
+            why = "is missing" if request.intent is None else "is no code that FHIR defines"
+            self._reader.note(name, "intent", f"{why}: it counts as an order")
         return _Standing(unclear=status != "active", old=self._is_old(request, name))
 
     def _is_old(self, request: Medication, name: str) -> bool:

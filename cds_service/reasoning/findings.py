@@ -331,17 +331,32 @@ class Findings:
 
         The end of a period counts, else the day it was ordered; without either it may be recent.
         """
-        months = self._parameters.medication.stopped_within_months
-        first_day = months_before(self.chart.today, months)
         stopped = (*self.chart.requests.stopped, *self.chart.statements.stopped)
-        ends = [(use, use.ended or use.since) for use in stopped]
-        return tuple(u for u, end in ends if end is None or end.last_day >= first_day)
+        return tuple(use for use in stopped if self._is_recent(use.ended or use.since))
+
+    def _is_recent(self, end: dates.When | None) -> bool:
+        """Whether something that was stopped then, or nobody knows when, still counts."""
+        months = self._parameters.medication.stopped_within_months
+        return end is None or end.last_day >= months_before(self.chart.today, months)
 
     @cached_property
     def stopped_before(self) -> Fact:
         """Whether a magnesium supplement was tried and stopped."""
         found = [use.evidence for use in self.stopped]
-        return fact("stopped_magnesium", found, self.chart.gaps(*MEDICATION_KEYS))
+        gaps = (*self.chart.gaps(*MEDICATION_KEYS), *self._lost_stopped())
+        return fact("stopped_magnesium", found, gaps)
+
+    def _lost_stopped(self) -> tuple[Gap, ...]:
+        """Medicines that were stopped recently and may have been magnesium: nobody can identify them."""
+        parts = {
+            "medicationRequests": self.chart.requests.lost_stopped,
+            "medicationStatements": self.chart.statements.lost_stopped,
+        }
+        return self._noted(
+            Gap(key, "has a stopped medication that nobody can identify")
+            for key, ends in parts.items()
+            if any(map(self._is_recent, ends))
+        )
 
     def _from_uses(self, fact_id: str, counts: Callable[[MedicationUse], bool]) -> Fact:
         """A fact that rests on medicines; one whose status is not clear leaves it unknown."""
@@ -520,7 +535,8 @@ class Findings:
             results = [gap for gap in results if gap.why != renal_risk.UNREAD]
         # Last, since reading a result or a dose can show that it cannot be read.
         chart, drafts = self.chart.gaps(*CHART_KEYS), self.chart.gaps(DRAFTS)
-        return merged((*chart, *results, *unread, *self._unclear(matters), *drafts))
+        unclear = (*self._unclear(matters), *self._lost_stopped())
+        return merged((*chart, *results, *unread, *unclear, *drafts))
 
     def gaps_met(self) -> tuple[Gap, ...]:
         """What turned out to be missing of what was asked for so far; asks for nothing more."""

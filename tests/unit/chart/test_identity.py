@@ -416,3 +416,26 @@ def test_the_form_is_that_of_the_product_and_not_of_what_it_is_made_of() -> None
     use = one(refers(contained=[powder, tablet]))
     assert use.drug.magnesium is not None
     assert use.drug.magnesium.subtype == "antacid"
+
+
+@pytest.mark.parametrize(
+    ("coding", "named", "gap"),
+    [
+        ({"value": {"system": RXNORM, "code": "4603"}}, ["medication.coding", "medication"], 1),
+        ({"system": "urn:x", "display": "water tablet"}, [], 0),
+    ],
+)
+def test_an_empty_coding_beside_words_that_match_nothing_may_have_named_the_drug(
+    coding: Resource, named: list[str], gap: int
+) -> None:
+    medication = {"coding": [coding], "text": "water tablet"}
+    found = ordered({**coded(), "medicationCodeableConcept": medication})
+    assert len(found.gaps("medicationRequests")) == gap
+    assert [n.element for n in found.not_readable()] == named
+
+
+def test_an_empty_coding_beside_a_good_one_is_named() -> None:
+    found = ordered({**coded(), "medicationCodeableConcept": {"coding": [{}, *OXIDE["coding"]]}})
+    assert [use.of("magnesium") for use in found.medications] == [True]
+    assert [n.element for n in found.not_readable()] == ["medication.coding"]
+    assert found.gaps("medicationRequests") == ()

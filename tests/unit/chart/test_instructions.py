@@ -283,3 +283,15 @@ def test_a_supply_that_cannot_be_read_is_named(dispense: Any, element: str) -> N
 def test_a_unit_of_time_that_nobody_knows_is_named(unit: str | None, named: list[str]) -> None:
     repeat = {"frequency": 1, "period": 1, "periodUnit": unit}
     assert unread(order(OXIDE, {"timing": {"repeat": repeat}})) == named
+
+
+@pytest.mark.parametrize(
+    ("when", "named"),
+    [
+        (["MORN", "PCV"], []),
+        ([], []),
+        (["MORN", "whenever"], ["dosageInstruction[0].timing.repeat.when"]),
+    ],
+)
+def test_a_time_of_the_day_that_nobody_knows_is_named(when: list[str], named: list[str]) -> None:
+    assert unread(order(OXIDE, {"timing": {"repeat": {"when": when}}})) == named

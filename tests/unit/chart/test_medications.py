@@ -271,6 +271,42 @@ def test_a_stopped_medication_without_a_name_leaves_no_gap() -> None:
     assert found.gaps("medicationRequests") == ()
 
 
+@pytest.mark.parametrize(
+    ("resource", "ended"),
+    [
+        (order(medicationCodeableConcept={}, status="stopped", authoredOn=day(30)), day(30)),
+        (order(medicationCodeableConcept={}, status="completed", authoredOn=None), None),
+        (order(medicationCodeableConcept={}, status="cancelled"), "not taken"),
+        (order(medicationCodeableConcept={}), "still taken"),
+    ],
+)
+def test_a_stopped_medication_without_a_name_may_have_been_magnesium(
+    resource: Resource, ended: str | None
+) -> None:
+    found = ordered(resource).requests.lost_stopped
+    written = [when.written if when is not None else None for when in found]
+    assert written == ([] if ended in ("not taken", "still taken") else [ended])
+
+
+def test_a_statement_that_is_over_and_has_no_name_may_have_been_magnesium() -> None:
+    over = statement(medicationCodeableConcept={}, effectivePeriod={"end": day(9)})
+    (when,) = chart({"medicationStatements": [over]}).statements.lost_stopped
+    assert when is not None
+    assert when.written == day(9)
+
+
+@pytest.mark.parametrize(
+    ("intent", "listed"), [("order", []), (None, ["intent"]), ("?", ["intent"])]
+)
+def test_an_order_of_unclear_intent_counts_and_is_named(
+    intent: str | None, listed: list[str]
+) -> None:
+    """It may have been a plan: what follows from it is no reason to recommend anything."""
+    found = ordered(order(intent=intent))
+    assert len(found.medications) == 1
+    assert [lost.element for lost in found.reader("medicationRequests").lost] == listed
+
+
 def test_one_code_under_two_names_keeps_both_names() -> None:
     """The same order again and again is looked up once, but shown as each was written."""
     first = order(id="1", medicationCodeableConcept=concept((RXNORM, TABLET), text="Furo 40"))

@@ -144,6 +144,22 @@ def test_the_account_lists_the_facts_by_name() -> None:
     assert (oral.state, oral.why) == (FactState.UNKNOWN, "medicationStatements was not sent")
 
 
+@pytest.mark.parametrize(("days", "state"), [(100, "unknown"), (1000, "absent")])
+def test_a_stopped_medication_that_nobody_can_identify_may_have_been_magnesium(
+    days: int, state: str
+) -> None:
+    lost = {
+        **takes(OXIDE, status="stopped", authored_days=days, id="s"),
+        "medicationCodeableConcept": {},
+    }
+    on = charted(has(MIGRAINE), has(DIABETES), taken=(lost,))
+    found = views(on, complete=True)
+    (fact,) = (fact for fact in found.facts if fact.id == "stopped_magnesium")
+    assert fact.state == state
+    assert [gap.key for gap in found.gaps] == ["medicationRequests"] * (state == "unknown")
+    assert bool(recommended(one(found))) is (state == "absent")
+
+
 def test_the_account_says_which_stopped_order_is_not_recommended() -> None:
     stopped = takes(OXIDE, status="stopped", authored_days=100, id="s")
     on = charted(has(MIGRAINE), has(DIABETES), taken=(stopped,))
