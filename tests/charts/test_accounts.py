@@ -202,7 +202,9 @@ def test_an_order_of_an_unknown_medication_is_silent_but_not_unsaid(
     assert found["cards"] == []
     assert [gap["key"] for gap in found["unknown"]] == ["draftOrders"]
     rule = rules(found)["order MedicationRequest/which"]
-    assert (rule["outcome"], rule["why"]) == ("unknown", found["unknown"][0]["why"])
+    assert rule["outcome"] == "unknown"
+    # What is not known of all draft orders holds what is not known of this one.
+    assert rule["why"] in found["unknown"][0]["why"]
 
 
 @pytest.mark.parametrize("order", [ELSEWHERE, CODE_ALONE])
@@ -251,7 +253,7 @@ def test_beside_an_order_of_an_unknown_medication_no_draft_is_recommended() -> N
     assert recommended(plain)
     assert recommended(card) == []
     assert [gap["key"] for gap in decision(card)["unknown"]] == ["draftOrders"]
-    assert "draft orders" in card["detail"]
+    assert "draft orders" in card["detail"].lower()
 
 
 def test_a_magnesium_order_beside_one_of_an_unknown_medication_was_not_fully_checked() -> None:
