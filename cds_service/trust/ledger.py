@@ -187,6 +187,9 @@ class DatabaseLedger(Ledger):
 
     def __init__(self, url: str) -> None:
         super().__init__()
+        # Here, so that no caller's short time is spent on it; only where there is PostgreSQL.
+        import psycopg  # noqa: F401
+
         self._url = url
         self._lock = Lock()
         self._connection: psycopg.Connection[Any] | None = None
@@ -206,7 +209,7 @@ class DatabaseLedger(Ledger):
             self._lock.release()
 
     def _ask(self, statement: str, values: Sequence[object]) -> _Done:
-        import psycopg  # only where there is PostgreSQL
+        import psycopg
 
         try:
             if self._connection is None:

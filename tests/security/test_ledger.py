@@ -14,6 +14,7 @@ import pytest
 
 from cds_service.trust.ledger import DatabaseLedger, FileLedger, Ledger, LedgerError, ledger_of
 
+from ..operations.test_supervision import wait_for
 from ..support import postgres
 from ..support.fhir import PATIENT_VIEW
 from ..support.serving import serving
@@ -44,6 +45,7 @@ def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opening]:
         def opening() -> Ledger:
             ledger = ledger_of(url, str(tmp_path))
             stack.callback(ledger.close)
+            wait_for(lambda: ready(ledger))
             return ledger
 
         yield opening
@@ -56,6 +58,15 @@ def test_a_token_is_new_once_whoever_asks(opened: Opening, request: Any) -> None
     assert not one.first_use(issuer, "jti-1", NOW + 60, NOW)
     assert other.first_use(issuer, "jti-2", NOW + 60, NOW)
     assert one.first_use(f"{issuer}-other", "jti-1", NOW + 60, NOW)
+
+
+def ready(ledger: Ledger) -> bool:
+    """Whether it has its connection: on a busy machine that may take longer than callers wait."""
+    try:
+        ledger.check()
+    except LedgerError:
+        return False
+    return True
 
 
 def first_or_refused(ledger: Ledger, issuer: str, jti: str) -> bool | None:
