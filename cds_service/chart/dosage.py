@@ -7,6 +7,7 @@ figure is compared with upper limits. Milligrams of oxide and hydroxide are alwa
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from decimal import Decimal
 from typing import NamedTuple
@@ -29,6 +30,9 @@ _LONGEST_QUOTE = 200
 _DAYS_A_WEEK = Decimal(7)
 _DAY = 86400
 """Seconds."""
+_BRACKETS = re.compile(r"\((?![^()]*\b(?:max|maximum|up to|hochstens|bis)\b)[^()]*\)", re.ASCII)
+_IN_TOTAL = re.compile(r"=|\b(?:total|gesamt|insgesamt|soit)\b", re.ASCII)
+"""Signs that an amount is that of the whole day."""
 
 NOT_MAGNESIUM = "is not a magnesium product"
 LOST = "its dosage cannot be read"
@@ -256,6 +260,8 @@ def _of_course(text: str, content: _Content) -> _Elemental | None:
         now = Decimal(1) if sig.single else times
         if says_amount and now is not None:
             amount = _amount_in_words(step, sig, now, content)
+        if amount is None and sig.by_parts:
+            amount, now = _of_portions(step, content), Decimal(1)
         if amount is None or now is None:
             return None
         doses.append(amount.times(now))
@@ -272,6 +278,21 @@ def _amount_in_words(text: str, sig: Sig, times: Decimal, content: _Content) -> 
     if sig.scheme is not None:
         return content.of(sig.scheme, "unit", words)
     return _written(text, sig, times, content, words)
+
+
+def _of_portions(text: str, content: _Content) -> _Elemental | None:
+    """The sum of "1 tablet in the morning and 2 at night", each at a part of the day of its own."""
+    total = _Elemental(Decimal(0))
+    parts: list[str] = []
+    for portion in content.dosing.portions(text):
+        sig = content.dosing.read(portion)
+        parts += sig.parts
+        once = len(sig.parts) == 1 and sig.times == 1 and sig.scheme is None
+        amount = _amount_in_words(portion, sig, Decimal(1), content) if once else None
+        if amount is None:
+            return None
+        total = total.and_also(amount)
+    return total if len(set(parts)) == len(parts) > 1 else None
 
 
 def _structured(
@@ -302,8 +323,10 @@ def _written(
     text: str, sig: Sig, times: Decimal, content: _Content, words: str
 ) -> _Elemental | None:
     """The amount that a text names: tablets before milligrams, the upper end of a range."""
-    found = content.dosing.amounts.of(text)
-    totals = Decimal(1) if sig.by_parts else times
+    # What stands in brackets says again what stands before them: "2 tablets (800 mg)".
+    amounts_in = content.dosing.amounts.of
+    found = amounts_in(text) | amounts_in(_BRACKETS.sub(" ", text))
+    totals = times if _IN_TOTAL.search(text) and not sig.by_parts else Decimal(1)
     if "unit" in found:
         units = None if sig.unclear else _single(found["unit"], totals)
         if units is not None and sig.units not in (None, units):
@@ -332,7 +355,7 @@ def _of_units(units: Decimal, text: str, content: _Content, words: str) -> _Elem
 
 
 def _single(found: set[Decimal], times: Decimal) -> Decimal | None:
-    """The one amount of a text; of "200 mg twice daily (400 mg)" the smaller, since it agrees.
+    """The one amount of a text; of "200 mg twice daily = 400 mg" the smaller, since it agrees.
 
     Any other two ("200 mg in the morning, 400 mg at night") are not to be told apart.
     """

@@ -73,7 +73,8 @@ class DosageTables(msgspec.Struct, frozen=True):
     number of times ("twice": "2 times"). `bare` are phrases that say how many times but not in
     which period. `before_meals` are phrases that mean each of the three meals where nothing else is
     said. `not_read` are imported words with another frequent meaning. `then` are words that begin
-    the next step of a course, `clock_words` those before an hour ("at 8 pm").
+    the next step of a course, `clock_words` those before an hour ("at 8"), `hour_words` those
+    behind one ("8 pm").
     """
 
     version: str
@@ -97,6 +98,7 @@ class DosageTables(msgspec.Struct, frozen=True):
     not_read: tuple[str, ...]
     then: tuple[str, ...]
     clock_words: tuple[str, ...]
+    hour_words: tuple[str, ...]
     day_parts: tuple[DayPart, ...]
     event_times: dict[str, str]
     meal_times: dict[str, str]
@@ -110,19 +112,24 @@ class Sig(NamedTuple):
 
     `times` is how often a day. `units` is a number of tablets written without a unit ("2 nightly");
     `unclear` is true if several such numbers differ. `scheme` is the number of tablets a day in a
-    scheme ("1-0-1": 2). `by_parts` is true if `times` counts parts of the day, each of which may
-    have an amount of its own. `single` is true if the text speaks of one dose ("now") and does not
-    say how often. `says_dose` is true if the text holds a number or says how often.
+    scheme ("1-0-1": 2). `parts` are the parts of the day that are named, each of which may have an
+    amount of its own. `single` is true if the text speaks of one dose ("now") and does not say how
+    often. `says_dose` is true if the text holds a number or says how often.
     """
 
     times: Decimal | None = None
-    by_parts: bool = False
+    parts: tuple[str, ...] = ()
     units: Decimal | None = None
     unclear: bool = False
     scheme: Decimal | None = None
     as_needed: bool = False
     single: bool = False
     says_dose: bool = False
+
+    @property
+    def by_parts(self) -> bool:
+        """Whether `times` counts parts of the day."""
+        return len(self.parts) > 1
 
 
 class _Number(NamedTuple):
@@ -189,11 +196,13 @@ class Dosing:
             tables.and_words,
             tables.elemental,
         )
+        self._hours = [[word] for word in tables.hour_words]
         self._phrases: dict[tuple[str, ...], _Phrase] = {}
         self._lengths: dict[str, tuple[int, ...]] = {}
         self._schemes = [
             re.compile(p.regex, re.ASCII) for p in words.patterns if "scheme" in p.name
         ]
+        self._joined = re.compile(rf"[;&+]|,(?!\d)|\b(?:{'|'.join(tables.and_words)})\b", re.ASCII)
         self._then = re.compile(rf"\b(?:{'|'.join(tables.then)})\b", re.ASCII)
         for row in tables.day_parts:
             for text in row.words:
@@ -245,7 +254,7 @@ class Dosing:
         times = self._times(tokens, matches) if scheme is None else scheme[1]
         return Sig(
             times=times,
-            by_parts=sum(m.phrase.kind == "part" for m in matches) > 1,
+            parts=tuple(m.phrase.part for m in matches if m.phrase.kind == "part"),
             units=next(iter(units)) if len(units) == 1 else None,
             unclear=len(units) > 1,
             scheme=None if scheme is None else scheme[0],
@@ -258,6 +267,10 @@ class Dosing:
     def steps(self, text: str) -> list[str]:
         """The steps of a course: "1 daily for a week, then 2 daily" are two."""
         return self._then.split(text)
+
+    def portions(self, text: str) -> list[str]:
+        """What is joined by "and" or a comma: "1 in the morning, 2 at night" are two."""
+        return [portion for portion in self._joined.split(text) if portion.strip()]
 
     def is_as_needed(self, text: str) -> bool:
         """Whether a text says that it is for use as needed; what else it says is not read."""
@@ -306,11 +319,13 @@ class Dosing:
         inside = {at for m in matches for at in range(m.start, m.end)}
         before = {m.start - 1 for m in matches if m.phrase.kind in _OFTEN}
         after = {m.end for m in matches if m.phrase.kind in ("bare", "part")}
+        # "8 pm" is an hour; "2 am Tag" is none.
+        hours = {m.start - 1 for m in matches if tokens[m.start : m.end] in self._hours}
         found = set()
         for at, token in enumerate(tokens):
             if not isinstance(token, _Number) or at in inside or not 0 < token.high <= _MOST_UNITS:
                 continue
-            if at and tokens[at - 1] in self.tables.clock_words:
+            if at in hours or (at and tokens[at - 1] in self.tables.clock_words):
                 continue
             last = at + 1 == len(tokens)
             if (

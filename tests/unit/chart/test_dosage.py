@@ -272,14 +272,28 @@ def test_every_eight_hours_is_three_times_a_day() -> None:
         (OXIDE_400, "twice daily, then 2 tablets", None),
         (OXIDE_400, "daily, then twice daily", None),
         (OXIDE_400, "2 tablets, then 1 tablet daily", None),
+        # Parts of the day with an amount each are summed.
+        (GLYCINATE, "200 mg in the morning and 400 mg at night", "600"),
+        (OXIDE_400, "1 tablet in the morning, 2 tablets at night", "723.0"),
+        (OXIDE_400, "morgens 1, abends 2", "723.0"),
+        (OXIDE_400, "1 tablet in the morning, 1 at noon and 2 at bedtime", "964.0"),
+        (GLYCINATE, "1,200 mg in the morning, 100 mg at night", "1300"),
+        # What stands in brackets says again what stands before them.
+        (OXIDE_400, "1 tablet twice daily (2 tablets)", "482.0"),
+        (OXIDE_400, "1 tablet daily (30 tablets)", "241.0"),
+        (GLYCINATE, "200 mg twice daily, total 400 mg", "400"),
         # An hour and a quantity to supply are no number of tablets.
         (OXIDE_400, "1 tablet daily at 8 pm", "241.0"),
+        (OXIDE_400, "1 tablet at 8 am and 8 pm", "482.0"),
         (OXIDE_400, "2 tab(s), PO, BID, # 120 tab(s), 3 Refill(s)", "964.0"),
         # What is not said is not guessed.
-        (GLYCINATE, "200 mg in the morning and 400 mg at night", None),
-        (OXIDE_400, "morgens 1, abends 2", None),
-        (OXIDE_400, "1 tablet in the morning, 1 at noon and 2 at bedtime", None),
-        (OXIDE_400, "1 tablet in the morning, 2 tablets at night", None),
+        # Two amounts of which it is not said when each is taken.
+        (OXIDE_400, "morgens 1 abends 2", None),
+        (OXIDE_400, "1 tablet in the morning, 2 tablets daily", None),
+        (OXIDE_400, "1 tablet in the morning and 2 tablets twice daily", None),
+        (OXIDE_400, "1 tablet in the morning, 2 tablets in the morning on Sundays", None),
+        (OXIDE_400, "1 tablet in the morning and evening, 2 at night", None),
+        (OXIDE_400, "1 tablet daily (max 3 tablets)", None),
         (GLYCINATE, "0,5 g daily", "500"),
         (GLYCINATE, "1 000 mg daily", None),  # a thousand, which must not be read as nothing
         (GLYCINATE, "1\u00a0000 mg daily", None),
@@ -644,7 +658,7 @@ def test_a_snomed_unit() -> None:
         ("1 tablet every other day", "120.5"),
         ("1 tablet before meals", "723"),
         ("1 tablet in the morning and 1 at night", "482"),
-        ("2 tablets in the morning and 1 at night", None),  # which at which?
+        ("2 tablets in the morning and 1 at night", "723"),
         ("1 tablet 2 at bedtime", "482"),
         ("1 tablet and 2 twice daily", None),
         ("1 tablet as a single dose", None),

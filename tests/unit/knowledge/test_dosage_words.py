@@ -224,6 +224,9 @@ def test_whether_words_say_a_dose(text: str, says: bool) -> None:
         ("1 and 1/2 nocte", Decimal("1.5")),
         ("one to be taken twice daily", 1),
         ("daily at 8 pm", None),
+        ("daily, 8 pm", None),
+        ("2 am Tag", 2),
+        ("2 am Abend", 2),
         ("morgens 1, abends 2", None),
         ("1 daily for 2 weeks, then 1 twice daily", 1),
         ("1 in the morning and 2 at night", None),  # which of them?
@@ -259,6 +262,14 @@ def test_several_numbers_of_tablets_are_unclear() -> None:
 )
 def test_the_steps_of_a_course(text: str, steps: list[str]) -> None:
     assert DOSING.steps(text) == steps
+
+
+def test_what_is_joined_by_and_or_a_comma() -> None:
+    assert DOSING.portions("1,5 morgens, 2 abends und 1 nachts") == [
+        "1,5 morgens",
+        " 2 abends ",
+        " 1 nachts",
+    ]
 
 
 def test_of_several_schemes_the_largest_counts() -> None:
