@@ -45,6 +45,8 @@ NO_ORDERS = frozenset({"proposal", "plan", "option"})
 
 ORDERS = frozenset({"order", "original-order", "reflex-order", "filler-order", "instance-order"})
 
+INTENTS = ORDERS | NO_ORDERS
+
 REPORTED = frozenset({"proposal", "plan"})
 
 REQUEST_ENDED = frozenset({"completed", "stopped"})
@@ -310,7 +312,7 @@ class UseReader:
             return _Standing(f"intent is {request.intent}")
         if request.doNotPerform is True:
             return _Standing("says doNotPerform")
-        if request.intent not in ORDERS:
+        if request.intent not in INTENTS:
             why = "is missing" if request.intent is None else "is no code that FHIR defines"
             self._reader.note(name, "intent", f"{why}: it counts as an order")
         return _Standing(unclear=status != "active", old=self._is_old(request, name))

@@ -730,7 +730,9 @@ def test_a_period_that_cannot_be_read_is_never_over() -> None:
     ],
 )
 def test_a_reported_plan_is_what_is_taken(changes: Resource, counts: bool) -> None:
-    assert bool(ordered(order(**changes)).medications) is counts
+    found = ordered(order(**changes))
+    assert bool(found.medications) is counts
+    assert not list(found.reader("medicationRequests").lost)
 
 
 # --------------------------------------------------------------------------- old orders (M-9)
