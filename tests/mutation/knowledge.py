@@ -7,6 +7,7 @@ survives that is not in `knowledge_survivors.toml`. How to read it: `docs/mutati
 from __future__ import annotations
 
 import argparse
+import math
 import random
 import re
 import sys
@@ -18,6 +19,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from tests.mutation.code import UNJUDGED
 from tests.mutation.knowledge_changes import MAY_SURVIVE, Change, every_change
 from tests.mutation.knowledge_checks import Judge, Linting, changed_content, judging
 
@@ -153,7 +155,8 @@ def main() -> int:
     for line in report.lines():
         tell(line)
     tell(f"{time.monotonic() - start:.0f} s, {len(report.survivors)} survivors that are not listed")
-    return 1 if report.survivors else 0
+    # A whole run tolerates none; in a sample what nobody has judged yet may appear.
+    return 1 if len(report.survivors) > math.ceil((asked.sample or 0) * UNJUDGED) else 0
 
 
 if __name__ == "__main__":
