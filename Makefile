@@ -5,6 +5,8 @@ HOST ?= 127.0.0.1
 WORKERS ?= 2
 FHIR_PORT ?= 8090
 JOBS ?= 2
+SEED ?= 1
+N ?= 20000
 ARGS ?=
 
 VENV := .venv
@@ -23,7 +25,7 @@ AUDIT := .venv-audit/requirements-audit.txt
 FULLY_COVERED := cds_service/chart/*,cds_service/knowledge/*,cds_service/reasoning/*
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test check layout lint types architecture knowledge security format fhir-server test-fhir-server mutate mutate-sample bench soak audit sbom licences pins wheelhouse install install-dev clean
+.PHONY: help run serve test check layout lint types architecture knowledge security format fhir-server test-fhir-server damage mutate mutate-sample bench soak audit sbom licences pins wheelhouse install install-dev clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -72,6 +74,9 @@ fhir-server: $(DEV) ## a real FHIR server with the synthetic patients (FHIR_PORT
 
 test-fhir-server: $(DEV) ## the tests against that server (needs Java 17 and Maven)
 	@$(BIN)/python -m tests.fhir_server.server --test
+
+damage: $(DEV) ## damage any one element of many calls: nothing may be lost without a word (SEED=1 N=20000)
+	@$(BIN)/python -m tests.property.damage --seed $(SEED) --number $(N)
 
 mutate: $(DEV) ## break code and knowledge in every way known here: a test must notice (forty minutes)
 	$(BIN)/python -m tests.mutation.code

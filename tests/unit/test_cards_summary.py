@@ -162,7 +162,9 @@ def test_where_the_line_is_full_the_result_goes_first() -> None:
 
 
 def test_a_value_that_is_too_long_is_cut_and_not_the_end_of_the_sentence() -> None:
-    product = "aluminum hydroxide 200 mg / magnesium hydroxide 200 mg / simethicone 25 mg chewable tablet"
+    product = (
+        "aluminum hydroxide 200 mg / magnesium hydroxide 200 mg / simethicone 25 mg chewable tablet"
+    )
     values = {"product": product, "renal_reason": "eGFR 45"}
     text = said(safety_card("mg-hazard-dose", indicator="warning", values=values))
 
