@@ -134,14 +134,15 @@ def _in_one_pass(body: bytes) -> _Parts | None:
 def _in_two_passes(body: bytes) -> _Parts:
     """Any other call, and the place to find out what is wrong with it.
 
-    Values that no rule reads are skipped, never kept: the memory for a call does not depend on them.
+    Members that no rule reads are skipped, never kept. Prefetch keys that are not asked for are kept: a
+    Medication to which an order refers may stand there, and what else stands there is named (SPEC 12.1 U-3).
     """
     members = _members(body, "$", envelope_members())
     raw = members.get("prefetch", NOTHING)
     if not memoryview(raw).tobytes().startswith(b"{"):
         return members, None
     del members["prefetch"]
-    return members, _members(memoryview(raw).tobytes(), "$.prefetch", tuple(KINDS))
+    return members, _members(memoryview(raw).tobytes(), "$.prefetch")
 
 
 def _number(text: str) -> Decimal:
@@ -168,8 +169,8 @@ _CALL = msgspec.json.Decoder(
 _ANY = msgspec.json.Decoder(float_hook=_number)
 
 
-def _members(text: bytes, where: str, wanted: Collection[str]) -> dict[str, Raw]:
-    """The wanted members of a JSON object; raises `BadCallError` for one that is malformed.
+def _members(text: bytes, where: str, wanted: Collection[str] | None = None) -> dict[str, Raw]:
+    """The wanted members of a JSON object, or all; raises `BadCallError` for one that is malformed.
 
     Goes from name to value to name. Each value is decoded without being kept, which shows where it
     ends; so a name that occurs twice is seen, and many members cost no memory.
@@ -186,7 +187,7 @@ def _members(text: bytes, where: str, wanted: Collection[str]) -> dict[str, Raw]
             text_ = f"has more than {MOST_NAMES} members"
             raise BadCallError(413, Issue("too-long", text_, where))
         end = _end_of_value(text, at, where)
-        if name in wanted:
+        if wanted is None or name in wanted:
             found[name] = Raw(text[at:end])
         at = end
     if match.end() != len(text):

@@ -184,8 +184,7 @@ def test_any_members_beside_the_known_ones_are_tolerated(
     body = {k: v for k, v in body.items() if k not in {"fhirServer", "fhirAuthorization"}}
     text = json.dumps(body, indent=indent, ensure_ascii=ascii_only)
     found = read(text.encode())
-    wanted = {k: v for k, v in prefetch.items() if k in KINDS}
-    assert {k: json.loads(text_of(v)) for k, v in found.prefetch.items()} == wanted
+    assert {k: json.loads(text_of(v)) for k, v in found.prefetch.items()} == prefetch
 
 
 # --------------------------------------------------------------- what is refused
