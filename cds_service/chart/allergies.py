@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -220,6 +220,13 @@ def _note_unnamed(record: _Record, terminology: Terminology) -> None:
         record.reader.note(record.name, "code", "names a substance by nothing that is read")
 
 
+_FIXED: Mapping[str, tuple[str | None, ...]] = {
+    "type": (None, "allergy", "intolerance"),
+    "criticality": (None, "low", "high", "unable-to-assess"),
+}
+"""The codes of FHIR, and nothing."""
+
+
 def _is_of_the_gut(record: _Record, terminology: Terminology) -> bool:
     """M-12: every reaction is one of the gut; or there is none, and it is a mild intolerance."""
     resource, name, reader = record.resource, record.name, record.reader
@@ -234,7 +241,10 @@ def _is_of_the_gut(record: _Record, terminology: Terminology) -> bool:
         unread += [*lost, *garbled]
     kind, odd_kind = reader.parts(_TEXT, resource.type, name, "type")
     danger, odd_danger = reader.parts(_TEXT, resource.criticality, name, "criticality")
-    if not record.whole or unread or odd_kind or odd_danger or danger == "high":
+    odd = [e for e, said in (("type", kind), ("criticality", danger)) if said not in _FIXED[e]]
+    for element in odd:
+        reader.mention(name, element, "is no code that FHIR defines")
+    if not record.whole or unread or odd_kind or odd_danger or odd or danger == "high":
         return False
     if shown:
         return all(_is_gut(concept, terminology) for concept in shown)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable
 from datetime import date
 from decimal import ROUND_FLOOR, Decimal
+from typing import ClassVar
 
 import msgspec
 from msgspec import Raw
@@ -34,8 +35,16 @@ class Range(msgspec.Struct, gc=False):
     high: Quantity | None = None
 
 
+_LIMITS = ("boundsPeriod", "boundsDuration", "boundsRange")
+_OFTEN = ("frequency", "frequencyMax", "period", "periodMax", "periodUnit")
+_SLOTS = ("timeOfDay", "when", "dayOfWeek", "offset")
+_LASTS = ("count", "countMax", "duration", "durationMax", "durationUnit")
+
+
 class Repeat(msgspec.Struct, gc=False):
     """`Timing.repeat`, as far as it says how often."""
+
+    NOT_READ: ClassVar[frozenset[str]] = frozenset({*_LIMITS, *_LASTS, "offset"})
 
     frequency: Decimal | None = None
     frequencyMax: Decimal | None = None
@@ -48,22 +57,30 @@ class Repeat(msgspec.Struct, gc=False):
 
 
 class _Bounds(msgspec.Struct, gc=False):
+    NOT_READ: ClassVar[frozenset[str]] = frozenset({*_OFTEN, *_SLOTS, *_LASTS})
     boundsPeriod: Period | None = None
     boundsDuration: Quantity | None = None
     boundsRange: Range | None = None
 
 
 class _Timing(msgspec.Struct, gc=False):
+    NOT_READ: ClassVar[frozenset[str]] = frozenset({"event"})
     repeat: Raw = NOTHING
     code: CodeableConcept | None = None
 
 
 class _DoseAndRate(msgspec.Struct, gc=False):
+    NOT_READ: ClassVar[frozenset[str]] = frozenset(
+        {"type", "rateRatio", "rateRange", "rateQuantity"}
+    )
     doseQuantity: Quantity | None = None
     doseRange: Range | None = None
 
 
 class _Dosage(msgspec.Struct, gc=False):
+    NOT_READ: ClassVar[frozenset[str]] = frozenset(
+        {"site", "method", "maxDosePerPeriod", "maxDosePerAdministration", "maxDosePerLifetime"}
+    )
     sequence: int | None = None
     text: Text | None = None
     patientInstruction: Text | None = None
@@ -78,6 +95,8 @@ class _Dosage(msgspec.Struct, gc=False):
 
 class Supply(msgspec.Struct, gc=False):
     """`MedicationRequest.dispenseRequest`."""
+
+    NOT_READ: ClassVar[frozenset[str]] = frozenset({"initialFill", "dispenseInterval", "performer"})
 
     validityPeriod: Period | None = None
     quantity: Quantity | None = None

@@ -124,6 +124,8 @@ def read_drafts(chart: Chart, context: Mapping[str, Any], all_selected: bool) ->
     )
 
 
+NO_MEDICATION = "names no medication"
+
 BESIDE = frozenset({"Medication", "Condition"})
 """Resources among the draft orders that are no orders, but to which orders refer."""
 
@@ -187,8 +189,8 @@ def _record(chart: Chart, draft: Draft, entry: DraftEntry, name: str) -> None:
                 reader.mention(name, element, "is missing")
             elif said is not None and said not in _CODES.get(element, (said,)):
                 reader.mention(name, element, "is no code that FHIR defines")
-        if not (draft.order.medicationCodeableConcept or draft.order.medicationReference):
-            reader.mention(name, "medication", "is missing")
+        if draft.use is None and not chart.is_named(draft.order):
+            reader.note(name, "", NO_MEDICATION)
 
 
 def _record_beside(chart: Chart, entries: Iterable[DraftEntry]) -> None:

@@ -336,3 +336,21 @@ def test_which_intolerance_is_of_the_gut_alone(record: Resource, gut: bool) -> N
     found = allergies(record)
     assert len(found.magnesium) == 1
     assert found.gut == (found.magnesium if gut else [])
+
+
+@pytest.mark.parametrize(
+    ("changes", "listed"),
+    [
+        (MILD, []),
+        ({**MILD, "criticality": "lowest"}, ["criticality"]),
+        ({**MILD, "type": "side effect"}, ["type"]),
+        ({"type": "side effect", "criticality": "lowest"}, ["type", "criticality"]),
+    ],
+)
+def test_a_code_that_fhir_does_not_define_is_named_and_makes_nothing_mild(
+    changes: Resource, listed: list[str]
+) -> None:
+    reader = Reader("allergies")
+    found = allergies(reacting(DIARRHOEA, **changes), reader=reader)
+    assert bool(found.gut) is (listed == [])
+    assert [lost.element for lost in reader.not_readable] == listed

@@ -295,3 +295,30 @@ def test_a_unit_of_time_that_nobody_knows_is_named(unit: str | None, named: list
 )
 def test_a_time_of_the_day_that_nobody_knows_is_named(when: list[str], named: list[str]) -> None:
     assert unread(order(OXIDE, {"timing": {"repeat": {"when": when}}})) == named
+
+
+@pytest.mark.parametrize(
+    ("dosage", "named"),
+    [
+        ({"odd": 1}, ["dosageInstruction[0]"]),
+        ({"method": {"text": "swallow"}}, []),
+        ({"timing": {"odd": 1}}, ["dosageInstruction[0].timing"]),
+        ({"timing": {"event": ["2026-11-22"]}}, []),
+        ({"timing": {"repeat": {"odd": 1}}}, ["dosageInstruction[0].timing.repeat"]),
+        ({"timing": {"repeat": {"count": 1, "boundsDuration": {"value": 1, "code": "d"}}}}, []),
+        ({"timing": {"repeat": {"when": ["MORN"], "boundsDuration": {"odd": 1}}}},
+         ["dosageInstruction[0].timing.repeat.boundsDuration"]),
+        ({"doseAndRate": [{"odd": 1}]}, ["dosageInstruction[0].doseAndRate[0]"]),
+        ({"doseAndRate": {"odd": 1}}, ["dosageInstruction[0].doseAndRate"]),
+        ({"doseAndRate": [{"rateQuantity": {"value": 1, "unit": "mg/h"}}]}, []),
+    ],
+)  # fmt: skip
+def test_an_object_that_holds_nothing_of_its_element_is_named(
+    dosage: Resource, named: list[str]
+) -> None:
+    assert unread(order(OXIDE, dosage)) == named
+
+
+def test_a_supply_that_holds_nothing_of_its_element_is_named() -> None:
+    assert unread(order(OXIDE, dispenseRequest={"odd": 1})) == ["dispenseRequest"]
+    assert unread(order(OXIDE, dispenseRequest={"performer": {"display": "x"}})) == []

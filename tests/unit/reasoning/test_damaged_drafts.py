@@ -205,13 +205,19 @@ def test_another_form_beside_the_one_that_is_read_does_not_matter() -> None:
     assert (draft.use, draft.unidentified) == (None, "")
 
 
-def test_an_order_that_names_no_medication_is_listed_and_no_more() -> None:
+@pytest.mark.parametrize(
+    "medication",
+    [
+        {"medicationCodeableConcept": None},
+        {"medicationCodeableConcept": {}},
+        {"medicationCodeableConcept": None, "medicationReference": {}},
+    ],
+)
+def test_an_order_that_names_no_medication_may_be_of_magnesium(medication: Resource) -> None:
     on = chart()
-    found = read({"resource": order(medicationCodeableConcept=None)}, on=on)
-    assert found.gaps == ()
-    assert [(n.resource, n.element) for n in on.not_readable()] == [
-        ("MedicationRequest/d", "medication")
-    ]
+    found = read({"resource": order(**medication)}, on=on)
+    assert [(gap.key, gap.why) for gap in found.gaps] == [("draftOrders", "names no medication")]
+    assert [(n.resource, n.element) for n in on.not_readable()] == [("MedicationRequest/d", "")]
 
 
 @pytest.mark.parametrize("element", ["status", "intent", "subject"])
