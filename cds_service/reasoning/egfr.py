@@ -20,6 +20,8 @@ REPORTED, COMPUTED = "eGFR", "creatinine"
 _FIRST, _LAST = 0, 99
 """Preferences before and after those of the LOINC codes of eGFR."""
 _REPORTED_SET = "lab_egfr"
+_LOWER = "female"
+_SEX_NOT_KNOWN = "computed as for a woman: the sex is not known, and this gives the lower eGFR"
 _FLIPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 """A bound on creatinine is the other bound on the eGFR."""
 
@@ -278,9 +280,26 @@ def _conflicting(chart: Chart, latest: Gfr) -> Iterator[Gfr]:
     limits = chart.knowledge.parameters.egfr
     for result in chart.kidney_labs.results:
         if _is_compared(result, latest, limits):
-            other = _as_gfr(result, chart)
+            other = _lowest_gfr(result, chart)
             if isinstance(other, Gfr) and _disagree(other.value, latest.value, limits):
                 yield other
+
+
+def _lowest_gfr(result: LabResult, chart: Chart) -> Gfr | Unusable | None:
+    """A result as eGFR; where the sex is not known, that of a woman, which is always the lower one.
+
+    Only to see whether results disagree: a creatinine alone is not used without the sex (SPEC 3.1).
+    """
+    person = chart.person
+    if result.set_id == _REPORTED_SET or person.sex:
+        return _as_gfr(result, chart)
+    other = _computed(
+        result, msgspec.structs.replace(person, sex=_LOWER), chart.knowledge.parameters
+    )
+    if not isinstance(other, Gfr):
+        return other
+    noted = msgspec.structs.replace(other.evidence, note=_SEX_NOT_KNOWN)
+    return msgspec.structs.replace(other, evidence=noted)
 
 
 def _is_compared(result: LabResult, latest: Gfr, limits: Egfr) -> bool:

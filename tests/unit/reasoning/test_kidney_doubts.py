@@ -118,6 +118,32 @@ def test_a_difference_of_thirty_percent_of_the_higher_one_is_none_yet() -> None:
         assert ("conflicting" in found.flags) is conflicting
 
 
+@pytest.mark.parametrize(
+    ("amount", "kidney_class", "flags"),
+    [(3.09, SEVERE, ("conflicting",)), (1.6, MODERATE, ("conflicting",)), (1.0, NORMAL, ())],
+)
+def test_without_the_sex_results_may_disagree_too(
+    amount: float, kidney_class: KidneyClass, flags: tuple[str, ...]
+) -> None:
+    """The lower of the two values that a creatinine can mean is compared; alone it does not count."""
+    who = fhir.patient(TODAY, age=45, sex="unknown")
+    both = dated(egfr(72), MORNING), dated(creatinine(amount), MORNING)
+    found = kidney(*both, who=who)
+    assert (found.kidney_class, found.flags) == (kidney_class, flags)
+    noted = [e.note for e in (found.evidence, *found.others) if e is not None and e.note]
+    assert noted == [
+        "computed as for a woman: the sex is not known, and this gives the lower eGFR"
+    ] * len(flags)
+    alone = kidney(dated(creatinine(amount), MORNING), who=who)
+    assert (alone.kidney_class, alone.flags) == (UNKNOWN, ("unusable_newer",))
+
+
+def test_without_the_sex_a_creatinine_in_no_unit_is_no_conflict() -> None:
+    who = fhir.patient(TODAY, age=45, sex="unknown")
+    odd = dated(creatinine(3.09, unit="mg"), MORNING)
+    assert kidney(dated(egfr(72), MORNING), odd, who=who).kidney_class is NORMAL
+
+
 def test_a_conflict_must_hold_the_result_that_would_decide() -> None:
     old = (dated(egfr(72), "2026-05-10T08:00:00Z"), dated(creatinine(3.09), "2026-05-10T08:00:00Z"))
     found = kidney(*old, egfr(80, 10))
