@@ -29,7 +29,7 @@ _UNKNOWN = object()
 _MAX_EXPONENT = 300
 MOST_NAMES = 200
 """Members of a call, and prefetch keys: those that are not known are skipped, up to this number."""
-MOST_CONTEXT_BYTES = 2_000_000
+MOST_CONTEXT_BYTES = 1_000_000
 """Of `context` and each other small member. Draft orders have a few kilobytes each."""
 _LONGEST_NAME = 500
 # Possessive, so that nothing is kept for going back: the memory for a name is its own length.

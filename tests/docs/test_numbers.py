@@ -210,8 +210,7 @@ def test_what_clients_are_bound_by() -> None:
 
 def test_what_operators_are_told() -> None:
     prose = " ".join(prose_of("docs/operations.md").split())
-    assert f"{limits.ALWAYS_ALLOWED:,} and one for each {limits.BYTES_PER_VALUE} bytes" in prose
-    assert f"{limits.ALWAYS_ALLOWED:,} and one for each {limits.BYTES_PER_NAME} bytes" in prose
+    assert f"{limits.ALWAYS_ALLOWED:,} and one for each {limits.BYTES_PER_OBJECT} bytes" in prose
     assert f"{envelope.MOST_NAMES} names" in prose
     assert f"{envelope.MOST_CONTEXT_BYTES:,} bytes" in prose
     assert f"do not end within {serve.STOP_SECONDS} s" in prose
