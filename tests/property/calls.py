@@ -7,6 +7,7 @@ of magnesium, and with orders that may bring a card), the modified ones, and the
 
 from __future__ import annotations
 
+import copy
 import gzip
 import json
 from collections.abc import Callable, Iterator
@@ -184,8 +185,8 @@ def _of_request(path: Path) -> Callable[[], Body]:
             "conditions": sent["conditions"],
             "allergies": sent.get("allergies"),
             "medicationRequests": medications,
-            "medicationStatements": medications,
-            **dict.fromkeys(labs_keys, labs),
+            "medicationStatements": copy.deepcopy(medications),
+            **{key: copy.deepcopy(labs) for key in labs_keys},
             "kidneyProcedures": None,
         }
         return body
