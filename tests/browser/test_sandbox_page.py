@@ -43,7 +43,7 @@ def test_first_paint_comes_within_a_second(sandbox: Sandbox) -> None:
 
 def test_patients_are_found_by_name_or_story(sandbox: Sandbox) -> None:
     sandbox.open("hugo-plainfield")
-    sandbox.page.get_by_label("Find a patient").fill("dialysis")
+    sandbox.page.get_by_label("Find a patient").fill("haemodialysis")
     people = sandbox.page.locator("[data-people] button")
     sandbox.expect(people).to_have_count(1)
     people.click()
