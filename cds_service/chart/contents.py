@@ -14,7 +14,7 @@ from msgspec import Raw
 from cds_service.chart.pregnancy import LOINC_STATUS
 from cds_service.fhir import wire
 from cds_service.fhir.prefetch import KINDS, REFERABLE, Content, Elsewhere, Kind
-from cds_service.fhir.reading import Shape
+from cds_service.fhir.reading import Shape, may_hold
 from cds_service.knowledge.terminology import Terminology
 
 MEDICATION = "Medication"
@@ -57,10 +57,10 @@ class Contents(dict[str, Content[Any]]):
             yield from self[key].entries
         for key in KINDS:
             # A key that holds none, as far as can be seen without reading it, is not read.
-            if key in self or _TYPED in memoryview(self._prefetch.get(key, Raw())).tobytes():
+            if key in self or may_hold(self._prefetch.get(key, Raw()), _TYPED):
                 yield from map(_medication, self[key].others)
         for raw in self._others.values():
-            if _TYPED in memoryview(raw).tobytes():
+            if may_hold(raw, _TYPED):
                 yield from _MEDICATIONS.read(raw).entries
 
     def misplaced(self, key: str) -> Iterator[Elsewhere]:

@@ -17,7 +17,7 @@ from msgspec import Raw
 from cds_service.chart import dates
 from cds_service.chart.naming import label_of
 from cds_service.chart.reading import Reader
-from cds_service.fhir.reading import Shape
+from cds_service.fhir.reading import Shape, may_hold
 from cds_service.fhir.wire import NOTHING, CodeableConcept, Period, Quantity, Text
 from cds_service.knowledge.dosage import Dosing, plain_text
 
@@ -217,7 +217,7 @@ class InstructionReader:
         return tuple(quantity for quantity in found if quantity is not None)
 
     def _bounds_end(self, raw: Raw, at: str, since: dates.When | None) -> date | None:
-        if _BOUNDS_MEMBER not in bytes(memoryview(raw)):
+        if not may_hold(raw, _BOUNDS_MEMBER):
             return None
         bounds = self._reader.read(_BOUNDS, raw, self._resource, at) or _Bounds()
         if bounds.boundsPeriod is not None:

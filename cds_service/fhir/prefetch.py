@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Raw
 
 from cds_service.fhir import wire
-from cds_service.fhir.reading import Shape, Unread
+from cds_service.fhir.reading import Shape, Unread, may_hold
 from cds_service.fhir.types import R4
 
 R = TypeVar("R")
@@ -306,6 +306,6 @@ def surely_sent(prefetch: Mapping[str, Raw]) -> bool:
     return all(
         key in prefetch
         and _BEGINS_AS_KNOWN.match(memoryview(prefetch[key]))
-        and _OUTCOME_TYPE not in memoryview(prefetch[key]).tobytes()
+        and not may_hold(prefetch[key], _OUTCOME_TYPE)
         for key in REQUIRED
     )

@@ -215,3 +215,9 @@ _SCALARS: dict[type[inspect.Type], tuple[Any, str]] = {
     inspect.AnyType: (Any, "JSON"),
 }
 """The other types that the structs of `wire` use, and what they are called in a reason."""
+
+
+def may_hold(raw: Raw, text: bytes) -> bool:
+    """Whether JSON that is not read yet may hold a text; characters may be written as `\\u0041`."""
+    data = memoryview(raw).tobytes()
+    return text in data or b"\\u" in data
