@@ -22,7 +22,7 @@ PATIENT_VIEW, ORDER_SELECT, ORDER_SIGN = HOOKS
 def curls(block: str) -> list[list[str]]:
     """The curl calls of a shell block, with its variables filled in."""
     text = block.replace("\\\n", " ")
-    values = dict(re.findall(r"^([A-Z]+)=(\S+)$", text, re.MULTILINE))
+    values = dict(re.findall(r"^ *([A-Z]+)=(\S+)$", text, re.MULTILINE))
     for name, value in values.items():
         text = text.replace(f"${name}", value)
     return [
@@ -30,21 +30,21 @@ def curls(block: str) -> list[list[str]]:
     ]
 
 
-def test_the_call_of_the_readme_gives_a_card(client: FlaskClient) -> None:
-    [block] = [block for block in blocks_of("README.md", "sh") if "curl" in block]
-    asked, sent = curls(block)
-    body = client.get(urlsplit(asked[-1]).path)
+def test_the_call_for_integrators_returns_a_card(client: FlaskClient) -> None:
+    [block] = [block for block in blocks_of("docs/integrating.md", "sh") if "curl" in block]
+    download, upload = curls(block)
+    body = client.get(urlsplit(download[-1]).path)
     assert body.status_code == 200
-    assert "Content-Type: application/json" in sent
-    assert sent[sent.index("--data-binary") + 1] == "@-"
+    assert "Content-Type: application/json" in upload
+    assert upload[upload.index("--data-binary") + 1] == "@-"
     answer = client.post(
-        urlsplit(sent[-1]).path, data=body.get_data(), content_type="application/json"
+        urlsplit(upload[-1]).path, data=body.get_data(), content_type="application/json"
     )
     assert answer.get_json()["cards"]
     assert_valid_answer(answer.get_json(), body.get_json())
 
 
-def test_what_the_readme_says_of_other_paths(client: FlaskClient) -> None:
+def test_the_other_paths_of_the_example(client: FlaskClient) -> None:
     assert client.get("/sandbox/patients").get_json()
     path = f"/sandbox/requests/marigold-fenwick/{PATIENT_VIEW}"
     body = client.get(path).get_json()

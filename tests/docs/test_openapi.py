@@ -27,7 +27,7 @@ def test_every_address_for_clients_is_described(app: Flask) -> None:
 
 
 def test_refusals_of_the_document_are_those_that_integrators_are_told() -> None:
-    told = text_of("docs/integrating.md").partition("## What went wrong")[2].partition("\n## ")[0]
+    told = text_of("docs/integrating.md").partition("## Errors")[2].partition("\n## ")[0]
     described = {
         status
         for item in DOCUMENT["paths"].values()
