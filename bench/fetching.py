@@ -63,7 +63,7 @@ def _bare(port: int) -> list[float]:
 
 def _service(port: int) -> list[float]:
     from cds_service import create_app
-    from cds_service.fhir.servers import Server
+    from cds_service.fetching.servers import Server
     from cds_service.settings import Settings
 
     base = f"http://127.0.0.1:{port}/fhir"

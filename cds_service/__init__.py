@@ -27,7 +27,7 @@ def create_app(
     Without `settings` they are read from the environment. `now` is the clock, for tests: an aware
     datetime. Raises `SettingsError` or `KnowledgeError`, each with one line that says what to mend.
     """
-    from cds_service.fhir.fetching import Fetching
+    from cds_service.fetching.fetching import Fetching
     from cds_service.hooks.answering import Answering, utc_now
     from cds_service.hooks.completing import bounds_of, completing
     from cds_service.hooks.services import services_of

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, get_args, get_type_hints
 import msgspec
 from msgspec import Meta
 
-from cds_service.fhir.servers import Server, entries
+from cds_service.fetching.servers import Server, entries
 
 PREFIX = "CDS_"
 ENV_FILE = Path(".env")

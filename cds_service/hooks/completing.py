@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from cds_service.fhir.fetching import Bounds, Fetching, Question
+from cds_service.fetching.fetching import Bounds, Fetching, Question
 from cds_service.fhir.prefetch import Content
 from cds_service.hooks.answering import Completing
 from cds_service.hooks.envelope import HookCall

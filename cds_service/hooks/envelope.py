@@ -17,8 +17,8 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
+from cds_service.fetching.servers import Token
 from cds_service.fhir.prefetch import KINDS, Content
-from cds_service.fhir.servers import Token
 from cds_service.hooks.cutting import cut
 from cds_service.hooks.errors import BadCallError, Issue
 from cds_service.hooks.schema import envelope_members, issues_of

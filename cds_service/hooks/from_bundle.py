@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Raw
 
 from cds_service.chart.subject import bare_id
-from cds_service.fhir.forms import Token, is_another, plain_tokens
+from cds_service.fetching.forms import Token, is_another, plain_tokens
 from cds_service.fhir.prefetch import KINDS
 from cds_service.hooks.services import Service
 from cds_service.knowledge.terminology import Terminology

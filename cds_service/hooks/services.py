@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from cds_service.chart.pregnancy import LOINC_STATUS
-from cds_service.fhir.forms import Token
+from cds_service.fetching.forms import Token
 from cds_service.fhir.prefetch import REQUIRED
 from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.terminology import codes_in

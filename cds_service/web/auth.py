@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import msgspec
 from flask import Flask, Response, g, request
 
-from cds_service.fhir.servers import Server, entries
+from cds_service.fetching.servers import Server, entries
 from cds_service.hooks.errors import Issue
 from cds_service.settings import Settings, SettingsError
 from cds_service.web.cors import allowed_by

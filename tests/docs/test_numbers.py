@@ -8,8 +8,8 @@ from decimal import Decimal
 import pytest
 
 from cds_service.feedback import reading, report
-from cds_service.fhir import fetching
-from cds_service.fhir.failures import Why
+from cds_service.fetching import fetching
+from cds_service.fetching.failures import Why
 from cds_service.fhir.prefetch import KINDS, REQUIRED
 from cds_service.hooks import envelope
 from cds_service.knowledge.loader import load

@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from cds_service.fhir.fetching import Bounds, Contents, Fetching, Question
-from cds_service.fhir.servers import Server
+from cds_service.fetching.fetching import Bounds, Contents, Fetching, Question
+from cds_service.fetching.servers import Server
 from cds_service.hooks.services import services_of
 
 from ..support import fhir

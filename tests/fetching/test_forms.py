@@ -10,12 +10,20 @@ from typing import Any
 
 import pytest
 
-from cds_service.fhir import fetching as module
-from cds_service.fhir.failures import Why
-from cds_service.fhir.fetching import Bounds, Fetching
-from cds_service.fhir.forms import FORMS, Form, forms_of, is_another, is_form, plain_tokens, queries
+from cds_service.fetching import fetching as module
+from cds_service.fetching.failures import Why
+from cds_service.fetching.fetching import Bounds, Fetching
+from cds_service.fetching.forms import (
+    FORMS,
+    Form,
+    forms_of,
+    is_another,
+    is_form,
+    plain_tokens,
+    queries,
+)
+from cds_service.fetching.servers import Server
 from cds_service.fhir.prefetch import KINDS
-from cds_service.fhir.servers import Server
 from cds_service.settings import SettingsError, read_settings
 
 from ..support import fhir

@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from cds_service import create_app
-from cds_service.fhir.servers import Server
+from cds_service.fetching.servers import Server
 from cds_service.settings import Settings
 
 from ..support import fhir, http

@@ -10,8 +10,8 @@ import msgspec
 import pytest
 from msgspec import Raw
 
+from cds_service.fetching.searching import joined
 from cds_service.fhir.prefetch import Content, Elsewhere, Lost, State
-from cds_service.fhir.searching import joined
 
 from ..support import charts, fhir, http
 from ..support.cards import card_id, recommended, unknown_keys, without_uuids

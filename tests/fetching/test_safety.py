@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from cds_service.fhir.client import Client, Limits
-from cds_service.fhir.failures import UnavailableError, Why
-from cds_service.fhir.servers import Server, Servers, Token, entries, normal
+from cds_service.fetching.client import Client, Limits
+from cds_service.fetching.failures import UnavailableError, Why
+from cds_service.fetching.servers import Server, Servers, Token, entries, normal
 from cds_service.settings import SettingsError, read_settings
 
 from ..support import http
@@ -207,7 +207,7 @@ def test_the_address_that_was_checked_is_the_one_connected_to(
         raise ConnectionRefusedError
 
     monkeypatch.setattr(socket, "getaddrinfo", resolving("8.8.8.8", "127.0.0.1"))
-    monkeypatch.setattr("cds_service.fhir.client.create_connection", connect)
+    monkeypatch.setattr("cds_service.fetching.client.create_connection", connect)
     limits = Limits(1, 1, 1000)
     with pytest.raises(UnavailableError):
         Client().get(Server(url="https://ehr.example/fhir"), "/fhir/x", None, limits)

@@ -9,7 +9,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from cds_service import create_app
-from cds_service.fhir.servers import Server
+from cds_service.fetching.servers import Server
 from cds_service.settings import Settings
 
 from .server import VARIABLE

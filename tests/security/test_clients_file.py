@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from cds_service.fhir.servers import Servers
+from cds_service.fetching.servers import Servers
 from cds_service.settings import Settings, SettingsError
 from cds_service.trust.clients import ClientsError, read_clients, schema
 from cds_service.web.auth import servers_of, verifier_of

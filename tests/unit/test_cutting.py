@@ -215,7 +215,7 @@ def test_cutting_changes_no_answer() -> None:
 
 def test_what_was_read_when_cutting_is_not_read_again_to_see_what_to_fetch() -> None:
     """The value sent is spoilt after the cut: whoever read it once more would find nothing."""
-    from cds_service.fhir.fetching import Question, _completed
+    from cds_service.fetching.fetching import Question, _completed
 
     call = envelope.read_call(text_of(body()), HOOK)
     spoilt = dict.fromkeys(call.prefetch, msgspec.Raw(b"null"))

@@ -13,9 +13,9 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
+from cds_service.fetching.failures import UnavailableError, Why
+from cds_service.fetching.forms import Query, is_another
 from cds_service.fhir import wire
-from cds_service.fhir.failures import UnavailableError, Why
-from cds_service.fhir.forms import Query, is_another
 from cds_service.fhir.prefetch import Content, Elsewhere, Kind, State
 from cds_service.fhir.reading import Shape
 

@@ -16,15 +16,15 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
+from cds_service.fetching.client import Client, Limits
+from cds_service.fetching.failures import UnavailableError, Why
+from cds_service.fetching.forms import forms_of, queries
+from cds_service.fetching.searching import Search, joined
+from cds_service.fetching.servers import Server, Servers, Token
 from cds_service.fhir import wire
-from cds_service.fhir.client import Client, Limits
 from cds_service.fhir.drafts import medication_references, medications_sent
-from cds_service.fhir.failures import UnavailableError, Why
-from cds_service.fhir.forms import forms_of, queries
 from cds_service.fhir.prefetch import KINDS, Content, Kind
 from cds_service.fhir.reading import Shape
-from cds_service.fhir.searching import Search, joined
-from cds_service.fhir.servers import Server, Servers, Token
 
 BUDGET_MS = 400
 """What fetching may take without being noticed. A slower one is marked in the log."""

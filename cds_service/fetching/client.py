@@ -25,8 +25,8 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.util.connection import create_connection
 
-from cds_service.fhir.failures import UnavailableError, Why
-from cds_service.fhir.servers import Server, Token
+from cds_service.fetching.failures import UnavailableError, Why
+from cds_service.fetching.servers import Server, Token
 
 _TYPES = frozenset(
     {"application/fhir+json", "application/json", "application/json+fhir", "text/json"}
