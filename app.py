@@ -27,7 +27,7 @@ def built() -> Flask:
     from cds_service import create_app
     from cds_service.knowledge.loader import KnowledgeError
     from cds_service.settings import SettingsError, read_settings
-    from cds_service.web.binding import addresses_served, require_closed
+    from cds_service.web.serving.binding import addresses_served, require_closed
 
     try:
         settings = read_settings()

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from flask import Flask
 
     from cds_service.settings import Settings
-    from cds_service.web.front import Front
+    from cds_service.web.serving.front import Front
 
 __all__ = ["create_app", "create_front"]
 
@@ -36,8 +36,8 @@ def create_app(
     from cds_service.store.location import database_url
     from cds_service.store.store import Store
     from cds_service.web.application import build
-    from cds_service.web.auth import servers_of, verifier_of
-    from cds_service.web.metrics import StoreCounting
+    from cds_service.web.calls.auth import servers_of, verifier_of
+    from cds_service.web.operate.metrics import StoreCounting
 
     chosen = settings if settings is not None else read_settings()
     knowledge = load()
@@ -52,6 +52,6 @@ def create_app(
 
 def create_front(app: Flask) -> Front:
     """The application behind a reader of bodies, for granian's interface RSGI."""
-    from cds_service.web.front import Front
+    from cds_service.web.serving.front import Front
 
     return Front(app, app.extensions["settings"], app.extensions["guard"])

@@ -27,7 +27,7 @@ from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 
 from cds_service.settings import Settings, SettingsError, read_settings
-from cds_service.web.heartbeat import HEARTBEATS
+from cds_service.web.serving.heartbeat import HEARTBEATS
 from tools.supervising import SupervisedServer
 
 HOST = "127.0.0.1"
@@ -107,8 +107,8 @@ def shared_by_workers(settings: Settings) -> Iterator[None]:
 
 def check(settings: Settings, host: str) -> None:
     """Raises `SettingsError` with what would otherwise stop every worker."""
-    from cds_service.web.auth import verifier_of
-    from cds_service.web.binding import require_closed
+    from cds_service.web.calls.auth import verifier_of
+    from cds_service.web.serving.binding import require_closed
 
     require_closed(settings, [host])
     require_store(settings)
@@ -166,7 +166,7 @@ def start_operators(settings: Settings, host: str, port: int) -> Connection:
 def operate(settings: Settings, service: tuple[str, int], parent: Connection) -> None:
     """The operators' process: serves until the parent is gone."""
     from cds_service import create_app
-    from cds_service.web.operators import serve_operators
+    from cds_service.web.serving.operators import serve_operators
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:

@@ -25,7 +25,7 @@ from typing import Any
 from granian.net import SocketSpec  # type: ignore[attr-defined]
 from granian.server import Server
 
-from cds_service.web.heartbeat import last_beat
+from cds_service.web.serving.heartbeat import last_beat
 
 LOOK_SECONDS = 0.25
 FIRST_PAUSE_SECONDS = 0.5

@@ -13,23 +13,11 @@ from cds_service.hooks.answering import Answering
 from cds_service.hooks.services import Service
 from cds_service.settings import Settings, unknown_variables
 from cds_service.store.store import Store
-from cds_service.web import (
-    audit,
-    auth,
-    calls,
-    cors,
-    evidence,
-    feedback,
-    logs,
-    operations,
-    outcomes,
-    refusals,
-    sandbox,
-    sandbox_fhir,
-    statics,
-    warming,
-)
-from cds_service.web.noting import fetches_noted
+from cds_service.web.calls import auth, cors, feedback, hook_calls, outcomes, refusals
+from cds_service.web.operate import audit, health, logs
+from cds_service.web.operate.noting import fetches_noted
+from cds_service.web.pages import evidence, sandbox, sandbox_fhir, statics
+from cds_service.web.serving import warming
 
 if TYPE_CHECKING:
     from cds_service.trust.tokens import Verifier
@@ -56,7 +44,7 @@ def build(
     logs.configure(settings.log_level)
     for name in unknown_variables():
         _log.warning("%s is not a setting and is ignored", name)
-    app = _App(__name__, static_folder=None)
+    app = _App(__name__, static_folder=None, template_folder="pages/templates")
     # A redirect would be an HTML page, and few clients repeat a POST after one.
     app.url_map.merge_slashes = False
     app.url_map.strict_slashes = False
@@ -71,9 +59,9 @@ def build(
     cors.register(app, cors.allowed_by(settings, verifier))
     audit.register(app, store, answering.now, knowledge.version)
     warming.register(app, store)
-    calls.register(app, settings, services, answering, store)
+    hook_calls.register(app, settings, services, answering, store)
     feedback.register(app, settings, services, answering, store)
-    operations.register(app, knowledge, store)
+    health.register(app, knowledge, store)
     statics.register(app)
     evidence.register(app, knowledge, services)
     if settings.shows_sandbox:

@@ -15,7 +15,7 @@ from werkzeug.exceptions import MethodNotAllowed, NotFound
 from cds_service.cli.main import _parser
 from cds_service.knowledge.loader import load
 from cds_service.settings import VARIABLES
-from cds_service.web import metrics
+from cds_service.web.operate import metrics
 
 from .reading import DOCUMENTS, ROOT, blocks_of, code_of, prose_of, rows_of, text_of
 
@@ -183,7 +183,7 @@ def test_the_fields_of_a_log_line_are_all_told() -> None:
         re.findall(r"`(\w+)`", prose_of("docs/privacy.md").partition("A line of the log")[2])
     )
     noted: set[str] = set()
-    for file in chain((ROOT / "cds_service" / "web").glob("*.py")):
+    for file in chain((ROOT / "cds_service" / "web").rglob("*.py")):
         for node in ast.walk(ast.parse(file.read_text("utf-8"))):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "note":
                 noted |= {keyword.arg for keyword in node.keywords if keyword.arg}

@@ -16,7 +16,7 @@ from cds_service.knowledge.loader import load
 from cds_service.settings import Settings
 from cds_service.store import background
 from cds_service.trust import key_sets
-from cds_service.web import limits
+from cds_service.web.calls import limits
 from tools import serve, supervising
 
 from .reading import DOCUMENTS, ROOT, Row, prose_of, rows_of, text_of

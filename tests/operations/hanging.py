@@ -8,7 +8,7 @@ import re
 import signal
 from typing import Any
 
-from cds_service.web import heartbeat
+from cds_service.web.serving import heartbeat
 
 # Twenty-eight characters take minutes, and the match does not let go of the interpreter.
 _SLOW = re.compile(r"(a+)+b")

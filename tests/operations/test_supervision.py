@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from cds_service.web.heartbeat import beat, last_beat
+from cds_service.web.serving.heartbeat import beat, last_beat
 from tools.supervising import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, Restarts
 
 from ..support.serving import HOST, ROOT, Running, free_port, serving
@@ -28,7 +28,7 @@ _START = """
 import multiprocessing, os, sys
 from pathlib import Path
 from granian.constants import HTTPModes, Interfaces
-from cds_service.web.heartbeat import HEARTBEATS
+from cds_service.web.serving.heartbeat import HEARTBEATS
 from tools.supervising import SupervisedServer
 multiprocessing.set_start_method("fork", force=True)
 SupervisedServer(

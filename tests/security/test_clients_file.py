@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 from cds_service.fetching.servers import Servers
 from cds_service.settings import Settings, SettingsError
 from cds_service.trust.clients import ClientsError, read_clients, schema
-from cds_service.web.auth import servers_of, verifier_of
+from cds_service.web.calls.auth import servers_of, verifier_of
 
 from ..support import issuing
 from ..support.serving import started_with

@@ -11,7 +11,7 @@ from flask import Flask
 
 from cds_service import create_app
 from cds_service.settings import Settings
-from cds_service.web.binding import is_loopback
+from cds_service.web.serving.binding import is_loopback
 
 from ..support.outcomes import assert_outcome
 from ..support.serving import PATIENCE_SECONDS, ROOT, environment, free_port, serving, started_with

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from cds_service.web.front import Places, TurnedAwayError
+from cds_service.web.serving.front import Places, TurnedAwayError
 
 from ..support.fhir import PATIENT_VIEW
 from ..support.serving import HOST, Running, serving

@@ -17,8 +17,9 @@ from werkzeug.exceptions import Gone, ServiceUnavailable
 from cds_service import create_app
 from cds_service.hooks.answering import Answering
 from cds_service.settings import Settings
-from cds_service.web import bodies, outcomes, warming
-from cds_service.web.logs import JsonLines
+from cds_service.web.calls import bodies, outcomes
+from cds_service.web.operate.logs import JsonLines
+from cds_service.web.serving import warming
 
 from ..support import charts, http
 from ..support.fhir import PATIENT_VIEW, SERVICES
@@ -51,7 +52,7 @@ def test_a_failure_says_where_and_nothing_of_the_data(
     (fields,) = [vars(record).get("fields") for record in caplog.records]
     assert isinstance(fields, dict)
     assert fields["error"] == "LookupError"
-    assert re.fullmatch(r"(web|hooks)/\w+\.py:\d+ \w+", fields["at"])
+    assert re.fullmatch(r"(calls|hooks)/\w+\.py:\d+ \w+", fields["at"])
     assert fields["status"] == 500
     written = capfd.readouterr()
     for text in (said, str(fields), caplog.text, written.out, written.err):

@@ -19,12 +19,12 @@ from cds_service.hooks.services import Service
 from cds_service.settings import Settings
 from cds_service.store.errors import StoreUnavailableError
 from cds_service.store.store import Store
-from cds_service.web import pages
-from cds_service.web.bodies import read_json
-from cds_service.web.calls import found
-from cds_service.web.clients import client
-from cds_service.web.logs import note
-from cds_service.web.outcomes import json_answer, outcome
+from cds_service.web.calls.bodies import read_json
+from cds_service.web.calls.clients import client
+from cds_service.web.calls.hook_calls import found
+from cds_service.web.calls.outcomes import json_answer, outcome
+from cds_service.web.operate.logs import note
+from cds_service.web.pages import styles
 
 SPANS = (30, 90, 365)
 _DEFAULT_SPAN = 90
@@ -45,8 +45,8 @@ def register(
     """Add the routes."""
     reasons = every_reason(answering.knowledge)
     reader = Reader(KnownReasons(reasons), keep_comments=settings.feedback_comments)
-    style = pages.style("report.css")
-    page_headers = {**pages.headers(style), "Cache-Control": "no-store"}
+    style = styles.style("report.css")
+    page_headers = {**styles.headers(style), "Cache-Control": "no-store"}
 
     @app.post("/cds-services/<service_id>/feedback")
     def take_feedback(service_id: str) -> Response:

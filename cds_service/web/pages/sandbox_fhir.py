@@ -10,8 +10,8 @@ from cds_service.hooks.answering import Clock
 from cds_service.hooks.errors import BadCallError, Issue
 from cds_service.sandbox import fhir_server
 from cds_service.settings import Settings
-from cds_service.web.addresses import own_address
-from cds_service.web.outcomes import json_answer, outcome
+from cds_service.web.calls.addresses import own_address
+from cds_service.web.calls.outcomes import json_answer, outcome
 
 PATH: Final = "/sandbox/fhir"
 _FHIR_JSON: Final = "application/fhir+json"

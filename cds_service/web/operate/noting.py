@@ -11,7 +11,7 @@ from cds_service.fhir.prefetch import KINDS, Content
 from cds_service.hooks.answering import Completing
 from cds_service.hooks.envelope import HookCall
 from cds_service.reasoning.decision import Decision
-from cds_service.web.logs import note
+from cds_service.web.operate.logs import note
 
 _HASH_BYTES = 8
 

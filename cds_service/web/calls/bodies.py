@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Request
 
 from cds_service.hooks.errors import BadCallError, Issue
-from cds_service.web.limits import require_few_values
+from cds_service.web.calls.limits import require_few_values
 
 _JSON_TYPES = frozenset({"application/json", "application/fhir+json"})
 _PLAIN = frozenset({"", "identity"})

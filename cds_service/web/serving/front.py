@@ -27,9 +27,9 @@ from granian.rsgi import (  # type: ignore[attr-defined]
 )
 
 from cds_service.settings import Settings
-from cds_service.web import heartbeat
-from cds_service.web.auth import ADMISSION, Guard, Refused
-from cds_service.web.refusals import REFUSAL, Turned
+from cds_service.web.calls.auth import ADMISSION, Guard, Refused
+from cds_service.web.calls.refusals import REFUSAL, Turned
+from cds_service.web.serving import heartbeat
 
 _log = logging.getLogger(__name__)
 

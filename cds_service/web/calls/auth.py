@@ -21,9 +21,9 @@ from flask import Flask, Response, g, request
 from cds_service.fetching.servers import Server, entries
 from cds_service.hooks.errors import Issue
 from cds_service.settings import Settings, SettingsError
-from cds_service.web.cors import allowed_by
-from cds_service.web.logs import note
-from cds_service.web.outcomes import json_answer, outcome
+from cds_service.web.calls.cors import allowed_by
+from cds_service.web.calls.outcomes import json_answer, outcome
+from cds_service.web.operate.logs import note
 
 if TYPE_CHECKING:
     from cds_service.trust.clients import Client

@@ -10,8 +10,8 @@ from enum import Enum
 from flask import Flask, Response, request
 
 from cds_service.hooks.errors import Issue
-from cds_service.web.logs import note
-from cds_service.web.outcomes import json_answer, outcome
+from cds_service.web.calls.outcomes import json_answer, outcome
+from cds_service.web.operate.logs import note
 
 REFUSAL = "cds.refusal"
 """Where the front says in the WSGI environment why a call is turned away."""

@@ -8,8 +8,8 @@ from cds_service.hooks.errors import Issue
 from cds_service.knowledge.loader import Knowledge
 from cds_service.store.errors import StoreError
 from cds_service.store.store import Store
-from cds_service.web import metrics
-from cds_service.web.outcomes import json_answer, outcome
+from cds_service.web.calls.outcomes import json_answer, outcome
+from cds_service.web.operate import metrics
 
 _NO_STORE = Issue(
     "transient",

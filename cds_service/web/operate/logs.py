@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 from flask import Flask, Response, g, request
 
-from cds_service.web import metrics
+from cds_service.web.operate import metrics
 
 _log = logging.getLogger(__name__)
 _ROOT = "cds_service"

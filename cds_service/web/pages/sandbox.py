@@ -14,8 +14,8 @@ from cds_service.hooks.services import LOINC, Service, discovery
 from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.terminology import codes_in
 from cds_service.sandbox import finding, patients
-from cds_service.web.outcomes import json_answer, outcome
-from cds_service.web.statics import PAGE_HEADERS
+from cds_service.web.calls.outcomes import json_answer, outcome
+from cds_service.web.pages.statics import PAGE_HEADERS
 
 _LONGEST_QUESTION = 100
 _LABS = {"egfr": "lab_egfr", "creatinine": "lab_creatinine", "magnesium": "lab_magnesium"}

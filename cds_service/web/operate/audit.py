@@ -12,7 +12,7 @@ from cds_service.hooks.answering import Clock
 from cds_service.hooks.uuids import new_uuid
 from cds_service.store.records import AnsweredCall, IssuedCard
 from cds_service.store.store import Store
-from cds_service.web.clients import client
+from cds_service.web.calls.clients import client
 
 _KINDS = {"/cds-services/<service_id>": "call", "/explain/<service_id>": "explain"}
 

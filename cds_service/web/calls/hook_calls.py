@@ -14,13 +14,13 @@ from cds_service.hooks.errors import BadCallError, Issue
 from cds_service.hooks.services import Service, discovery
 from cds_service.settings import Settings
 from cds_service.store.store import Store
-from cds_service.web.addresses import own_address
-from cds_service.web.audit import rules_noted
-from cds_service.web.bodies import read_json
-from cds_service.web.clients import client
-from cds_service.web.logs import note
-from cds_service.web.noting import call_noting, decision_noted
-from cds_service.web.outcomes import JSON, json_answer
+from cds_service.web.calls.addresses import own_address
+from cds_service.web.calls.bodies import read_json
+from cds_service.web.calls.clients import client
+from cds_service.web.calls.outcomes import JSON, json_answer
+from cds_service.web.operate.audit import rules_noted
+from cds_service.web.operate.logs import note
+from cds_service.web.operate.noting import call_noting, decision_noted
 
 # An answer is about one patient, so nobody may keep it.
 _PRIVATE = {"Cache-Control": "no-store"}

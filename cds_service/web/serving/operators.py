@@ -14,7 +14,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from flask import Flask
 
-from cds_service.web.auth import OPERATOR, OPERATOR_PATHS
+from cds_service.web.calls.auth import OPERATOR, OPERATOR_PATHS
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse

@@ -16,7 +16,7 @@ from flask import Flask, Response
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from cds_service.hooks.errors import BadCallError, Issue
-from cds_service.web.logs import note
+from cds_service.web.operate.logs import note
 
 JSON = "application/json"
 # Draft orders come back with their numbers as they were written, hence as decimals.

@@ -11,9 +11,9 @@ from flask import Flask, Response, render_template, request
 from cds_service.hooks.errors import BadCallError, Issue
 from cds_service.hooks.services import Service
 from cds_service.knowledge.loader import Knowledge
-from cds_service.web.evidence_document import KIDNEY_CLASSES, Codes, codes_of, document
-from cds_service.web.outcomes import json_answer
-from cds_service.web.statics import PAGE_HEADERS
+from cds_service.web.calls.outcomes import json_answer
+from cds_service.web.pages.evidence_document import KIDNEY_CLASSES, Codes, codes_of, document
+from cds_service.web.pages.statics import PAGE_HEADERS
 
 _LONGEST_QUESTION = 100
 

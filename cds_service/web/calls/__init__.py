@@ -1,0 +1,1 @@
+"""What comes in: who may call, the body, the answer; hook calls and feedback."""

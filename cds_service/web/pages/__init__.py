@@ -1,0 +1,1 @@
+"""Pages for people, and what they load: evidence, the sandbox, style sheets."""

@@ -1,0 +1,1 @@
+"""Around the application: reading bodies under load, the operators' port, addresses, signs of life."""
