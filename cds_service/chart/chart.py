@@ -3,7 +3,7 @@ settled early never decodes the rest."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from functools import cached_property
 from types import MappingProxyType
@@ -52,6 +52,9 @@ class Chart:
         self._conditions_beside: dict[str, CodeableConcept | None] = {}
         self._readers: dict[str, Reader] = {}
         self._results: dict[str, Labs] = {}
+        self._noted_gaps: dict[Gap, None] = {}
+        self.answers: dict[Callable[[Chart], Any], Any] = {}
+        """The answers to questions of the rules, each under the function that gives it."""
 
     def content(self, key: str) -> Content[Any]:
         """What one prefetch key holds. What of it cannot be read is recorded."""
@@ -95,6 +98,17 @@ class Chart:
         read = [key for key in KINDS if key in self._noted and key not in self._asked]
         lossy = [key for key in read if self._contents[key].withheld or self.reader(key).lost]
         return tuple(gap for key in (*self._asked, *lossy) if (gap := self._gap(key)) is not None)
+
+    def note_gaps(self, gaps: Iterable[Gap]) -> tuple[Gap, ...]:
+        """Records what a question found to be missing beside whole keys; returns the same gaps."""
+        found = tuple(gaps)
+        self._noted_gaps.update(dict.fromkeys(found))
+        return found
+
+    @property
+    def noted_gaps(self) -> tuple[Gap, ...]:
+        """The gaps that were recorded so far, each once."""
+        return tuple(self._noted_gaps)
 
     def missing_required(self) -> tuple[Gap, ...]:
         """The required keys that are not known, or only in part: without them there is no answer."""

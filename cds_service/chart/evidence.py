@@ -65,6 +65,16 @@ class Gap(msgspec.Struct, frozen=True, gc=False):
     withheld: tuple[str, ...] = ()
 
 
+def merged(gaps: Iterable[Gap]) -> tuple[Gap, ...]:
+    """Each key once, with all reasons."""
+    whys: dict[str, dict[str, None]] = {}
+    withheld: dict[str, dict[str, None]] = {}
+    for gap in gaps:
+        whys.setdefault(gap.key, {})[gap.why] = None
+        withheld.setdefault(gap.key, {}).update(dict.fromkeys(gap.withheld))
+    return tuple(Gap(key, "; ".join(why), tuple(withheld[key])) for key, why in whys.items())
+
+
 def fact(
     fact_id: str, evidence: tuple[Evidence, ...] | list[Evidence], gaps: tuple[Gap, ...] = ()
 ) -> Fact:

@@ -4,98 +4,103 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+from cds_service.chart.chart import Chart
 from cds_service.chart.evidence import Fact, FactState
-from cds_service.reasoning import kidney
+from cds_service.reasoning import blocks, cautions, indication, medicines, person, renal_risk, risk
 from cds_service.reasoning.coindications import other_use
 from cds_service.reasoning.decision import CardDecision, Decision, RuleOutcome
-from cds_service.reasoning.findings import Findings, is_oral_magnesium
+from cds_service.reasoning.gaps import all_gaps
+from cds_service.reasoning.kidney import kidney_function, outcome_of
+from cds_service.reasoning.magnesium import serum_magnesium
 from cds_service.reasoning.magnesium_order import MagnesiumOrder
+from cds_service.reasoning.medicines import is_oral_magnesium
 from cds_service.reasoning.orders import Draft, Drafts, trigger_of
 from cds_service.reasoning.suggest import eligibility
 from cds_service.reasoning.uncounted import uncounted
 
 PATIENT_VIEW = "patient-view"
-ORDER_FACTS: dict[str, Callable[[Findings], Fact]] = {
-    "rx-mg-hypermag": lambda findings: findings.hypermagnesaemia,
-    "rx-mg-allergy": lambda findings: findings.allergy,
-    "rx-mg-avblock": lambda findings: findings.heart_block,
-    "rx-mg-nmj": lambda findings: findings.neuromuscular,
-    "rx-mg-bowel": lambda findings: findings.bowel_obstruction,
-    "rx-mg-duplicate": lambda findings: findings.supplement,
-    "rx-mg-pregnancy": lambda findings: findings.pregnancy,
+ORDER_FACTS: dict[str, Callable[[Chart], Fact]] = {
+    "rx-mg-hypermag": blocks.hypermagnesaemia,
+    "rx-mg-allergy": blocks.allergy,
+    "rx-mg-avblock": blocks.heart_block,
+    "rx-mg-nmj": blocks.neuromuscular,
+    "rx-mg-bowel": blocks.bowel_obstruction,
+    "rx-mg-duplicate": medicines.supplement,
+    "rx-mg-pregnancy": blocks.pregnancy,
 }
 """The fact on which a check of a magnesium order rests."""
-HAZARD_FACTS: dict[str, Callable[[Findings], Fact]] = {
-    "mg-hazard-hypermag": lambda findings: findings.hypermagnesaemia,
-    "mg-hazard-bowel": lambda findings: findings.bowel_obstruction,
-    "mg-hazard-nmj": lambda findings: findings.neuromuscular,
+HAZARD_FACTS: dict[str, Callable[[Chart], Fact]] = {
+    "mg-hazard-hypermag": blocks.hypermagnesaemia,
+    "mg-hazard-bowel": blocks.bowel_obstruction,
+    "mg-hazard-nmj": blocks.neuromuscular,
 }
 """The fact on which a hazard of magnesium that is taken rests."""
 
 
-def record(
-    decision: Decision, findings: Findings, drafts: Drafts, fired: Sequence[CardDecision]
-) -> None:
+def record(decision: Decision, chart: Chart, drafts: Drafts, fired: Sequence[CardDecision]) -> None:
     """Writes the account of a decision; `fired` are all cards, also those that are not shown."""
-    chart = findings.chart
-    decision.kidney = findings.kidney
-    decision.magnesium = findings.magnesium
-    decision.facts = tuple(_facts(findings))
-    decision.gaps = findings.gaps
-    decision.set_aside = (*chart.set_aside(), *uncounted(findings))
-    decision.rules = tuple(_rules(decision, findings, drafts, fired))
+    decision.kidney = kidney_function(chart)
+    decision.magnesium = serum_magnesium(chart)
+    decision.facts = tuple(_facts(chart))
+    decision.gaps = all_gaps(chart)
+    decision.set_aside = (*chart.set_aside(), *uncounted(chart))
+    decision.rules = tuple(_rules(decision, chart, drafts, fired))
 
 
-def _facts(findings: Findings) -> Iterator[Fact]:
-    yield from (findings.adult, findings.migraine, findings.menstrual)
-    yield from findings.risks
-    yield from findings.blocks
-    yield from (findings.gut_intolerance, findings.stopped_before)
-    yield from (findings.slow_conduction, findings.diarrhoea)
-    taken = findings.oral_magnesium
+def _facts(chart: Chart) -> Iterator[Fact]:
+    yield from (person.adult(chart), indication.migraine(chart), indication.menstrual(chart))
+    yield from risk.factors(chart)
+    yield from blocks.all_blocks(chart)
+    yield from (cautions.gut_intolerance(chart), medicines.stopped_before(chart))
+    yield from (cautions.slow_conduction(chart), cautions.diarrhoea(chart))
+    taken = medicines.oral_magnesium(chart)
     yield Fact(
         "oral_magnesium",
-        FactState.PRESENT if taken else findings.supplement.state,
+        FactState.PRESENT if taken else medicines.supplement(chart).state,
         tuple(u.evidence for u in taken),
-        "" if taken else findings.supplement.why,
+        "" if taken else medicines.supplement(chart).why,
     )
-    for risk in findings.renal_risks:
-        yield Fact(f"renal risk: {risk.id}", risk.state, risk.evidence, risk.why)
+    for feature in renal_risk.features(chart):
+        yield Fact(f"renal risk: {feature.id}", feature.state, feature.evidence, feature.why)
 
 
 def _rules(
-    decision: Decision, findings: Findings, drafts: Drafts, fired: Sequence[CardDecision]
+    decision: Decision, chart: Chart, drafts: Drafts, fired: Sequence[CardDecision]
 ) -> Iterator[RuleOutcome]:
-    if findings.chart.person.deceased:
+    if chart.person.deceased:
         yield RuleOutcome("alive", "blocked", "the patient has died: no cards")
-    yield from eligibility(findings)
-    yield _stopped(findings, decision.service)
+    yield from eligibility(chart)
+    yield _stopped(chart, decision.service)
     yield RuleOutcome(
         "indication",
-        "met" if findings.indicated else "unknown" if _risk_unknown(findings) else "not met",
-        ", ".join(r.id for r in findings.present_risks)
-        or ("menstrual pattern" if findings.menstrual.present else "no risk factor"),
+        "met"
+        if indication.is_indicated(chart)
+        else "unknown"
+        if _risk_unknown(chart)
+        else "not met",
+        ", ".join(r.id for r in risk.present_factors(chart))
+        or ("menstrual pattern" if indication.menstrual(chart).present else "no risk factor"),
     )
-    for row in findings.chart.knowledge.policy.kidney:
-        outcome = kidney.outcome_of(row, findings.kidney, findings.chart)
+    for row in chart.knowledge.policy.kidney:
+        outcome = outcome_of(row, chart)
         yield RuleOutcome(f"kidney: {row.id}", outcome, f"{row.title} -> {row.kidney_class}")
     for draft in drafts.orders:
-        yield _order(draft, findings)
+        yield _order(draft, chart)
     if drafts.silences_suggestions:
         yield RuleOutcome("no suggestion", "blocked", "magnesium is already being ordered")
-    yield from _cards(decision, findings, drafts, fired)
+    yield from _cards(decision, chart, drafts, fired)
     if len(fired) > len(decision.cards):
         why = f"{len(fired)} cards, the most serious shown"
         yield RuleOutcome("at most three cards", "met", why)
 
 
-def _risk_unknown(findings: Findings) -> bool:
-    return findings.menstrual.unknown or any(r.unknown for r in findings.risks)
+def _risk_unknown(chart: Chart) -> bool:
+    return indication.menstrual(chart).unknown or any(r.unknown for r in risk.factors(chart))
 
 
-def _stopped(findings: Findings, service: str) -> RuleOutcome:
+def _stopped(chart: Chart, service: str) -> RuleOutcome:
     """Magnesium that was stopped: silence at patient-view, else no recommendation (M-15)."""
-    stopped = findings.stopped_before
+    stopped = medicines.stopped_before(chart)
     if not stopped.present:
         outcome = "unknown" if stopped.unknown else "met"
         return RuleOutcome("not stopped before", outcome, stopped.why)
@@ -105,9 +110,8 @@ def _stopped(findings: Findings, service: str) -> RuleOutcome:
     return RuleOutcome("not stopped before", "not met", f"not recommended: {names}")
 
 
-def _order(draft: Draft, findings: Findings) -> RuleOutcome:
+def _order(draft: Draft, chart: Chart) -> RuleOutcome:
     """What an order is to the rules."""
-    chart = findings.chart
     rule = f"order {draft.ref.reference or draft.ref.label or draft.kind}"
     if draft.unidentified:
         return RuleOutcome(rule, "unknown", draft.unidentified)
@@ -123,12 +127,12 @@ def _order(draft: Draft, findings: Findings) -> RuleOutcome:
 
 
 def _cards(
-    decision: Decision, findings: Findings, drafts: Drafts, fired: Sequence[CardDecision]
+    decision: Decision, chart: Chart, drafts: Drafts, fired: Sequence[CardDecision]
 ) -> Iterator[RuleOutcome]:
     shown = {c.card for c in decision.cards}
     held_back = {c.card for c in fired} - shown
-    unknown = dict(_unknown(findings, drafts))
-    for card in findings.chart.knowledge.cards:
+    unknown = dict(_unknown(chart, drafts))
+    for card in chart.knowledge.cards:
         if card in shown:
             yield RuleOutcome(card, "fired", "")
         elif card in held_back:
@@ -139,19 +143,19 @@ def _cards(
             yield RuleOutcome(card, "not met", "")
 
 
-def _unknown(findings: Findings, drafts: Drafts) -> Iterator[tuple[str, str]]:
+def _unknown(chart: Chart, drafts: Drafts) -> Iterator[tuple[str, str]]:
     """The cards of which nobody can say whether they hold, and why."""
     ordered = [d for d in drafts.selected if d.use is not None and is_oral_magnesium(d.use)]
-    taken = findings.oral_magnesium
+    taken = medicines.oral_magnesium(chart)
     facts = (ORDER_FACTS if ordered else {}) | (HAZARD_FACTS if taken else {})
     for card, fact_of in facts.items():
-        fact = fact_of(findings)
+        fact = fact_of(chart)
         if fact.unknown:
             yield card, fact.why
-    orders = [MagnesiumOrder(d, d.use, findings, drafts) for d in ordered if d.use is not None]
+    orders = [MagnesiumOrder(d, d.use, chart, drafts) for d in ordered if d.use is not None]
     for dose in (d for order in orders for d in order.doses_of(order.added_to)):
         if dose.mg is None:
             yield "rx-mg-dose", f"a dose was not read: {dose.why or dose.said}"
-    for dose in (findings.dose_of(u) for u in taken if u.regular):
+    for dose in (medicines.dose_of(chart, u) for u in taken if u.regular):
         if dose.mg is None:
             yield "mg-hazard-dose", f"a dose was not read: {dose.why or dose.said}"

@@ -13,7 +13,7 @@ from cds_service.chart.reading import NotReadable
 from cds_service.reasoning.account import record
 from cds_service.reasoning.coindications import other_use
 from cds_service.reasoning.decision import CardDecision, Decision
-from cds_service.reasoning.findings import Findings
+from cds_service.reasoning.gaps import gaps_met
 from cds_service.reasoning.hazards import hazards
 from cds_service.reasoning.order_safety import order_cards
 from cds_service.reasoning.orders import Drafts, ordered_labs, read_drafts, trigger_of
@@ -36,16 +36,15 @@ def decide(hook: str, chart: Chart, context: Mapping[str, Any], complete: bool =
     drafts = Drafts()
     if hook != "patient-view":
         drafts = read_drafts(chart, context, all_selected=hook == "order-sign")
-    findings = Findings(chart)
     cards: list[CardDecision] = []
     if not chart.person.deceased:
-        cards = _POLICIES[hook](findings, drafts)
+        cards = _POLICIES[hook](chart, drafts)
     limit = chart.knowledge.parameters.cards.max
     shown = _most_serious(cards, limit)
     decision = Decision(service=hook, day=chart.today, cards=shown)
-    decision.gaps = findings.gaps_met()
+    decision.gaps = gaps_met(chart)
     if complete:
-        record(decision, findings, drafts, cards)
+        record(decision, chart, drafts, cards)
     decision.not_readable = chart.not_readable()
     if complete:  # however the EHR ordered its entries
         decision.not_readable = tuple(sorted(decision.not_readable, key=_name_of))
@@ -80,53 +79,53 @@ def concerns_nobody(hook: str, chart: Chart, context: Mapping[str, Any]) -> bool
     return not any(draft.use is not None or draft.unidentified for draft in drafts.selected)
 
 
-def _patient_view(findings: Findings, drafts: Drafts) -> list[CardDecision]:
-    found = hazards(findings)
+def _patient_view(chart: Chart, drafts: Drafts) -> list[CardDecision]:
+    found = hazards(chart)
     cards = [card for _, card in found]
     if any(row.stops for row, _ in found):
         return cards
-    (row,) = (r for r in findings.chart.knowledge.policy.suggest if r.hook == "patient-view")
-    labs, trigger = ordered_labs(drafts, findings.chart), Trigger(row.trigger)
-    low = low_severe(findings, row, trigger, labs)
+    (row,) = (r for r in chart.knowledge.policy.suggest if r.hook == "patient-view")
+    labs, trigger = ordered_labs(drafts, chart), Trigger(row.trigger)
+    low = low_severe(chart, row, trigger, labs)
     if low is not None:
         return [*cards, low]
-    if cards or not eligible(findings):
+    if cards or not eligible(chart):
         return cards
-    card = suggestion(findings, row, trigger, labs)
+    card = suggestion(chart, row, trigger, labs)
     return [card] if card is not None else []
 
 
-def _order_select(findings: Findings, drafts: Drafts) -> list[CardDecision]:
-    cards = order_cards(findings, drafts)
-    triggers = _triggers(findings, drafts)
+def _order_select(chart: Chart, drafts: Drafts) -> list[CardDecision]:
+    cards = order_cards(chart, drafts)
+    triggers = _triggers(chart, drafts)
     # One suggestion is enough: the first trigger of the table that gives a card.
-    for row in findings.chart.knowledge.policy.suggest:
+    for row in chart.knowledge.policy.suggest:
         if row.hook == "order-select" and row.trigger in triggers:
-            trigger, labs = triggers[row.trigger], ordered_labs(drafts, findings.chart)
-            card = low_severe(findings, row, trigger, labs)
-            if card is None and not drafts.silences_suggestions and eligible(findings):
-                card = suggestion(findings, row, trigger, labs)
+            trigger, labs = triggers[row.trigger], ordered_labs(drafts, chart)
+            card = low_severe(chart, row, trigger, labs)
+            if card is None and not drafts.silences_suggestions and eligible(chart):
+                card = suggestion(chart, row, trigger, labs)
             if card is not None:
                 return [*cards, card]
     return cards
 
 
-def _triggers(findings: Findings, drafts: Drafts) -> dict[str, Trigger]:
+def _triggers(chart: Chart, drafts: Drafts) -> dict[str, Trigger]:
     """What the selected orders trigger; not a preventive that is explained by another disease."""
     triggers: dict[str, Trigger] = {}
     for draft in drafts.selected:
-        kind = trigger_of(draft, findings.chart)
-        other = other_use(draft, findings.chart) if kind == "preventive" else None
+        kind = trigger_of(draft, chart)
+        other = other_use(draft, chart) if kind == "preventive" else None
         if kind and not (other is not None and other.present):
             triggers.setdefault(kind, Trigger(kind, draft.ref, draft.use))
     return triggers
 
 
-def _order_sign(findings: Findings, drafts: Drafts) -> list[CardDecision]:
-    return order_cards(findings, drafts)
+def _order_sign(chart: Chart, drafts: Drafts) -> list[CardDecision]:
+    return order_cards(chart, drafts)
 
 
-_POLICIES: dict[str, Callable[[Findings, Drafts], list[CardDecision]]] = {
+_POLICIES: dict[str, Callable[[Chart, Drafts], list[CardDecision]]] = {
     "patient-view": _patient_view,
     "order-select": _order_select,
     "order-sign": _order_sign,

@@ -15,7 +15,9 @@ from cds_service.chart.evidence import Evidence, Fact, FactState, Gap, in_order
 from cds_service.knowledge.model import KidneyFlag, KidneyRow
 from cds_service.reasoning.decision import Kidney, KidneyClass
 from cds_service.reasoning.egfr import Gfr, Results, ckd_epi_2021, good_results, kidney_results
-from cds_service.reasoning.renal_risk import UNREAD, safety_problems, shorteners
+from cds_service.reasoning.problems import safety_problems
+from cds_service.reasoning.question import question
+from cds_service.reasoning.renal_risk import UNREAD, shorteners
 
 SEVERE_STAGES = ("5D", "5", "4")
 MODERATE_STAGES = ("3b", "3", "3a")
@@ -41,8 +43,15 @@ _UNUSABLE_RESULT = "has a result that cannot be used"
 _Found = Iterator[tuple[str, Evidence | None]]
 
 
-def assess(chart: Chart) -> Kidney:
+@question
+def kidney_function(chart: Chart) -> Kidney:
     """The kidney class of the chart's patient."""
+    found = _assess(chart)
+    chart.note_gaps(found.gaps)
+    return found
+
+
+def _assess(chart: Chart) -> Kidney:
     policy = chart.knowledge.policy
     results = kidney_results(chart)
     findings = dict(_findings(chart, results))
@@ -73,11 +82,12 @@ def _holds(row: KidneyRow | KidneyFlag, findings: dict[str, Evidence | None]) ->
     return all(f in findings for f in row.when) and not any(f in findings for f in row.unless)
 
 
-def outcome_of(row: KidneyRow, kidney: Kidney, chart: Chart) -> str:
+def outcome_of(row: KidneyRow, chart: Chart) -> str:
     """How a row of the table came out: "met", "not met", or "unknown" where its data are not known.
 
     What comes after the row that is met was not asked.
     """
+    kidney = kidney_function(chart)
     ids = [r.id for r in chart.knowledge.policy.kidney]
     if ids.index(row.id) >= ids.index(kidney.rule):
         return "met" if row.id == kidney.rule else "not met"
@@ -282,4 +292,4 @@ def _valid_days(latest: Gfr, chart: Chart) -> str:
     return f"{limits.normal_valid_days_at_risk} days, for which it holds here ({found})"
 
 
-__all__ = ["assess", "ckd_epi_2021", "outcome_of", "safety_problems", "worst_ckd"]
+__all__ = ["ckd_epi_2021", "kidney_function", "outcome_of", "worst_ckd"]

@@ -15,11 +15,15 @@ from cds_service.chart.labs import LabResult, newest_first
 from cds_service.chart.quantities import Measured
 from cds_service.knowledge.parameters import Magnesium
 from cds_service.reasoning.decision import MagnesiumState, SerumMagnesium
+from cds_service.reasoning.question import question
 
 _HALF_STEP = Decimal("0.0001")
 _SHOWN = Decimal("0.001")
 _FIRST = datetime.min.replace(tzinfo=UTC)
 _UNUSABLE = "has a result that cannot be used"
+_HIGH_STATES = frozenset(
+    {MagnesiumState.SLIGHTLY_HIGH, MagnesiumState.HIGH, MagnesiumState.CRITICAL_HIGH}
+)
 
 
 class _Limits(msgspec.Struct, frozen=True):
@@ -43,8 +47,20 @@ class _Level(msgspec.Struct, frozen=True):
     evidence: Evidence
 
 
-def assess(chart: Chart) -> SerumMagnesium:
+@question
+def serum_magnesium(chart: Chart) -> SerumMagnesium:
     """Where the serum magnesium lies; unknown where a result that may be the newest is not known."""
+    found = _assess(chart)
+    chart.note_gaps(found.gaps)
+    return found
+
+
+def magnesium_is_high(chart: Chart) -> bool:
+    """Whether the latest serum magnesium is above its limit."""
+    return serum_magnesium(chart).state in _HIGH_STATES
+
+
+def _assess(chart: Chart) -> SerumMagnesium:
     limits = chart.knowledge.parameters.magnesium
     labs = chart.magnesium_labs
 

@@ -5,27 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 
+from cds_service.chart.chart import Chart
 from cds_service.chart.dosage import DailyDose
 from cds_service.chart.medications import MedicationUse
 from cds_service.chart.subject import bare_id
-from cds_service.reasoning.findings import Findings, subtype_of
+from cds_service.reasoning import medicines
+from cds_service.reasoning.medicines import subtype_of
 from cds_service.reasoning.orders import Draft, Drafts, replaced
 
 
 class MagnesiumOrder:
     """A draft order of an oral magnesium product, in its session."""
 
-    def __init__(
-        self, draft: Draft, use: MedicationUse, findings: Findings, drafts: Drafts
-    ) -> None:
+    def __init__(self, draft: Draft, use: MedicationUse, chart: Chart, drafts: Drafts) -> None:
         self.draft = draft
         self.use = use
-        self.findings = findings
+        self.chart = chart
         self.drafts = drafts
         self.subtype = subtype_of(use)
-        self.knowledge = findings.chart.knowledge
+        self.knowledge = chart.knowledge
         self.parameters = self.knowledge.parameters
-        self.dose = findings.dose_of(use)
+        self.dose = medicines.dose_of(chart, use)
         self.gone = replaced(drafts)
 
     @cached_property
@@ -46,7 +46,7 @@ class MagnesiumOrder:
     def _taken(self) -> list[MedicationUse]:
         """Scheduled supplements taken now, but for those that a draft changes or stops."""
         changed = {d.ref.reference for d in self.drafts.orders if d.ref.reference}
-        return [u for u in self.findings.supplements if u.reference not in changed]
+        return [u for u in medicines.supplements(self.chart) if u.reference not in changed]
 
     @cached_property
     def duplicated(self) -> list[MedicationUse]:
@@ -69,7 +69,7 @@ class MagnesiumOrder:
 
     def doses_of(self, uses: Iterable[MedicationUse]) -> list[DailyDose]:
         """The daily elemental dose of this order, then those of others."""
-        return [self.dose, *(self.findings.dose_of(u) for u in uses)]
+        return [self.dose, *(medicines.dose_of(self.chart, u) for u in uses)]
 
 
 def renewed(

@@ -9,16 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 
-from cds_service.chart.chart import State
+from cds_service.chart.chart import Chart, State
 from cds_service.chart.dosage import DailyDose
 from cds_service.chart.medications import MedicationUse
 from cds_service.knowledge.drugs import COMBINATION, SPARING
-from cds_service.reasoning import renal_risk
+from cds_service.reasoning import blocks, cautions, medicines, person, renal_risk
 from cds_service.reasoning.decision import KidneyClass
 from cds_service.reasoning.finding import Finding, from_fact, marks
-from cds_service.reasoning.findings import Findings, drug_words
 from cds_service.reasoning.interactions import Interacting, interacting, partner_of
+from cds_service.reasoning.kidney import kidney_function
+from cds_service.reasoning.magnesium import magnesium_is_high, serum_magnesium
 from cds_service.reasoning.magnesium_order import MagnesiumOrder
+from cds_service.reasoning.medicines import drug_words
 from cds_service.reasoning.suggest import recheck
 
 REDUCED = (KidneyClass.MODERATE, KidneyClass.SEVERE)
@@ -35,7 +37,7 @@ def up_to(doses: Iterable[DailyDose]) -> str:
 
 
 def _renal_critical(order: MagnesiumOrder) -> Finding | None:
-    kidney = order.findings.kidney
+    kidney = kidney_function(order.chart)
     if kidney.kidney_class is not KidneyClass.SEVERE:
         return None
     evidence = (kidney.evidence,) if kidney.evidence else ()
@@ -45,19 +47,19 @@ def _renal_critical(order: MagnesiumOrder) -> Finding | None:
 
 
 def _hypermagnesaemia(order: MagnesiumOrder) -> Finding | None:
-    fact = order.findings.hypermagnesaemia
+    fact = blocks.hypermagnesaemia(order.chart)
     if not fact.present:
         return None
-    grades = frozenset({"slight"} if order.findings.slightly_high else ())
-    mg = order.findings.magnesium.text if order.findings.magnesium_high else ""
+    grades = frozenset({"slight"} if blocks.is_slightly_high(order.chart) else ())
+    mg = serum_magnesium(order.chart).text if magnesium_is_high(order.chart) else ""
     return Finding(fact.id, fact.evidence, {"mg": mg}, grades)
 
 
 def _allergy(order: MagnesiumOrder) -> Finding | None:
-    allergy = from_fact(order.findings.allergy)
+    allergy = from_fact(blocks.allergy(order.chart))
     if allergy is not None:
         return allergy
-    gut = order.findings.gut_intolerance
+    gut = cautions.gut_intolerance(order.chart)
     if not gut.present:
         return None
     values = {"finding": gut.evidence[0].display or ""}
@@ -65,7 +67,7 @@ def _allergy(order: MagnesiumOrder) -> Finding | None:
 
 
 def _renal_caution(order: MagnesiumOrder) -> Finding | None:
-    kidney = order.findings.kidney
+    kidney = kidney_function(order.chart)
     if kidney.kidney_class is not KidneyClass.MODERATE:
         return None
     by_gfr = kidney.basis in ("eGFR", "creatinine")
@@ -75,50 +77,49 @@ def _renal_caution(order: MagnesiumOrder) -> Finding | None:
         "kidney",
         evidence,
         {"egfr": kidney.egfr_text if by_gfr else ""},
-        cautions=recheck(order.findings) if scheduled else (),
+        cautions=recheck(order.chart) if scheduled else (),
     )
 
 
 def _renal_unknown(order: MagnesiumOrder) -> Finding | None:
-    findings = order.findings
-    if findings.kidney.kidney_class is not KidneyClass.UNKNOWN:
+    chart = order.chart
+    if kidney_function(chart).kidney_class is not KidneyClass.UNKNOWN:
         return None
-    present = [f for f in findings.renal_risks if f.present]
+    present = [f for f in renal_risk.features(chart) if f.present]
     return Finding(
         "renal_risk",
         tuple(e for f in present for e in f.evidence[:1]),
         {"features": ", ".join(f.id for f in present)},
-        _grades_of_unknown_kidneys(findings),
+        _grades_of_unknown_kidneys(chart),
     )
 
 
-def _grades_of_unknown_kidneys(findings: Findings) -> frozenset[str]:
+def _grades_of_unknown_kidneys(chart: Chart) -> frozenset[str]:
     """What makes unknown kidney function worse: a result that cannot be used, a risk (N-2, M-4)."""
-    age, limit = findings.oldest_age, findings.chart.knowledge.parameters.age
+    age, limit = person.oldest_age(chart), chart.knowledge.parameters.age
     old = age is not None and age >= limit.laxative_unknown_kidney
-    chart = findings.chart
     unread = chart.problems.unread_of("renal")
     # Of results that were withheld or lost the newest may be missing (SPEC 12.7.1).
     sent = chart.content("kidneyLabs").state is not State.MISSING
     in_part = sent and bool(chart.gaps("kidneyLabs"))
     holds = {
-        "unusable": "unusable_newer" in findings.kidney.flags,
-        "risk": findings.renal_risk or in_part,
+        "unusable": "unusable_newer" in kidney_function(chart).flags,
+        "risk": renal_risk.is_possible(chart) or in_part,
         "kidney_risk": old or bool(unread) or renal_risk.kidney_history(chart).present,
     }
     return frozenset(grade for grade, found in holds.items() if found)
 
 
 def _av_block(order: MagnesiumOrder) -> Finding | None:
-    return from_fact(order.findings.heart_block)
+    return from_fact(blocks.heart_block(order.chart))
 
 
 def _neuromuscular(order: MagnesiumOrder) -> Finding | None:
-    return from_fact(order.findings.neuromuscular)
+    return from_fact(blocks.neuromuscular(order.chart))
 
 
 def _bowel(order: MagnesiumOrder) -> Finding | None:
-    return from_fact(order.findings.bowel_obstruction)
+    return from_fact(blocks.bowel_obstruction(order.chart))
 
 
 def _dose(order: MagnesiumOrder) -> Finding | None:
@@ -146,8 +147,8 @@ def _dose_unknown(order: MagnesiumOrder) -> Finding | None:
     """Words of a dose that cannot be read, where the dose matters (SPEC 12.2 N-6)."""
     dose = order.dose
     unread = dose.mg is None and (bool(dose.said) or order.use.dosages is None)
-    taken = [u for u in order.findings.oral_magnesium if u.reference not in order.gone]
-    matters = order.findings.kidney.kidney_class is not KidneyClass.NORMAL or bool(taken)
+    taken = [u for u in medicines.oral_magnesium(order.chart) if u.reference not in order.gone]
+    matters = kidney_function(order.chart).kidney_class is not KidneyClass.NORMAL or bool(taken)
     return Finding("dose", (), {"text": dose.said}) if unread and matters else None
 
 
@@ -167,7 +168,7 @@ def _duplicate(order: MagnesiumOrder) -> Finding | None:
 
 
 def _age(order: MagnesiumOrder) -> Finding | None:
-    age, limits = order.findings.age, order.parameters.age
+    age, limits = person.age(order.chart), order.parameters.age
     if age is None:
         unknown = {"age": "", "limit": ""}
         return Finding("age", (), unknown) if order.subtype == "supplement" else None
@@ -178,7 +179,7 @@ def _age(order: MagnesiumOrder) -> Finding | None:
     holds = {"above": above, "small_child": age < limits.laxative_from_years}
     return Finding(
         "age",
-        order.findings.adult.evidence,
+        person.adult(order.chart).evidence,
         {"age": str(age), "limit": said(limit)},
         frozenset(grade for grade, found in holds.items() if found),
     )
@@ -195,7 +196,7 @@ def _child_limit(order: MagnesiumOrder, age: int) -> Decimal | None:
 
 
 def _pregnancy(order: MagnesiumOrder) -> Finding | None:
-    finding = from_fact(order.findings.pregnancy)
+    finding = from_fact(blocks.pregnancy(order.chart))
     if finding is None:
         return None
     doses = order.doses_of(order.added_to)
@@ -208,13 +209,16 @@ def _pregnancy(order: MagnesiumOrder) -> Finding | None:
 
 def _interacting(order: MagnesiumOrder) -> list[Interacting]:
     """Drugs taken, or ordered in the same session, that this magnesium interferes with."""
-    findings = order.findings
+    chart = order.chart
     uses = [
-        *(u for u in findings.chart.medications if u.reference not in order.gone),
+        *(u for u in chart.medications if u.reference not in order.gone),
         *(d.use for d in order.drafts.new if d.use is not None),
     ]
     return interacting(
-        uses, partner_of(order.use), order.knowledge.interactions, findings.kidney.kidney_class
+        uses,
+        partner_of(order.use),
+        order.knowledge.interactions,
+        kidney_function(chart).kidney_class,
     )
 
 
@@ -241,18 +245,16 @@ def spaced(items: list[Interacting]) -> Finding | None:
 
 def _sparing(order: MagnesiumOrder) -> Finding | None:
     """A K-sparing drug with reduced kidney function and a magnesium order (C3, 11.2)."""
-    if order.findings.kidney.kidney_class not in REDUCED:
+    if kidney_function(order.chart).kidney_class not in REDUCED:
         return None
-    uses = [u for u in order.findings.sparing if u.reference not in order.gone]
+    uses = [u for u in medicines.potassium_sparing(order.chart) if u.reference not in order.gone]
     uses += [d.use for d in order.drafts.new if d.use is not None and spares(d.use)]
-    return sparing_finding(order.findings, uses[0], uses) if uses else None
+    return sparing_finding(order.chart, uses[0], uses) if uses else None
 
 
-def sparing_finding(
-    findings: Findings, named: MedicationUse, uses: Iterable[MedicationUse]
-) -> Finding:
+def sparing_finding(chart: Chart, named: MedicationUse, uses: Iterable[MedicationUse]) -> Finding:
     """That a potassium-sparing drug and magnesium meet reduced kidney function."""
-    kidney = findings.kidney
+    kidney = kidney_function(chart)
     by_gfr = kidney.basis in ("eGFR", "creatinine")
     return Finding(
         "k_sparing",

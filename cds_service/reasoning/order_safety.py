@@ -6,15 +6,20 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from cds_service.chart.chart import Chart
 from cds_service.chart.dosage import in_whole_units
-from cds_service.chart.evidence import Evidence, Fact, FactState, Gap, in_order
+from cds_service.chart.evidence import Evidence, Fact, FactState, Gap, in_order, merged
 from cds_service.chart.medications import MedicationUse
 from cds_service.knowledge.model import SafetyRow
+from cds_service.reasoning import medicines, person
 from cds_service.reasoning.decision import CardDecision, Caution, Offer, OfferKind
 from cds_service.reasoning.finding import Finding, marks, row_for
-from cds_service.reasoning.findings import Findings, is_oral_magnesium, merged, subtype_of
+from cds_service.reasoning.gaps import all_gaps
 from cds_service.reasoning.interactions import INDICATORS, Interacting, interacting, partner_of
+from cds_service.reasoning.kidney import kidney_function
+from cds_service.reasoning.magnesium import serum_magnesium
 from cds_service.reasoning.magnesium_order import MagnesiumOrder, is_supplement, same_drug
+from cds_service.reasoning.medicines import is_oral_magnesium, subtype_of
 from cds_service.reasoning.order_checks import (
     CHECKS,
     REDUCED,
@@ -31,12 +36,12 @@ SPACED = frozenset({"supplement", "antacid", "laxative", "laxative-antacid", "bo
 INTERACTION = "rx-mg-interaction"
 
 
-def order_cards(findings: Findings, drafts: Drafts) -> list[CardDecision]:
+def order_cards(chart: Chart, drafts: Drafts) -> list[CardDecision]:
     """The cards of all orders that the call is about; those of interactions as one (S-5)."""
     cards: list[CardDecision] = []
     for draft in drafts.selected:
-        cards += magnesium_order_cards(findings, draft, drafts)
-        cards += other_order_cards(findings, draft, drafts)
+        cards += magnesium_order_cards(chart, draft, drafts)
+        cards += other_order_cards(chart, draft, drafts)
     return _with_one_interaction_card(cards)
 
 
@@ -68,11 +73,11 @@ def _once(cards: Iterable[CardDecision]) -> tuple[Caution, ...]:
 # ------------------------------------------------------------------ orders of magnesium
 
 
-def magnesium_order_cards(findings: Findings, draft: Draft, drafts: Drafts) -> list[CardDecision]:
+def magnesium_order_cards(chart: Chart, draft: Draft, drafts: Drafts) -> list[CardDecision]:
     """The cards of one magnesium order; none for orders of other drugs."""
     if draft.use is None or not is_oral_magnesium(draft.use):
         return []
-    order = MagnesiumOrder(draft, draft.use, findings, drafts)
+    order = MagnesiumOrder(draft, draft.use, chart, drafts)
     rows = [r for r in order.knowledge.policy.order_safety if order.subtype in r.subtypes]
     if not rows:
         return []
@@ -93,7 +98,7 @@ def _fired(order: MagnesiumOrder, rows: Sequence[SafetyRow]) -> list[tuple[Safet
 
 
 def _card(order: MagnesiumOrder, row: SafetyRow, finding: Finding) -> CardDecision:
-    findings = order.findings
+    chart = order.chart
     ordered = Fact("ordered_magnesium", FactState.PRESENT, (order.use.evidence,))
     because = Fact(finding.fact, FactState.PRESENT, finding.evidence)
     return CardDecision(
@@ -103,9 +108,9 @@ def _card(order: MagnesiumOrder, row: SafetyRow, finding: Finding) -> CardDecisi
         because=(ordered, because) if finding.evidence else (ordered,),
         offers=tuple(o for kind in row.offers for o in _offer(order, kind)),
         cautions=(*finding.cautions, *marks([order.use])),
-        gaps=findings.gaps,
-        kidney=findings.kidney,
-        magnesium=findings.magnesium,
+        gaps=all_gaps(chart),
+        kidney=kidney_function(chart),
+        magnesium=serum_magnesium(chart),
         order=order.draft.ref,
         safety=True,
     )
@@ -123,12 +128,12 @@ def _values(order: MagnesiumOrder) -> dict[str, str]:
 
 def _unchecked(order: MagnesiumOrder) -> list[CardDecision]:
     """Silence would say that the order was checked: with data missing, the card says it was not."""
-    findings = order.findings
+    chart = order.chart
     row = order.knowledge.policy.unchecked
-    gaps = findings.gaps
+    gaps = all_gaps(chart)
     if order.subtype != "supplement":
         gaps = tuple(g for g in gaps if g.key in row.critical_keys)
-        if findings.age is None:
+        if person.age(chart) is None:
             gaps = merged((*gaps, Gap("patient", "has no usable birthDate")))
     if not gaps:
         return []
@@ -141,8 +146,8 @@ def _unchecked(order: MagnesiumOrder) -> list[CardDecision]:
             because=(ordered,),
             cautions=marks([order.use]),
             gaps=gaps,
-            kidney=findings.kidney,
-            magnesium=findings.magnesium,
+            kidney=kidney_function(chart),
+            magnesium=serum_magnesium(chart),
             order=order.draft.ref,
             safety=True,
         )
@@ -155,7 +160,7 @@ def _offer(order: MagnesiumOrder, kind: str) -> list[Offer]:
         # Without an id the order cannot be named, and a deletion would hit another.
         return [Offer(OfferKind.DELETE, order=ref)] if ref.reference else []
     if kind == "labs":
-        have = ordered_labs(order.drafts, order.findings.chart)
+        have = ordered_labs(order.drafts, order.chart)
         labs = tuple(lab for lab in LABS if lab not in have)
         return [Offer(OfferKind.LABS, recommended=True, labs=labs)] if labs else []
     return _update(order)
@@ -167,7 +172,7 @@ def _update(order: MagnesiumOrder) -> list[Offer]:
     A dose that may be that of the salt is not known to be: the change could raise it.
     """
     limit = order.parameters.dose.moderate_ckd_max_mg
-    ref, age = order.draft.ref, order.findings.age
+    ref, age = order.draft.ref, person.age(order.chart)
     above = order.dose.mg is not None and order.dose.mg > limit and not order.dose.up_to
     child = age is not None and age < order.parameters.age.adult
     # The limit is an adult's, and of two orders in one session only one can be set to it.
@@ -184,16 +189,16 @@ def _update(order: MagnesiumOrder) -> list[Offer]:
 # ---------------------------------------------------------------- orders of other drugs
 
 
-def other_order_cards(findings: Findings, draft: Draft, drafts: Drafts) -> list[CardDecision]:
+def other_order_cards(chart: Chart, draft: Draft, drafts: Drafts) -> list[CardDecision]:
     """An order of another drug, for a patient who takes or is being ordered magnesium."""
     use = draft.use
     if use is None or draft.is_magnesium():
         return []
     found = [
-        ("rx-ksparing-ckd", _sparing_order(findings, draft, use, drafts)),
-        (INTERACTION, _spaced_order(findings, use, drafts)),
+        ("rx-ksparing-ckd", _sparing_order(chart, draft, use, drafts)),
+        (INTERACTION, _spaced_order(chart, use, drafts)),
     ]
-    cards = findings.chart.knowledge.cards
+    cards = chart.knowledge.cards
     return [
         CardDecision(
             card=card,
@@ -205,9 +210,9 @@ def other_order_cards(findings: Findings, draft: Draft, drafts: Drafts) -> list[
                 *finding.also,
             ),
             cautions=finding.cautions,
-            gaps=findings.gaps,
-            kidney=findings.kidney,
-            magnesium=findings.magnesium,
+            gaps=all_gaps(chart),
+            kidney=kidney_function(chart),
+            magnesium=serum_magnesium(chart),
             order=draft.ref,
             safety=True,
         )
@@ -217,7 +222,7 @@ def other_order_cards(findings: Findings, draft: Draft, drafts: Drafts) -> list[
 
 
 def _sparing_order(
-    findings: Findings, draft: Draft, use: MedicationUse, drafts: Drafts
+    chart: Chart, draft: Draft, use: MedicationUse, drafts: Drafts
 ) -> Finding | None:
     """A K-sparing drug with reduced kidney function and any magnesium (C3)."""
     # A magnesium supplement order of the same call carries the card itself.
@@ -228,14 +233,14 @@ def _sparing_order(
     if not spares(use) or said_there:
         return None
     gone = replaced(drafts)
-    taken = [u for u in findings.oral_magnesium if u.reference not in gone]
+    taken = [u for u in medicines.oral_magnesium(chart) if u.reference not in gone]
     taken += [d.use for d in drafts.new if d.use is not None and is_oral_magnesium(d.use)]
-    if not taken or findings.kidney.kidney_class not in REDUCED:
+    if not taken or kidney_function(chart).kidney_class not in REDUCED:
         return None
-    return _beside(sparing_finding(findings, use, [use]), taken)
+    return _beside(sparing_finding(chart, use, [use]), taken)
 
 
-def _spaced_order(findings: Findings, use: MedicationUse, drafts: Drafts) -> Finding | None:
+def _spaced_order(chart: Chart, use: MedicationUse, drafts: Drafts) -> Finding | None:
     """What an ordered drug needs beside the magnesium that is taken or being ordered.
 
     Antacids and laxatives count here: their salts are what most of the advice is about. What the
@@ -244,15 +249,15 @@ def _spaced_order(findings: Findings, use: MedicationUse, drafts: Drafts) -> Fin
     gone = replaced(drafts)
     taken = [
         u
-        for u in findings.oral_magnesium
+        for u in medicines.oral_magnesium(chart)
         if u.regular and subtype_of(u) in SPACED and u.reference not in gone
     ]
-    taken = [u for u in taken if not _taken_together(findings, use, u)]
+    taken = [u for u in taken if not _taken_together(chart, use, u)]
     ordered = [d for d in drafts.new if d.use is not None and is_oral_magnesium(d.use)]
     taken += [d.use for d in ordered if d.use is not None and subtype_of(d.use) in SPACED]
     asked = [d.use for d in ordered if d.selected and d.use is not None and is_supplement(d.use)]
-    said_there = {(i.drug, i.advice) for m in asked for i in _between(findings, use, m)}
-    met = [(m, i) for m in taken for i in _between(findings, use, m)]
+    said_there = {(i.drug, i.advice) for m in asked for i in _between(chart, use, m)}
+    met = [(m, i) for m in taken for i in _between(chart, use, m)]
     needed = [(m, i) for m, i in met if (i.drug, i.advice) not in said_there]
     worst_first = sorted((i for _, i in needed), key=lambda i: INDICATORS.index(i.indicator))
     each: dict[tuple[str, str], Interacting] = {}
@@ -262,21 +267,21 @@ def _spaced_order(findings: Findings, use: MedicationUse, drafts: Drafts) -> Fin
     return _beside(finding, [m for m, _ in needed]) if finding is not None else None
 
 
-def _between(findings: Findings, use: MedicationUse, magnesium: MedicationUse) -> list[Interacting]:
-    table = findings.chart.knowledge.interactions
-    return interacting([use], partner_of(magnesium), table, findings.kidney.kidney_class)
+def _between(chart: Chart, use: MedicationUse, magnesium: MedicationUse) -> list[Interacting]:
+    table = chart.knowledge.interactions
+    return interacting([use], partner_of(magnesium), table, kidney_function(chart).kidney_class)
 
 
-def _taken_together(findings: Findings, ordered: MedicationUse, magnesium: MedicationUse) -> bool:
+def _taken_together(chart: Chart, ordered: MedicationUse, magnesium: MedicationUse) -> bool:
     """Whether an ordered drug is a renewal beside this magnesium (SPEC 12.4 M-14)."""
-    days = findings.chart.knowledge.parameters.medication.renewal_days
-    today = findings.chart.today
+    days = chart.knowledge.parameters.medication.renewal_days
+    today = chart.today
 
     def surely(use: MedicationUse) -> bool:
         proven = use.regular and not use.course_over and not use.status_unclear
         return proven and use.since is not None and use.since.days_ago_at_least(today) >= days
 
-    before = (u for u in findings.chart.medications if same_drug(u, ordered))
+    before = (u for u in chart.medications if same_drug(u, ordered))
     return surely(magnesium) and any(surely(u) for u in before)
 
 

@@ -22,7 +22,7 @@ from cds_service.fhir.types import NOT_AN_ORDER_OF_DRUGS
 from cds_service.fhir.wire import CodeableConcept, Contained, DraftOrder, Reference
 from cds_service.knowledge.drugs import COMBINATION, MAGNESIUM, WASTING
 from cds_service.reasoning.decision import OrderRef
-from cds_service.reasoning.findings import subtype_of
+from cds_service.reasoning.medicines import subtype_of
 
 ENDING = frozenset({"stopped", "cancelled", "entered-in-error", "completed", "on-hold"})
 SILENCING = frozenset({"supplement", "antacid", "laxative", "laxative-antacid", "bowel-prep"})

@@ -9,27 +9,28 @@ from collections.abc import Callable, Iterator
 
 from cds_service.chart.chart import Chart
 from cds_service.chart.conditions import Problem
-from cds_service.chart.evidence import Evidence, Fact, FactState, Gap, fact, in_order
+from cds_service.chart.evidence import Evidence, Fact, FactState, Gap, fact
 from cds_service.chart.medications import MedicationUse
 from cds_service.knowledge.drugs import COMBINATION, SPARING, WASTING
+from cds_service.reasoning.medicines import MEDICATION_KEYS
+from cds_service.reasoning.problems import safety_problems
+from cds_service.reasoning.question import question
 
-MEDICATION_KEYS = ("medicationRequests", "medicationStatements")
 DIURETICS = (*sorted(WASTING), SPARING, COMBINATION, "diuretic_other_neutral")
 UNREAD = "has a kidney condition that cannot be read"
 _ANY_PAST = ("renal_ckd", "renal_aki")
 """Sets whose diagnoses count for ever, whatever the code says about it (SPEC 3.3)."""
 
 
-def safety_problems(chart: Chart, set_id: str) -> list[Problem]:
-    """Active problems of a set, newest first, confirmed or not: safety conditions accept
-    provisional ones."""
-    found = {p.evidence[set_id]: p for p in chart.problems.of(set_id) if p.active}
-    return [found[evidence] for evidence in in_order(found)]
-
-
+@question
 def features(chart: Chart) -> tuple[Fact, ...]:
     """The renal-risk features of SPEC 12.3 K-2: with one of them no dose is offered unseen."""
     return (_diabetes(chart), *shorteners(chart))
+
+
+def is_possible(chart: Chart) -> bool:
+    """Whether a renal-risk feature is present, or could not be looked for."""
+    return any(f.state != FactState.ABSENT for f in features(chart))
 
 
 def shorteners(chart: Chart) -> Iterator[Fact]:

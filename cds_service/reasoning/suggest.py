@@ -7,10 +7,12 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from cds_service.chart import dates
+from cds_service.chart.chart import Chart
 from cds_service.chart.evidence import Evidence, Fact, FactState
 from cds_service.chart.medications import MedicationUse
 from cds_service.knowledge.drugs import MagnesiumProduct
 from cds_service.knowledge.model import OfferRow, SuggestRow
+from cds_service.reasoning import blocks, cautions, indication, medicines, person, renal_risk, risk
 from cds_service.reasoning.decision import (
     CardDecision,
     Caution,
@@ -22,10 +24,13 @@ from cds_service.reasoning.decision import (
     RuleOutcome,
 )
 from cds_service.reasoning.finding import marks
-from cds_service.reasoning.findings import ADDITIVE, Findings, drug_words, subtype_of
+from cds_service.reasoning.gaps import all_gaps
 from cds_service.reasoning.interactions import Partner, interacting
-from cds_service.reasoning.magnesium import measured_within
+from cds_service.reasoning.kidney import kidney_function
+from cds_service.reasoning.magnesium import measured_within, serum_magnesium
+from cds_service.reasoning.medicines import drug_words, subtype_of
 
+ADDITIVE = frozenset({"antacid", "laxative", "laxative-antacid", "bowel-prep", "multivitamin"})
 GLYCINATE = Partner(MagnesiumProduct(salts=("magnesium glycinate",)))
 LOW_SEVERE = "mg-low-severe"
 TESTS_FIRST = frozenset(
@@ -42,10 +47,10 @@ class Trigger(msgspec.Struct, frozen=True):
     use: MedicationUse | None = None
 
 
-def eligibility(findings: Findings) -> tuple[RuleOutcome, ...]:
+def eligibility(chart: Chart) -> tuple[RuleOutcome, ...]:
     """Each condition of eligibility with its outcome (SPEC 6)."""
     outcomes: list[RuleOutcome] = []
-    for rule, wanted, fact in _conditions(findings):
+    for rule, wanted, fact in _conditions(chart):
         outcome = "unknown" if fact.unknown else "met" if fact.present == wanted else "not met"
         if rule not in {"adult", "migraine"} and outcome == "not met":
             outcome = "blocked"
@@ -53,83 +58,88 @@ def eligibility(findings: Findings) -> tuple[RuleOutcome, ...]:
     return tuple(outcomes)
 
 
-def _conditions(findings: Findings) -> list[tuple[str, bool, Fact]]:
+def _conditions(chart: Chart) -> list[tuple[str, bool, Fact]]:
     return [
-        ("adult", True, findings.adult),
-        ("migraine", True, findings.migraine),
-        *((f"no {f.id}", False, f) for f in findings.blocks),
+        ("adult", True, person.adult(chart)),
+        ("migraine", True, indication.migraine(chart)),
+        *((f"no {f.id}", False, f) for f in blocks.all_blocks(chart)),
     ]
 
 
-def eligible(findings: Findings) -> bool:
+def eligible(chart: Chart) -> bool:
     """Adult with migraine and no block. What is unknown does not block; it weakens the offer."""
-    if not findings.migraine.present or not findings.adult.present:
+    if not indication.migraine(chart).present or not person.adult(chart).present:
         return False
-    return not any(block.present for block in findings.blocks)
+    return not any(block.present for block in blocks.all_blocks(chart))
 
 
 def low_severe(
-    findings: Findings, row: SuggestRow, trigger: Trigger, ordered_labs: frozenset[str]
+    chart: Chart, row: SuggestRow, trigger: Trigger, ordered_labs: frozenset[str]
 ) -> CardDecision | None:
     """The card of a dangerously low magnesium: before every block and kidney class (M-10)."""
-    from_years = findings.chart.knowledge.parameters.age.low_severe_from_years
-    if not findings.migraine.present or findings.age is None or findings.age < from_years:
+    from_years = chart.knowledge.parameters.age.low_severe_from_years
+    age = person.age(chart)
+    if not indication.migraine(chart).present or age is None or age < from_years:
         return None
-    if findings.magnesium.state is not MagnesiumState.SEVERE_LOW or not findings.indicated:
+    severe = serum_magnesium(chart).state is MagnesiumState.SEVERE_LOW
+    if not severe or not indication.is_indicated(chart):
         return None
-    return _card(findings, row.low_severe, trigger, ordered_labs)
+    return _card(chart, row.low_severe, trigger, ordered_labs)
 
 
 def suggestion(
-    findings: Findings, row: SuggestRow, trigger: Trigger, ordered_labs: frozenset[str]
+    chart: Chart, row: SuggestRow, trigger: Trigger, ordered_labs: frozenset[str]
 ) -> CardDecision | None:
     """The card that a trigger gives, or silence. The caller has found the patient eligible."""
-    if row.needs_indication and not findings.indicated:
+    if row.needs_indication and not indication.is_indicated(chart):
         return None
-    card = row.cards[findings.kidney.kidney_class]
-    if not card or (findings.stopped and card in row.silent_if_stopped):
+    card = row.cards[kidney_function(chart).kidney_class]
+    if not card or (medicines.stopped(chart) and card in row.silent_if_stopped):
         return None
-    return _card(findings, card, trigger, ordered_labs)
+    return _card(chart, card, trigger, ordered_labs)
 
 
-def _card(
-    findings: Findings, card: str, trigger: Trigger, ordered_labs: frozenset[str]
-) -> CardDecision:
-    knowledge = findings.chart.knowledge
-    rows = knowledge.policy.offers_of(card, findings.kidney.kidney_class)
-    offers = [o for row in rows for o in _offers(findings, row, ordered_labs)]
+def _card(chart: Chart, card: str, trigger: Trigger, ordered_labs: frozenset[str]) -> CardDecision:
+    knowledge = chart.knowledge
+    rows = knowledge.policy.offers_of(card, kidney_function(chart).kidney_class)
+    offers = [o for row in rows for o in _offers(chart, row, ordered_labs)]
     return CardDecision(
         card=card,
         indicator=knowledge.cards[card].indicator,
-        values=_values(findings, trigger),
-        because=_because(findings, card, trigger),
+        values=_values(chart, trigger),
+        because=_because(chart, card, trigger),
         offers=tuple(sorted(offers, key=lambda o: not o.recommended)),
-        cautions=_cautions_of(findings, card, offers),
-        gaps=findings.gaps,
-        kidney=findings.kidney,
-        magnesium=findings.magnesium,
+        cautions=_cautions_of(chart, card, offers),
+        gaps=all_gaps(chart),
+        kidney=kidney_function(chart),
+        magnesium=serum_magnesium(chart),
         order=trigger.order,
-        reason_reference=findings.migraine.evidence[0].resource,
+        reason_reference=indication.migraine(chart).evidence[0].resource,
     )
 
 
-def _because(findings: Findings, card: str, trigger: Trigger) -> tuple[Fact, ...]:
+def _because(chart: Chart, card: str, trigger: Trigger) -> tuple[Fact, ...]:
     """Why the card comes; a hazard that it rests on, and what it comes before, are among it."""
-    because = (findings.migraine, findings.menstrual, *findings.present_risks)
-    if card == LOW_SEVERE and findings.magnesium.evidence is not None:
-        because = (*because, _present("serum_magnesium", findings.magnesium.evidence))
-        because = (*because, *findings.blocks)
+    because = (
+        indication.migraine(chart),
+        indication.menstrual(chart),
+        *risk.present_factors(chart),
+    )
+    serum = serum_magnesium(chart)
+    if card == LOW_SEVERE and serum.evidence is not None:
+        because = (*because, _present("serum_magnesium", serum.evidence))
+        because = (*because, *blocks.all_blocks(chart))
     if trigger.use is not None:
         because = (*because, _present("trigger_order", trigger.use.evidence))
     return tuple(f for f in because if f.present)
 
 
-def _cautions_of(findings: Findings, card: str, offers: Sequence[Offer]) -> tuple[Caution, ...]:
+def _cautions_of(chart: Chart, card: str, offers: Sequence[Offer]) -> tuple[Caution, ...]:
     if card == "mg-avoid-renal":
         return ()
     if card == LOW_SEVERE:
-        return (*marks(findings.oral_magnesium), *_additive_cautions(findings))
-    return cautions(findings, offers)
+        return (*marks(medicines.oral_magnesium(chart)), *_additive_cautions(chart))
+    return suggestion_cautions(chart, offers)
 
 
 def _present(fact_id: str, evidence: Evidence) -> Fact:
@@ -139,73 +149,74 @@ def _present(fact_id: str, evidence: Evidence) -> Fact:
 # ------------------------------------------------------------------------------- offers
 
 
-def _offers(findings: Findings, row: OfferRow, ordered_labs: frozenset[str]) -> list[Offer]:
-    if row.only_if and not _any(findings, row.only_if):
+def _offers(chart: Chart, row: OfferRow, ordered_labs: frozenset[str]) -> list[Offer]:
+    if row.only_if and not _any(chart, row.only_if):
         return []
-    if _any(findings, row.unless):
+    if _any(chart, row.unless):
         return []
-    recommended = row.recommended and not _any(findings, row.not_recommended_if)
-    recommended = recommended or _any(findings, row.recommended_if)
+    recommended = row.recommended and not _any(chart, row.not_recommended_if)
+    recommended = recommended or _any(chart, row.recommended_if)
     if row.kind == "labs":
         labs = tuple(lab for lab in row.labs if lab not in ordered_labs)
-        due = _after_start(findings) if row.after_start else None
+        due = _after_start(chart) if row.after_start else None
         return [Offer(OfferKind.LABS, recommended, labs=labs, due_weeks=due)] if labs else []
-    plan = _plan(findings, row.kind)
+    plan = _plan(chart, row.kind)
     return [Offer(OfferKind.PLAN, recommended, plan=plan)] if plan else []
 
 
-def _plan(findings: Findings, kind: str) -> str:
-    policy = findings.chart.knowledge.policy
+def _plan(chart: Chart, kind: str) -> str:
+    policy = chart.knowledge.policy
     if kind == "perimenstrual":
-        return policy.perimenstrual_plan if findings.menstrual.present else ""
-    age = "elderly" if findings.elderly else "adult"
-    return policy.plan_for(findings.kidney.kidney_class, age)
+        return policy.perimenstrual_plan if indication.menstrual(chart).present else ""
+    age = "elderly" if person.is_elderly(chart) else "adult"
+    return policy.plan_for(kidney_function(chart).kidney_class, age)
 
 
-def _after_start(findings: Findings) -> tuple[int, int]:
-    weeks = findings.chart.knowledge.parameters.labs
+def _after_start(chart: Chart) -> tuple[int, int]:
+    weeks = chart.knowledge.parameters.labs
     return weeks.with_diuretic_from_weeks, weeks.with_diuretic_to_weeks
 
 
-def unanswered(findings: Findings) -> bool:
+def unanswered(chart: Chart) -> bool:
     """Whether anything that could have blocked or changed the suggestion is not known."""
-    return bool(findings.gaps) or findings.magnesium.unknown
+    return bool(all_gaps(chart)) or serum_magnesium(chart).unknown
 
 
-def at_risk(findings: Findings) -> bool:
+def at_risk(chart: Chart) -> bool:
     """A diuretic, a magnesium-wasting drug, digoxin or age: tests go beside the plan (S-2)."""
-    wasting = any(r.id in ("RF4", "RF8") for r in findings.present_risks)
-    return wasting or bool(findings.taking("digoxin")) or findings.elderly
+    wasting = any(r.id in ("RF4", "RF8") for r in risk.present_factors(chart))
+    return wasting or bool(medicines.taking(chart, "digoxin")) or person.is_elderly(chart)
 
 
-def _not_tested(findings: Findings) -> bool:
+def _not_tested(chart: Chart) -> bool:
     """At risk, and neither magnesium nor kidney function is surely of the last months (S-2)."""
-    chart = findings.chart
     days = chart.knowledge.parameters.labs.dated_within_days
-    kidney = findings.kidney.evidence
+    kidney = kidney_function(chart).evidence
     measured = kidney is not None and kidney.matched == "value"
     when = dates.parse(kidney.date) if kidney is not None and measured else None
     return (
-        at_risk(findings)
+        at_risk(chart)
         and not dates.within(when, days, chart.today)
         and not measured_within(chart, days)
     )
 
 
-CIRCUMSTANCES: dict[str, Callable[[Findings], bool]] = {
-    "renal_risk": lambda findings: findings.renal_risk,
+CIRCUMSTANCES: dict[str, Callable[[Chart], bool]] = {
+    "renal_risk": renal_risk.is_possible,
     "unanswered": unanswered,
     "at_risk": at_risk,
     "not_tested": _not_tested,
-    "anti_egfr": lambda findings: bool(findings.anti_egfr),
-    "stopped_before": lambda findings: bool(findings.stopped),
+    "anti_egfr": lambda chart: bool(risk.anti_egfr(chart)),
+    "stopped_before": lambda chart: bool(medicines.stopped(chart)),
 }
 """Beside the flags of the kidney class, what the rows of the table `offers` ask for by name."""
 
 
-def _any(findings: Findings, names: Sequence[str]) -> bool:
+def _any(chart: Chart, names: Sequence[str]) -> bool:
     return any(
-        CIRCUMSTANCES[name](findings) if name in CIRCUMSTANCES else name in findings.kidney.flags
+        CIRCUMSTANCES[name](chart)
+        if name in CIRCUMSTANCES
+        else name in kidney_function(chart).flags
         for name in names
     )
 
@@ -213,26 +224,26 @@ def _any(findings: Findings, names: Sequence[str]) -> bool:
 # ------------------------------------------------------------------ values and cautions
 
 
-def _values(findings: Findings, trigger: Trigger) -> dict[str, str]:
-    kidney = findings.kidney
+def _values(chart: Chart, trigger: Trigger) -> dict[str, str]:
+    kidney = kidney_function(chart)
     by_gfr = kidney.basis in ("eGFR", "creatinine")
     values = {
-        "risk": risk_words(findings),
+        "risk": risk_words(chart),
         "egfr": kidney.egfr_text if by_gfr else "",
         "renal_reason": kidney.reason,
-        "mg": findings.magnesium.text,
+        "mg": serum_magnesium(chart).text,
     }
-    if findings.stopped:
-        values["stopped"] = ", ".join(dict.fromkeys(u.label for u in findings.stopped))
+    if medicines.stopped(chart):
+        values["stopped"] = ", ".join(dict.fromkeys(u.label for u in medicines.stopped(chart)))
     if trigger.use is not None:
         values["drug"] = drug_words(trigger.use)
     return values
 
 
-def risk_words(findings: Findings) -> str:
+def risk_words(chart: Chart) -> str:
     """The risk factors as they are said in a summary: "diabetes and heart disease"."""
-    labels = list(dict.fromkeys(findings.risk_label(r) for r in findings.present_risks))
-    if not labels and findings.menstrual.present:
+    labels = list(dict.fromkeys(risk.label(chart, r) for r in risk.present_factors(chart)))
+    if not labels and indication.menstrual(chart).present:
         labels = ["menstrual pattern"]
     return (
         labels[0]
@@ -241,80 +252,86 @@ def risk_words(findings: Findings) -> str:
     )
 
 
-def cautions(findings: Findings, offers: Sequence[Offer]) -> tuple[Caution, ...]:
+def suggestion_cautions(chart: Chart, offers: Sequence[Offer]) -> tuple[Caution, ...]:
     """What applies to a suggestion of glycinate with these offers."""
     plan = any(o.kind is OfferKind.PLAN for o in offers)
     return (
-        *(recheck(findings) if plan else ()),
-        *(_age_caution(findings) if plan else ()),
-        *_drug_cautions(findings),
-        *_tests_caution(findings, offers),
-        *_stopped_cautions(findings),
-        *_sparing_cautions(findings),
-        *_finding_cautions(findings),
-        *spacing(findings),
-        *_digoxin_caution(findings),
-        *_additive_cautions(findings),
-        *marks(findings.oral_magnesium),
+        *(recheck(chart) if plan else ()),
+        *(_age_caution(chart) if plan else ()),
+        *_drug_cautions(chart),
+        *_tests_caution(chart, offers),
+        *_stopped_cautions(chart),
+        *_sparing_cautions(chart),
+        *_finding_cautions(chart),
+        *spacing(chart),
+        *_digoxin_caution(chart),
+        *_additive_cautions(chart),
+        *marks(medicines.oral_magnesium(chart)),
     )
 
 
-def recheck(findings: Findings) -> tuple[Caution, ...]:
+def recheck(chart: Chart) -> tuple[Caution, ...]:
     """When to recheck with a dose and MODERATE kidneys: sooner at the lower end (K-3)."""
-    kidney = findings.kidney
+    kidney = kidney_function(chart)
     if kidney.kidney_class is not KidneyClass.MODERATE or TESTS_FIRST & set(kidney.flags):
         return ()
-    limits = findings.chart.knowledge.parameters.recheck
+    limits = chart.knowledge.parameters.recheck
     value = kidney.value
     early = value is not None and limits.early_egfr_from <= value < limits.early_egfr_below
     weeks = limits.early_weeks if early else limits.first_weeks
     return (Caution("C1", {"weeks": str(weeks), "months": str(limits.repeat_months)}),)
 
 
-def _age_caution(findings: Findings) -> list[Caution]:
-    if not findings.elderly or findings.kidney.kidney_class is not KidneyClass.NORMAL:
+def _age_caution(chart: Chart) -> list[Caution]:
+    if (
+        not person.is_elderly(chart)
+        or kidney_function(chart).kidney_class is not KidneyClass.NORMAL
+    ):
         return []
-    target = findings.chart.knowledge.parameters.dose.elderly_target_mg
-    return [Caution("C2", {"age": str(findings.oldest_age), "mg": f"{target:f}"})]
+    target = chart.knowledge.parameters.dose.elderly_target_mg
+    return [Caution("C2", {"age": str(person.oldest_age(chart)), "mg": f"{target:f}"})]
 
 
-def _drug_cautions(findings: Findings) -> list[Caution]:
+def _drug_cautions(chart: Chart) -> list[Caution]:
     """An antibody against EGFR: a level and the oncology team first (SPEC 12.4 M-17)."""
-    uses = _once(findings.anti_egfr)
+    uses = _once(risk.anti_egfr(chart))
     return [Caution("M17", {"drug": drug_words(u)}, (u.evidence,)) for u in uses]
 
 
-def _tests_caution(findings: Findings, offers: Sequence[Offer]) -> list[Caution]:
+def _tests_caution(chart: Chart, offers: Sequence[Offer]) -> list[Caution]:
     """Why tests are offered beside the plan: not those that are due after a diuretic is started."""
     kinds = {o.kind for o in offers if o.due_weeks is None}
     beside = {OfferKind.LABS, OfferKind.PLAN} <= kinds
-    normal = findings.kidney.kidney_class is KidneyClass.NORMAL
-    return [Caution("S2")] if beside and normal and at_risk(findings) else []
+    normal = kidney_function(chart).kidney_class is KidneyClass.NORMAL
+    return [Caution("S2")] if beside and normal and at_risk(chart) else []
 
 
-def _stopped_cautions(findings: Findings) -> list[Caution]:
+def _stopped_cautions(chart: Chart) -> list[Caution]:
     found = []
-    for use in _once(findings.stopped):
+    for use in _once(medicines.stopped(chart)):
         when = use.ended or use.since
         values = {"product": use.label} | ({"date": when.written} if when else {})
         found.append(Caution("M15" if when else "M15-undated", values, (use.evidence,)))
     return found
 
 
-def _sparing_cautions(findings: Findings) -> list[Caution]:
-    reduced = findings.kidney.kidney_class in (KidneyClass.MODERATE, KidneyClass.SEVERE)
-    depleting = any(r.id == "RF4" for r in findings.present_risks)
+def _sparing_cautions(chart: Chart) -> list[Caution]:
+    reduced = kidney_function(chart).kidney_class in (KidneyClass.MODERATE, KidneyClass.SEVERE)
+    depleting = any(r.id == "RF4" for r in risk.present_factors(chart))
     line = "C3" if reduced else "C3-offset" if depleting else ""
     if not line:
         return []
-    return [Caution(line, {"drug": drug_words(u)}, (u.evidence,)) for u in _once(findings.sparing)]
+    return [
+        Caution(line, {"drug": drug_words(u)}, (u.evidence,))
+        for u in _once(medicines.potassium_sparing(chart))
+    ]
 
 
-def _finding_cautions(findings: Findings) -> list[Caution]:
+def _finding_cautions(chart: Chart) -> list[Caution]:
     facts = (
-        ("C4", findings.slow_conduction),
-        ("C6", findings.diarrhoea),
-        ("M12", findings.gut_intolerance),
+        ("C4", cautions.slow_conduction(chart)),
+        ("C6", cautions.diarrhoea(chart)),
+        ("M12", cautions.gut_intolerance(chart)),
     )
     return [
         Caution(caution_id, {"finding": fact.evidence[0].display or fact.id}, fact.evidence[:1])
@@ -323,20 +340,22 @@ def _finding_cautions(findings: Findings) -> list[Caution]:
     ]
 
 
-def spacing(findings: Findings) -> list[Caution]:
+def spacing(chart: Chart) -> list[Caution]:
     """Spacing lines for what is taken now, with glycinate."""
-    table, kidney_class = findings.chart.knowledge.interactions, findings.kidney.kidney_class
-    items = interacting(findings.chart.medications, GLYCINATE, table, kidney_class)
+    table, kidney_class = chart.knowledge.interactions, kidney_function(chart).kidney_class
+    items = interacting(chart.medications, GLYCINATE, table, kidney_class)
     return [i.caution() for i in items]
 
 
-def _digoxin_caution(findings: Findings) -> list[Caution]:
-    uses = findings.taking("digoxin")
+def _digoxin_caution(chart: Chart) -> list[Caution]:
+    uses = medicines.taking(chart, "digoxin")
     return [Caution("C7", {}, (uses[0].evidence,))] if uses else []
 
 
-def _additive_cautions(findings: Findings) -> list[Caution]:
-    additive = [u for u in findings.oral_magnesium if subtype_of(u) in ADDITIVE or not u.regular]
+def _additive_cautions(chart: Chart) -> list[Caution]:
+    additive = [
+        u for u in medicines.oral_magnesium(chart) if subtype_of(u) in ADDITIVE or not u.regular
+    ]
     return [Caution("C8", {"product": u.label}, (u.evidence,)) for u in _once(additive)]
 
 

@@ -4,31 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cds_service.chart.chart import Chart
 from cds_service.chart.conditions import Problem, SetAside
 from cds_service.chart.medications import MedicationUse
 from cds_service.knowledge.drugs import COMBINATION, MAGNESIUM, WASTING
+from cds_service.reasoning import blocks, indication, medicines, risk
 from cds_service.reasoning.decision import KidneyClass
-from cds_service.reasoning.findings import Findings
+from cds_service.reasoning.kidney import kidney_function
 
 
-def uncounted(findings: Findings) -> tuple[SetAside, ...]:
+def uncounted(chart: Chart) -> tuple[SetAside, ...]:
     """Current medicines and active problems of the rules that made no fact."""
-    found = [*_medicines(findings), *_problems(findings)]
+    found = [*_medicines(chart), *_problems(chart)]
     return tuple({(s.resource, s.what): s for s in reversed(found)}.values())[::-1]
 
 
-def _medicines(findings: Findings) -> Iterator[SetAside]:
-    counted = {e for fact in findings.risks for e in fact.evidence}
-    counted |= {use.evidence for use in findings.oral_magnesium}
-    for use in findings.chart.medications:
-        why = "" if use.evidence in counted else _why_not_taken_for(use, findings)
+def _medicines(chart: Chart) -> Iterator[SetAside]:
+    counted = {e for fact in risk.factors(chart) for e in fact.evidence}
+    counted |= {use.evidence for use in medicines.oral_magnesium(chart)}
+    for use in chart.medications:
+        why = "" if use.evidence in counted else _why_not_taken_for(use, chart)
         if why:
             yield SetAside(use.reference, use.label, why)
 
 
-def _why_not_taken_for(use: MedicationUse, findings: Findings) -> str:
+def _why_not_taken_for(use: MedicationUse, chart: Chart) -> str:
     """Why a medicine that may lower magnesium, or is magnesium, did not count."""
-    rows = findings.chart.knowledge.policy.wasting_drugs
+    rows = chart.knowledge.policy.wasting_drugs
     classes = {*WASTING, COMBINATION, "ppi", MAGNESIUM, *(row.drug_class for row in rows)}
     if not any(use.of(drug_class) for drug_class in classes):
         return ""
@@ -44,24 +46,27 @@ def _why_not_taken_for(use: MedicationUse, findings: Findings) -> str:
     return next((why for holds, why in reasons if holds), "does not count as it is given")
 
 
-def _problems(findings: Findings) -> Iterator[SetAside]:
-    for problem in findings.chart.problems.found:
+def _problems(chart: Chart) -> Iterator[SetAside]:
+    for problem in chart.problems.found:
         if not problem.reason:
-            for why in _why_not_counted(problem, findings):
+            for why in _why_not_counted(problem, chart):
                 evidence = next(iter(problem.evidence.values()))
                 yield SetAside(evidence.resource, problem.label, why)
 
 
-def _why_not_counted(problem: Problem, findings: Findings) -> Iterator[str]:
+def _why_not_counted(problem: Problem, chart: Chart) -> Iterator[str]:
     """Each reason why an active problem made no fact."""
-    valuesets = {r.id: r.valueset for r in findings.chart.knowledge.policy.risk_factors}
-    facts = [(valuesets[risk.id], risk) for risk in findings.risks if valuesets[risk.id]]
-    facts += [("migraine", findings.migraine), ("migraine_exclude", findings.migraine)]
+    valuesets = {r.id: r.valueset for r in chart.knowledge.policy.risk_factors}
+    facts = [(valuesets[f.id], f) for f in risk.factors(chart) if valuesets[f.id]]
+    facts += [
+        ("migraine", indication.migraine(chart)),
+        ("migraine_exclude", indication.migraine(chart)),
+    ]
     for set_id, fact in facts:
         if set_id in problem.hits and problem.evidence[set_id] not in fact.evidence:
             yield f"does not count as {fact.id}"
-    if "pregnancy" in problem.hits and not findings.pregnancy.present:
+    if "pregnancy" in problem.hits and not blocks.pregnancy(chart).present:
         yield "began longer ago than a pregnancy lasts"
-    severe = findings.kidney.kidney_class is KidneyClass.SEVERE
+    severe = kidney_function(chart).kidney_class is KidneyClass.SEVERE
     if "renal_aki" in problem.hits and not severe:
         yield "is undated, over, or followed by good kidney function"

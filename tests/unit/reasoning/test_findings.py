@@ -7,8 +7,11 @@ from typing import Any
 import pytest
 from msgspec import structs
 
+from cds_service.chart.chart import Chart
 from cds_service.chart.evidence import Fact, FactState
-from cds_service.reasoning.findings import Findings
+from cds_service.reasoning import blocks, cautions, indication, medicines, person, renal_risk, risk
+from cds_service.reasoning.gaps import all_gaps
+from cds_service.reasoning.magnesium import magnesium_is_high, serum_magnesium
 from tests.support import fhir
 from tests.support.fhir import Resource
 from tests.unit.chart.reading import TODAY, WOMAN, chart
@@ -46,20 +49,20 @@ def resolved() -> Resource:
     return fhir.concept("resolved", url)
 
 
-def findings(
+def charted(
     *conditions: Resource,
     taken: tuple[Resource, ...] = (),
     levels: tuple[Resource, ...] = (),
     who: Resource = WOMAN,
     without: tuple[str, ...] = (),
     **values: Any,
-) -> Findings:
+) -> Chart:
     found = {
         "conditions": [*conditions],
         "medicationRequests": [*taken],
         "magnesiumLabs": [*levels],
     }
-    return Findings(chart(found, who, without, **values))
+    return chart(found, who, without, **values)
 
 
 def with_unreadable(*resources: Resource) -> Resource:
@@ -73,12 +76,12 @@ def references(fact: Fact) -> list[str]:
     return [e.resource for e in fact.evidence]
 
 
-def risk(found: Findings, name: str) -> Fact:
-    return next(r for r in found.risks if r.id == name)
+def risk_factor(found: Chart, name: str) -> Fact:
+    return next(r for r in risk.factors(found) if r.id == name)
 
 
-def renal_risk(found: Findings, name: str) -> Fact:
-    return next(r for r in found.renal_risks if r.id == name)
+def renal_feature(found: Chart, name: str) -> Fact:
+    return next(r for r in renal_risk.features(found) if r.id == name)
 
 
 # ------------------------------------------------------------------------------------ who
@@ -86,25 +89,25 @@ def renal_risk(found: Findings, name: str) -> Fact:
 
 def test_who_is_an_adult_and_who_may_be_old() -> None:
     for age, adult, elderly in ((17, ABSENT, False), (18, PRESENT, False), (64, PRESENT, False)):
-        found = findings(who=fhir.patient(TODAY, age=age))
-        assert (found.adult.state, found.elderly) == (adult, elderly)
-        assert renal_risk(found, "age 65 or over").state is ABSENT
-    old = findings(who=fhir.patient(TODAY, age=65))
-    assert old.elderly
-    assert references(renal_risk(old, "age 65 or over")) == ["Patient/pat-1"]
+        found = charted(who=fhir.patient(TODAY, age=age))
+        assert (person.adult(found).state, person.is_elderly(found)) == (adult, elderly)
+        assert renal_feature(found, "age 65 or over").state is ABSENT
+    old = charted(who=fhir.patient(TODAY, age=65))
+    assert person.is_elderly(old)
+    assert references(renal_feature(old, "age 65 or over")) == ["Patient/pat-1"]
 
 
 def test_an_adult_is_known_by_the_age() -> None:
-    (evidence,) = findings(who=fhir.patient(TODAY, age=45)).adult.evidence
+    (evidence,) = person.adult(charted(who=fhir.patient(TODAY, age=45))).evidence
     assert (evidence.resource, evidence.value, evidence.unit) == ("Patient/pat-1", "45", "a")
     assert evidence.matched == "value"
 
 
 def test_without_a_birth_date_nobody_is_surely_adult_nor_old() -> None:
-    found = findings(who=fhir.patient(TODAY, age=None))
-    assert found.adult == Fact("adult", UNKNOWN, why="no usable birthDate")
-    assert not found.elderly
-    assert renal_risk(found, "age 65 or over").state is UNKNOWN
+    found = charted(who=fhir.patient(TODAY, age=None))
+    assert person.adult(found) == Fact("adult", UNKNOWN, why="no usable birthDate")
+    assert not person.is_elderly(found)
+    assert renal_feature(found, "age 65 or over").state is UNKNOWN
 
 
 # ----------------------------------------------------------------------------- indication
@@ -123,65 +126,79 @@ def test_without_a_birth_date_nobody_is_surely_adult_nor_old() -> None:
     ],
 )
 def test_a_migraine(conditions: list[Resource], migraine: FactState, menstrual: FactState) -> None:
-    found = findings(*conditions)
-    assert (found.migraine.id, found.migraine.state) == ("migraine", migraine)
-    assert (found.menstrual.id, found.menstrual.state) == ("menstrual_migraine", menstrual)
+    found = charted(*conditions)
+    assert (indication.migraine(found).id, indication.migraine(found).state) == (
+        "migraine",
+        migraine,
+    )
+    assert (indication.menstrual(found).id, indication.menstrual(found).state) == (
+        "menstrual_migraine",
+        menstrual,
+    )
 
 
 def test_a_problem_also_coded_as_another_headache_is_no_migraine() -> None:
-    found = findings(both("G43.829", "G44.009"))
-    assert (found.migraine.state, found.menstrual.state) == (ABSENT, ABSENT)
+    found = charted(both("G43.829", "G44.009"))
+    assert (indication.migraine(found).state, indication.menstrual(found).state) == (ABSENT, ABSENT)
 
 
 def test_a_newer_problem_that_does_not_count_hides_no_older_one() -> None:
     doubted = has("G43.829", verification="provisional", recorded_days=1)
     excluded = both("G43.109", "G44.009") | {"recordedDate": fhir.day(2, TODAY)}
-    found = findings(doubted, excluded, has("G43.009", recorded_days=400))
-    assert references(found.migraine) == ["Condition/c-G43.009"]
+    found = charted(doubted, excluded, has("G43.009", recorded_days=400))
+    assert references(indication.migraine(found)) == ["Condition/c-G43.009"]
 
 
 def test_one_code_that_qualifies_is_enough() -> None:
-    assert findings(both("G43.D0", "G43.009")).migraine.present
-    assert findings(both("G43.009", "G43.829")).menstrual.present
+    assert indication.migraine(charted(both("G43.D0", "G43.009"))).present
+    assert indication.menstrual(charted(both("G43.009", "G43.829"))).present
 
 
 def test_what_of_the_problem_list_cannot_be_read_is_not_known() -> None:
-    found = findings(conditions=with_unreadable())
+    found = charted(conditions=with_unreadable())
     unknown = [
-        found.migraine,
-        found.menstrual,
-        *(risk(found, name) for name in ("RF1", "RF2", "RF3", "RF6", "RF7")),
+        indication.migraine(found),
+        indication.menstrual(found),
+        *(risk_factor(found, name) for name in ("RF1", "RF2", "RF3", "RF6", "RF7")),
         *(
-            renal_risk(found, name)
+            renal_feature(found, name)
             for name in ("diabetes", "heart failure", "kidney disease on record")
         ),
-        found.heart_block,
-        found.neuromuscular,
-        found.bowel_obstruction,
-        found.hypermagnesaemia,
-        found.pregnancy,
-        found.transplant,
-        found.slow_conduction,
-        found.diarrhoea,
+        blocks.heart_block(found),
+        blocks.neuromuscular(found),
+        blocks.bowel_obstruction(found),
+        blocks.hypermagnesaemia(found),
+        blocks.pregnancy(found),
+        blocks.transplant(found),
+        cautions.slow_conduction(found),
+        cautions.diarrhoea(found),
     ]
     assert {(f.state, f.why) for f in unknown} == {(UNKNOWN, unknown[0].why)}
     assert unknown[0].why.startswith("conditions ")
-    assert found.renal_risk
-    known = [risk(found, "RF4"), risk(found, "RF5"), risk(found, "RF8"), found.supplement]
+    assert renal_risk.is_possible(found)
+    known = [
+        risk_factor(found, "RF4"),
+        risk_factor(found, "RF5"),
+        risk_factor(found, "RF8"),
+        medicines.supplement(found),
+    ]
     assert {f.state for f in known} == {ABSENT}
 
 
 @pytest.mark.parametrize("key", ["medicationRequests", "medicationStatements"])
 def test_what_of_the_medicines_cannot_be_read_is_not_known(key: str) -> None:
-    found = findings(**{key: with_unreadable()})
+    found = charted(**{key: with_unreadable()})
     unknown = [
-        *(risk(found, name) for name in ("RF4", "RF5", "RF8")),
-        *(renal_risk(found, name) for name in ("diuretic", "calcineurin inhibitor")),
-        found.supplement,
+        *(risk_factor(found, name) for name in ("RF4", "RF5", "RF8")),
+        *(renal_feature(found, name) for name in ("diuretic", "calcineurin inhibitor")),
+        medicines.supplement(found),
     ]
     assert {f.state for f in unknown} == {UNKNOWN}
     assert all(f.why.startswith(f"{key} ") for f in unknown)
-    assert {f.state for f in (found.migraine, risk(found, "RF1"), found.allergy)} == {ABSENT}
+    assert {
+        f.state
+        for f in (indication.migraine(found), risk_factor(found, "RF1"), blocks.allergy(found))
+    } == {ABSENT}
 
 
 @pytest.mark.parametrize(
@@ -195,10 +212,10 @@ def test_what_of_the_medicines_cannot_be_read_is_not_known(key: str) -> None:
     ],
 )
 def test_what_was_not_sent_is_not_known(key: str, names: set[str]) -> None:
-    found = findings(without=(key,))
-    asked = (found.migraine, *found.risks, *found.blocks)
+    found = charted(without=(key,))
+    asked = (indication.migraine(found), *risk.factors(found), *blocks.all_blocks(found))
     assert {f.id for f in asked if f.unknown} == names
-    assert {g.key for g in found.gaps} == {key}
+    assert {g.key for g in all_gaps(found)} == {key}
 
 
 # ------------------------------------------------------------------------------- risk factors
@@ -235,12 +252,12 @@ def test_what_was_not_sent_is_not_known(key: str, names: set[str]) -> None:
     ],
 )
 def test_a_risk_by_diagnosis(condition: Resource, name: str, state: FactState) -> None:
-    found = findings(condition)
-    assert risk(found, name).state is state
+    found = charted(condition)
+    assert risk_factor(found, name).state is state
     if state is PRESENT:
-        assert references(risk(found, name)) == [f"Condition/{condition['id']}"]
-        assert found.indicated
-        assert [r.id for r in found.present_risks] == [name]
+        assert references(risk_factor(found, name)) == [f"Condition/{condition['id']}"]
+        assert indication.is_indicated(found)
+        assert [r.id for r in risk.present_factors(found)] == [name]
 
 
 @pytest.mark.parametrize(
@@ -255,7 +272,7 @@ def test_a_risk_by_diagnosis(condition: Resource, name: str, state: FactState) -
     ],
 )
 def test_a_diuretic_that_wastes_magnesium(medicine: Resource, state: FactState) -> None:
-    assert risk(findings(taken=(medicine,)), "RF4").state is state
+    assert risk_factor(charted(taken=(medicine,)), "RF4").state is state
 
 
 @pytest.mark.parametrize(
@@ -268,14 +285,14 @@ def test_a_diuretic_that_wastes_magnesium(medicine: Resource, state: FactState) 
     ],
 )
 def test_a_proton_pump_inhibitor_for_three_months(medicine: Resource, state: FactState) -> None:
-    assert risk(findings(taken=(medicine,)), "RF5").state is state
+    assert risk_factor(charted(taken=(medicine,)), "RF5").state is state
 
 
 def test_low_magnesium_by_result() -> None:
     for value, state in ((1.69, PRESENT), (1.1, PRESENT), (1.7, ABSENT), (2.7, ABSENT)):
-        assert risk(findings(levels=(level(value),)), "RF6").state is state
-    both_ways = findings(has("E83.42", recorded_days=400), levels=(level(1.5),))
-    assert [e.matched for e in risk(both_ways, "RF6").evidence] == ["value", "code"]
+        assert risk_factor(charted(levels=(level(value),)), "RF6").state is state
+    both_ways = charted(has("E83.42", recorded_days=400), levels=(level(1.5),))
+    assert [e.matched for e in risk_factor(both_ways, "RF6").evidence] == ["value", "code"]
 
 
 @pytest.mark.parametrize(
@@ -294,31 +311,31 @@ def test_low_magnesium_by_result() -> None:
     ],
 )
 def test_a_drug_that_wastes_magnesium(medicine: Resource, state: FactState) -> None:
-    fact = risk(findings(taken=(medicine,)), "RF8")
+    fact = risk_factor(charted(taken=(medicine,)), "RF8")
     assert fact.state is state
 
 
 def test_what_a_risk_is_called() -> None:
-    found = findings(has("E11.9"), has("K50.90"), taken=(takes(FUROSEMIDE), takes(TACROLIMUS)))
-    assert [found.risk_label(r) for r in found.present_risks] == [
+    found = charted(has("E11.9"), has("K50.90"), taken=(takes(FUROSEMIDE), takes(TACROLIMUS)))
+    assert [risk.label(found, r) for r in risk.present_factors(found)] == [
         "diabetes",
         "furosemide",
         "inflammatory bowel disease",
         "tacrolimus",
     ]
     for code, label in (("Z98.84", "bariatric surgery"), ("K90.0", "malabsorption")):
-        found = findings(has(code))
-        assert [found.risk_label(r) for r in found.present_risks] == [label]
+        found = charted(has(code))
+        assert [risk.label(found, r) for r in risk.present_factors(found)] == [label]
 
 
 def test_the_label_is_that_of_the_problem_that_counts() -> None:
     """A resolved Crohn's disease is on the list too, but it is the operation that counts."""
-    found = findings(has("K50.90", clinical="resolved"), has("Z98.84"))
-    assert found.risk_label(risk(found, "RF7")) == "bariatric surgery"
+    found = charted(has("K50.90", clinical="resolved"), has("Z98.84"))
+    assert risk.label(found, risk_factor(found, "RF7")) == "bariatric surgery"
 
 
-def set_otherwise(*conditions: Resource, **groups: dict[str, bool]) -> Findings:
-    """Findings where a site has set parameters of these groups otherwise."""
+def set_otherwise(*conditions: Resource, **groups: dict[str, bool]) -> Chart:
+    """A chart where a site has set parameters of these groups otherwise."""
     on = chart({"conditions": [*conditions]})
     parameters = on.knowledge.parameters
     changed = {
@@ -326,31 +343,33 @@ def set_otherwise(*conditions: Resource, **groups: dict[str, bool]) -> Findings:
         for name, values in groups.items()
     }
     on.knowledge = structs.replace(on.knowledge, parameters=structs.replace(parameters, **changed))
-    return Findings(on)
+    return on
 
 
 def test_a_site_may_set_alcohol_abuse_aside() -> None:
-    assert not set_otherwise(has("F10.10"), alcohol={"abuse_counts": False}).indicated
-    assert set_otherwise(has("F10.20"), alcohol={"abuse_counts": False}).indicated
-    assert set_otherwise(has("E11.9"), alcohol={"abuse_counts": False}).indicated
+    assert not indication.is_indicated(
+        set_otherwise(has("F10.10"), alcohol={"abuse_counts": False})
+    )
+    assert indication.is_indicated(set_otherwise(has("F10.20"), alcohol={"abuse_counts": False}))
+    assert indication.is_indicated(set_otherwise(has("E11.9"), alcohol={"abuse_counts": False}))
 
 
 def test_a_site_may_do_without_the_further_factors() -> None:
     found = set_otherwise(has("K50.90"), risk={"extended_factors": False})
-    assert [r.id for r in found.risks] == ["RF1", "RF2", "RF3", "RF4"]
-    assert not found.indicated
-    assert [r.id for r in findings().risks] == [f"RF{n}" for n in range(1, 9)]
+    assert [r.id for r in risk.factors(found)] == ["RF1", "RF2", "RF3", "RF4"]
+    assert not indication.is_indicated(found)
+    assert [r.id for r in risk.factors(charted())] == [f"RF{n}" for n in range(1, 9)]
 
 
 def test_a_site_may_ask_for_a_risk_with_a_menstrual_pattern_too() -> None:
     rule = {"menstrual_qualifies_alone": False}
-    assert not set_otherwise(has("G43.829"), migraine=rule).indicated
-    assert set_otherwise(has("G43.829"), has("E11.9"), migraine=rule).indicated
+    assert not indication.is_indicated(set_otherwise(has("G43.829"), migraine=rule))
+    assert indication.is_indicated(set_otherwise(has("G43.829"), has("E11.9"), migraine=rule))
 
 
 def test_no_risk_and_a_menstrual_pattern() -> None:
-    assert not findings(has("G43.009")).indicated
-    assert findings(has("G43.829")).indicated
+    assert not indication.is_indicated(charted(has("G43.009")))
+    assert indication.is_indicated(charted(has("G43.829")))
 
 
 # ------------------------------------------------------------------- risks where kidneys are unknown
@@ -372,9 +391,9 @@ def test_no_risk_and_a_menstrual_pattern() -> None:
     ],
 )
 def test_a_diagnosis_that_is_a_renal_risk(condition: Resource, name: str, state: FactState) -> None:
-    found = findings(condition)
-    assert renal_risk(found, name).state is state
-    assert found.renal_risk is (state is PRESENT)
+    found = charted(condition)
+    assert renal_feature(found, name).state is state
+    assert renal_risk.is_possible(found) is (state is PRESENT)
 
 
 @pytest.mark.parametrize(
@@ -394,9 +413,9 @@ def test_a_diagnosis_that_is_a_renal_risk(condition: Resource, name: str, state:
     ],
 )
 def test_a_medicine_that_is_a_renal_risk(medicine: Resource, name: str, state: FactState) -> None:
-    found = findings(taken=(medicine,))
-    assert renal_risk(found, name).state is state
-    assert found.renal_risk is (state is PRESENT)
+    found = charted(taken=(medicine,))
+    assert renal_feature(found, name).state is state
+    assert renal_risk.is_possible(found) is (state is PRESENT)
 
 
 # ------------------------------------------------------------------------------ magnesium taken
@@ -420,13 +439,13 @@ def test_a_medicine_that_is_a_renal_risk(medicine: Resource, name: str, state: F
     ],
 )
 def test_magnesium_that_is_taken(medicine: Resource, oral: bool, supplement: bool) -> None:
-    found = findings(taken=(medicine,))
-    assert [u.reference for u in found.oral_magnesium] == (
+    found = charted(taken=(medicine,))
+    assert [u.reference for u in medicines.oral_magnesium(found)] == (
         [f"MedicationRequest/{medicine['id']}"] if oral else []
     )
-    assert found.supplement.id == "current_magnesium"
-    assert found.supplement.present is supplement
-    assert bool(found.supplements) is supplement
+    assert medicines.supplement(found).id == "current_magnesium"
+    assert medicines.supplement(found).present is supplement
+    assert bool(medicines.supplements(found)) is supplement
 
 
 # ------------------------------------------------------------------------------------- blocks
@@ -451,16 +470,18 @@ def test_a_diagnosis_that_blocks(condition: Resource, name: str, verification: s
             verification, "http://terminology.hl7.org/CodeSystem/condition-ver-status"
         ),
     }
-    found = findings(tentative)
-    assert {b.id: references(b) for b in found.blocks if b.present} == {
+    found = charted(tentative)
+    assert {b.id: references(b) for b in blocks.all_blocks(found) if b.present} == {
         name: [f"Condition/{condition['id']}"]
     }
-    assert not any(b.present for b in findings({**condition, "clinicalStatus": resolved()}).blocks)
+    assert not any(
+        b.present for b in blocks.all_blocks(charted({**condition, "clinicalStatus": resolved()}))
+    )
 
 
 def test_the_blocks_are_asked_in_this_order() -> None:
-    found = findings()
-    assert [b.id for b in found.blocks] == [
+    found = charted()
+    assert [b.id for b in blocks.all_blocks(found)] == [
         "pregnancy",
         "current_magnesium",
         "heart_block",
@@ -470,15 +491,15 @@ def test_the_blocks_are_asked_in_this_order() -> None:
         "allergy_magnesium",
         "transplant",
     ]
-    assert {b.state for b in found.blocks} == {ABSENT}
+    assert {b.state for b in blocks.all_blocks(found)} == {ABSENT}
 
 
 def test_a_pacemaker_lifts_the_block_and_the_caution() -> None:
-    assert findings(has("I44.2")).heart_block.present
-    paced = findings(has("I44.2"), has("Z95.0"))
-    assert paced.heart_block.state is ABSENT
-    assert findings(has("I44.0")).slow_conduction.present
-    assert not findings(has("I44.0"), has("Z95.0")).slow_conduction.present
+    assert blocks.heart_block(charted(has("I44.2"))).present
+    paced = charted(has("I44.2"), has("Z95.0"))
+    assert blocks.heart_block(paced).state is ABSENT
+    assert cautions.slow_conduction(charted(has("I44.0"))).present
+    assert not cautions.slow_conduction(charted(has("I44.0"), has("Z95.0"))).present
 
 
 @pytest.mark.parametrize(
@@ -492,32 +513,39 @@ def test_a_pacemaker_lifts_the_block_and_the_caution() -> None:
     ],
 )
 def test_slow_conduction_is_a_block_or_a_caution(code: str, high: bool, slow: bool) -> None:
-    found = findings(has(code))
-    assert (found.heart_block.present, found.slow_conduction.present) == (high, slow)
-    assert found.slow_conduction.id == "bradycardia"
+    found = charted(has(code))
+    assert (blocks.heart_block(found).present, cautions.slow_conduction(found).present) == (
+        high,
+        slow,
+    )
+    assert cautions.slow_conduction(found).id == "bradycardia"
 
 
 def test_a_problem_with_two_grades_is_a_block_and_a_caution() -> None:
-    found = findings(both("I44.0", "I44.1"))
-    assert found.heart_block.present
-    assert found.slow_conduction.present
+    found = charted(both("I44.0", "I44.1"))
+    assert blocks.heart_block(found).present
+    assert cautions.slow_conduction(found).present
 
 
 def test_hypermagnesaemia_by_result_by_diagnosis_and_by_both() -> None:
-    assert [e.value for e in findings(levels=(level(2.7),)).hypermagnesaemia.evidence] == ["2.7"]
+    assert [e.value for e in blocks.hypermagnesaemia(charted(levels=(level(2.7),))).evidence] == [
+        "2.7"
+    ]
     for value, high in ((2.6, False), (2.61, True), (4.9, True), (5.0, True)):
-        assert findings(levels=(level(value),)).magnesium_high is high
-    found = findings(has("E83.41"), levels=(level(3.0),)).hypermagnesaemia
+        assert magnesium_is_high(charted(levels=(level(value),))) is high
+    found = blocks.hypermagnesaemia(charted(has("E83.41"), levels=(level(3.0),)))
     assert references(found)[1:] == ["Condition/c-E83.41"]
     assert found.evidence[0].value == "3.0"
-    normal = findings(has("E83.41"), levels=(level(2.0),)).hypermagnesaemia
+    normal = blocks.hypermagnesaemia(charted(has("E83.41"), levels=(level(2.0),)))
     assert references(normal) == ["Condition/c-E83.41"]
-    assert findings(levels=(level(2.0),)).hypermagnesaemia == Fact("hypermagnesaemia", ABSENT)
+    assert blocks.hypermagnesaemia(charted(levels=(level(2.0),))) == Fact(
+        "hypermagnesaemia", ABSENT
+    )
 
 
 def test_without_results_hypermagnesaemia_is_known_by_its_diagnosis_alone() -> None:
-    assert findings(has("E83.41"), without=("magnesiumLabs",)).hypermagnesaemia.present
-    assert findings(without=("magnesiumLabs",)).hypermagnesaemia == Fact(
+    assert blocks.hypermagnesaemia(charted(has("E83.41"), without=("magnesiumLabs",))).present
+    assert blocks.hypermagnesaemia(charted(without=("magnesiumLabs",))) == Fact(
         "hypermagnesaemia", UNKNOWN, why="serum magnesium is not known"
     )
 
@@ -534,19 +562,19 @@ def test_without_results_hypermagnesaemia_is_known_by_its_diagnosis_alone() -> N
     ],
 )
 def test_a_pregnancy_lasts_no_longer_than_one(dates: dict[str, Any], pregnant: bool) -> None:
-    assert findings(has("Z34.01", **dates)).pregnancy.present is pregnant
+    assert blocks.pregnancy(charted(has("Z34.01", **dates))).present is pregnant
 
 
 def test_a_recorded_status_says_pregnant_too() -> None:
     status = fhir.observation("82810-3", None, None, 10, today=TODAY, id="p")
     status["valueCodeableConcept"] = fhir.concept("LA15173-0", "loinc")
-    found = findings(pregnancyStatus=fhir.bundle([status]))
-    assert references(found.pregnancy) == ["Observation/p"]
+    found = charted(pregnancyStatus=fhir.bundle([status]))
+    assert references(blocks.pregnancy(found)) == ["Observation/p"]
 
 
 def test_an_allergy_to_magnesium() -> None:
-    found = findings(allergies=fhir.bundle([fhir.allergy(OXIDE)]))
-    assert found.allergy.present
+    found = charted(allergies=fhir.bundle([fhir.allergy(OXIDE)]))
+    assert blocks.allergy(found).present
 
 
 # ----------------------------------------------------------------------------------- cautions
@@ -557,12 +585,12 @@ def test_an_allergy_to_magnesium() -> None:
     [("K58.0", True), ("K50.90", True), ("K90.0", False), ("Z98.84", False), ("E11.9", False)],
 )
 def test_who_is_prone_to_diarrhoea(code: str, prone: bool) -> None:
-    found = findings(has(code)).diarrhoea
+    found = cautions.diarrhoea(charted(has(code)))
     assert (found.id, found.present) == ("diarrhoea", prone)
 
 
 def test_an_inflamed_bowel_is_prone_also_if_it_absorbs_badly_too() -> None:
-    assert findings(both("K50.90", "K90.0")).diarrhoea.present
+    assert cautions.diarrhoea(charted(both("K50.90", "K90.0"))).present
 
 
 @pytest.mark.parametrize(
@@ -571,11 +599,8 @@ def test_an_inflamed_bowel_is_prone_also_if_it_absorbs_badly_too() -> None:
 def test_of_two_levels_of_one_moment_the_graver_decides(mild: float, grave: float) -> None:
     for first, second in ((mild, grave), (grave, mild)):
         pair = ({**level(first), "id": "a"}, {**level(second), "id": "b"})
-        assert (
-            findings(levels=pair).magnesium
-            == findings(
-                levels=tuple(r for r in pair if r["valueQuantity"]["value"] == grave)
-            ).magnesium
+        assert serum_magnesium(charted(levels=pair)) == serum_magnesium(
+            charted(levels=tuple(r for r in pair if r["valueQuantity"]["value"] == grave))
         )
 
 
@@ -584,14 +609,14 @@ def test_a_laboratory_may_set_its_own_limit_up_to_the_critical_one() -> None:
         result = fhir.observation(
             fhir.MAGNESIUM, 3.0, "mg/dL", 10, today=TODAY, reference_high=limit
         )
-        assert findings(levels=(result,)).magnesium_high is high
+        assert magnesium_is_high(charted(levels=(result,))) is high
 
 
 def test_drugs_that_spare_potassium_and_digoxin() -> None:
-    found = findings(taken=(takes(SPIRONOLACTONE), takes(TRIAMTERENE), takes(FUROSEMIDE)))
-    assert {u.reference for u in found.sparing} == {
+    found = charted(taken=(takes(SPIRONOLACTONE), takes(TRIAMTERENE), takes(FUROSEMIDE)))
+    assert {u.reference for u in medicines.potassium_sparing(found)} == {
         f"MedicationRequest/m-{SPIRONOLACTONE}",
         f"MedicationRequest/m-{TRIAMTERENE}",
     }
-    assert len(findings(taken=(takes(DIGOXIN),)).taking("digoxin")) == 1
-    assert findings(taken=(takes(OXIDE),)).taking("digoxin") == ()
+    assert len(medicines.taking(charted(taken=(takes(DIGOXIN),)), "digoxin")) == 1
+    assert medicines.taking(charted(taken=(takes(OXIDE),)), "digoxin") == ()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cds_service.reasoning.decision import Kidney, KidneyClass
-from cds_service.reasoning.kidney import assess, worst_ckd
+from cds_service.reasoning.kidney import kidney_function, worst_ckd
 from tests.support import fhir
 from tests.support.fhir import Resource
 from tests.unit.chart.reading import TODAY, WOMAN, chart, day
@@ -56,7 +56,7 @@ def kidney(
         "conditions": list(conditions),
         "kidneyProcedures": list(procedures),
     }
-    return assess(chart(found, who, without, **values))
+    return kidney_function(chart(found, who, without, **values))
 
 
 # ------------------------------------------------------------------------- rows of the table

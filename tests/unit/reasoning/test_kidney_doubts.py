@@ -9,7 +9,7 @@ import pytest
 
 from cds_service.chart.evidence import Gap
 from cds_service.reasoning.decision import KidneyClass
-from cds_service.reasoning.kidney import assess, outcome_of
+from cds_service.reasoning.kidney import outcome_of
 from tests.support import fhir
 from tests.support.fhir import Resource
 from tests.unit.chart.reading import TODAY, chart, day
@@ -584,8 +584,7 @@ def test_a_creatinine_of_a_child_clears_no_injury() -> None:
 
 def outcomes(*labs: Resource, without: tuple[str, ...] = (), **found: Any) -> dict[str, str]:
     known = chart({"kidneyLabs": list(labs), **found}, without=without)
-    result = assess(known)
-    return {row.id: outcome_of(row, result, known) for row in known.knowledge.policy.kidney}
+    return {row.id: outcome_of(row, known) for row in known.knowledge.policy.kidney}
 
 
 def test_a_row_whose_data_are_not_known_is_unknown_and_not_unmet() -> None:

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from cds_service.chart.evidence import Fact, FactState
-from cds_service.reasoning.renal_risk import features, kidney_history, safety_problems, shorteners
+from cds_service.reasoning.problems import safety_problems
+from cds_service.reasoning.renal_risk import features, kidney_history, shorteners
 from tests.support import fhir
 from tests.support.fhir import Resource
 from tests.unit.chart.reading import TODAY, WOMAN, chart

@@ -8,7 +8,7 @@ import pytest
 
 from cds_service.chart.evidence import Gap
 from cds_service.reasoning.decision import MagnesiumState, SerumMagnesium
-from cds_service.reasoning.magnesium import assess
+from cds_service.reasoning.magnesium import serum_magnesium
 from tests.support import fhir
 from tests.support.fhir import Resource
 from tests.unit.chart.reading import TODAY, chart
@@ -35,8 +35,8 @@ def dated(result: Resource, written: str | None) -> Resource:
 
 
 def serum(*results: Resource, **values: Any) -> SerumMagnesium:
-    found = assess(chart({"magnesiumLabs": list(results)}, **values))
-    turned = assess(chart({"magnesiumLabs": list(results)[::-1]}, **values))
+    found = serum_magnesium(chart({"magnesiumLabs": list(results)}, **values))
+    turned = serum_magnesium(chart({"magnesiumLabs": list(results)[::-1]}, **values))
     assert found == turned, "the order of the results does not matter"
     return found
 
@@ -295,7 +295,7 @@ def test_it_is_said_as_it_was_reported(result: Resource, text: str) -> None:
 
 def test_nothing_on_file_is_not_unknown_and_nothing_sent_is() -> None:
     assert serum() == SerumMagnesium(NONE)
-    assert assess(chart(without=["magnesiumLabs"])) == SerumMagnesium(
+    assert serum_magnesium(chart(without=["magnesiumLabs"])) == SerumMagnesium(
         NONE, unknown=True, why="magnesiumLabs was not sent"
     )
-    assert assess(chart(magnesiumLabs=fhir.operation_outcome())).unknown
+    assert serum_magnesium(chart(magnesiumLabs=fhir.operation_outcome())).unknown

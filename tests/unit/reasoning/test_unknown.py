@@ -6,8 +6,10 @@ from datetime import date
 
 import pytest
 
-from cds_service.chart.evidence import FactState, Gap
-from cds_service.reasoning.findings import Findings, merged, months_before
+from cds_service.chart.evidence import FactState, Gap, merged
+from cds_service.reasoning import blocks, risk
+from cds_service.reasoning.gaps import all_gaps, gaps_met
+from cds_service.reasoning.medicines import months_before
 from tests.support import fhir
 from tests.support.fhir import Resource
 from tests.unit.chart.reading import TODAY, chart
@@ -131,7 +133,7 @@ def test_a_safety_condition_that_cannot_be_read_is_unknown_and_named(words: str,
     found = one(views(on, complete=True))
     assert (found.card, recommended(found), unknown(found)) == ("mg-suggest", [], {"conditions"})
     assert words in found.gaps[0].why
-    states = {f.id: f.state for f in Findings(on).blocks}
+    states = {f.id: f.state for f in blocks.all_blocks(on)}
     assert [i for i, state in states.items() if state is FactState.UNKNOWN] == [fact]
 
 
@@ -177,7 +179,7 @@ def test_a_magnesium_result_that_cannot_be_used_is_named() -> None:
     assert (found.card, recommended(found), unknown(found)) == ("mg-suggest", [], {"magnesiumLabs"})
     order = one(signs(charted(magnesiumLabs=[odd]), orders()))
     assert (order.card, unknown(order)) == ("rx-mg-not-checked", {"magnesiumLabs"})
-    block = Findings(charted(magnesiumLabs=[odd])).hypermagnesaemia
+    block = blocks.hypermagnesaemia(charted(magnesiumLabs=[odd]))
     assert block.state is FactState.UNKNOWN
 
 
@@ -206,11 +208,11 @@ def test_magnesium_without_a_status_counts_as_taken_and_is_marked() -> None:
     [("furosemide 40 mg tablet", "RF4"), ("tacrolimus 1 mg capsule", "RF8")],
 )
 def test_another_drug_without_a_status_leaves_its_fact_unknown(drug: str, fact: str) -> None:
-    findings = Findings(charted(medicationStatements=[statement(drug)]))
-    states = {f.id: f.state for f in findings.risks}
+    on = charted(medicationStatements=[statement(drug)])
+    states = {f.id: f.state for f in risk.factors(on)}
     assert [i for i, state in states.items() if state is FactState.UNKNOWN] == [fact]
-    assert [g.key for g in findings.gaps] == ["medicationStatements"]
-    assert findings.gaps_met()[0].key == "medicationStatements"
+    assert [g.key for g in all_gaps(on)] == ["medicationStatements"]
+    assert gaps_met(on)[0].key == "medicationStatements"
 
 
 def test_an_interacting_drug_without_a_status_is_named_beside_an_order() -> None:

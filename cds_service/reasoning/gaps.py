@@ -1,0 +1,52 @@
+"""What is not known of the patient, of everything or of what was asked so far."""
+
+from __future__ import annotations
+
+from cds_service.chart.chart import DRAFTS, Chart
+from cds_service.chart.evidence import Gap, merged
+from cds_service.reasoning.kidney import kidney_function
+from cds_service.reasoning.magnesium import serum_magnesium
+from cds_service.reasoning.medicines import is_asked_for, lost_stopped_gaps, unclear_gaps
+from cds_service.reasoning.problems import unread_gaps
+from cds_service.reasoning.renal_risk import UNREAD
+
+CHART_KEYS = (
+    "patient",
+    "conditions",
+    "medicationRequests",
+    "medicationStatements",
+    "allergies",
+    "kidneyLabs",
+    "magnesiumLabs",
+    "pregnancyStatus",
+    "kidneyProcedures",
+)
+SAFETY_SETS = (
+    "renal",
+    "renal_transplant",
+    "safety_neuromuscular",
+    "safety_heart_block",
+    "safety_bowel_obstruction",
+    "pregnancy",
+)
+"""Sets of which a condition that cannot be read is not passed over (SPEC 12.1 U-7)."""
+
+
+def all_gaps(chart: Chart) -> tuple[Gap, ...]:
+    """Everything that is not known, each prefetch key once, and of the orders of the call.
+
+    It is not remembered: reading a dose later in the call can show one more.
+    """
+    results = [*kidney_function(chart).gaps, *serum_magnesium(chart).gaps]
+    unread = [gap for set_id in SAFETY_SETS for gap in unread_gaps(chart, set_id)]
+    if unread:  # it is said in its own words
+        results = [gap for gap in results if gap.why != UNREAD]
+    # Last, since reading a result or a dose can show that it cannot be read.
+    of_keys, of_drafts = chart.gaps(*CHART_KEYS), chart.gaps(DRAFTS)
+    unclear = (*unclear_gaps(chart, is_asked_for), *lost_stopped_gaps(chart))
+    return merged((*of_keys, *results, *unread, *unclear, *of_drafts))
+
+
+def gaps_met(chart: Chart) -> tuple[Gap, ...]:
+    """What turned out to be missing of what was asked for so far; asks for nothing more."""
+    return merged((*chart.gaps_met(), *chart.noted_gaps))

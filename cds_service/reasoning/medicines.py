@@ -1,0 +1,156 @@
+"""Which medicines are taken, and which magnesium among them (SPEC 6.1, 11.12, 12.4 M-15)."""
+
+from __future__ import annotations
+
+from calendar import monthrange
+from collections.abc import Callable
+from datetime import date
+
+from cds_service.chart import dates
+from cds_service.chart.chart import Chart
+from cds_service.chart.dosage import DailyDose, daily_elemental
+from cds_service.chart.evidence import Fact, Gap, fact
+from cds_service.chart.medications import MedicationUse, magnesium_uses
+from cds_service.knowledge.drugs import COMBINATION, SPARING
+from cds_service.reasoning.question import question
+
+MEDICATION_KEYS = ("medicationRequests", "medicationStatements")
+ORAL_MAGNESIUM = frozenset(
+    {
+        "supplement",
+        "antacid",
+        "laxative",
+        "laxative-antacid",
+        "bowel-prep",
+        "multivitamin",
+        "analgesic-salicylate",
+    }
+)
+NOT_ASKED_OF_TAKEN = frozenset(
+    {
+        "migraine_acute",
+        "migraine_preventive_specific",
+        "migraine_preventive_nonspecific",
+        "sglt2_inhibitor",
+    }
+)
+"""Classes of drugs of which no rule asks whether they are taken."""
+
+
+@question
+def oral_magnesium(chart: Chart) -> tuple[MedicationUse, ...]:
+    """Every oral product with magnesium taken now, as needed or not (SPEC 6.1, 11.12)."""
+    return tuple(u for u in magnesium_uses(chart.medications) if is_oral_magnesium(u))
+
+
+@question
+def supplements(chart: Chart) -> tuple[MedicationUse, ...]:
+    """Scheduled magnesium supplements (B9)."""
+    return tuple(u for u in oral_magnesium(chart) if u.regular and subtype_of(u) == "supplement")
+
+
+@question
+def supplement(chart: Chart) -> Fact:
+    """Whether a scheduled supplement is taken."""
+    found = [use.evidence for use in supplements(chart)]
+    return fact("current_magnesium", found, chart.gaps(*MEDICATION_KEYS))
+
+
+@question
+def stopped(chart: Chart) -> tuple[MedicationUse, ...]:
+    """Magnesium supplements that may have been stopped recently (SPEC 12.4 M-15).
+
+    The end of a period counts, else the day it was ordered; without either it may be recent.
+    """
+    uses = (*chart.requests.stopped, *chart.statements.stopped)
+    return tuple(use for use in uses if _may_be_recent(chart, use.ended or use.since))
+
+
+@question
+def stopped_before(chart: Chart) -> Fact:
+    """Whether a magnesium supplement was tried and stopped."""
+    found = [use.evidence for use in stopped(chart)]
+    gaps = (*chart.gaps(*MEDICATION_KEYS), *lost_stopped_gaps(chart))
+    return fact("stopped_magnesium", found, gaps)
+
+
+def taking(chart: Chart, drug_class: str) -> tuple[MedicationUse, ...]:
+    """The uses of a drug class by a systemic route."""
+    return tuple(u for u in chart.medications if u.of(drug_class) and u.oral)
+
+
+@question
+def potassium_sparing(chart: Chart) -> tuple[MedicationUse, ...]:
+    """Potassium-sparing drugs, fixed combinations included (C3, 11.2)."""
+    return tuple(u for u in chart.medications if u.oral and (u.of(SPARING) or u.of(COMBINATION)))
+
+
+def dose_of(chart: Chart, use: MedicationUse) -> DailyDose:
+    """The elemental magnesium a day of an order or statement."""
+    return daily_elemental(use, chart.knowledge.drugs, chart.knowledge.dosage)
+
+
+# ------------------------------------------------------------- facts and gaps of medicines
+
+
+def medicine_fact(chart: Chart, fact_id: str, counts: Callable[[MedicationUse], bool]) -> Fact:
+    """A fact that rests on medicines; one whose status is not clear leaves it unknown."""
+    found = [use.evidence for use in chart.medications if counts(use)]
+    gaps = chart.gaps(*MEDICATION_KEYS)
+    return fact(fact_id, found, (*gaps, *unclear_gaps(chart, counts)))
+
+
+def unclear_gaps(chart: Chart, counts: Callable[[MedicationUse], bool]) -> tuple[Gap, ...]:
+    """What is not known for medicines whose status does not say whether they are taken."""
+    parts = zip(MEDICATION_KEYS, (chart.requests.unclear, chart.statements.unclear), strict=True)
+    return chart.note_gaps(
+        Gap(key, f"has {use.label} with a status that is not clear")
+        for key, uses in parts
+        for use in uses
+        if counts(use)
+    )
+
+
+def lost_stopped_gaps(chart: Chart) -> tuple[Gap, ...]:
+    """Medicines that were stopped recently and may have been magnesium: nobody can identify them."""
+    lost = (chart.requests.lost_stopped, chart.statements.lost_stopped)
+    return chart.note_gaps(
+        Gap(key, "has a stopped medication that nobody can identify")
+        for key, ends in zip(MEDICATION_KEYS, lost, strict=True)
+        if any(_may_be_recent(chart, end) for end in ends)
+    )
+
+
+def _may_be_recent(chart: Chart, end: dates.When | None) -> bool:
+    """Whether something that was stopped then, or nobody knows when, still counts."""
+    months = chart.knowledge.parameters.medication.stopped_within_months
+    return end is None or end.last_day >= months_before(chart.today, months)
+
+
+def months_before(day: date, months: int) -> date:
+    """The day so many months before; at the end of a shorter month its last day."""
+    year, month = divmod(day.year * 12 + day.month - 1 - months, 12)
+    return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
+
+
+# --------------------------------------------------------------------- one medicine at a time
+
+
+def is_asked_for(use: MedicationUse) -> bool:
+    """Whether a fact or a check could follow from a medicine that is taken."""
+    return any(c not in NOT_ASKED_OF_TAKEN for c in use.drug.classes)
+
+
+def is_oral_magnesium(use: MedicationUse) -> bool:
+    """Whether it is a product with magnesium by mouth that the rules know."""
+    return use.oral and subtype_of(use) in ORAL_MAGNESIUM
+
+
+def drug_words(use: MedicationUse) -> str:
+    """What a drug is called: its one ingredient, else what the order says."""
+    return use.drug.ingredients[0] if len(use.drug.ingredients) == 1 else use.label
+
+
+def subtype_of(use: MedicationUse) -> str:
+    """What a magnesium product is for; "" for other drugs."""
+    return use.drug.magnesium.subtype if use.drug.magnesium is not None else ""

@@ -1,0 +1,139 @@
+"""The risk factors for low magnesium, RF1 to RF8 (SPEC 2): one finder for each kind of row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from cds_service.chart import dates
+from cds_service.chart.chart import Chart
+from cds_service.chart.evidence import Fact, fact
+from cds_service.chart.medications import MedicationUse
+from cds_service.knowledge.drugs import COMBINATION, WASTING
+from cds_service.knowledge.model import RiskRow, WastingRow
+from cds_service.knowledge.terminology import SetCode
+from cds_service.reasoning.decision import MagnesiumState
+from cds_service.reasoning.magnesium import serum_magnesium
+from cds_service.reasoning.medicines import drug_words, medicine_fact
+from cds_service.reasoning.problems import indicating_problems
+from cds_service.reasoning.question import question
+
+
+@question
+def factors(chart: Chart) -> tuple[Fact, ...]:
+    """Each risk factor, in the order of the table."""
+    extended = chart.knowledge.parameters.risk.extended_factors
+    rows = chart.knowledge.policy.risk_factors
+    return tuple(_FINDERS[r.kind](chart, r) for r in rows if extended or not r.extension)
+
+
+@question
+def present_factors(chart: Chart) -> tuple[Fact, ...]:
+    """The risk factors that the chart shows."""
+    return tuple(r for r in factors(chart) if r.present)
+
+
+def label(chart: Chart, factor: Fact) -> str:
+    """What a risk factor is called in a summary."""
+    row = next(r for r in chart.knowledge.policy.risk_factors if r.id == factor.id)
+    for problem in chart.problems.of(row.valueset):
+        entries = problem.hits[row.valueset]
+        if row.labels and problem.evidence[row.valueset] in factor.evidence:
+            return row.labels.get(entries[0].tier, row.label)
+    if row.kind in ("diuretic", "wasting-drug"):
+        return drug_words(next(u for u in chart.medications if u.evidence == factor.evidence[0]))
+    return row.label
+
+
+@question
+def anti_egfr(chart: Chart) -> tuple[MedicationUse, ...]:
+    """Antibodies against EGFR among what counts as RF8 (SPEC 12.4 M-17)."""
+    antibodies = set(chart.knowledge.policy.anti_egfr)
+    counted = {e for factor in present_factors(chart) for e in factor.evidence}
+    return tuple(
+        use
+        for use in chart.medications
+        if use.evidence in counted and set(use.drug.ingredients) & antibodies
+    )
+
+
+# ------------------------------------------------------------------------------- finders
+
+
+def _condition(chart: Chart, row: RiskRow) -> Fact:
+    found = [
+        p.evidence[row.valueset]
+        for p in indicating_problems(chart, row.valueset, row.exclude, past_events=True)
+        if any(_entry_counts(chart, row, e) for e in p.hits[row.valueset])
+    ]
+    return fact(row.id, found, chart.gaps("conditions"))
+
+
+def _entry_counts(chart: Chart, row: RiskRow, entry: SetCode) -> bool:
+    if row.valueset == "risk_alcohol" and entry.tier == "abuse":
+        return chart.knowledge.parameters.alcohol.abuse_counts
+    return entry.qualifies
+
+
+def _diuretic(chart: Chart, row: RiskRow) -> Fact:
+    def counts(use: MedicationUse) -> bool:
+        wastes = not use.of(COMBINATION) and any(use.of(c) for c in WASTING)
+        return wastes and use.regular and use.oral and not use.course_over
+
+    return medicine_fact(chart, row.id, counts)
+
+
+def _ppi(chart: Chart, row: RiskRow) -> Fact:
+    days = chart.knowledge.parameters.ppi.min_days
+
+    def counts(use: MedicationUse) -> bool:
+        taken = use.of("ppi") and use.oral and use.regular and not use.course_over
+        return taken and _days_proven(chart, use) >= days
+
+    return medicine_fact(chart, row.id, counts)
+
+
+def _days_proven(chart: Chart, use: MedicationUse) -> int:
+    """Days that a medicine was surely taken: from its start to today, or to the end of its course."""
+    if use.since is None:
+        return -1
+    until = chart.today if use.course_end is None else min(chart.today, use.course_end)
+    return use.since.days_ago_at_least(until)
+
+
+def _hypomagnesaemia(chart: Chart, row: RiskRow) -> Fact:
+    found = [p.evidence[row.valueset] for p in indicating_problems(chart, row.valueset)]
+    serum = serum_magnesium(chart)
+    low = serum.state in (MagnesiumState.LOW, MagnesiumState.SEVERE_LOW)
+    if low and serum.evidence is not None:
+        found.append(serum.evidence)
+    return fact(row.id, found, (*chart.gaps("conditions", "magnesiumLabs"), *serum.gaps))
+
+
+def _wasting_drug(chart: Chart, row: RiskRow) -> Fact:
+    drugs = chart.knowledge.policy.wasting_drugs
+    return medicine_fact(chart, row.id, lambda use: any(_wastes(chart, use, d) for d in drugs))
+
+
+def _wastes(chart: Chart, use: MedicationUse, row: WastingRow) -> bool:
+    if not use.of(row.drug_class) or use.route not in row.routes:
+        return False
+    if not use.regular:
+        return False
+    if row.ingredients and not set(row.ingredients) & set(use.drug.ingredients):
+        return False
+    limits = chart.knowledge.parameters.risk
+    windows = {"oncology": limits.oncology_days, "antiinfective": limits.antiinfective_days}
+    days = windows.get(row.window)
+    if days is None:
+        return not use.course_over
+    # What it wastes outlasts the course: the window runs from its start (SPEC 11.13).
+    return dates.within(use.since, days, chart.today)
+
+
+_FINDERS: dict[str, Callable[[Chart, RiskRow], Fact]] = {
+    "condition": _condition,
+    "diuretic": _diuretic,
+    "ppi": _ppi,
+    "hypomagnesaemia": _hypomagnesaemia,
+    "wasting-drug": _wasting_drug,
+}
