@@ -1,7 +1,7 @@
 """The real charts through the service, as the command line puts them through: one outcome a chart.
 
-`python -m tests.charts.outcomes` writes the table of docs/real-charts.md anew, and leaves what
-follows it.
+`python -m tests.charts.outcomes` rewrites the table of docs/real-charts.md. It keeps the text
+after the table.
 """
 
 from __future__ import annotations
@@ -122,18 +122,18 @@ def _most_first(item: tuple[str, int]) -> tuple[int, str]:
     return -item[1], item[0]
 
 
-HEAD = """# Real charts
+HEAD = """# Results with real charts
 
-Publicly available synthetic charts of many makers, as they are published, go through `patient-view`
-on the day of their last entry. They are not part of this repository. `tests/charts` puts each of
-them through where they are at hand, and checks this table: no chart may raise an error, every
-silence must be one that `/explain` accounts for, and the order of the resources must not matter.
+Publicly available synthetic charts from many sources are sent to `patient-view` on the day of their
+last entry. They are not part of this repository. If they are available, `tests/charts` runs each of
+them and checks this table. It also checks that no chart causes an error, that `/explain` gives a
+reason whenever there is no card, and that the order of the resources has no effect.
 
-The counts say nothing about how often a card would come in a practice: few of these patients have
-migraine. The modified charts are real ones into which facts were put on purpose.
+The counts do not show how often a card would appear in practice, because few of these patients have
+migraine. In the modified charts, facts were added to real charts on purpose.
 
-"not one patient": the file holds no Patient resource, or several. "refused (412)": a required part
-of the chart cannot be read, and the answer names it.
+"silent": no card. "not one patient": the file has no Patient resource, or several. "refused (412)": a
+required part of the chart cannot be read, and the response names it.
 
 | source | charts | outcomes |
 |---|--:|---|
