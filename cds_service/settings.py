@@ -1,7 +1,7 @@
-"""Settings from the environment: variables that begin with CDS_, typed and checked once at start.
+"""Settings from environment variables that begin with CDS_. They are checked once, at start.
 
-A `.env` file in the working directory is read where there is one; the environment outranks it.
-The table in `docs/configuration.md` is made from this class.
+A `.env` file in the working directory is read if it exists. The environment takes precedence.
+The table in `docs/configuration.md` is generated from this class.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ ENV_FILE = Path(".env")
 
 
 class SettingsError(Exception):
-    """A variable has a value that cannot be used. One line, without that value: it may be secret."""
+    """A variable has an invalid value. The message is one line without the value, which may be secret."""
 
 
 def _meaning(text: str, must_be: str, clean: Callable[[str], Any] = str.strip) -> dict[str, Any]:
-    """What a variable is for, what its value must be, and how the text is cleaned beforehand."""
+    """The purpose of a variable, its valid values, and how its text is cleaned before the check."""
     return {"description": text, "extra": {"must_be": must_be, "clean": clean}}
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """All that can be configured."""
+    """All settings of the service."""
 
     max_body_bytes: Annotated[
         int,
         Meta(
             ge=1_000,
             **_meaning(
-                "The largest request body that is read; a larger one is answered with 413.",
+                "The largest request body that is accepted. A larger one gets 413.",
                 "a whole number of bytes, at least 1000",
             ),
         ),
@@ -47,8 +47,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(
             pattern=r"^(https?://[^\s/?#]+[^\s?#]*)?$",
             **_meaning(
-                "The address under which clients reach the service, for the links on cards. "
-                "Without it, links carry the host that the client called.",
+                "The address at which clients reach the service, for the links on cards. "
+                "Without it, links use the host that the client called.",
                 "an absolute http or https URL without query",
                 lambda text: text.strip().rstrip("/"),
             ),
@@ -58,7 +58,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Literal["DEBUG", "INFO", "WARNING", "ERROR"],
         Meta(
             **_meaning(
-                "The least severe log lines that are written. INFO writes one line for a request.",
+                "The lowest level of log lines that are written. INFO writes one line for each request.",
                 "DEBUG, INFO, WARNING or ERROR",
                 lambda text: text.strip().upper(),
             )
@@ -68,8 +68,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         bool | None,
         Meta(
             **_meaning(
-                "Whether the synthetic patients are served under /sandbox. Without it: yes, unless "
-                "trusted clients are configured.",
+                "Whether the synthetic patients are served under /sandbox. The default is true "
+                "unless trusted clients are configured.",
                 "true or false",
             )
         ),
@@ -79,7 +79,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(
             **_meaning(
                 "The file of trusted clients (see security.md). With it, every call needs a token "
-                "of one of them. Without it, only callers on the same machine are served.",
+                "of a listed client. Without it, only callers on the same machine are served.",
                 "a path",
             )
         ),
@@ -88,8 +88,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         bool,
         Meta(
             **_meaning(
-                "Whether anybody who reaches the service may call it, where no trusted clients are "
-                "configured. For trials with synthetic data.",
+                "Whether every caller is accepted if no trusted clients are configured. For trials "
+                "with synthetic data.",
                 "true or false",
             )
         ),
@@ -99,9 +99,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(
             pattern=r"^((loopback|https?://[^\s/?#@*]+)( (loopback|https?://[^\s/?#@*]+))*)?$",
             **_meaning(
-                "The origins from which pages in browsers may call, where no trusted clients are "
-                "configured; with them, each has its own. `loopback` is every page on this machine.",
-                "a list of origins like https://ehr.example.org, with blanks between",
+                "The origins from which browsers may call if no trusted clients are configured. "
+                "Trusted clients have their own lists. `loopback` means every page on this machine.",
+                "a list of origins like https://ehr.example.org, separated by spaces",
                 lambda text: " ".join(text.replace(",", " ").split()),
             ),
         ),
@@ -110,8 +110,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str,
         Meta(
             **_meaning(
-                "Secret with which hookInstance is hashed for the log. Without it, one is drawn at "
-                "each start, and the hashes of two starts cannot be compared.",
+                "The secret for hashing hookInstance in the log. By default a random secret is used, "
+                "so hashes cannot be compared between starts.",
                 "a text",
             )
         ),
@@ -122,7 +122,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             ge=1,
             le=256,
             **_meaning(
-                "How many calls a worker process works on at the same time.",
+                "How many calls a worker process handles at the same time.",
                 "a whole number from 1 to 256",
             ),
         ),
@@ -133,8 +133,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             ge=0,
             le=10_000,
             **_meaning(
-                "How many calls, read whole, may wait for a thread in a worker process. Further "
-                "ones are answered with 503 and Retry-After.",
+                "How many calls may wait for a thread in a worker process after their body has "
+                "arrived. Further calls get 503 and Retry-After.",
                 "a whole number from 0 to 10000",
             ),
         ),
@@ -145,8 +145,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             ge=1,
             le=10_000,
             **_meaning(
-                "How many bodies a worker process reads at the same time. Further calls are "
-                "answered with 503 and Retry-After.",
+                "How many bodies a worker process reads at the same time. Further calls get 503 "
+                "and Retry-After.",
                 "a whole number from 1 to 10000",
             ),
         ),
@@ -157,7 +157,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             gt=0,
             le=600,
             **_meaning(
-                "How long a body may take to arrive; a slower one is answered with 408.",
+                "How long a body may take to arrive. A slower one gets 408.",
                 "a number of seconds up to 600",
             ),
         ),
@@ -168,7 +168,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             gt=0,
             le=600,
             **_meaning(
-                "How long an answer may take once the body is there; then 503 is answered.",
+                "How long a response may take after the body has arrived. Then the call gets 503.",
                 "a number of seconds up to 600",
             ),
         ),
@@ -179,8 +179,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             ge=2,
             le=600,
             **_meaning(
-                "How long the event loop of a worker process may stand still before the process is "
-                "replaced. Only `make serve` and `make run` read it.",
+                "How long the event loop of a worker process may block before the process is "
+                "replaced. Used only by `make serve` and `make run`.",
                 "a number of seconds from 2 to 600",
             ),
         ),
@@ -190,8 +190,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(
             pattern=r"^(([\w.-]+|\[[0-9A-Fa-f:]+\]):\d{1,5})?$",
             **_meaning(
-                "Where /health, /ready, /metrics and /feedback/report are served besides, for "
-                "operators on other machines. Only `make serve` and `make run` read it.",
+                "A second address for /health, /ready, /metrics and /feedback/report, for operators "
+                "on other machines. Used only by `make serve` and `make run`.",
                 "an address like 10.0.0.5:9100",
             ),
         ),
@@ -201,9 +201,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(
             min_length=1,
             **_meaning(
-                "Where the service keeps its files: issued cards, feedback and records of calls; and "
-                "which tokens were used. Made if missing.",
-                "a directory that can be written to",
+                "The directory for issued cards, feedback, records of calls and used tokens. It is "
+                "created if missing.",
+                "a writable directory",
             ),
         ),
     ] = "var"
@@ -212,8 +212,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(
             pattern=r"^((postgresql|postgres|postgresql\+psycopg)://\S+|sqlite:///\S+)?$",
             **_meaning(
-                "The database for issued cards and feedback, in place of that file: PostgreSQL "
-                "where several machines serve.",
+                "The database for issued cards and feedback, instead of a file in CDS_DATA_DIR. "
+                "PostgreSQL also stores used tokens, so that several machines can share it.",
                 "a URL like postgresql://user:password@host/name",
             ),
         ),
@@ -224,7 +224,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             ge=1,
             le=36_500,
             **_meaning(
-                "After how many days issued cards, feedback and records of calls are deleted.",
+                "The number of days after which issued cards, feedback and records of calls are deleted.",
                 "a whole number of days, at least 1",
             ),
         ),
@@ -233,7 +233,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         bool,
         Meta(
             **_meaning(
-                "Whether comments in feedback are kept. They are free text and may hold patient "
+                "Whether comments in feedback are stored. They are free text and may contain patient "
                 "data.",
                 "true or false",
             )
@@ -243,12 +243,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         tuple[Server, ...],
         Meta(
             **_meaning(
-                "The FHIR servers that may be asked for what a call did not bring. Without any, "
-                "nothing is ever fetched. See `docs/integrating.md`.",
-                "base addresses with commas between, https unless loopback, each with the marks "
-                "that apply: `open` (asked without a token too), `private` (may be at a private "
-                "network address), `client=...` (only for calls of that client), "
-                "`form=KEY:NAME` (the search form that it takes)",
+                "The FHIR servers from which missing data may be fetched. Without any, nothing is "
+                "fetched. See `docs/integrating.md`.",
+                "base addresses separated by commas, https unless loopback, each followed by its "
+                "flags: `open` (works without a token), `private` (may have a private network "
+                "address), `client=...` (only for calls of that client), `form=KEY:NAME` (the "
+                "search form to try first)",
                 entries,
             ),
         ),
@@ -259,7 +259,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             ge=50,
             le=10_000,
             **_meaning(
-                "How long a call may wait for all that is fetched.",
+                "How long a call may wait for all fetched data together.",
                 "a whole number of milliseconds, 50 to 10000",
             ),
         ),
@@ -280,7 +280,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(
             ge=1,
             le=1_000,
-            **_meaning("How many pages of one search are read.", "a whole number, 1 to 1000"),
+            **_meaning(
+                "How many pages of one search are read at most.", "a whole number, 1 to 1000"
+            ),
         ),
     ] = 50
     fhir_max_bytes: Annotated[
@@ -288,7 +290,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(
             ge=1_000,
             **_meaning(
-                "How much is read from FHIR servers for one call.",
+                "How many bytes are read from FHIR servers for one call at most.",
                 "a whole number of bytes, at least 1000",
             ),
         ),
@@ -301,7 +303,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Variable(msgspec.Struct, frozen=True):
-    """One environment variable: what it is for, and what its value must be."""
+    """One environment variable with its purpose and its valid values."""
 
     name: str
     field: str
@@ -332,14 +334,14 @@ VARIABLES = tuple(_variables())
 
 
 def read_settings(environ: Mapping[str, str] | None = None, env_file: Path = ENV_FILE) -> Settings:
-    """The settings; raises `SettingsError` for the first variable that cannot be used."""
-    given = {**_from_file(env_file), **(os.environ if environ is None else environ)}
-    values = {v.field: _value(v, given[v.name]) for v in VARIABLES if given.get(v.name, "").strip()}
+    """The settings. Raises `SettingsError` for the first invalid variable."""
+    texts = {**_from_file(env_file), **(os.environ if environ is None else environ)}
+    values = {v.field: _value(v, texts[v.name]) for v in VARIABLES if texts.get(v.name, "").strip()}
     return Settings(**values)
 
 
 def unknown_variables(environ: Mapping[str, str] | None = None) -> list[str]:
-    """Variables with our prefix that no setting reads: most likely misspelt."""
+    """Variables with our prefix that are not settings. They are probably misspelt."""
     known = {v.name for v in VARIABLES}
     names = os.environ if environ is None else environ
     return sorted(n for n in names if n.startswith(PREFIX) and n not in known)
@@ -355,9 +357,9 @@ def _value(variable: Variable, text: str) -> Any:
 def _from_file(path: Path) -> dict[str, str]:
     if not path.is_file():
         return {}
-    from dotenv.parser import parse_stream  # only here: most deployments have no such file
+    from dotenv.parser import parse_stream  # imported here because few deployments have the file
 
-    found: dict[str, str] = {}
+    values: dict[str, str] = {}
     try:
         with path.open(encoding="utf-8") as stream:
             for line in parse_stream(stream):
@@ -366,14 +368,14 @@ def _from_file(path: Path) -> dict[str, str]:
                         f"{path.name}, line {line.original.line}, is not NAME=value."
                     )
                 if line.key is not None and line.value is not None:
-                    found[line.key] = line.value
+                    values[line.key] = line.value
     except (OSError, UnicodeDecodeError):
-        raise SettingsError(f"{path.name} is there but cannot be read.") from None
-    return found
+        raise SettingsError(f"{path.name} exists but cannot be read.") from None
+    return values
 
 
 def markdown() -> str:
-    """`docs/configuration.md`, whole."""
+    """The text of `docs/configuration.md`."""
     rows = "\n".join(
         f"| `{v.name}` | {_shown(v.default)} | {v.must_be} | {v.purpose} |" for v in VARIABLES
     )
@@ -389,17 +391,17 @@ def _shown(default: Any) -> str:
 _PAGE = """\
 # Configuration
 
-Everything is set by environment variables. A `.env` file in the working directory is read where
-there is one (`NAME=value` lines); the environment outranks it. An empty variable counts as not set.
-Values are checked at start: one that cannot be used stops the start with one line that names the
-variable, and exit code 2. A variable that begins with `CDS_` and is not in this table is ignored,
-with a warning in the log.
+All settings are environment variables. A `.env` file in the working directory is read if it exists
+(`NAME=value` lines). The environment takes precedence. An empty variable counts as not set.
+Values are checked at start. An invalid value stops the start with exit code 2 and one line that names
+the variable. A variable that begins with `CDS_` and is not in this table is ignored, with a warning in
+the log.
 
-| variable | default | must be | what it does |
+| variable | default | valid values | purpose |
 |---|---|---|---|
 {rows}
 
-`python app.py` and `make run` also read `PORT` (default 8000); both listen on the loopback address.
+`python app.py` and `make run` also read `PORT` (default 8000). Both listen on the loopback address.
 
-This page is made by `python -m cds_service config --markdown > docs/configuration.md`.
+This page is generated by `python -m cds_service config --markdown > docs/configuration.md`.
 """
