@@ -69,12 +69,7 @@ def detail(card: CardDecision, knowledge: Knowledge) -> str:
 
 def is_suggestion(card: CardDecision, knowledge: Knowledge) -> bool:
     """Whether the card is one of those that can offer a dose plan."""
-    return any(
-        offer.kind == OfferKind.PLAN
-        for row in knowledge.policy.offers
-        if row.card == card.card
-        for offer in row.offers
-    )
+    return knowledge.cards[card.card].kind == "suggestion"
 
 
 def offered_plans(card: CardDecision, knowledge: Knowledge) -> list[Plan]:
@@ -144,12 +139,13 @@ class _Detail:
 
     def _advice(self) -> list[str]:
         card, phrases = self._card, self._phrases
-        usual = f"{card.card}.do"
-        text = phrases.first_of(f"{usual}.{variant(card)}", usual)
-        if card.kidney is not None and card.kidney.kidney_class in _REDUCED:
-            text = "\n".join(present([text, phrases.first_of(f"{card.card}.kidney")]))
+        entry = self._knowledge.cards[card.card]
+        case = variant(card, self._knowledge)
+        text = phrases.first_of(entry.text_id("do", case), entry.text_id("do"))
+        if entry.reduced_kidney_text and self._kidney_class() in _REDUCED:
+            text = "\n".join(present([text, phrases[entry.text_id("kidney")]]))
         lines = filled_lines(text, self._values, escape)
-        return [phrases["urgent"], *lines] if is_urgent(card) else lines
+        return [phrases["urgent"], *lines] if is_urgent(card, self._knowledge) else lines
 
     def _doses(self) -> Iterator[str]:
         if not self._plans:
@@ -263,7 +259,7 @@ class _Detail:
         if advice.casefold().startswith(drug.casefold()):
             return capital(escape(advice))
         values = {"drug": drug, "advice": advice}
-        (line,) = filled_lines(self._phrases["rx-mg-interaction.apart"], values, escape)
+        (line,) = filled_lines(self._phrases["apart.drug"], values, escape)
         return line
 
     def _kidney_class(self) -> KidneyClass | None:

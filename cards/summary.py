@@ -13,6 +13,7 @@ from cards.variants import variant
 from cds_service.knowledge.loader import Knowledge
 from cds_service.reasoning.decision import CardDecision, Kidney, MagnesiumState
 
+_SERUM_MAGNESIUM = "serum-magnesium"
 _DEFAULTS = (
     *("kidney", "renal_reason", "mg", "drug", "drugs", "product", "dose", "limit", "form"),
     *("finding", "missing"),
@@ -34,7 +35,7 @@ def summary(card: CardDecision, today: date, knowledge: Knowledge) -> str:
     if card.kidney is not None:
         values |= _of_result(card.kidney, today, phrases)
     row = knowledge.cards[card.card]
-    template = row.variants.get(variant(card), row.summary)
+    template = row.variants.get(variant(card, knowledge), row.summary)
     text = _filled(template, values, phrases)
     result = phrases["summary.clause.result"]
     if len(text) > limit and result in template:
@@ -42,7 +43,7 @@ def summary(card: CardDecision, today: date, knowledge: Knowledge) -> str:
         text = _filled(template, values, phrases)
     if len(text) > limit:
         text = _filled(template, _shortened(values, template, len(text) - limit), phrases)
-    if is_urgent(card):
+    if is_urgent(card, knowledge):
         text = phrases.say("summary.urgent", summary=text)
     return plain(text, limit)
 
@@ -102,12 +103,12 @@ def _of_result(kidney: Kidney, today: date, phrases: Phrases) -> dict[str, str]:
     return {name: value for name, value in values.items() if value}
 
 
-def is_urgent(card: CardDecision) -> bool:
+def is_urgent(card: CardDecision, knowledge: Knowledge) -> bool:
     """A hazard with a magnesium at which signs of toxicity begin (SPEC 4.1)."""
     magnesium = card.magnesium
     return (
         card.safety
-        and "hypermag" in card.card
+        and knowledge.cards[card.card].subject == _SERUM_MAGNESIUM
         and magnesium is not None
         and magnesium.state is MagnesiumState.CRITICAL_HIGH
     )

@@ -1,15 +1,16 @@
 """Special cases of a card, in which its usual sentence would not be true.
 
-A variant has a summary of its own (`variants` in `cards.json`), lines of its own (`<card>.do.<variant>`
-in `wording.json`), or both. Which variants there are stands in `cds_service/knowledge/wording.py`.
+A special case has a summary of its own (`card.<wording>.summary.<case>` in `wording.json`), lines of
+its own (`card.<wording>.do.<case>`), or both. The registry (`cards.json`) lists the cases of a card.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from cards.spacing import interactions
+from cds_service.knowledge.loader import Knowledge
 from cds_service.reasoning.decision import CardDecision, OfferKind
 
 _SUPPLEMENT: Final = frozenset({"", "supplement"})
@@ -71,38 +72,29 @@ def _always(_: CardDecision) -> bool:
     return True
 
 
-CASES: Final[dict[str, dict[str, Callable[[CardDecision], bool]]]] = {
-    "mg-suggest-reduced": {
-        "with_plan": offers_plan,
-        "tests_only": _has_value,
-        "tests_unknown": _always,
-    },
-    "mg-check-renal": {"with_plan": offers_plan},
-    "mg-with-diuretic": {"with_plan": offers_plan},
-    "mg-hazard-hypermag": {"slightly_high": _is_warning},
-    "mg-hazard-dose": {
-        "dose_unknown": _lacks("dose"),
-        "any_kidney_up_to": _all_of(_lacks("renal_reason"), _is_up_to),
-        "any_kidney": _lacks("renal_reason"),
-        "up_to": _is_up_to,
-    },
-    "rx-mg-hypermag": {"slightly_high": _is_warning},
-    "rx-mg-allergy": {"gut": _is_info},
-    "rx-mg-renal-caution": {"other_agent": _is_no_supplement},
-    "rx-mg-renal-unknown": {"unusable": _newest_is_not_usable, "other_agent": _is_no_supplement},
-    "rx-mg-age": {"no_age": _lacks("age"), "infant": _is_no_supplement},
-    "rx-mg-dose": {"up_to": _is_up_to},
-    "rx-mg-dose-unknown": {"no_words": _lacks("text")},
-    "rx-mg-interaction": {
-        "several_no_interval": _all_of(_has_several_drugs, _has_no_interval),
-        "no_interval": _has_no_interval,
-        "several": _has_several_drugs,
-    },
+CASES: Final[Mapping[str, Callable[[CardDecision], bool]]] = {
+    "with_plan": offers_plan,
+    "tests_only": _has_value,
+    "tests_unknown": _always,
+    "slightly_high": _is_warning,
+    "dose_unknown": _lacks("dose"),
+    "any_kidney_up_to": _all_of(_lacks("renal_reason"), _is_up_to),
+    "any_kidney": _lacks("renal_reason"),
+    "up_to": _is_up_to,
+    "gut": _is_info,
+    "other_agent": _is_no_supplement,
+    "unusable": _newest_is_not_usable,
+    "no_age": _lacks("age"),
+    "infant": _is_no_supplement,
+    "no_words": _lacks("text"),
+    "several_no_interval": _all_of(_has_several_drugs, _has_no_interval),
+    "no_interval": _has_no_interval,
+    "several": _has_several_drugs,
 }
-"""By card, its special cases with what they hold for; the first that holds applies."""
+"""When each special case of the registry applies."""
 
 
-def variant(card: CardDecision) -> str:
-    """The special case of a card, "" for the usual one."""
-    cases = CASES.get(card.card, {})
-    return next((name for name, holds in cases.items() if holds(card)), "")
+def variant(card: CardDecision, knowledge: Knowledge) -> str:
+    """The special case of a card, "" for the usual one: the first that applies."""
+    cases = knowledge.cards[card.card].cases
+    return next((name for name in cases if CASES[name](card)), "")

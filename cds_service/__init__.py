@@ -27,11 +27,11 @@ def create_app(
     Without `settings` they are read from the environment. `now` is the clock, for tests: an aware
     datetime. Raises `SettingsError` or `KnowledgeError`, each with one line that says what to mend.
     """
+    from cards.registered import load_knowledge
     from cds_service.fetching.fetching import Fetching
     from cds_service.hooks.answering import Answering, utc_now
     from cds_service.hooks.completing import bounds_of, completing
     from cds_service.hooks.services import services_of
-    from cds_service.knowledge.loader import load
     from cds_service.settings import read_settings
     from cds_service.store.location import database_url
     from cds_service.store.store import Store
@@ -40,7 +40,7 @@ def create_app(
     from cds_service.web.operate.metrics import StoreCounting
 
     chosen = settings if settings is not None else read_settings()
-    knowledge = load()
+    knowledge = load_knowledge()
     services = services_of(knowledge)
     verifier = verifier_of(chosen)
     fetching = Fetching((*chosen.fhir_servers, *servers_of(verifier)), bounds_of(chosen))

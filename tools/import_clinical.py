@@ -691,7 +691,6 @@ def import_interactions(source: Source, tables: Row, result: Import) -> None:
                 else {}
             )
             | ({"kidney_classes": [condition["renal_class"]]} if condition else {})
-            | ({"note": item["note"]} if "note" in item else {})
             | {
                 "routes": item["routes"],
                 "source": "SPEC 12.4",

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from cards.registered import load_knowledge
 from cds_service.cli.errors import CommandError
 from cds_service.cli.printing import print_as_is, print_explanation
 from cds_service.hooks.answering import Answering, utc_now
@@ -18,7 +19,7 @@ from cds_service.hooks.envelope import HookCall, read_call
 from cds_service.hooks.errors import BadCallError, Issue
 from cds_service.hooks.from_bundle import BundleError, request_from_bundle
 from cds_service.hooks.services import Service, services_of
-from cds_service.knowledge.loader import Knowledge, load
+from cds_service.knowledge.loader import Knowledge
 from cds_service.settings import read_settings
 
 _GZIP = b"\x1f\x8b"
@@ -36,7 +37,7 @@ class _Head(msgspec.Struct):
 def run(file: str, as_of: date | None, service_id: str | None, *, as_json: bool) -> None:
     """Print the decision, as tables or as JSON."""
     content = _read(file)
-    knowledge = load()
+    knowledge = load_knowledge()
     explained = _explanation(file, content, as_of, service_id, knowledge)
     if as_json:
         encoded = msgspec.json.Encoder(decimal_format="number").encode(explained)

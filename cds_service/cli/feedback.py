@@ -12,6 +12,7 @@ import msgspec
 from rich.table import Table
 from rich.text import Text
 
+from cards.registered import load_knowledge
 from cds_service.cli.errors import CommandError
 from cds_service.cli.printing import console
 from cds_service.feedback.reading import every_reason
@@ -25,7 +26,6 @@ from cds_service.feedback.report import (
     make_report,
     percent,
 )
-from cds_service.knowledge.loader import load
 from cds_service.settings import read_settings
 from cds_service.store.errors import StoreError
 from cds_service.store.location import database_url
@@ -39,7 +39,7 @@ def show_report(days: int, form: str) -> None:
     until = datetime.now(UTC)
     with _store() as store:
         history = store.history(until - timedelta(days=days), until)
-    _FORMS[form](make_report(history, every_reason(load())))
+    _FORMS[form](make_report(history, every_reason(load_knowledge())))
 
 
 def show_comments(days: int) -> None:

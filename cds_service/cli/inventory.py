@@ -7,8 +7,8 @@ from typing import Any
 
 from rich.table import Table
 
+from cards.registered import load_knowledge
 from cds_service.cli.printing import console, print_as_is
-from cds_service.knowledge.loader import load
 from cds_service.settings import VARIABLES, markdown, read_settings
 
 _PASSWORD = re.compile(r"(://[^:/@]*:|[?&]password=)[^@&]*")
@@ -34,7 +34,7 @@ def _without_password(value: Any) -> Any:
 
 def show_knowledge() -> None:
     """The version and how much of what there is."""
-    knowledge = load()
+    knowledge = load_knowledge()
     drug_sets = [s for s in knowledge.sets if s.startswith("med_")]
     counts = {
         "value sets": len(knowledge.sets),

@@ -7,6 +7,7 @@ version reason alike.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import TypeVar
@@ -49,7 +50,7 @@ class Knowledge(msgspec.Struct, frozen=True, eq=False):
     dosage: Dosing
     brand_names: model.BrandNames
     dosage_words: model.DosageWords
-    cards: dict[str, model.CardText]
+    cards: dict[str, model.Card]
     plans: model.Plans
     interactions: model.Interactions
     coindications: model.Coindications
@@ -76,10 +77,6 @@ class _Products(msgspec.Struct):
     products: dict[str, drug_index.ProductRow]
 
 
-class _Cards(msgspec.Struct):
-    cards: tuple[model.CardText, ...]
-
-
 class _References(msgspec.Struct):
     references: tuple[model.Citation, ...]
 
@@ -97,6 +94,8 @@ def load(folder: Traversable | None = None) -> Knowledge:
     systems = reader.read("code_systems.json", _Systems).systems
     sets = {s.id: s for s in reader.read_all("valuesets", ValueSet)}
     parameter_rows = reader.read("parameters.json", tuple[Parameter, ...])
+    registry = reader.read("cards.json", model.Registry)
+    texts = reader.read("wording.json", Wording)
     brand_names = reader.read("rxnorm/brand_names.json", model.BrandNames)
     dosage_words = reader.read("dosage_words.json", model.DosageWords)
     knowledge = Knowledge(
@@ -116,7 +115,7 @@ def load(folder: Traversable | None = None) -> Knowledge:
         dosage=Dosing(reader.read("dosage.json", DosageTables), dosage_words),
         brand_names=brand_names,
         dosage_words=dosage_words,
-        cards={c.id: c for c in reader.read("cards.json", _Cards).cards},
+        cards=_cards(registry.cards, texts.texts),
         plans=reader.read("plans.json", model.Plans),
         interactions=reader.read("interactions.json", model.Interactions),
         coindications=reader.read("coindications.json", model.Coindications),
@@ -124,8 +123,8 @@ def load(folder: Traversable | None = None) -> Knowledge:
         override_reasons=reader.read("override_reasons.json", model.OverrideReasons),
         references={r.id: r for r in reader.read("references.json", _References).references},
         evidence=reader.read("evidence.json", _Evidence).evidence,
-        policy=reader.read("policy.json", model.Policy),
-        wording=reader.read("wording.json", Wording),
+        policy=model.Policy.of(reader.read("policy.json", model.PolicyTables), registry),
+        wording=texts,
         source_attributes=reader.read("source_attributes.json", model.SourceAttributes),
         version=f"{RELEASE}+{reader.digest()}",
     )
@@ -137,12 +136,26 @@ def _check(knowledge: Knowledge) -> None:
     """Stops the start where a table has a gap or a reachable card has no wording."""
     policy, cards, plans = knowledge.policy, knowledge.cards, knowledge.plans
     checks = (
-        ("policy.json", tables.gaps(policy, cards, plans)),
+        ("policy.json", tables.gaps(policy, plans)),
+        ("cards.json", tables.registry_gaps(policy, cards, plans)),
         ("wording.json", wording.missing(cards, plans, knowledge.wording.texts)),
     )
     for name, gaps in checks:
         for gap in gaps:
             raise KnowledgeError(f"knowledge file {name}: {gap}")
+
+
+def _cards(rows: tuple[model.Card, ...], texts: Mapping[str, str]) -> dict[str, model.Card]:
+    """The cards by id, each with its summaries."""
+    cards = {}
+    for row in rows:
+        own = {case: texts.get(row.text_id("summary", case), "") for case in row.cases}
+        cards[row.id] = msgspec.structs.replace(
+            row,
+            summary=texts.get(row.text_id("summary"), ""),
+            variants={case: text for case, text in own.items() if text},
+        )
+    return cards
 
 
 def _is_drug_set(value_set: ValueSet) -> bool:

@@ -3,27 +3,80 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Final, Literal
 
 import msgspec
+
+SILENCEABLE_KINDS: Final = frozenset({"suggestion", "information"})
+"""Kinds of cards that a site may silence. Safety cards and a low magnesium are always shown."""
 
 
 class _Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A row of a knowledge file; unknown members are an error."""
 
 
-class CardText(_Row, frozen=True):
-    """A card: its severity and the template of its summary.
+class OfferRow(_Row, frozen=True):
+    """One offer of a card, and the circumstances on which it depends.
 
-    `variants` are the summaries of special cases, by name ("tests_only", "gut" ...).
+    It is made where one of `only_if` holds (or `only_if` is empty) and none of `unless`. It is
+    recommended where `recommended` says so and none of `not_recommended_if` holds, or where one of
+    `recommended_if` holds. `after_start`: the tests are due some weeks after the ordered drug is
+    started, not now.
+    """
+
+    kind: str
+    recommended: bool = False
+    labs: tuple[str, ...] = ()
+    only_if: tuple[str, ...] = ()
+    unless: tuple[str, ...] = ()
+    recommended_if: tuple[str, ...] = ()
+    not_recommended_if: tuple[str, ...] = ()
+    after_start: bool = False
+
+
+class OffersRow(_Row, frozen=True, rename={"kidney_class": "class"}):
+    """What a card offers in a kidney class ("*": in any)."""
+
+    kidney_class: str
+    offers: tuple[OfferRow, ...]
+
+
+class Card(_Row, frozen=True):
+    """A card of the registry (`cards.json`).
+
+    A "suggestion" can offer a dose, "information" advises against one, "deficiency" is a magnesium
+    so low that it is treated first, a "hazard" is about magnesium that is taken, an "order-check"
+    about an order. `subject` is what the card is about, `wording` the part of the ids of its texts
+    after "card.". `cases` are its special cases in the order in which they are tried. With
+    `reduced_kidney_text` it has a line more where kidney function is reduced. `summary` and
+    `variants`, the summaries by special case, are filled from the wording when it is loaded.
     """
 
     id: str
+    kind: Literal["suggestion", "information", "deficiency", "hazard", "order-check"]
+    subject: str
     indicator: str
-    summary: str
+    wording: str
+    may_be_silenced: bool
     source: str
     version: str
     status: str
+    cases: tuple[str, ...] = ()
+    reduced_kidney_text: bool = False
+    offers: tuple[OffersRow, ...] = ()
+    summary: str = ""
     variants: dict[str, str] = {}
+
+    def text_id(self, *parts: str) -> str:
+        """The id of one of its texts: `text_id("do", "gut")` is "card.order-allergy.do.gut"."""
+        return ".".join(("card", self.wording, *parts))
+
+    def offers_in(self, kidney_class: str) -> tuple[OfferRow, ...]:
+        """What the card offers in a kidney class."""
+        return next(
+            (r.offers for r in self.offers if r.kidney_class in (kidney_class, "*")),
+            (),
+        )
 
 
 class PlanStep(_Row, frozen=True):
@@ -125,7 +178,6 @@ class Interaction(_Row, frozen=True):
     status: str
     per_combination: tuple[CombinationAdvice, ...] = ()
     kidney_classes: tuple[str, ...] = ()
-    note: str = ""
 
 
 class Coindication(_Row, frozen=True):
@@ -348,33 +400,6 @@ class SuggestRow(_Row, frozen=True):
     silent_if_stopped: tuple[str, ...] = ()
 
 
-class OfferRow(_Row, frozen=True):
-    """One offer of a card, and the circumstances on which it depends.
-
-    It is made where one of `only_if` holds (or `only_if` is empty) and none of `unless`. It is
-    recommended where `recommended` says so and none of `not_recommended_if` holds, or where one of
-    `recommended_if` holds. `after_start`: the tests are due some weeks after the ordered drug is
-    started, not now.
-    """
-
-    kind: str
-    recommended: bool = False
-    labs: tuple[str, ...] = ()
-    only_if: tuple[str, ...] = ()
-    unless: tuple[str, ...] = ()
-    recommended_if: tuple[str, ...] = ()
-    not_recommended_if: tuple[str, ...] = ()
-    after_start: bool = False
-
-
-class OffersRow(_Row, frozen=True, rename={"kidney_class": "class"}):
-    """What a card offers in a kidney class ("*": in any)."""
-
-    card: str
-    kidney_class: str
-    offers: tuple[OfferRow, ...]
-
-
 class PlanRow(_Row, frozen=True, rename={"kidney_class": "class"}):
     """Which dose plan, by kidney class and age band; "" is none."""
 
@@ -435,41 +460,50 @@ class CautionRow(_Row, frozen=True):
     source: str
 
 
-class Policy(_Row, frozen=True):
-    """The tables that decide where several findings meet (`data/policy.json`)."""
+class Registry(_Row, frozen=True):
+    """The cards, and the tables that say when each is given (`data/cards.json`)."""
+
+    cards: tuple[Card, ...]
+    suggest: tuple[SuggestRow, ...]
+    order_safety: tuple[SafetyRow, ...]
+    unchecked: UncheckedRow
+    hazards: tuple[HazardRow, ...]
+
+
+class PolicyTables(_Row, frozen=True, kw_only=True):
+    """The tables of `data/policy.json`. `anti_egfr` are antibodies against EGFR."""
 
     version: str
     status: str
     kidney: tuple[KidneyRow, ...]
     risk_factors: tuple[RiskRow, ...]
     wasting_drugs: tuple[WastingRow, ...]
-    suggest: tuple[SuggestRow, ...]
-    offers: tuple[OffersRow, ...]
     plans: tuple[PlanRow, ...]
     perimenstrual_plan: str
+    cautions: tuple[CautionRow, ...]
+    anti_egfr: tuple[str, ...] = ()
+    kidney_flags: tuple[KidneyFlag, ...] = ()
+
+
+class Policy(PolicyTables, frozen=True, kw_only=True):
+    """All tables that decide where several findings meet, those of the registry included."""
+
+    suggest: tuple[SuggestRow, ...]
     order_safety: tuple[SafetyRow, ...]
     unchecked: UncheckedRow
     hazards: tuple[HazardRow, ...]
-    cautions: tuple[CautionRow, ...]
-    anti_egfr: tuple[str, ...] = ()
-    """Antibodies against EGFR: oral magnesium does not make up for what they waste."""
-    kidney_flags: tuple[KidneyFlag, ...] = ()
+
+    @classmethod
+    def of(cls, tables: PolicyTables, registry: Registry) -> Policy:
+        """The tables of both files."""
+        named = ("suggest", "order_safety", "unchecked", "hazards")
+        rows = {name: getattr(registry, name) for name in named}
+        return cls(**msgspec.structs.asdict(tables), **rows)
 
     def plan_for(self, kidney_class: str, age_band: str) -> str:
         """The dose plan of a kidney class and age band ("adult", "elderly"), "" for none."""
         return next(
             r.plan for r in self.plans if r.kidney_class == kidney_class and r.age == age_band
-        )
-
-    def offers_of(self, card: str, kidney_class: str) -> tuple[OfferRow, ...]:
-        """What a card offers in a kidney class."""
-        return next(
-            (
-                r.offers
-                for r in self.offers
-                if r.card == card and r.kidney_class in (kidney_class, "*")
-            ),
-            (),
         )
 
 

@@ -9,7 +9,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from typing import Any
 
-from cds_service.knowledge.model import CardText, HazardRow, Plans, Policy, SafetyRow
+from cds_service.knowledge.model import (
+    SILENCEABLE_KINDS,
+    Card,
+    HazardRow,
+    OffersRow,
+    Plans,
+    Policy,
+    SafetyRow,
+)
 from cds_service.knowledge.wording import KIDNEY_CLASSES, KIDNEY_FLAGS
 
 AGE_BANDS = ("adult", "elderly")
@@ -38,32 +46,6 @@ CIRCUMSTANCES = frozenset(
 )
 """On what an offer can depend; the second line are flags of the kidney class."""
 INDICATORS = frozenset({"", "info", "warning", "critical"})
-ORDER_CHECKS: dict[str, frozenset[str]] = {
-    "rx-mg-renal-critical": frozenset(),
-    "rx-mg-hypermag": frozenset({"slight"}),
-    "rx-mg-allergy": frozenset({"gut"}),
-    "rx-mg-bowel": frozenset(),
-    "rx-mg-renal-caution": frozenset(),
-    "rx-mg-renal-unknown": frozenset({"unusable", "risk", "kidney_risk"}),
-    "rx-mg-avblock": frozenset(),
-    "rx-mg-nmj": frozenset(),
-    "rx-mg-dose": frozenset(),
-    "rx-mg-dose-unknown": frozenset(),
-    "rx-mg-duplicate": frozenset(),
-    "rx-mg-age": frozenset({"above", "small_child"}),
-    "rx-mg-pregnancy": frozenset({"above"}),
-    "rx-mg-interaction": frozenset(),
-    "rx-ksparing-ckd": frozenset(),
-}
-"""The checks of a magnesium order, and the grades that each can find."""
-HAZARDS: dict[str, frozenset[str]] = {
-    "mg-hazard-renal": frozenset(),
-    "mg-hazard-hypermag": frozenset({"slight"}),
-    "mg-hazard-dose": frozenset({"very_high"}),
-    "mg-hazard-bowel": frozenset(),
-    "mg-hazard-nmj": frozenset(),
-}
-"""The checks of magnesium that is taken, and the grades that each can find."""
 CAUTIONS = frozenset(
     {
         *("C1", "C2", "C3", "C3-offset", "C4", "C5", "C6", "C7", "C8"),
@@ -72,36 +54,48 @@ CAUTIONS = frozenset(
 )
 
 
-def gaps(policy: Policy, cards: Mapping[str, CardText], plans: Plans) -> Iterator[str]:
-    """Each gap, overlap or unknown name in the tables, in words."""
+def gaps(policy: Policy, plans: Plans) -> Iterator[str]:
+    """Each gap, overlap or unknown name in the tables of `policy.json`, in words."""
     yield from _kidney(policy)
-    yield from _suggest(policy, cards)
-    yield from _offers(policy, plans)
     yield from _plans(policy, plans)
     yield from _names("risk factor kinds", {r.kind for r in policy.risk_factors}, RISK_KINDS)
-    yield from _checks(policy, plans)
     yield from _exactly("cautions", [r.id for r in policy.cautions], CAUTIONS)
-    checks = {r.card for r in policy.order_safety} | {r.card for r in policy.hazards}
-    named = checks | {policy.unchecked.card}
-    yield from _names("cards of order_safety", named, frozenset(cards))
 
 
-def _checks(policy: Policy, plans: Plans) -> Iterator[str]:
-    """The tables of orders and hazards: each check has its rows, and each row can be reached."""
-    tables: tuple[
-        tuple[str, Sequence[SafetyRow | HazardRow], Mapping[str, frozenset[str]]], ...
-    ] = (
-        ("order_safety", policy.order_safety, ORDER_CHECKS),
-        ("hazards", policy.hazards, HAZARDS),
+def registry_gaps(policy: Policy, cards: Mapping[str, Card], plans: Plans) -> Iterator[str]:
+    """Each gap, overlap or unknown name in the tables of `cards.json`, in words."""
+    yield from _silencing(cards)
+    yield from _suggest(policy, cards)
+    yield from _offers(policy, cards, plans)
+    yield from _checks(policy, cards, plans)
+
+
+def _silencing(cards: Mapping[str, Card]) -> Iterator[str]:
+    """A card that protects a patient cannot be silenced."""
+    wordings = [card.wording for card in cards.values()]
+    for card in cards.values():
+        if card.may_be_silenced and card.kind not in SILENCEABLE_KINDS:
+            yield f"{card.id}: a card of the kind {card.kind} may not be silenced"
+        if card.may_be_silenced and card.indicator == "critical":
+            yield f"{card.id}: a critical card may not be silenced"
+        if wordings.count(card.wording) > 1:
+            yield f"{card.id}: another card has the wording {card.wording} too"
+        yield from _names(f"indicators of {card.id}", {card.indicator}, INDICATORS - {""})
+
+
+def _checks(policy: Policy, cards: Mapping[str, Card], plans: Plans) -> Iterator[str]:
+    """The tables of orders and hazards: each card has its rows, and each row can be reached."""
+    ordered = [r.card for r in policy.order_safety] + [policy.unchecked.card]
+    tables: tuple[tuple[str, Sequence[SafetyRow | HazardRow], list[str], str], ...] = (
+        ("order_safety", policy.order_safety, ordered, "order-check"),
+        ("hazards", policy.hazards, [r.card for r in policy.hazards], "hazard"),
     )
-    for table, rows, checks in tables:
-        cards = list(dict.fromkeys(r.card for r in rows))
-        yield from _exactly(table, cards, frozenset(checks))
+    for table, rows, named, kind in tables:
+        of_kind = frozenset(card.id for card in cards.values() if card.kind == kind)
+        yield from _exactly(table, list(dict.fromkeys(named)), of_kind)
         for row in rows:
-            grades = checks.get(row.card, frozenset()) | {""}
-            yield from _names(f"grades of {row.card}", {row.grade}, grades)
             yield from _names(f"indicators of {row.card}", {row.indicator}, INDICATORS)
-            beside = frozenset(cards) - {row.card}
+            beside = frozenset(r.card for r in rows) - {row.card}
             yield from _names(f"cards beside {row.card}", set(row.silent_beside), beside)
     yield from _reached("hazards", [(r.card, "", r.grade) for r in policy.hazards])
     products = [(r.card, s, r.grade) for r in policy.order_safety for s in r.subtypes]
@@ -143,45 +137,62 @@ def _kidney(policy: Policy) -> Iterator[str]:
         yield "kidney: the last row, and only it, must hold for everybody"
 
 
-def _suggest(policy: Policy, cards: Mapping[str, CardText]) -> Iterator[str]:
+def _suggest(policy: Policy, cards: Mapping[str, Card]) -> Iterator[str]:
     have = [(r.hook, r.trigger) for r in policy.suggest]
     yield from _exactly("suggest", have, frozenset(TRIGGERS))
+    kinds = {kind: _of_kind(cards, kind) for kind in ("suggestion", "information", "deficiency")}
+    given: set[str] = set()
     for row in policy.suggest:
         where = f"suggest {row.hook}/{row.trigger}"
         yield from _exactly(where, list(row.cards), frozenset(KIDNEY_CLASSES))
-        named = {c for c in (*row.cards.values(), row.low_severe) if c}
-        yield from _names(f"cards of {where}", named, frozenset(cards))
-        given = frozenset(c for c in row.cards.values() if c)
-        yield from _names(f"cards silent in {where}", set(row.silent_if_stopped), given)
+        named = {c for c in row.cards.values() if c}
+        yield from _names(f"cards of {where}", named, kinds["suggestion"] | kinds["information"])
+        yield from _names(f"low magnesium in {where}", {row.low_severe}, kinds["deficiency"])
+        yield from _names(f"cards silent in {where}", set(row.silent_if_stopped), frozenset(named))
+        given |= {*named, row.low_severe}
+    for card in sorted(frozenset().union(*kinds.values()) - given):
+        yield f"suggest: nothing gives the card {card}"
 
 
-def _offers(policy: Policy, plans: Plans) -> Iterator[str]:
+def _of_kind(cards: Mapping[str, Card], kind: str) -> frozenset[str]:
+    return frozenset(card.id for card in cards.values() if card.kind == kind)
+
+
+def _offers(policy: Policy, cards: Mapping[str, Card], plans: Plans) -> Iterator[str]:
     labs = frozenset(lab.id for lab in plans.labs)
-    rows = [(r.card, r.kidney_class) for r in policy.offers]
-    if len(set(rows)) < len(rows):
-        yield "offers: a card has two rows for one kidney class"
-    for row in policy.offers:
-        yield from _names(f"offers of {row.card}", {o.kind for o in row.offers}, OFFER_KINDS)
-        yield from _names(f"tests of {row.card}", {t for o in row.offers for t in o.labs}, labs)
-        asked = {
-            name
-            for o in row.offers
-            for name in (*o.only_if, *o.unless, *o.recommended_if, *o.not_recommended_if)
-        }
-        yield from _names(f"circumstances of {row.card}", asked, CIRCUMSTANCES)
-        drafts = [o for o in row.offers if o.kind != "labs" and (o.recommended or o.recommended_if)]
-        if drafts[1:]:
-            yield f"offers of {row.card}: two drafts are recommended, and one can be chosen"
+    for card in cards.values():
+        classes = [row.kidney_class for row in card.offers]
+        if len(set(classes)) < len(classes):
+            yield f"offers: {card.id} has two rows for one kidney class"
+        for row in card.offers:
+            yield from _offers_of(card.id, row, labs)
+        plan = any(o.kind == "plan" for row in card.offers for o in row.offers)
+        if plan != (card.kind == "suggestion"):
+            yield f"offers of {card.id}: a plan is offered by suggestions, and by each of them"
     wanted = {
         (card, kidney_class)
         for r in policy.suggest
         for kidney_class, card in r.cards.items()
-        if card
+        if card in cards
     }
     low = {(r.low_severe, k) for r in policy.suggest for k in KIDNEY_CLASSES}
-    for card, kidney_class in sorted(wanted | low):
-        if not {(card, kidney_class), (card, "*")} & set(rows):
-            yield f"offers: no row for {card} with kidney class {kidney_class}"
+    for card_id, kidney_class in sorted(wanted | {pair for pair in low if pair[0] in cards}):
+        if not {kidney_class, "*"} & {row.kidney_class for row in cards[card_id].offers}:
+            yield f"offers: no row for {card_id} with kidney class {kidney_class}"
+
+
+def _offers_of(card: str, row: OffersRow, labs: frozenset[str]) -> Iterator[str]:
+    yield from _names(f"offers of {card}", {o.kind for o in row.offers}, OFFER_KINDS)
+    yield from _names(f"tests of {card}", {t for o in row.offers for t in o.labs}, labs)
+    asked = {
+        name
+        for o in row.offers
+        for name in (*o.only_if, *o.unless, *o.recommended_if, *o.not_recommended_if)
+    }
+    yield from _names(f"circumstances of {card}", asked, CIRCUMSTANCES)
+    drafts = [o for o in row.offers if o.kind != "labs" and (o.recommended or o.recommended_if)]
+    if drafts[1:]:
+        yield f"offers of {card}: two drafts are recommended, and one can be chosen"
 
 
 def _plans(policy: Policy, plans: Plans) -> Iterator[str]:

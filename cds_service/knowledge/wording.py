@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from cds_service.knowledge.model import CardText, Plans
+from cds_service.knowledge.model import Card, Plans
 
 KIDNEY_CLASSES: Final = ("NORMAL", "MODERATE", "SEVERE", "UNKNOWN")
 KIDNEY_BASES: Final = ("egfr", "creatinine")
@@ -27,22 +27,6 @@ PREFETCH_KEYS: Final = (
     *("kidneyLabs", "magnesiumLabs", "pregnancyStatus", "kidneyProcedures", "draftOrders"),
 )
 PRODUCT_FORMS: Final = ("supplement", "antacid", "laxative", "laxative-antacid", "bowel-prep")
-VARIANTS: Final[Mapping[str, tuple[str, ...]]] = {
-    "mg-suggest-reduced": ("with_plan", "tests_only", "tests_unknown"),
-    "mg-check-renal": ("with_plan",),
-    "mg-with-diuretic": ("with_plan",),
-    "mg-hazard-hypermag": ("slightly_high",),
-    "mg-hazard-dose": ("dose_unknown", "any_kidney_up_to", "any_kidney", "up_to"),
-    "rx-mg-hypermag": ("slightly_high",),
-    "rx-mg-allergy": ("gut",),
-    "rx-mg-renal-caution": ("other_agent",),
-    "rx-mg-renal-unknown": ("unusable", "other_agent"),
-    "rx-mg-age": ("no_age", "infant"),
-    "rx-mg-dose": ("up_to",),
-    "rx-mg-dose-unknown": ("no_words",),
-    "rx-mg-interaction": ("several_no_interval", "no_interval", "several"),
-}
-"""By card, the special cases in which its usual sentence would not be true (`cards/variants.py`)."""
 FIXED: Final = (
     *("source.label", "source.label.draft", "source.topic.prevention", "source.topic.safety"),
     *("link.evidence", "summary.urgent", "urgent"),
@@ -68,7 +52,7 @@ FIXED: Final = (
         "update.salt",
         "supply.unit",
     ),
-    *("mg-low-severe.kidney", "rx-mg-dose.kidney", "rx-mg-interaction.apart"),
+    "apart.drug",
     *("kidney.unknown.none", "kidney.unknown.old", "kidney.unknown.missing", "kidney.others"),
     *("missing.item", "missing.line"),
     *("suggestion.plan.one", "suggestion.plan.steps", "suggestion.plan.perimenstrual"),
@@ -78,29 +62,40 @@ FIXED: Final = (
 )
 
 
-def missing(cards: Mapping[str, CardText], plans: Plans, texts: Mapping[str, str]) -> Iterator[str]:
+def missing(cards: Mapping[str, Card], plans: Plans, texts: Mapping[str, str]) -> Iterator[str]:
     """Each text that a card can ask for and that there is not, in words."""
     for text_id in sorted(required(cards, plans) - set(texts)):
         yield f"there is no text {text_id}"
-    for card, variants in VARIANTS.items():
-        for variant in variants:
-            own_summary = card in cards and variant in cards[card].variants
-            if not own_summary and f"{card}.do.{variant}" not in texts:
-                yield f"{card} has neither a summary nor a text for {variant}"
-    for row in cards.values():
-        for variant in sorted(set(row.variants) - set(VARIANTS.get(row.id, ()))):
-            yield f"{row.id}: nothing asks for the summary {variant}"
+    for card in cards.values():
+        for case in card.cases:
+            if not texts.keys() & set(case_texts(card, case)):
+                yield f"{card.id} has neither a summary nor a text for {case}"
+    known = required(cards, plans) | optional(cards)
+    for text_id in sorted(t for t in texts if t.startswith("card.") and t not in known):
+        yield f"nothing asks for the text {text_id}"
     for plan in plans.plans:
         if not plan.in_words:
             yield f"plan {plan.id} does not say itself in words"
 
 
-def required(cards: Mapping[str, CardText], plans: Plans) -> frozenset[str]:
+def case_texts(card: Card, case: str) -> tuple[str, str]:
+    """The ids of the summary and of the lines of a special case. One of the two is enough."""
+    return card.text_id("summary", case), card.text_id("do", case)
+
+
+def optional(cards: Mapping[str, Card]) -> frozenset[str]:
+    """The ids of the texts of special cases."""
+    return frozenset(t for c in cards.values() for case in c.cases for t in case_texts(c, case))
+
+
+def required(cards: Mapping[str, Card], plans: Plans) -> frozenset[str]:
     """The ids of the texts without which a card of these cannot be said."""
     return frozenset(
         {
             *FIXED,
-            *(f"{card}.do" for card in cards),
+            *(card.text_id("summary") for card in cards.values()),
+            *(card.text_id("do") for card in cards.values()),
+            *(card.text_id("kidney") for card in cards.values() if card.reduced_kidney_text),
             *(f"kidney.{name}" for name in KIDNEY_CLASSES),
             *(f"kidney.{basis}{dated}" for basis in KIDNEY_BASES for dated in ("", ".undated")),
             *(f"kidney.flag.{flag}" for flag in KIDNEY_FLAGS),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from cds_service.chart.chart import Chart
 from cds_service.chart.evidence import Fact, FactState
 from cds_service.reasoning import blocks, cautions, indication, medicines, person, renal_risk, risk
+from cds_service.reasoning.card_checks import HAZARD_CHECKS, ORDER_CHECKS
 from cds_service.reasoning.coindications import other_use
 from cds_service.reasoning.decision import CardDecision, Decision, RuleOutcome
 from cds_service.reasoning.gaps import all_gaps
@@ -19,22 +20,6 @@ from cds_service.reasoning.suggest import eligibility
 from cds_service.reasoning.uncounted import uncounted
 
 PATIENT_VIEW = "patient-view"
-ORDER_FACTS: dict[str, Callable[[Chart], Fact]] = {
-    "rx-mg-hypermag": blocks.hypermagnesaemia,
-    "rx-mg-allergy": blocks.allergy,
-    "rx-mg-avblock": blocks.heart_block,
-    "rx-mg-nmj": blocks.neuromuscular,
-    "rx-mg-bowel": blocks.bowel_obstruction,
-    "rx-mg-duplicate": medicines.supplement,
-    "rx-mg-pregnancy": blocks.pregnancy,
-}
-"""The fact on which a check of a magnesium order rests."""
-HAZARD_FACTS: dict[str, Callable[[Chart], Fact]] = {
-    "mg-hazard-hypermag": blocks.hypermagnesaemia,
-    "mg-hazard-bowel": blocks.bowel_obstruction,
-    "mg-hazard-nmj": blocks.neuromuscular,
-}
-"""The fact on which a hazard of magnesium that is taken rests."""
 
 
 def record(decision: Decision, chart: Chart, drafts: Drafts, fired: Sequence[CardDecision]) -> None:
@@ -144,18 +129,12 @@ def _cards(
 
 
 def _unknown(chart: Chart, drafts: Drafts) -> Iterator[tuple[str, str]]:
-    """The cards of which nobody can say whether they hold, and why."""
+    """The cards of which it cannot be said whether they hold, and why."""
     ordered = [d for d in drafts.selected if d.use is not None and is_oral_magnesium(d.use)]
-    taken = medicines.oral_magnesium(chart)
-    facts = (ORDER_FACTS if ordered else {}) | (HAZARD_FACTS if taken else {})
-    for card, fact_of in facts.items():
-        fact = fact_of(chart)
-        if fact.unknown:
-            yield card, fact.why
     orders = [MagnesiumOrder(d, d.use, chart, drafts) for d in ordered if d.use is not None]
-    for dose in (d for order in orders for d in order.doses_of(order.added_to)):
-        if dose.mg is None:
-            yield "rx-mg-dose", f"a dose was not read: {dose.why or dose.said}"
-    for dose in (medicines.dose_of(chart, u) for u in taken if u.regular):
-        if dose.mg is None:
-            yield "mg-hazard-dose", f"a dose was not read: {dose.why or dose.said}"
+    found = [
+        (card, check.unknown(order)) for order in orders for card, check in ORDER_CHECKS.items()
+    ]
+    if medicines.oral_magnesium(chart):
+        found += [(card, check.unknown(chart)) for card, check in HAZARD_CHECKS.items()]
+    return ((card, why) for card, why in found if why)

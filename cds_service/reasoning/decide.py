@@ -10,6 +10,7 @@ from typing import Any
 
 from cds_service.chart.chart import Chart
 from cds_service.chart.reading import NotReadable
+from cds_service.knowledge.loader import Knowledge
 from cds_service.reasoning.account import record
 from cds_service.reasoning.coindications import other_use
 from cds_service.reasoning.decision import CardDecision, Decision
@@ -17,13 +18,7 @@ from cds_service.reasoning.gaps import gaps_met
 from cds_service.reasoning.hazards import hazards
 from cds_service.reasoning.order_safety import order_cards
 from cds_service.reasoning.orders import Drafts, ordered_labs, read_drafts, trigger_of
-from cds_service.reasoning.suggest import (
-    LOW_SEVERE,
-    Trigger,
-    eligible,
-    low_severe,
-    suggestion,
-)
+from cds_service.reasoning.suggest import DEFICIENCY, Trigger, eligible, low_severe, suggestion
 
 SEVERITY = ("critical", "warning", "info")
 
@@ -39,8 +34,7 @@ def decide(hook: str, chart: Chart, context: Mapping[str, Any], complete: bool =
     cards: list[CardDecision] = []
     if not chart.person.deceased:
         cards = _POLICIES[hook](chart, drafts)
-    limit = chart.knowledge.parameters.cards.max
-    shown = _most_serious(cards, limit)
+    shown = _most_serious(cards, chart.knowledge)
     decision = Decision(service=hook, day=chart.today, cards=shown)
     decision.gaps = gaps_met(chart)
     if complete:
@@ -51,14 +45,15 @@ def decide(hook: str, chart: Chart, context: Mapping[str, Any], complete: bool =
     return decision
 
 
-def _most_serious(cards: list[CardDecision], limit: int) -> tuple[CardDecision, ...]:
+def _most_serious(cards: list[CardDecision], knowledge: Knowledge) -> tuple[CardDecision, ...]:
     """At most so many cards, the most serious first (SPEC 6.5).
 
     A dangerously low magnesium is not the warning that is left out (SPEC 12.7.20, 12.7.24).
     """
     ranked = sorted(cards, key=lambda c: SEVERITY.index(c.indicator))
+    limit = knowledge.parameters.cards.max
     shown, left = ranked[:limit], ranked[limit:]
-    low = [card for card in left if card.card == LOW_SEVERE]
+    low = [card for card in left if knowledge.cards[card.card].kind == DEFICIENCY]
     if low and shown[-1].indicator == low[0].indicator:
         shown = [*shown[:-1], low[0]]
     return tuple(shown)

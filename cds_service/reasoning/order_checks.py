@@ -1,12 +1,12 @@
-"""The checks of a magnesium order, each by the id of its card (SPEC 6.4, 4.2, 4.3, 11, 12.4).
+"""The checks of a magnesium order (SPEC 6.4, 4.2, 4.3, 11, 12.4).
 
-Which check is made for which kind of product, how serious it is and what it offers stands in the
-table `order_safety` of the policy.
+Which card each of them decides stands in `card_checks`. Which check is made for which kind of
+product, how serious it is and what it offers stands in the table `order_safety` of the registry.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from decimal import Decimal
 
 from cds_service.chart.chart import Chart, State
@@ -36,7 +36,8 @@ def up_to(doses: Iterable[DailyDose]) -> str:
     return "yes" if any(d.up_to for d in doses) else ""
 
 
-def _renal_critical(order: MagnesiumOrder) -> Finding | None:
+def renal_critical(order: MagnesiumOrder) -> Finding | None:
+    """Severely reduced kidney function."""
     kidney = kidney_function(order.chart)
     if kidney.kidney_class is not KidneyClass.SEVERE:
         return None
@@ -46,7 +47,8 @@ def _renal_critical(order: MagnesiumOrder) -> Finding | None:
     return Finding("kidney", evidence, {"renal_reason": kidney.reason}, cautions=lines)
 
 
-def _hypermagnesaemia(order: MagnesiumOrder) -> Finding | None:
+def hypermagnesaemia(order: MagnesiumOrder) -> Finding | None:
+    """A high serum magnesium, by result or by diagnosis."""
     fact = blocks.hypermagnesaemia(order.chart)
     if not fact.present:
         return None
@@ -55,10 +57,11 @@ def _hypermagnesaemia(order: MagnesiumOrder) -> Finding | None:
     return Finding(fact.id, fact.evidence, {"mg": mg}, grades)
 
 
-def _allergy(order: MagnesiumOrder) -> Finding | None:
-    allergy = from_fact(blocks.allergy(order.chart))
-    if allergy is not None:
-        return allergy
+def allergy(order: MagnesiumOrder) -> Finding | None:
+    """An allergy to magnesium, or a reaction that was limited to the gut."""
+    full = from_fact(blocks.allergy(order.chart))
+    if full is not None:
+        return full
     gut = cautions.gut_intolerance(order.chart)
     if not gut.present:
         return None
@@ -66,7 +69,8 @@ def _allergy(order: MagnesiumOrder) -> Finding | None:
     return Finding(gut.id, gut.evidence, values, frozenset({"gut"}))
 
 
-def _renal_caution(order: MagnesiumOrder) -> Finding | None:
+def renal_caution(order: MagnesiumOrder) -> Finding | None:
+    """Moderately reduced kidney function."""
     kidney = kidney_function(order.chart)
     if kidney.kidney_class is not KidneyClass.MODERATE:
         return None
@@ -81,7 +85,8 @@ def _renal_caution(order: MagnesiumOrder) -> Finding | None:
     )
 
 
-def _renal_unknown(order: MagnesiumOrder) -> Finding | None:
+def renal_unknown(order: MagnesiumOrder) -> Finding | None:
+    """Kidney function that is not known, with the risks to it."""
     chart = order.chart
     if kidney_function(chart).kidney_class is not KidneyClass.UNKNOWN:
         return None
@@ -110,19 +115,22 @@ def _grades_of_unknown_kidneys(chart: Chart) -> frozenset[str]:
     return frozenset(grade for grade, found in holds.items() if found)
 
 
-def _av_block(order: MagnesiumOrder) -> Finding | None:
+def av_block(order: MagnesiumOrder) -> Finding | None:
+    """High-grade AV block without a pacemaker."""
     return from_fact(blocks.heart_block(order.chart))
 
 
-def _neuromuscular(order: MagnesiumOrder) -> Finding | None:
+def neuromuscular(order: MagnesiumOrder) -> Finding | None:
+    """A disease of the neuromuscular junction."""
     return from_fact(blocks.neuromuscular(order.chart))
 
 
-def _bowel(order: MagnesiumOrder) -> Finding | None:
+def bowel(order: MagnesiumOrder) -> Finding | None:
+    """Bowel obstruction or ileus."""
     return from_fact(blocks.bowel_obstruction(order.chart))
 
 
-def _dose(order: MagnesiumOrder) -> Finding | None:
+def dose(order: MagnesiumOrder) -> Finding | None:
     """This order with the supplements taken and the drafts before it (SPEC 4.3, 11.6)."""
     others = order.added_to
     doses = order.doses_of(others)
@@ -143,7 +151,7 @@ def _dose(order: MagnesiumOrder) -> Finding | None:
     )
 
 
-def _dose_unknown(order: MagnesiumOrder) -> Finding | None:
+def dose_unknown(order: MagnesiumOrder) -> Finding | None:
     """Words of a dose that cannot be read, where the dose matters (SPEC 12.2 N-6)."""
     dose = order.dose
     unread = dose.mg is None and (bool(dose.said) or order.use.dosages is None)
@@ -152,7 +160,8 @@ def _dose_unknown(order: MagnesiumOrder) -> Finding | None:
     return Finding("dose", (), {"text": dose.said}) if unread and matters else None
 
 
-def _duplicate(order: MagnesiumOrder) -> Finding | None:
+def duplicate(order: MagnesiumOrder) -> Finding | None:
+    """Another magnesium supplement, taken or ordered in the same session."""
     others = order.duplicated
     if not others:
         return None
@@ -167,7 +176,8 @@ def _duplicate(order: MagnesiumOrder) -> Finding | None:
     )
 
 
-def _age(order: MagnesiumOrder) -> Finding | None:
+def age(order: MagnesiumOrder) -> Finding | None:
+    """An age under 18, or none that is known."""
     age, limits = person.age(order.chart), order.parameters.age
     if age is None:
         unknown = {"age": "", "limit": ""}
@@ -195,7 +205,8 @@ def _child_limit(order: MagnesiumOrder, age: int) -> Decimal | None:
     return limit
 
 
-def _pregnancy(order: MagnesiumOrder) -> Finding | None:
+def pregnancy(order: MagnesiumOrder) -> Finding | None:
+    """Pregnancy, and whether the daily total is above its limit."""
     finding = from_fact(blocks.pregnancy(order.chart))
     if finding is None:
         return None
@@ -222,7 +233,7 @@ def _interacting(order: MagnesiumOrder) -> list[Interacting]:
     )
 
 
-def _interaction(order: MagnesiumOrder) -> Finding | None:
+def interaction(order: MagnesiumOrder) -> Finding | None:
     """The drugs to be spaced; of an antacid or laxative those whose advice names it (SPEC 6.4)."""
     supplement = order.subtype == "supplement"
     items = [i for i in _interacting(order) if not i.kidney_bound and (supplement or i.named)]
@@ -243,7 +254,7 @@ def spaced(items: list[Interacting]) -> Finding | None:
     )
 
 
-def _sparing(order: MagnesiumOrder) -> Finding | None:
+def sparing(order: MagnesiumOrder) -> Finding | None:
     """A K-sparing drug with reduced kidney function and a magnesium order (C3, 11.2)."""
     if kidney_function(order.chart).kidney_class not in REDUCED:
         return None
@@ -266,22 +277,3 @@ def sparing_finding(chart: Chart, named: MedicationUse, uses: Iterable[Medicatio
 def spares(use: MedicationUse) -> bool:
     """Whether a drug spares potassium and magnesium; fixed combinations count as such here."""
     return use.oral and (use.of(SPARING) or use.of(COMBINATION))
-
-
-CHECKS: dict[str, Callable[[MagnesiumOrder], Finding | None]] = {
-    "rx-mg-renal-critical": _renal_critical,
-    "rx-mg-hypermag": _hypermagnesaemia,
-    "rx-mg-allergy": _allergy,
-    "rx-mg-renal-caution": _renal_caution,
-    "rx-mg-renal-unknown": _renal_unknown,
-    "rx-mg-avblock": _av_block,
-    "rx-mg-nmj": _neuromuscular,
-    "rx-mg-bowel": _bowel,
-    "rx-mg-dose": _dose,
-    "rx-mg-dose-unknown": _dose_unknown,
-    "rx-mg-duplicate": _duplicate,
-    "rx-mg-age": _age,
-    "rx-mg-pregnancy": _pregnancy,
-    "rx-mg-interaction": _interaction,
-    "rx-ksparing-ckd": _sparing,
-}

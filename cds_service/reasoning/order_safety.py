@@ -2,38 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
 from cds_service.chart.chart import Chart
 from cds_service.chart.dosage import in_whole_units
 from cds_service.chart.evidence import Evidence, Fact, FactState, Gap, in_order, merged
-from cds_service.chart.medications import MedicationUse
-from cds_service.knowledge.model import SafetyRow
-from cds_service.reasoning import medicines, person
+from cds_service.knowledge.model import Card, SafetyRow
+from cds_service.reasoning import person
+from cds_service.reasoning.card_checks import ORDER_CHECKS, OTHER_ORDER_CHECKS
 from cds_service.reasoning.decision import CardDecision, Caution, Offer, OfferKind
 from cds_service.reasoning.finding import Finding, marks, row_for
 from cds_service.reasoning.gaps import all_gaps
-from cds_service.reasoning.interactions import INDICATORS, Interacting, interacting, partner_of
+from cds_service.reasoning.interactions import INDICATORS
 from cds_service.reasoning.kidney import kidney_function
 from cds_service.reasoning.magnesium import serum_magnesium
-from cds_service.reasoning.magnesium_order import MagnesiumOrder, is_supplement, same_drug
-from cds_service.reasoning.medicines import is_oral_magnesium, subtype_of
-from cds_service.reasoning.order_checks import (
-    CHECKS,
-    REDUCED,
-    said,
-    spaced,
-    spares,
-    sparing_finding,
-    up_to,
-)
-from cds_service.reasoning.orders import Draft, Drafts, ordered_labs, replaced
+from cds_service.reasoning.magnesium_order import MagnesiumOrder
+from cds_service.reasoning.medicines import is_oral_magnesium
+from cds_service.reasoning.order_checks import said, up_to
+from cds_service.reasoning.orders import Draft, Drafts, ordered_labs
 
 LABS = ("lab_creatinine", "lab_magnesium")
-SPACED = frozenset({"supplement", "antacid", "laxative", "laxative-antacid", "bowel-prep"})
-INTERACTION = "rx-mg-interaction"
+INTERACTION = "interaction"
+"""The subject of the card that stands for all interacting drugs of a call."""
 
 
 def order_cards(chart: Chart, drafts: Drafts) -> list[CardDecision]:
@@ -42,12 +34,14 @@ def order_cards(chart: Chart, drafts: Drafts) -> list[CardDecision]:
     for draft in drafts.selected:
         cards += magnesium_order_cards(chart, draft, drafts)
         cards += other_order_cards(chart, draft, drafts)
-    return _with_one_interaction_card(cards)
+    return _with_one_interaction_card(cards, chart.knowledge.cards)
 
 
-def _with_one_interaction_card(cards: list[CardDecision]) -> list[CardDecision]:
+def _with_one_interaction_card(
+    cards: list[CardDecision], registry: Mapping[str, Card]
+) -> list[CardDecision]:
     """Two or more interacting drugs give one card, whichever orders they come from."""
-    several = [card for card in cards if card.card == INTERACTION]
+    several = [card for card in cards if registry[card.card].subject == INTERACTION]
     if not several[1:]:
         return cards
     first = min(several, key=lambda c: INDICATORS.index(c.indicator))
@@ -60,7 +54,7 @@ def _with_one_interaction_card(cards: list[CardDecision]) -> list[CardDecision]:
         cautions=_once([first, *(c for c in several if c is not first)]),
     )
     at = cards.index(several[0])
-    rest = [card for card in cards if card.card != INTERACTION]
+    rest = [card for card in cards if registry[card.card].subject != INTERACTION]
     return [*rest[:at], one, *rest[at:]]
 
 
@@ -89,7 +83,7 @@ def _fired(order: MagnesiumOrder, rows: Sequence[SafetyRow]) -> list[tuple[Safet
     """The rows that hold, in the order of the table, but for those silent beside another."""
     fired: list[tuple[SafetyRow, Finding]] = []
     for card in dict.fromkeys(row.card for row in rows):
-        finding = CHECKS[card](order)
+        finding = ORDER_CHECKS[card].find(order)
         row = row_for([r for r in rows if r.card == card], finding) if finding else None
         if finding is not None and row is not None:
             fired.append((row, finding))
@@ -194,10 +188,7 @@ def other_order_cards(chart: Chart, draft: Draft, drafts: Drafts) -> list[CardDe
     use = draft.use
     if use is None or draft.is_magnesium():
         return []
-    found = [
-        ("rx-ksparing-ckd", _sparing_order(chart, draft, use, drafts)),
-        (INTERACTION, _spaced_order(chart, use, drafts)),
-    ]
+    found = [(card, find(chart, draft, use, drafts)) for card, find in OTHER_ORDER_CHECKS.items()]
     cards = chart.knowledge.cards
     return [
         CardDecision(
@@ -219,74 +210,3 @@ def other_order_cards(chart: Chart, draft: Draft, drafts: Drafts) -> list[CardDe
         for card, finding in found
         if finding is not None
     ]
-
-
-def _sparing_order(
-    chart: Chart, draft: Draft, use: MedicationUse, drafts: Drafts
-) -> Finding | None:
-    """A K-sparing drug with reduced kidney function and any magnesium (C3)."""
-    # A magnesium supplement order of the same call carries the card itself.
-    said_there = any(
-        d.selected and d is not draft and d.use is not None and is_supplement(d.use)
-        for d in drafts.new
-    )
-    if not spares(use) or said_there:
-        return None
-    gone = replaced(drafts)
-    taken = [u for u in medicines.oral_magnesium(chart) if u.reference not in gone]
-    taken += [d.use for d in drafts.new if d.use is not None and is_oral_magnesium(d.use)]
-    if not taken or kidney_function(chart).kidney_class not in REDUCED:
-        return None
-    return _beside(sparing_finding(chart, use, [use]), taken)
-
-
-def _spaced_order(chart: Chart, use: MedicationUse, drafts: Drafts) -> Finding | None:
-    """What an ordered drug needs beside the magnesium that is taken or being ordered.
-
-    Antacids and laxatives count here: their salts are what most of the advice is about. What the
-    card of a supplement order of the same call says already is left out.
-    """
-    gone = replaced(drafts)
-    taken = [
-        u
-        for u in medicines.oral_magnesium(chart)
-        if u.regular and subtype_of(u) in SPACED and u.reference not in gone
-    ]
-    taken = [u for u in taken if not _taken_together(chart, use, u)]
-    ordered = [d for d in drafts.new if d.use is not None and is_oral_magnesium(d.use)]
-    taken += [d.use for d in ordered if d.use is not None and subtype_of(d.use) in SPACED]
-    asked = [d.use for d in ordered if d.selected and d.use is not None and is_supplement(d.use)]
-    said_there = {(i.drug, i.advice) for m in asked for i in _between(chart, use, m)}
-    met = [(m, i) for m in taken for i in _between(chart, use, m)]
-    needed = [(m, i) for m, i in met if (i.drug, i.advice) not in said_there]
-    worst_first = sorted((i for _, i in needed), key=lambda i: INDICATORS.index(i.indicator))
-    each: dict[tuple[str, str], Interacting] = {}
-    for item in worst_first:
-        each.setdefault((item.drug, item.advice), item)
-    finding = spaced(list(each.values()))
-    return _beside(finding, [m for m, _ in needed]) if finding is not None else None
-
-
-def _between(chart: Chart, use: MedicationUse, magnesium: MedicationUse) -> list[Interacting]:
-    table = chart.knowledge.interactions
-    return interacting([use], partner_of(magnesium), table, kidney_function(chart).kidney_class)
-
-
-def _taken_together(chart: Chart, ordered: MedicationUse, magnesium: MedicationUse) -> bool:
-    """Whether an ordered drug is a renewal beside this magnesium (SPEC 12.4 M-14)."""
-    days = chart.knowledge.parameters.medication.renewal_days
-    today = chart.today
-
-    def surely(use: MedicationUse) -> bool:
-        proven = use.regular and not use.course_over and not use.status_unclear
-        return proven and use.since is not None and use.since.days_ago_at_least(today) >= days
-
-    before = (u for u in chart.medications if same_drug(u, ordered))
-    return surely(magnesium) and any(surely(u) for u in before)
-
-
-def _beside(finding: Finding, taken: Sequence[MedicationUse]) -> Finding:
-    """A finding about another drug, with the magnesium that is taken or being ordered."""
-    magnesium = Fact("current_magnesium", FactState.PRESENT, in_order(u.evidence for u in taken))
-    cautions = (*finding.cautions, *marks(taken))
-    return msgspec.structs.replace(finding, also=(magnesium,), cautions=cautions)

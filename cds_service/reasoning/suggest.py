@@ -32,7 +32,8 @@ from cds_service.reasoning.medicines import drug_words, subtype_of
 
 ADDITIVE = frozenset({"antacid", "laxative", "laxative-antacid", "bowel-prep", "multivitamin"})
 GLYCINATE = Partner(MagnesiumProduct(salts=("magnesium glycinate",)))
-LOW_SEVERE = "mg-low-severe"
+DEFICIENCY, INFORMATION = "deficiency", "information"
+"""Kinds of cards that a trigger can give and that are not suggestions."""
 TESTS_FIRST = frozenset(
     {"stale", "needs_labs", "discordant", "conflicting", "unusable_newer", "partly_known"}
 )
@@ -100,16 +101,16 @@ def suggestion(
 
 
 def _card(chart: Chart, card: str, trigger: Trigger, ordered_labs: frozenset[str]) -> CardDecision:
-    knowledge = chart.knowledge
-    rows = knowledge.policy.offers_of(card, kidney_function(chart).kidney_class)
+    entry = chart.knowledge.cards[card]
+    rows = entry.offers_in(kidney_function(chart).kidney_class)
     offers = [o for row in rows for o in _offers(chart, row, ordered_labs)]
     return CardDecision(
         card=card,
-        indicator=knowledge.cards[card].indicator,
+        indicator=entry.indicator,
         values=_values(chart, trigger),
-        because=_because(chart, card, trigger),
+        because=_because(chart, entry.kind, trigger),
         offers=tuple(sorted(offers, key=lambda o: not o.recommended)),
-        cautions=_cautions_of(chart, card, offers),
+        cautions=_cautions_of(chart, entry.kind, offers),
         gaps=all_gaps(chart),
         kidney=kidney_function(chart),
         magnesium=serum_magnesium(chart),
@@ -118,7 +119,7 @@ def _card(chart: Chart, card: str, trigger: Trigger, ordered_labs: frozenset[str
     )
 
 
-def _because(chart: Chart, card: str, trigger: Trigger) -> tuple[Fact, ...]:
+def _because(chart: Chart, kind: str, trigger: Trigger) -> tuple[Fact, ...]:
     """Why the card comes; a hazard that it rests on, and what it comes before, are among it."""
     because = (
         indication.migraine(chart),
@@ -126,7 +127,7 @@ def _because(chart: Chart, card: str, trigger: Trigger) -> tuple[Fact, ...]:
         *risk.present_factors(chart),
     )
     serum = serum_magnesium(chart)
-    if card == LOW_SEVERE and serum.evidence is not None:
+    if kind == DEFICIENCY and serum.evidence is not None:
         because = (*because, _present("serum_magnesium", serum.evidence))
         because = (*because, *blocks.all_blocks(chart))
     if trigger.use is not None:
@@ -134,10 +135,10 @@ def _because(chart: Chart, card: str, trigger: Trigger) -> tuple[Fact, ...]:
     return tuple(f for f in because if f.present)
 
 
-def _cautions_of(chart: Chart, card: str, offers: Sequence[Offer]) -> tuple[Caution, ...]:
-    if card == "mg-avoid-renal":
+def _cautions_of(chart: Chart, kind: str, offers: Sequence[Offer]) -> tuple[Caution, ...]:
+    if kind == INFORMATION:
         return ()
-    if card == LOW_SEVERE:
+    if kind == DEFICIENCY:
         return (*marks(medicines.oral_magnesium(chart)), *_additive_cautions(chart))
     return suggestion_cautions(chart, offers)
 

@@ -49,7 +49,7 @@ def test_every_card_is_filled(card: str) -> None:
 
 def named(card: str) -> set[str]:
     row = knowledge().cards[card]
-    template = row.variants.get(variant(one_of(card)), row.summary)
+    template = row.variants.get(variant(one_of(card), knowledge()), row.summary)
     return {name for name in one_of(card).values if "{" + name + "}" in template}
 
 

@@ -15,7 +15,7 @@ from cards.reason import reason
 from cards.render import render
 from cards.suggestions import suggestions
 from cards.summary import summary
-from cards.variants import CASES, variant
+from cards.variants import variant
 from cds_service.chart.evidence import Evidence
 from cds_service.fhir.prefetch import KINDS
 from cds_service.knowledge import wording
@@ -48,7 +48,7 @@ from tests.support.decisions import (
 )
 
 CARDS = sorted(knowledge().cards)
-OPTIONAL = re.compile(r"fact\.[a-z_]+|[a-z-]+\.do\.[a-z_]+|.*\.kidney")
+OPTIONAL = re.compile(r"fact\.[a-z_]+|card\.[a-z-]+\.do\.[a-z_]+")
 """Texts that have something to fall back on."""
 
 
@@ -203,8 +203,7 @@ def test_no_card_asks_for_a_text_that_the_start_does_not_check(asked: set[str]) 
 def test_there_is_no_text_that_no_card_can_say() -> None:
     """Each text is required, or a variant, or what a fact is called."""
     required = wording.required(knowledge().cards, knowledge().plans)
-    variants = {f"{card}.do.{name}" for card, names in wording.VARIANTS.items() for name in names}
-    left = set(knowledge().wording.texts) - required - variants
+    left = set(knowledge().wording.texts) - required - wording.optional(knowledge().cards)
 
     assert {text for text in left if not text.startswith("fact.")} == set()
 
@@ -225,14 +224,12 @@ def test_each_text_that_is_taken_away_is_missed(text_id: str) -> None:
 def test_a_special_case_without_any_wording_is_missed() -> None:
     known = knowledge()
     texts = dict(known.wording.texts)
-    texts.pop("mg-check-renal.do.with_plan")
-    cards = dict(known.cards)
-    cards["rx-mg-dose"] = msgspec.structs.replace(cards["rx-mg-dose"], variants={"other": "x"})
+    texts.pop("card.check-kidney.do.with_plan")
+    texts["card.order-dose.summary.other"] = "x"
 
-    assert list(wording.missing(cards, known.plans, texts)) == [
+    assert list(wording.missing(known.cards, known.plans, texts)) == [
         "mg-check-renal has neither a summary nor a text for with_plan",
-        "rx-mg-dose has neither a summary nor a text for up_to",
-        "rx-mg-dose: nothing asks for the summary other",
+        "nothing asks for the text card.order-dose.summary.other",
     ]
 
 
@@ -259,17 +256,13 @@ def test_the_lists_are_those_of_the_code() -> None:
     )
 
 
-def test_the_special_cases_are_those_of_the_code() -> None:
-    assert {card: tuple(cases) for card, cases in CASES.items()} == dict(wording.VARIANTS)
-
-
 @pytest.mark.parametrize(
-    ("card", "case"), [(card, case) for card, cases in CASES.items() for case in cases]
+    ("card", "case"), [(c.id, case) for c in knowledge().cards.values() for case in c.cases]
 )
 def test_each_special_case_comes_up(card: str, case: str) -> None:
-    assert case in {variant(each) for each in combinations(card)}
+    assert case in {variant(each, knowledge()) for each in combinations(card)}
 
 
 def test_a_card_without_special_cases_is_the_usual_one() -> None:
-    assert variant(one_of("mg-suggest")) == ""
-    assert variant(one_of("rx-mg-dose")) == ""
+    assert variant(one_of("mg-suggest"), knowledge()) == ""
+    assert variant(one_of("rx-mg-dose"), knowledge()) == ""

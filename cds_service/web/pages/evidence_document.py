@@ -122,8 +122,8 @@ def _card(card_id: str, knowledge: Knowledge) -> Json:
     safety = [row for row in policy.order_safety if row.card == card_id]
     offers = [
         {"class": row.kidney_class, "offers": [_plain(offer) for offer in row.offers]}
-        for row in policy.offers
-        if row.card == card_id and row.offers
+        for row in card.offers
+        if row.offers
     ]
     said: Json = {**_plain(card), "when": suggests, "offers": offers}
     if any(row.low_severe == card_id for row in policy.suggest):

@@ -269,7 +269,8 @@ def test_which_card_a_trigger_gives() -> None:
 
 def test_what_a_card_offers() -> None:
     policy = knowledge().policy
-    assert {(r.card, r.kidney_class): r.offers for r in policy.offers} == OFFERS
+    cards = knowledge().cards.values()
+    assert {(c.id, r.kidney_class): r.offers for c in cards for r in c.offers} == OFFERS
     assert {(r.kidney_class, r.age): r.plan for r in policy.plans} == PLAN_OF
     assert policy.perimenstrual_plan == "mg_perimenstrual"
 

@@ -69,9 +69,10 @@ PLANTED: list[tuple[str, Change, str]] = [
     # shapes
     ("cards.json", rows("cards", indicator="urgent"), "cards.json: $.cards[0].indicator"),
     ("cards.json", rows("cards", surplus=1), "surplus"),
+    ("cards.json", rows("cards", kind="odd"), "cards.json: $.cards[0].kind"),
     ("valuesets/migraine.json", member(status="odd"), "valuesets/migraine.json: $.status"),
     # what a loader finds is told too
-    ("policy.json", member(hazards=[]), "policy.json: hazards: no row for"),
+    ("cards.json", member(hazards=[]), "cards.json: hazards: no row for"),
     # sets
     ("valuesets/migraine.json", first_code(), "is twice in migraine"),
     ("valuesets/migraine.json", add(BOTH), "is in migraine and in migraine_exclude"),
@@ -89,7 +90,7 @@ PLANTED: list[tuple[str, Change, str]] = [
     ("interactions.json", rows("interactions", source="memory"), "interaction "),
     ("policy.json", rows("kidney", source="memory"), "policy row dialysis"),
     ("policy.json", rows("wasting_drugs", source="memory"), "its source is not one"),
-    ("policy.json", rows("suggest", source="memory"), "policy row chart"),
+    ("cards.json", rows("suggest", source="memory"), "policy row chart"),
     ("valuesets/migraine.json", rows("codes", sources=[]), "in migraine: no source"),
     ("valuesets/migraine.json", rows("codes", sources=[99]), "migraine: source 99 is not there"),
     ("valuesets/med_ppi.json", member(sources=["WHO ATC"]), "takes from RxNorm"),
@@ -98,11 +99,11 @@ PLANTED: list[tuple[str, Change, str]] = [
     ("evidence.json", rows("evidence", references=[]), "rests on no reference"),
     ("evidence.json", rows("evidence", references=["R99"]), "there is no reference R99"),
     # wording
-    ("cards.json", rows("cards", summary="{nobody} fills this"), "nothing fills {nobody}"),
+    ("wording.json", text("card.start.summary", "{nobody} fills this"), "nothing fills {nobody}"),
     ("policy.json", caution("in {fortnights}"), "caution C1: nothing fills {fortnights}"),
     ("wording.json", text("trial", "in {weeks"), "wording trial: a brace is not closed"),
     ("wording.json", text("trial", "in {the weeks}"), "wording trial: a brace is not closed"),
-    ("cards.json", rows("cards", summary="x" * 120), "its summary template has 120 characters"),
+    ("wording.json", text("card.start.summary", "x" * 120), "its summary template has 120 characters"),
 ]  # fmt: skip
 
 
@@ -115,7 +116,7 @@ def test_a_planted_problem_is_found(folder: Path, name: str, change: Change, fou
 
 
 def test_a_summary_just_short_enough_is_fine(folder: Path) -> None:
-    edit(folder, "cards.json", rows("cards", summary="x" * 119))
+    edit(folder, "wording.json", text("card.start.summary", "x" * 119))
     assert list(lint.problems(folder)) == []
 
 

@@ -101,7 +101,9 @@ def test_a_gap_in_a_table_stops_the_start(folder: Path) -> None:
     assert line.startswith("knowledge file policy.json: plans: no row for")
 
 
-@pytest.mark.parametrize("text_id", ["rx-mg-dose.do", "kidney.flag.conflicting", "gap.kidneyLabs"])
+@pytest.mark.parametrize(
+    "text_id", ["card.order-dose.do", "kidney.flag.conflicting", "gap.kidneyLabs"]
+)
 def test_a_text_that_a_card_can_ask_for_must_be_there(folder: Path, text_id: str) -> None:
     edit(folder, "wording.json", lambda wording: wording["texts"].pop(text_id) and None)
     assert error_of(folder) == f"knowledge file wording.json: there is no text {text_id}"

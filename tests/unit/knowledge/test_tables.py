@@ -7,17 +7,29 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from cds_service.knowledge.model import KidneyFlag, KidneyRow, OfferRow, OffersRow, PlanRow, Policy
-from cds_service.knowledge.tables import gaps
+from cds_service.knowledge.model import (
+    Card,
+    KidneyFlag,
+    KidneyRow,
+    OfferRow,
+    OffersRow,
+    PlanRow,
+    Policy,
+)
+from cds_service.knowledge.tables import gaps, registry_gaps
 from tests.support.decisions import knowledge
 
 POLICY = knowledge().policy
 CATCH_ALL = POLICY.kidney[-1]
 
 
-def gaps_of(**tables: Any) -> list[str]:
+CARDS = knowledge().cards
+
+
+def gaps_of(cards: dict[str, Card] = CARDS, **tables: Any) -> list[str]:
     policy: Policy = replace(POLICY, **tables)
-    return list(gaps(policy, knowledge().cards, knowledge().plans))
+    plans = knowledge().plans
+    return [*gaps(policy, plans), *registry_gaps(policy, cards, plans)]
 
 
 def first(rows: tuple[Any, ...], **changes: Any) -> tuple[Any, ...]:
@@ -28,8 +40,15 @@ def kidney(*when: str, kidney_class: str = "SEVERE", id: str = "new", **more: An
     return KidneyRow(id, when, kidney_class, "t", "SPEC 3.2", **more)
 
 
-def offers(card: str, kidney_class: str, **offer: Any) -> OffersRow:
-    return OffersRow(card, kidney_class, (OfferRow(**offer),))
+def card(card_id: str, **changes: Any) -> dict[str, Card]:
+    """The registry with one card changed."""
+    return {**CARDS, card_id: replace(CARDS[card_id], **changes)}
+
+
+def offering(*offers: OfferRow, kidney_class: str = "X") -> dict[str, Card]:
+    """The registry where `mg-suggest` offers something more."""
+    row = OffersRow(kidney_class, offers)
+    return card("mg-suggest", offers=(*CARDS["mg-suggest"].offers, row))
 
 
 def test_the_policy_has_no_gap() -> None:
@@ -80,20 +99,52 @@ def test_the_policy_has_no_gap() -> None:
         ),
         (
             {"suggest": first(POLICY.suggest, low_severe="mg-moon")},
-            "cards of suggest patient-view/chart: mg-moon is not known",
+            "low magnesium in suggest patient-view/chart: mg-moon is not known",
         ),
         (
-            {"offers": (*POLICY.offers, POLICY.offers[0])},
-            "offers: a card has two rows for one kidney class",
-        ),
-        ({"offers": POLICY.offers[1:]}, "offers: no row for mg-suggest with kidney class NORMAL"),
-        (
-            {"offers": (*POLICY.offers, offers("mg-suggest", "X", kind="tea"))},
-            "offers of mg-suggest: tea is not known",
+            {"cards": offering(kidney_class="NORMAL")},
+            "offers: mg-suggest has two rows for one kidney class",
         ),
         (
-            {"offers": (*POLICY.offers, offers("mg-suggest", "X", kind="labs", labs=("lab_tea",)))},
+            {"cards": card("mg-suggest", offers=())},
+            "offers: no row for mg-suggest with kidney class NORMAL",
+        ),
+        (
+            {"cards": card("mg-suggest", offers=())},
+            "offers of mg-suggest: a plan is offered by suggestions, and by each of them",
+        ),
+        (
+            {"cards": card("mg-avoid-renal", offers=CARDS["mg-suggest"].offers)},
+            "offers of mg-avoid-renal: a plan is offered by suggestions, and by each of them",
+        ),
+        ({"cards": offering(OfferRow("tea"))}, "offers of mg-suggest: tea is not known"),
+        (
+            {"cards": offering(OfferRow("labs", labs=("lab_tea",)))},
             "tests of mg-suggest: lab_tea is not known",
+        ),
+        (
+            {"cards": card("rx-mg-dose", may_be_silenced=True)},
+            "rx-mg-dose: a card of the kind order-check may not be silenced",
+        ),
+        (
+            {"cards": card("mg-low-severe", may_be_silenced=True)},
+            "mg-low-severe: a card of the kind deficiency may not be silenced",
+        ),
+        (
+            {"cards": card("mg-suggest", indicator="critical")},
+            "mg-suggest: a critical card may not be silenced",
+        ),
+        (
+            {"cards": card("mg-suggest", indicator="shrill")},
+            "indicators of mg-suggest: shrill is not known",
+        ),
+        (
+            {"cards": card("mg-suggest", wording="avoid")},
+            "mg-suggest: another card has the wording avoid too",
+        ),
+        (
+            {"cards": card("rx-mg-dose", kind="information")},
+            "suggest: nothing gives the card rx-mg-dose",
         ),
         ({"plans": POLICY.plans[1:]}, "plans: no row for ('NORMAL', 'adult')"),
         ({"plans": (*POLICY.plans, POLICY.plans[0])}, "plans: two rows for the same case"),
@@ -120,10 +171,6 @@ def test_the_policy_has_no_gap() -> None:
         ({"hazards": POLICY.hazards[1:]}, "hazards: no row for mg-hazard-renal"),
         ({"cautions": POLICY.cautions[1:]}, "cautions: no row for C1"),
         (
-            {"order_safety": first(POLICY.order_safety, grade="odd")},
-            "grades of rx-mg-renal-critical: odd is not known",
-        ),
-        (
             {"order_safety": first(POLICY.order_safety, indicator="shrill")},
             "indicators of rx-mg-renal-critical: shrill is not known",
         ),
@@ -144,10 +191,6 @@ def test_the_policy_has_no_gap() -> None:
             "hazards: a row of mg-hazard-renal is never reached (any, any)",
         ),
         (
-            {"hazards": first(POLICY.hazards, grade="odd")},
-            "grades of mg-hazard-renal: odd is not known",
-        ),
-        (
             {"hazards": first(POLICY.hazards, labs=("lab_tea",))},
             "tests of mg-hazard-renal: lab_tea is not known",
         ),
@@ -157,28 +200,16 @@ def test_the_policy_has_no_gap() -> None:
         ),
         *(
             (
-                {
-                    "offers": (
-                        *POLICY.offers,
-                        offers("mg-suggest", "X", kind="plan", **{where: ("x",)}),
-                    )
-                },
+                {"cards": offering(OfferRow("plan", **{where: ("x",)}))},
                 "circumstances of mg-suggest: x is not known",
             )
             for where in ("only_if", "unless", "recommended_if", "not_recommended_if")
         ),
         (
             {
-                "offers": (
-                    *POLICY.offers,
-                    OffersRow(
-                        "mg-suggest",
-                        "X",
-                        (
-                            OfferRow("plan", recommended=True),
-                            OfferRow("perimenstrual", recommended=True),
-                        ),
-                    ),
+                "cards": offering(
+                    OfferRow("plan", recommended=True),
+                    OfferRow("perimenstrual", recommended=True),
                 )
             },
             "offers of mg-suggest: two drafts are recommended, and one can be chosen",
@@ -190,15 +221,14 @@ def test_a_gap_is_told(tables: dict[str, Any], said: str) -> None:
     assert any(line.startswith(said) for line in found), found
 
 
-def test_a_card_that_has_no_text_is_told() -> None:
-    cards = {k: v for k, v in knowledge().cards.items() if k != "rx-mg-dose"}
-    found = list(gaps(POLICY, cards, knowledge().plans))
-    assert "cards of order_safety: rx-mg-dose is not known" in found
+def test_a_row_without_a_card_is_told() -> None:
+    cards = {k: v for k, v in CARDS.items() if k != "rx-mg-dose"}
+    assert "order_safety: nothing reads the row rx-mg-dose" in gaps_of(cards)
 
 
 def test_plans_and_offers_are_looked_up() -> None:
     assert POLICY.plan_for("NORMAL", "elderly") == "mg_200_300"
     assert POLICY.plan_for("SEVERE", "adult") == ""
-    assert [o.kind for o in POLICY.offers_of("mg-check-renal", "UNKNOWN")] == ["labs", "plan"]
-    assert [o.kind for o in POLICY.offers_of("mg-low-severe", "SEVERE")] == ["labs"]
-    assert POLICY.offers_of("mg-suggest", "UNKNOWN") == ()
+    assert [o.kind for o in CARDS["mg-check-renal"].offers_in("UNKNOWN")] == ["labs", "plan"]
+    assert [o.kind for o in CARDS["mg-low-severe"].offers_in("SEVERE")] == ["labs"]
+    assert CARDS["mg-suggest"].offers_in("UNKNOWN") == ()
