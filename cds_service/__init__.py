@@ -28,9 +28,8 @@ def create_app(
     datetime. Raises `SettingsError` or `KnowledgeError`, each with one line that says what to mend.
     """
     from cards.registered import load_knowledge
-    from cds_service.fetching.fetching import Fetching
+    from cds_service.fetching.fetching import Bounds, Fetching
     from cds_service.hooks.answering import Answering, utc_now
-    from cds_service.hooks.completing import bounds_of, completing
     from cds_service.hooks.services import services_of
     from cds_service.settings import read_settings
     from cds_service.store.location import database_url
@@ -43,8 +42,18 @@ def create_app(
     knowledge = load_knowledge()
     services = services_of(knowledge)
     verifier = verifier_of(chosen)
-    fetching = Fetching((*chosen.fhir_servers, *servers_of(verifier)), bounds_of(chosen))
-    answering = Answering(knowledge, now or utc_now, complete=completing(fetching, services))
+    bounds = Bounds(
+        seconds=chosen.fhir_total_ms / 1000,
+        request_seconds=chosen.fhir_request_ms / 1000,
+        max_pages=chosen.fhir_max_pages,
+        max_bytes=chosen.fhir_max_bytes,
+    )
+    answering = Answering(
+        knowledge,
+        now or utc_now,
+        fetching=Fetching((*chosen.fhir_servers, *servers_of(verifier)), bounds),
+        templates={service.hook: service.prefetch for service in services.values()},
+    )
     url = database_url(chosen.database_url, chosen.data_dir)
     store = Store(url, chosen.retention_days, answering.now, StoreCounting())
     return build(chosen, services, answering, store, verifier)

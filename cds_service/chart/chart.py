@@ -46,15 +46,28 @@ class Chart:
         self.today = today
         self.knowledge = knowledge
         self._patient_id = bare_id(patient_id)
+        self._prefetch = prefetch
         self._contents = Contents(prefetch, contents)
         self._asked: dict[str, None] = {}
         self._noted: set[str] = set()
+        self._medications_beside: tuple[wire.Entry[wire.Medication], ...] = ()
         self._conditions_beside: dict[str, CodeableConcept | None] = {}
         self._readers: dict[str, Reader] = {}
         self._results: dict[str, Labs] = {}
         self._noted_gaps: dict[Gap, None] = {}
         self.answers: dict[Callable[[Chart], Any], Any] = {}
         """The answers to questions of the rules, each under the function that gives it."""
+
+    def add_fetched(self, contents: Mapping[str, Content[Any]]) -> None:
+        """Put fetched contents before what was sent.
+
+        Of a chart of which nothing but draft orders was read so far: ValueError for any other, as
+        its facts would be of two states of the data.
+        """
+        if self._noted or self.answers:
+            raise ValueError("the chart has been read already")
+        self._contents = Contents(self._prefetch, {**self._contents, **contents})
+        self.__dict__.pop("_finder", None)  # it has looked for Medications in what was sent
 
     def content(self, key: str) -> Content[Any]:
         """What one prefetch key holds. What of it cannot be read is recorded."""
@@ -194,9 +207,11 @@ class Chart:
 
     @cached_property
     def _finder(self) -> DrugFinder:
-        return DrugFinder(
+        finder = DrugFinder(
             self.knowledge.drugs, self.knowledge.terminology, self._contents.medications
         )
+        finder.add_medications(self._medications_beside)
+        return finder
 
     @cached_property
     def requests(self) -> Medications:
@@ -323,11 +338,12 @@ class Chart:
 
     def add_drafts(self, entries: Sequence[DraftEntry]) -> None:
         """Resources that came with the draft orders, to which orders may refer."""
-        self._finder.add_medications(
+        self._medications_beside = tuple(
             wire.Entry(fullUrl=entry.full_url, resource=entry.order)
             for entry in entries
             if entry.order is not None and entry.kind == "Medication"
         )
+        self.__dict__.pop("_finder", None)
         self._conditions_beside = {
             bare_id(name): entry.order.code
             for entry in entries

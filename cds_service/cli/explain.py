@@ -53,7 +53,8 @@ def _explanation(
     try:
         call = _call(content, service_id, knowledge)
         base_url = read_settings().public_url or _DEFAULT_URL
-        return Answering(knowledge, clock).explain(call, base_url)
+        answering = Answering(knowledge, clock)
+        return answering.explain(answering.answer(call, base_url, complete=True))
     except BundleError as error:
         raise CommandError(f"{file} {error}.") from None
     except BadCallError as error:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime
-from typing import Any
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from cards.context import CardContext
 from cards.explanation import explanation
 from cards.render import render
-from cds_service.chart.chart import DRAFTS, Chart, open_chart
+from cds_service.chart.chart import Chart, open_chart
 from cds_service.chart.evidence import Gap
 from cds_service.fhir.drafts import medication_references
 from cds_service.fhir.prefetch import Content, surely_sent
@@ -19,12 +20,15 @@ from cds_service.hooks.envelope import HookCall
 from cds_service.hooks.errors import BadCallError, Issue
 from cds_service.hooks.uuids import new_uuid
 from cds_service.knowledge.loader import Knowledge
-from cds_service.reasoning.decide import concerns_nobody, decide
+from cds_service.reasoning.decide import decide, is_settled_by, orders_of, silence
 from cds_service.reasoning.decision import Decision
 
+if TYPE_CHECKING:
+    from cds_service.fetching.fetching import Fetching
+
 Clock = Callable[[], datetime]
-Completing = Callable[[HookCall], Mapping[str, Content[Any]]]
-"""Gets what a call did not bring: the contents of prefetch keys, to stand before what was sent."""
+Contents = Mapping[str, Content[Any]]
+NOTHING_FETCHED: Contents = MappingProxyType({})
 
 
 def utc_now() -> datetime:
@@ -32,38 +36,54 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def _as_sent(_: HookCall) -> Mapping[str, Content[Any]]:
-    return {}
+class NotKnownError(BadCallError):
+    """Data without which there is no answer are neither in the request nor could be fetched (412)."""
+
+    def __init__(self, fetched: Contents, *issues: Issue) -> None:
+        super().__init__(412, *issues)
+        self.fetched = fetched
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What follows from a call: the decision, and the cards that say it."""
+    """The answer to a call: the decision, the cards that state it, and the data that were fetched."""
 
     decision: Decision
     cards: list[dict[str, Any]]
+    fetched: Contents = NOTHING_FETCHED
 
 
 class Answering(msgspec.Struct, frozen=True):
-    """Answers calls from one body of knowledge, by one clock. Holds nothing of any call."""
+    """Answers calls from one body of knowledge, by one clock. Keeps nothing of a call.
+
+    `templates` are the prefetch templates of each hook; without `fetching` nothing is fetched.
+    """
 
     knowledge: Knowledge
     now: Clock = utc_now
     new_uuid: Callable[[], str] = new_uuid
-    complete: Completing = _as_sent
+    fetching: Fetching | None = None
+    templates: Mapping[str, Mapping[str, str]] = {}
 
     def answer(self, call: HookCall, base_url: str, *, complete: bool = False) -> Answer:
-        """The cards; raises `BadCallError` (412) where data without which there is no answer are missing.
+        """The cards; raises `NotKnownError` (412) where data without which there is no answer are missing.
 
-        `complete` looks at every rule, also where the matter is settled.
+        `complete` evaluates every rule, also where the draft orders alone settle the matter.
         """
         now = self.now().astimezone(UTC)
-        settled = None if complete else self._settled(call, now.date())
-        if settled is not None:
-            return Answer(settled, [])
-        contents = {**call.contents, **self.complete(call)}
-        chart = open_chart(call.prefetch, call.patient_id, now.date(), self.knowledge, contents)
-        _require_known(chart)
-        decision = decide(call.hook, chart, call.context, complete)
+        chart = open_chart(
+            call.prefetch, call.patient_id, now.date(), self.knowledge, call.contents
+        )
+        drafts = None
+        if not complete and _needs_nothing_to_read_orders(call):
+            drafts = orders_of(call.hook, chart, call.context)
+            if is_settled_by(call.hook, drafts):
+                return Answer(silence(call.hook, chart), [])
+        fetched = self._fetch(call)
+        chart.add_fetched(fetched)
+        _require_known(chart, fetched)
+        if drafts is None:
+            drafts = orders_of(call.hook, chart, call.context)
+        decision = decide(call.hook, chart, drafts, complete)
         context = CardContext(
             patient_id=call.patient_id,
             user_id=call.user_id,
@@ -72,32 +92,40 @@ class Answering(msgspec.Struct, frozen=True):
             new_uuid=self.new_uuid,
             encounter_id=call.encounter_id,
         )
-        return Answer(decision, render(decision, context, self.knowledge))
+        return Answer(decision, render(decision, context, self.knowledge), fetched)
 
-    def _settled(self, call: HookCall, today: date) -> Decision | None:
-        """The decision where it is silence whatever the chart says, so that it need not be read."""
-        if not surely_sent(call.prefetch) or any(medication_references(call.context)):
-            return None
-        chart = open_chart(call.prefetch, call.patient_id, today, self.knowledge, call.contents)
-        if not concerns_nobody(call.hook, chart, call.context):
-            return None
-        return Decision(
-            service=call.hook,
-            day=today,
-            gaps=chart.gaps(DRAFTS),
-            not_readable=chart.not_readable(),
+    def _fetch(self, call: HookCall) -> Contents:
+        """What the call lacks, with the prefetch templates of its hook."""
+        if self.fetching is None:
+            return NOTHING_FETCHED
+        from cds_service.fetching.fetching import Question  # not needed where nothing is fetched
+
+        return self.fetching.complete(
+            Question(
+                prefetch=call.prefetch,
+                context=call.context,
+                templates=self.templates[call.hook],
+                fhir_server=call.fhir_server,
+                token=call.token,
+                client=call.client,
+                read=call.contents,
+            )
         )
 
-    def explain(self, call: HookCall, base_url: str) -> dict[str, Any]:
-        """Every fact, rule and card of the decision, as JSON."""
-        answer = self.answer(call, base_url, complete=True)
+    def explain(self, answer: Answer) -> dict[str, Any]:
+        """Every fact, rule and card of a complete answer, as JSON."""
         return explanation(answer.decision, answer.cards, self.knowledge)
 
 
-def _require_known(chart: Chart) -> None:
+def _needs_nothing_to_read_orders(call: HookCall) -> bool:
+    """Whether the required keys were sent, and the draft orders refer to no Medication elsewhere."""
+    return surely_sent(call.prefetch) and not any(medication_references(call.context))
+
+
+def _require_known(chart: Chart, fetched: Contents) -> None:
     gaps = chart.missing_required()
     if gaps:
-        raise BadCallError(412, *map(_not_known, gaps))
+        raise NotKnownError(fetched, *map(_not_known, gaps))
 
 
 def _not_known(gap: Gap) -> Issue:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from cds_service.chart.chart import Chart
+from cds_service.chart.chart import DRAFTS, Chart
 from cds_service.chart.reading import NotReadable
 from cds_service.knowledge.loader import Knowledge
 from cds_service.reasoning.account import record
@@ -23,14 +23,38 @@ from cds_service.reasoning.suggest import DEFICIENCY, Trigger, eligible, low_sev
 SEVERITY = ("critical", "warning", "info")
 
 
-def decide(hook: str, chart: Chart, context: Mapping[str, Any], complete: bool = False) -> Decision:
+def orders_of(hook: str, chart: Chart, context: Mapping[str, Any]) -> Drafts:
+    """The draft orders of a call; none where the hook has none."""
+    if hook == "patient-view":
+        return Drafts()
+    return read_drafts(chart, context, all_selected=hook == "order-sign")
+
+
+def is_settled_by(hook: str, drafts: Drafts) -> bool:
+    """Whether a call is about orders of drugs that no rule knows: silence, whatever the chart says.
+
+    Most calls at prescribing time are of this kind, so nothing of the chart is read for them.
+    """
+    if hook == "patient-view":
+        return False
+    return not any(draft.use is not None or draft.unidentified for draft in drafts.selected)
+
+
+def silence(hook: str, chart: Chart) -> Decision:
+    """The decision where the draft orders alone settle that there is no card."""
+    return Decision(
+        service=hook,
+        day=chart.today,
+        gaps=chart.gaps(DRAFTS),
+        not_readable=chart.not_readable(),
+    )
+
+
+def decide(hook: str, chart: Chart, drafts: Drafts, complete: bool = False) -> Decision:
     """The decision for one call of a hook ("patient-view", "order-select", "order-sign").
 
     With `complete` every fact and rule is evaluated and recorded, also where no card comes.
     """
-    drafts = Drafts()
-    if hook != "patient-view":
-        drafts = read_drafts(chart, context, all_selected=hook == "order-sign")
     cards: list[CardDecision] = []
     if not chart.person.deceased:
         cards = _POLICIES[hook](chart, drafts)
@@ -61,17 +85,6 @@ def _most_serious(cards: list[CardDecision], knowledge: Knowledge) -> tuple[Card
 
 def _name_of(lost: NotReadable) -> tuple[str, str, str, str]:
     return lost.key, lost.resource, lost.element, lost.why
-
-
-def concerns_nobody(hook: str, chart: Chart, context: Mapping[str, Any]) -> bool:
-    """Whether a call is about orders of drugs that no rule knows: silence, whatever the chart says.
-
-    Most calls at prescribing time are of this kind, so nothing of the chart is read for them.
-    """
-    if hook == "patient-view":
-        return False
-    drafts = read_drafts(chart, context, all_selected=hook == "order-sign")
-    return not any(draft.use is not None or draft.unidentified for draft in drafts.selected)
 
 
 def _patient_view(chart: Chart, drafts: Drafts) -> list[CardDecision]:

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 from flask import Flask, Response
 
 from cds_service.hooks.answering import Answering
@@ -15,7 +14,6 @@ from cds_service.settings import Settings, unknown_variables
 from cds_service.store.store import Store
 from cds_service.web.calls import auth, cors, feedback, hook_calls, outcomes, refusals
 from cds_service.web.operate import audit, health, logs
-from cds_service.web.operate.noting import fetches_noted
 from cds_service.web.pages import evidence, sandbox, sandbox_fhir, statics
 from cds_service.web.serving import warming
 
@@ -50,7 +48,6 @@ def build(
     app.url_map.strict_slashes = False
     app.url_map.redirect_defaults = False
     knowledge = answering.knowledge
-    answering = msgspec.structs.replace(answering, complete=fetches_noted(answering.complete))
     logs.register(app, knowledge.version)
     outcomes.register(app)
     refusals.register(app)

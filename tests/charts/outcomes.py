@@ -88,7 +88,12 @@ def call_of(bundle: bytes, hook: str = "patient-view") -> HookCall:
 
 
 def explain(bundle: bytes, day: date, hook: str = "patient-view") -> Explained:
-    return answering(day).explain(call_of(bundle, hook), URL)
+    return explain_call(call_of(bundle, hook), day)
+
+
+def explain_call(call: HookCall, day: date) -> Explained:
+    service = answering(day)
+    return service.explain(service.answer(call, URL, complete=True))
 
 
 def reversed_entries(bundle: bytes) -> bytes:

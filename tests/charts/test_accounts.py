@@ -13,7 +13,7 @@ import pytest
 
 from cds_service.cli.printing import print_explanation
 from cds_service.hooks.envelope import read_call
-from tests.charts.outcomes import URL, Explained, answering
+from tests.charts.outcomes import URL, Explained, answering, explain_call
 from tests.support import fhir
 from tests.support.cards import card_id, decision, recommended
 from tests.support.fhir import ORDER_SELECT, ORDER_SIGN, PATIENT_VIEW, Resource
@@ -50,7 +50,7 @@ def account(
 ) -> Explained:
     body = fhir.hook_request(service, chart, who, drafts, selections)
     call = read_call(json.dumps(body).encode(), body["hook"])
-    return answering(TODAY).explain(call, URL)
+    return explain_call(call, TODAY)
 
 
 def aside(found: Explained) -> dict[str, str]:
@@ -354,7 +354,7 @@ def test_the_terminal_says_where_a_resource_without_an_id_stands(
         "entry": [{"resource": without(DIABETES, "id")}],
     }
     call = read_call(json.dumps(body).encode(), "patient-view")
-    print_explanation(answering(TODAY).explain(call, URL))
+    print_explanation(explain_call(call, TODAY))
     assert "Condition (entry 0, without id): " in capsys.readouterr().out
 
 

@@ -183,7 +183,7 @@ def test_the_same_request_with_the_keys_of_this_service(name: str) -> None:
         "kidneyProcedures": None,
     }
     call = read_call(msgspec.json.encode(request), "patient-view")
-    found = outcomes.answering(outcomes.UNDATED).explain(call, outcomes.URL)
+    found = outcomes.explain_call(call, outcomes.UNDATED)
     assert_valid_answer({"cards": found["cards"]}, request)
     assert_accounted_for(found)
 

@@ -8,7 +8,7 @@ import msgspec
 from flask import Flask, Response, request
 
 from cds_service.feedback.issuing import issued
-from cds_service.hooks.answering import Answer, Answering
+from cds_service.hooks.answering import Answer, Answering, NotKnownError
 from cds_service.hooks.envelope import HookCall, read_call
 from cds_service.hooks.errors import BadCallError, Issue
 from cds_service.hooks.services import Service, discovery
@@ -20,7 +20,7 @@ from cds_service.web.calls.clients import client
 from cds_service.web.calls.outcomes import JSON, json_answer
 from cds_service.web.operate.audit import rules_noted
 from cds_service.web.operate.logs import note
-from cds_service.web.operate.noting import call_noting, decision_noted
+from cds_service.web.operate.noting import call_noting, decision_noted, fetched_noted
 
 # An answer is about one patient, so nobody may keep it.
 _PRIVATE = {"Cache-Control": "no-store"}
@@ -43,15 +43,15 @@ def register(
 
     @app.post("/cds-services/<service_id>")
     def call_service(service_id: str) -> Response:
-        call = accepted(service_id)
-        answer = answering.answer(call, base_url())
+        answer = answered(accepted(service_id))
         decision_noted(answer.decision)
         remember(service_id, answer)
         return json_answer({"cards": answer.cards}, headers=_PRIVATE)
 
     @app.post("/explain/<service_id>")
     def explain(service_id: str) -> Response:
-        return json_answer(answering.explain(accepted(service_id), base_url()), headers=_PRIVATE)
+        answer = answered(accepted(service_id), complete=True)
+        return json_answer(answering.explain(answer), headers=_PRIVATE)
 
     def accepted(service_id: str) -> HookCall:
         service = found(services, service_id)
@@ -59,6 +59,15 @@ def register(
         call = read_call(read_json(request, settings.max_body_bytes), service.hook, client())
         noted(call)
         return call
+
+    def answered(call: HookCall, *, complete: bool = False) -> Answer:
+        try:
+            answer = answering.answer(call, base_url(), complete=complete)
+        except NotKnownError as error:
+            fetched_noted(error.fetched)
+            raise
+        fetched_noted(answer.fetched)
+        return answer
 
     def remember(service_id: str, answer: Answer) -> None:
         service, version = services[service_id], answering.knowledge.version

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from cds_service.fhir.prefetch import KINDS, Content
-from cds_service.hooks.answering import Completing
 from cds_service.hooks.envelope import HookCall
 from cds_service.reasoning.decision import Decision
 from cds_service.web.operate.logs import note
@@ -31,16 +30,10 @@ def call_noting(salt: str) -> Callable[[HookCall], None]:
     return noted
 
 
-def fetches_noted(complete: Completing) -> Completing:
+def fetched_noted(fetched: Mapping[str, Content[Any]]) -> None:
     """Notes which keys were fetched, and what became of that."""
-
-    def noted(call: HookCall) -> Mapping[str, Content[Any]]:
-        contents = complete(call)
-        if contents:
-            note(fetched={name: content.state.value for name, content in contents.items()})
-        return contents
-
-    return noted
+    if fetched:
+        note(fetched={name: content.state.value for name, content in fetched.items()})
 
 
 def decision_noted(decision: Decision) -> None:

@@ -600,3 +600,32 @@ def test_a_malformed_draft_keeps_whatever_names_its_drug(medication: Resource) -
     use = found.draft(drafted(order), "d")
     assert use is not None
     assert use.of("magnesium")
+
+
+# ------------------------------------------------------------------ what is fetched later
+
+
+def test_fetched_contents_stand_before_what_was_sent() -> None:
+    """Also where draft orders were read already: a Medication may be found only now."""
+    order = fhir.medication_request(medication_reference="Medication/late", today=TODAY)
+    sent = {"medicationRequests": raw(fhir.bundle([order]))}
+    found = open_chart(sent, fhir.PATIENT_ID, TODAY, knowledge())
+    draft = fhir.draft_order(medication_reference="Medication/early")
+    early = {"resourceType": "Medication", "id": "early", "code": CONCEPT}
+    entries = list(draft_entries({"draftOrders": fhir.bundle([draft, early])}))
+    found.add_drafts(entries)
+    assert entries[0].order is not None
+    assert found.draft(entries[0].order, "MedicationRequest/d") is not None
+    late = {"resourceType": "Medication", "id": "late", "code": CONCEPT}
+    found.add_fetched(
+        {"medicationRequests": KINDS["medicationRequests"].read(raw(fhir.bundle([order, late])))}
+    )
+    assert [u.of("magnesium") for u in found.requests.uses] == [True]
+    assert found.draft(entries[0].order, "MedicationRequest/d") is not None
+
+
+def test_nothing_is_added_to_a_chart_that_has_been_read() -> None:
+    found = open_chart({}, fhir.PATIENT_ID, TODAY, knowledge())
+    assert found.problems is not None
+    with pytest.raises(ValueError, match="read already"):
+        found.add_fetched({})

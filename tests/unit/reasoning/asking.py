@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from cds_service.chart.chart import Chart
-from cds_service.reasoning.decide import decide
+from cds_service.reasoning import decide as deciding
 from cds_service.reasoning.decision import CardDecision, Decision, OfferKind
 from tests.support import fhir
 from tests.support.fhir import Resource
@@ -74,6 +75,16 @@ def charted(
         who,
         without,
     )
+
+
+def decide(hook: str, on: Chart, context: Mapping[str, Any], complete: bool = False) -> Decision:
+    """The decision of a call that is well formed and lacks nothing."""
+    return deciding.decide(hook, on, deciding.orders_of(hook, on, context), complete)
+
+
+def is_settled(hook: str, on: Chart, context: Mapping[str, Any]) -> bool:
+    """Whether the draft orders alone settle that there is no card."""
+    return deciding.is_settled_by(hook, deciding.orders_of(hook, on, context))
 
 
 def views(on: Chart, complete: bool = False) -> Decision:

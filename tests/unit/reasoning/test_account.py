@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from cds_service.chart.evidence import FactState
-from cds_service.reasoning.decide import decide
 from cds_service.reasoning.decision import Decision, RuleOutcome
 from tests.support import fhir
 from tests.support.decisions import knowledge
 from tests.support.fhir import Resource
 from tests.unit.chart.reading import TODAY, WOMAN, chart
+from tests.unit.reasoning.asking import decide
 
 MIGRAINE = fhir.condition("G43.009", id="m", today=TODAY)
 MENSTRUAL = fhir.condition("G43.829", id="m", today=TODAY)

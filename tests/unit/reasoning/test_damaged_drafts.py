@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from cds_service.chart.chart import Chart
-from cds_service.reasoning.decide import concerns_nobody, decide
 from cds_service.reasoning.orders import (
     NO_ORDER,
     OTHER_FORM,
@@ -20,6 +19,7 @@ from cds_service.reasoning.orders import (
 from tests.support import fhir
 from tests.support.fhir import Resource
 from tests.unit.chart.reading import TODAY, chart
+from tests.unit.reasoning.asking import decide, is_settled
 
 GLYCINATE, TOPIRAMATE = "476818", "199888"
 MAGNESIUM = fhir.concept(GLYCINATE, "rxnorm", text="Magnesium glycinate 200 mg")
@@ -88,9 +88,9 @@ def test_orders_of_other_things_are_readable(kind: str) -> None:
 def test_what_cannot_be_read_may_be_magnesium_and_concerns_us() -> None:
     for entry in (5, {"resource": {"resourceType": "MedicationOrder"}}):
         context = {"draftOrders": {"entry": [entry]}}
-        assert not concerns_nobody("order-sign", chart(), context)
+        assert not is_settled("order-sign", chart(), context)
     nutrition = {"resource": {"resourceType": "NutritionOrder"}}
-    assert concerns_nobody("order-sign", chart(), {"draftOrders": {"entry": [nutrition]}})
+    assert is_settled("order-sign", chart(), {"draftOrders": {"entry": [nutrition]}})
 
 
 @pytest.mark.parametrize(

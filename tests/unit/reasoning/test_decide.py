@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from cds_service.chart.chart import Chart
-from cds_service.reasoning.decide import concerns_nobody, decide
 from cds_service.reasoning.decision import Decision, OfferKind
 from tests.support import fhir
 from tests.support.fhir import Resource
 from tests.unit.chart.reading import TODAY, WOMAN, chart
+from tests.unit.reasoning.asking import decide, is_settled
 
 MIGRAINE = fhir.condition("G43.009", id="m", today=TODAY)
 DIABETES = fhir.condition("E11.9", id="d", today=TODAY)
@@ -140,7 +140,7 @@ def test_orders_that_concern_nobody_here(hook: str, drafts: list[Resource], nobo
         "selections": [f"MedicationRequest/{d['id']}" for d in drafts],
     }
     on = chart({**CLEAN, "kidneyLabs": [egfr(92)]})
-    assert concerns_nobody(hook, on, context) is nobody
+    assert is_settled(hook, on, context) is nobody
     if nobody:
         assert decide(hook, on, context).cards == ()
 

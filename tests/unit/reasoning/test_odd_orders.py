@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from cds_service.reasoning.decide import concerns_nobody, decide
 from cds_service.reasoning.orders import ordered_labs, read_drafts
 from tests.support import fhir
 from tests.support.fhir import Resource
 from tests.unit.chart.reading import TODAY, chart
+from tests.unit.reasoning.asking import decide, is_settled
 from tests.unit.reasoning.test_account import egfr, takes, told
 from tests.unit.reasoning.test_order_cards import cards, has, order
 
@@ -144,8 +144,8 @@ def test_the_same_offer_is_made_to_either_sex() -> None:
 
 def test_at_order_sign_every_order_may_concern_us_at_order_select_those_selected() -> None:
     drafts = {"draftOrders": fhir.bundle([order(id="a")]), "selections": ["MedicationRequest/x"]}
-    assert not concerns_nobody("order-sign", chart(), drafts)
-    assert concerns_nobody("order-select", chart(), drafts)
+    assert not is_settled("order-sign", chart(), drafts)
+    assert is_settled("order-select", chart(), drafts)
 
 
 def test_a_pacemaker_is_the_reason_why_a_heart_block_is_none() -> None:

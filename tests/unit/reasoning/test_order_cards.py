@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from cds_service.reasoning.decide import decide
 from cds_service.reasoning.decision import CardDecision, OfferKind
 from tests.support import fhir
 from tests.support.fhir import Resource
 from tests.unit.chart.reading import TODAY, WOMAN, chart
+from tests.unit.reasoning.asking import decide
 from tests.unit.reasoning.test_account import egfr, takes, told
 
 GLYCINATE, OXIDE, CITRATE, ANTACID = "476818", "198741", "1313985", "307747"
