@@ -24,7 +24,6 @@ from cds_service.settings import read_settings
 
 _GZIP = b"\x1f\x8b"
 _DEFAULT_URL = "http://127.0.0.1:8000"
-_DEFAULT_HOOK = "patient-view"
 
 
 class _Head(msgspec.Struct):
@@ -72,7 +71,7 @@ def _call(content: bytes, service_id: str | None, knowledge: Knowledge) -> HookC
         raise CommandError(f"There is no service {service_id}. There are: {', '.join(services)}.")
     head = _head(content)
     if head.resourceType == "Bundle":
-        service = services[service_id] if service_id else _by_hook(services, _DEFAULT_HOOK)
+        service = services[service_id] if service_id else next(iter(services.values()))
         content = request_from_bundle(content, service, knowledge.terminology)
     elif head.hook is not None:
         service = services[service_id] if service_id else _by_hook(services, head.hook)

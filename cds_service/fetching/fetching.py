@@ -22,7 +22,7 @@ from cds_service.fetching.forms import forms_of, queries
 from cds_service.fetching.searching import Search, joined
 from cds_service.fetching.servers import Server, Servers, Token
 from cds_service.fhir import wire
-from cds_service.fhir.drafts import medication_references, medications_sent
+from cds_service.fhir.drafts import DRAFT_ORDERS, medication_references, medications_sent
 from cds_service.fhir.prefetch import KINDS, Content, Kind
 from cds_service.fhir.reading import Shape
 
@@ -60,12 +60,14 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True):
 class Question(msgspec.Struct, frozen=True, kw_only=True):
     """One hook call, as far as fetching goes. `client` is who calls, where that is known.
 
-    `read` is what the prefetch values hold, where they were read already.
+    `read` is what the prefetch values hold, where they were read already. `orders` is the member of
+    the context that holds orders.
     """
 
     prefetch: Mapping[str, Raw]
     context: Mapping[str, Any]
     templates: Mapping[str, str]
+    orders: str = DRAFT_ORDERS
     fhir_server: str | None = None
     token: Token | None = None
     client: str = ""
@@ -276,7 +278,7 @@ def _completed(question: Question, server: Server, asking: _Asking, max_pages: i
         key: _chosen(content, tasks[key]) if key in tasks else content
         for key, content in sent.items()
     }
-    _add_medications(contents, question.context, server, asking)
+    _add_medications(contents, question, server, asking)
     return contents
 
 
@@ -334,7 +336,7 @@ _INGREDIENTS: Shape[list[wire.Ingredient]] = Shape(list[wire.Ingredient])
 
 def _add_medications(
     contents: dict[str, Content[Any]],
-    context: Mapping[str, Any],
+    question: Question,
     server: Server,
     asking: _Asking,
 ) -> None:
@@ -345,7 +347,7 @@ def _add_medications(
     asked: set[str] = set()
     for _ in range(_LEVELS):
         known = [key for key in _MEDICATION_KEYS if contents[key].known]
-        missing = _missing_medications(contents, context, server) if known else {}
+        missing = _missing_medications(contents, question, server) if known else {}
         ids = [id for id in missing if id not in asked]
         if not ids:
             return
@@ -398,7 +400,7 @@ def _may_be_read(failure: UnavailableError | None) -> bool:
 
 
 def _missing_medications(
-    contents: Mapping[str, Content[Any]], context: Mapping[str, Any], server: Server
+    contents: Mapping[str, Content[Any]], question: Question, server: Server
 ) -> dict[str, None]:
     """The ids of those that were not sent, each once: first those of drafts and of what is taken."""
     resources: list[wire.Medication] = [
@@ -411,10 +413,10 @@ def _missing_medications(
     referring = [r for r in resources if r.status not in _NEVER_TAKEN and r.medicationReference]
     referring.sort(key=lambda r: r.status in _STOPPED)
     elsewhere = (o for content in contents.values() for o in content.others)
-    have = {r.id for r in medications} | set(medications_sent(context))
+    have = {r.id for r in medications} | set(medications_sent(question.context, question.orders))
     have |= {o.name.rpartition("/")[2] for o in elsewhere if o.kind == "Medication"}
     references = [
-        *medication_references(context),
+        *medication_references(question.context, question.orders),
         *(r.medicationReference.reference for r in referring if r.medicationReference),
         *(reference for r in medications for reference in _ingredients(r)),
     ]

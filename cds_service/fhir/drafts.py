@@ -37,9 +37,13 @@ class DraftEntry(NamedTuple):
         return (self.order.resourceType if self.order is not None else None) or ""
 
 
-def draft_entries(context: Mapping[str, Any]) -> Iterator[DraftEntry]:
-    """The entries of `draftOrders`, in their order."""
-    bundle = context.get("draftOrders")
+DRAFT_ORDERS = "draftOrders"
+"""The member of a context that holds the orders, at most hooks."""
+
+
+def draft_entries(context: Mapping[str, Any], member: str = DRAFT_ORDERS) -> Iterator[DraftEntry]:
+    """The entries of the orders in a context, in their order."""
+    bundle = context.get(member)
     rows = bundle.get("entry") if isinstance(bundle, Mapping) else bundle
     for row in rows if isinstance(rows, list) else ():
         yield _entry(row if isinstance(row, Mapping) else {})
@@ -60,13 +64,13 @@ def _entry(row: Mapping[str, Any]) -> DraftEntry:
     return DraftEntry(named, resource, order, (*unread, *odd))
 
 
-def medication_references(context: Mapping[str, Any]) -> Iterator[str]:
+def medication_references(context: Mapping[str, Any], member: str = DRAFT_ORDERS) -> Iterator[str]:
     """The references of the draft orders to Medications, but for those into the order itself.
 
     So do those of the Medications among them to what they are made of. A draft that is malformed
     refers to nothing.
     """
-    for entry in draft_entries(context):
+    for entry in draft_entries(context, member):
         order = entry.order
         if order is None:
             continue
@@ -80,8 +84,8 @@ def medication_references(context: Mapping[str, Any]) -> Iterator[str]:
                 yield target
 
 
-def medications_sent(context: Mapping[str, Any]) -> Iterator[str]:
+def medications_sent(context: Mapping[str, Any], member: str = DRAFT_ORDERS) -> Iterator[str]:
     """The ids of the Medications that stand among the draft orders."""
-    for entry in draft_entries(context):
+    for entry in draft_entries(context, member):
         if entry.order is not None and entry.kind == "Medication" and entry.order.id:
             yield entry.order.id

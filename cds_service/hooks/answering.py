@@ -20,7 +20,7 @@ from cds_service.hooks.envelope import HookCall
 from cds_service.hooks.errors import BadCallError, Issue
 from cds_service.hooks.uuids import new_uuid
 from cds_service.knowledge.loader import Knowledge
-from cds_service.reasoning.decide import decide, is_settled_by, orders_of, silence
+from cds_service.reasoning.decide import decide, is_settled_by, silence
 from cds_service.reasoning.decision import Decision
 
 if TYPE_CHECKING:
@@ -74,16 +74,16 @@ class Answering(msgspec.Struct, frozen=True):
             call.prefetch, call.patient_id, now.date(), self.knowledge, call.contents
         )
         drafts = None
-        if not complete and _needs_nothing_to_read_orders(call):
-            drafts = orders_of(call.hook, chart, call.context)
-            if is_settled_by(call.hook, drafts):
-                return Answer(silence(call.hook, chart), [])
+        if not complete and _may_be_settled_by_orders(call):
+            drafts = call.hook.read_orders(chart, call.context)
+            if is_settled_by(drafts):
+                return Answer(silence(call.hook.name, chart), [])
         fetched = self._fetch(call)
         chart.add_fetched(fetched)
         _require_known(chart, fetched)
         if drafts is None:
-            drafts = orders_of(call.hook, chart, call.context)
-        decision = decide(call.hook, chart, drafts, complete)
+            drafts = call.hook.read_orders(chart, call.context)
+        decision = decide(call.hook.name, call.hook.policy, chart, drafts, complete)
         context = CardContext(
             patient_id=call.patient_id,
             user_id=call.user_id,
@@ -104,7 +104,8 @@ class Answering(msgspec.Struct, frozen=True):
             Question(
                 prefetch=call.prefetch,
                 context=call.context,
-                templates=self.templates[call.hook],
+                templates=self.templates[call.hook.name],
+                orders=call.hook.member_of_orders,
                 fhir_server=call.fhir_server,
                 token=call.token,
                 client=call.client,
@@ -117,9 +118,12 @@ class Answering(msgspec.Struct, frozen=True):
         return explanation(answer.decision, answer.cards, self.knowledge)
 
 
-def _needs_nothing_to_read_orders(call: HookCall) -> bool:
-    """Whether the required keys were sent, and the draft orders refer to no Medication elsewhere."""
-    return surely_sent(call.prefetch) and not any(medication_references(call.context))
+def _may_be_settled_by_orders(call: HookCall) -> bool:
+    """Whether the call has orders that can be read as they came, and the required keys were sent."""
+    orders = call.hook.orders
+    if orders is None or not surely_sent(call.prefetch):
+        return False
+    return not any(medication_references(call.context, orders.member))
 
 
 def _require_known(chart: Chart, fetched: Contents) -> None:

@@ -18,6 +18,7 @@ import msgspec
 from msgspec import Raw
 
 from cds_service.fhir.prefetch import KINDS, Content, State
+from cds_service.hooks.registry import HOOKS
 
 _PREFETCH = re.compile(rb'"prefetch"\s*:\s*\{\s*')
 _END = re.compile(rb"\}\s*\}\s*")
@@ -28,14 +29,10 @@ _BEFORE = tuple(KINDS)[: tuple(KINDS).index("kidneyLabs") + 1]
 _AFTER = tuple(KINDS)[len(_BEFORE) :]
 """The keys that are looked for from the beginning, and those from the end."""
 
-_WORDS: Mapping[str, bytes] = {
-    "patient-view": b"igr",
-    "order-select": b"agnes",
-    "order-sign": b"agnes",
-}
+_OF_CHARTS, _OF_ORDERS = b"igr", b"agnes"
 """What a body most likely speaks of where the whole chart is read: migraine in the conditions, or
 magnesium in the draft orders. Whether it does makes a difference in time alone; a hook that is not
-here is read in the usual way."""
+in the registry is read in the usual way."""
 
 
 class Cut(msgspec.Struct, frozen=True):
@@ -64,14 +61,13 @@ def cut(body: bytes, hook: str) -> Cut | None:
 
 
 def _speaks(body: bytes, start: int, hook: str) -> bool:
-    word = _WORDS.get(hook)
-    if word is None:
+    if hook not in HOOKS:
         return False
-    if hook != "patient-view":
-        return word in memoryview(body)[:start].tobytes().lower()
+    if HOOKS[hook].orders is not None:
+        return _OF_ORDERS in memoryview(body)[:start].tobytes().lower()
     first = body.find(_QUOTED["conditions"], start)
     end = body.find(_QUOTED["medicationRequests"], first)
-    return 0 <= first < end and body.find(word, first, end) >= 0
+    return 0 <= first < end and body.find(_OF_CHARTS, first, end) >= 0
 
 
 def _pieces(body: bytes, start: int) -> Iterator[tuple[str, Raw]]:

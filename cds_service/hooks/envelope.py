@@ -21,6 +21,8 @@ from cds_service.fetching.servers import Token
 from cds_service.fhir.prefetch import KINDS, Content
 from cds_service.hooks.cutting import cut
 from cds_service.hooks.errors import BadCallError, Issue
+from cds_service.hooks.hook import Hook
+from cds_service.hooks.registry import HOOKS
 from cds_service.hooks.schema import envelope_members, issues_of
 
 NOTHING = Raw()
@@ -45,7 +47,7 @@ class HookCall(msgspec.Struct, frozen=True):
     prefetch values hold, where they were read already.
     """
 
-    hook: str
+    hook: Hook
     hook_instance: str
     patient_id: str
     user_id: str
@@ -59,7 +61,10 @@ class HookCall(msgspec.Struct, frozen=True):
 
 
 def read_call(body: bytes, hook: str, client: str = "") -> HookCall:
-    """The call in a request body; raises `BadCallError` (400) where it is not one for this hook."""
+    """The call in a request body; raises `BadCallError` (400) where it is not one for this hook.
+
+    `hook` is the name of a hook of the registry.
+    """
     envelope, prefetch, contents = _decode(body.removeprefix(BOM_UTF8), hook)
     issues = issues_of(hook, envelope)
     if issues:
@@ -67,7 +72,7 @@ def read_call(body: bytes, hook: str, client: str = "") -> HookCall:
     context = envelope["context"]
     patient_id = _bare(context["patientId"])
     return HookCall(
-        hook=hook,
+        hook=HOOKS[hook],
         hook_instance=envelope["hookInstance"],
         patient_id=patient_id,
         user_id=context["userId"],

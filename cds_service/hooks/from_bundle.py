@@ -15,6 +15,7 @@ from msgspec import Raw
 from cds_service.chart.subject import bare_id
 from cds_service.fetching.forms import Token, is_another, plain_tokens
 from cds_service.fhir.prefetch import KINDS
+from cds_service.hooks.registry import HOOKS
 from cds_service.hooks.services import Service
 from cds_service.knowledge.terminology import Terminology
 
@@ -85,12 +86,16 @@ def request_from_bundle(bundle: bytes, service: Service, terminology: Terminolog
         for key in KINDS
         if key != "patient"
     }
-    context = {"userId": _USER, "patientId": patient.id or "unknown"}
+    drafts = _drafts(items)
+    orders: dict[str, Any] = {"resourceType": "Bundle", "type": "collection"}
+    orders |= {"entry": [draft.raw for draft in drafts]} if drafts else {}
+    selected = [f"{draft.type}/{draft.id}" for draft in drafts]
+    context = HOOKS[service.hook].context(_USER, patient.id or "unknown", orders, selected)
     return msgspec.json.encode(
         {
             "hook": service.hook,
             "hookInstance": "command-line",
-            "context": context | _orders(items, service.hook),
+            "context": context,
             "prefetch": {"patient": _ENTRY.decode(patient.raw).resource, **prefetch},
         }
     )
@@ -141,15 +146,9 @@ def _searchset(found: Iterator[_Item]) -> dict[str, Any]:
     return bundle | ({"entry": entries} if entries else {})
 
 
-def _orders(items: list[_Item], hook: str) -> dict[str, Any]:
-    if hook == "patient-view":
-        return {}
-    drafts = [
+def _drafts(items: list[_Item]) -> list[_Item]:
+    return [
         item
         for item in items
         if item.type in _ORDERS and item.head is not None and item.head.status == "draft"
     ]
-    orders: dict[str, Any] = {"resourceType": "Bundle", "type": "collection"}
-    orders |= {"entry": [d.raw for d in drafts]} if drafts else {}
-    selections = [f"{d.type}/{d.id}" for d in drafts]
-    return {"draftOrders": orders} | ({"selections": selections} if hook == "order-select" else {})

@@ -16,12 +16,13 @@ import msgspec
 from cds_service.chart.pregnancy import LOINC_STATUS
 from cds_service.fetching.forms import Token
 from cds_service.fhir.prefetch import REQUIRED
+from cds_service.hooks.hook import Hook
+from cds_service.hooks.registry import HOOKS, require_rows
 from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.terminology import codes_in
 
 STANDARD = "3.0.0"
 """The version of CDS Hooks that is implemented."""
-HOOK_VERSION = "1.0"
 LOINC = "http://loinc.org"
 _PATIENT = "{{context.patientId}}"
 _KIDNEY_PROCEDURES = ("renal_dialysis", "renal_transplant_procedure", "renal_risk")
@@ -35,6 +36,7 @@ class Service(msgspec.Struct, frozen=True):
     title: str
     description: str
     usage_requirements: str
+    hook_version: str
     prefetch: Mapping[str, str]
     codes: Mapping[str, tuple[Token, ...]]
 
@@ -47,43 +49,10 @@ class Service(msgspec.Struct, frozen=True):
             "description": self.description,
             "usageRequirements": self.usage_requirements,
             "version": STANDARD,
-            "hookVersion": HOOK_VERSION,
+            "hookVersion": self.hook_version,
             "prefetch": dict(self.prefetch),
         }
 
-
-class _Offer(msgspec.Struct, frozen=True):
-    """What distinguishes one service from the others."""
-
-    hook: str
-    title: str
-    description: str
-
-
-_OFFERS = (
-    _Offer(
-        "patient-view",
-        "Magnesium for migraine prevention",
-        "Suggests a trial of magnesium glycinate to adults with migraine who have a risk factor for"
-        " magnesium deficiency, after looking at kidney function, serum magnesium, allergies and"
-        " other reasons against it. Warns where magnesium is already taken with severe kidney"
-        " disease or high serum magnesium. Otherwise silent.",
-    ),
-    _Offer(
-        "order-select",
-        "Magnesium when migraine drugs and diuretics are selected",
-        "When a migraine preventive, an acute migraine drug or a diuretic is selected for an adult"
-        " with migraine, suggests magnesium where it is safe. Checks a selected magnesium order"
-        " against kidney function, serum magnesium, dose, allergies and interactions.",
-    ),
-    _Offer(
-        "order-sign",
-        "Safety of magnesium orders",
-        "Before orders are signed, checks magnesium among them against kidney function, serum"
-        " magnesium, dose, duplicates, allergies, age, pregnancy and interacting drugs. Never"
-        " suggests a new drug at this point.",
-    ),
-)
 
 _USAGE = (
     f"Needs the prefetch keys {', '.join(REQUIRED)}; a call without them is answered with 412."
@@ -92,21 +61,31 @@ _USAGE = (
 )
 
 
+def id_of(hook: Hook) -> str:
+    """The id of the service for a hook."""
+    return f"magnesium-migraine-{hook.name}"
+
+
 def services_of(knowledge: Knowledge) -> Mapping[str, Service]:
-    """Every service by its id, in the order of discovery."""
+    """Every service by its id, in the order of discovery.
+
+    Raises `KnowledgeError` where the tables lack a row for a hook.
+    """
+    require_rows(knowledge)
     codes = _codes(knowledge)
     prefetch = MappingProxyType(_templates(codes))
     offered = (
         Service(
-            id=f"magnesium-migraine-{offer.hook}",
-            hook=offer.hook,
-            title=offer.title,
-            description=offer.description,
+            id=id_of(hook),
+            hook=hook.name,
+            title=hook.title,
+            description=hook.description,
             usage_requirements=_USAGE,
+            hook_version=hook.version,
             prefetch=prefetch,
             codes=codes,
         )
-        for offer in _OFFERS
+        for hook in HOOKS.values()
     )
     return MappingProxyType({service.id: service for service in offered})
 

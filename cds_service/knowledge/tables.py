@@ -21,12 +21,6 @@ from cds_service.knowledge.model import (
 from cds_service.knowledge.wording import KIDNEY_CLASSES, KIDNEY_FLAGS
 
 AGE_BANDS = ("adult", "elderly")
-TRIGGERS = (
-    ("patient-view", "chart"),
-    ("order-select", "diuretic"),
-    ("order-select", "preventive"),
-    ("order-select", "acute"),
-)
 KIDNEY_FINDINGS = frozenset(
     {
         *("dialysis", "aki_open", "ckd_severe", "ckd_moderate", "ckd_unspecified"),
@@ -138,8 +132,6 @@ def _kidney(policy: Policy) -> Iterator[str]:
 
 
 def _suggest(policy: Policy, cards: Mapping[str, Card]) -> Iterator[str]:
-    have = [(r.hook, r.trigger) for r in policy.suggest]
-    yield from _exactly("suggest", have, frozenset(TRIGGERS))
     kinds = {kind: _of_kind(cards, kind) for kind in ("suggestion", "information", "deficiency")}
     given: set[str] = set()
     for row in policy.suggest:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from cds_service.chart.chart import Chart
 from cds_service.chart.evidence import Fact, FactState
+from cds_service.knowledge.model import SuggestRow
 from cds_service.reasoning import blocks, cautions, indication, medicines, person, renal_risk, risk
 from cds_service.reasoning.card_checks import HAZARD_CHECKS, ORDER_CHECKS
 from cds_service.reasoning.coindications import other_use
@@ -19,17 +20,24 @@ from cds_service.reasoning.orders import Draft, Drafts, trigger_of
 from cds_service.reasoning.suggest import eligibility
 from cds_service.reasoning.uncounted import uncounted
 
-PATIENT_VIEW = "patient-view"
 
+def record(
+    decision: Decision,
+    chart: Chart,
+    drafts: Drafts,
+    fired: Sequence[CardDecision],
+    rows: Sequence[SuggestRow],
+) -> None:
+    """Writes the account of a decision.
 
-def record(decision: Decision, chart: Chart, drafts: Drafts, fired: Sequence[CardDecision]) -> None:
-    """Writes the account of a decision; `fired` are all cards, also those that are not shown."""
+    `fired` are all cards, also those that are not shown; `rows` are the hook's rows of `suggest`.
+    """
     decision.kidney = kidney_function(chart)
     decision.magnesium = serum_magnesium(chart)
     decision.facts = tuple(_facts(chart))
     decision.gaps = all_gaps(chart)
     decision.set_aside = (*chart.set_aside(), *uncounted(chart))
-    decision.rules = tuple(_rules(decision, chart, drafts, fired))
+    decision.rules = tuple(_rules(decision, chart, drafts, fired, rows))
 
 
 def _facts(chart: Chart) -> Iterator[Fact]:
@@ -50,12 +58,16 @@ def _facts(chart: Chart) -> Iterator[Fact]:
 
 
 def _rules(
-    decision: Decision, chart: Chart, drafts: Drafts, fired: Sequence[CardDecision]
+    decision: Decision,
+    chart: Chart,
+    drafts: Drafts,
+    fired: Sequence[CardDecision],
+    rows: Sequence[SuggestRow],
 ) -> Iterator[RuleOutcome]:
     if chart.person.deceased:
         yield RuleOutcome("alive", "blocked", "the patient has died: no cards")
     yield from eligibility(chart)
-    yield _stopped(chart, decision.service)
+    yield _stopped(chart, rows)
     yield RuleOutcome(
         "indication",
         "met"
@@ -83,14 +95,14 @@ def _risk_unknown(chart: Chart) -> bool:
     return indication.menstrual(chart).unknown or any(r.unknown for r in risk.factors(chart))
 
 
-def _stopped(chart: Chart, service: str) -> RuleOutcome:
-    """Magnesium that was stopped: silence at patient-view, else no recommendation (M-15)."""
+def _stopped(chart: Chart, rows: Sequence[SuggestRow]) -> RuleOutcome:
+    """Magnesium that was stopped: silence where the table says so, else no recommendation (M-15)."""
     stopped = medicines.stopped_before(chart)
     if not stopped.present:
         outcome = "unknown" if stopped.unknown else "met"
         return RuleOutcome("not stopped before", outcome, stopped.why)
     names = ", ".join(dict.fromkeys(e.resource for e in stopped.evidence))
-    if service == PATIENT_VIEW:
+    if any(row.silent_if_stopped for row in rows):
         return RuleOutcome("not stopped before", "blocked", names)
     return RuleOutcome("not stopped before", "not met", f"not recommended: {names}")
 

@@ -16,7 +16,7 @@ from cds_service.chart.chart import DRAFTS, Chart
 from cds_service.chart.evidence import Gap
 from cds_service.chart.medications import MedicationUse
 from cds_service.chart.subject import bare_id
-from cds_service.fhir.drafts import DraftEntry, draft_entries
+from cds_service.fhir.drafts import DRAFT_ORDERS, DraftEntry, draft_entries
 from cds_service.fhir.reading import Shape
 from cds_service.fhir.types import NOT_AN_ORDER_OF_DRUGS
 from cds_service.fhir.wire import CodeableConcept, Contained, DraftOrder, Reference
@@ -98,9 +98,11 @@ class Drafts(msgspec.Struct, frozen=True):
         )
 
 
-def read_drafts(chart: Chart, context: Mapping[str, Any], all_selected: bool) -> Drafts:
-    """The draft orders in a hook's context; with `all_selected` (order-sign) each one is meant."""
-    entries = list(draft_entries(context))
+def read_drafts(
+    chart: Chart, context: Mapping[str, Any], all_selected: bool, member: str = DRAFT_ORDERS
+) -> Drafts:
+    """The orders in this member of a hook's context; with `all_selected` each one is meant."""
+    entries = list(draft_entries(context, member))
     chart.add_drafts(entries)
     _record_beside(chart, entries)
     found = [

@@ -21,19 +21,15 @@ from uuid import uuid4
 
 import msgspec
 
+from cds_service.hooks.hook import Hook
+from cds_service.hooks.registry import HOOKS
+from cds_service.hooks.services import id_of
 from cds_service.sandbox.relative_dates import resolve_all
 
 Resource: TypeAlias = dict[str, Any]
 # For a prefetch key, the (system, code) pairs that its search asks for.
 Codes: TypeAlias = Mapping[str, Collection[tuple[str, str]]]
 
-HOOKS: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "magnesium-migraine-patient-view": "patient-view",
-        "magnesium-migraine-order-select": "order-select",
-        "magnesium-migraine-order-sign": "order-sign",
-    }
-)
 _USER: Final = "Practitioner/sandbox-clinician"
 _SERVER: Final = "https://ehr.example/fhir"
 
@@ -203,35 +199,38 @@ def hook_request(
 
     An order hook without `draft_id` takes the first draft that the patient shows there.
     """
-    if service_id not in HOOKS:
-        raise UnknownServiceError(f"there is no service {service_id!r}")
+    hook = hook_of(service_id)
     prefetch = prefetch_of(pid, today, codes)
+    bundle, selections = _orders(patient(pid), hook, service_id, today, draft_id)
     return {
-        "hook": HOOKS[service_id],
+        "hook": hook.name,
         "hookInstance": str(uuid4()),
-        "context": {"userId": _USER, "patientId": prefetch["patient"]["id"]}
-        | _order_context(patient(pid), service_id, today, draft_id),
+        "context": hook.context(_USER, prefetch["patient"]["id"], bundle, selections),
         "prefetch": prefetch,
     }
 
 
-def _order_context(
-    person: SyntheticPatient, service_id: str, today: date, draft_id: str | None
-) -> Resource:
-    hook = HOOKS[service_id]
-    if hook == "patient-view":
+def hook_of(service_id: str) -> Hook:
+    """The hook of a service; UnknownServiceError when no service has this id."""
+    for hook in HOOKS.values():
+        if service_id == id_of(hook):
+            return hook
+    raise UnknownServiceError(f"there is no service {service_id!r}")
+
+
+def _orders(
+    person: SyntheticPatient, hook: Hook, service_id: str, today: date, draft_id: str | None
+) -> tuple[Resource, list[str]]:
+    """The orders of a call as a Bundle, and the references of those that were just picked."""
+    if hook.orders is None:
         if draft_id is not None:
-            raise UnknownDraftError("patient-view takes no draft orders")
-        return {}
+            raise UnknownDraftError(f"{hook.name} takes no draft orders")
+        return {}, []
     draft = _draft(person, service_id, draft_id)
     orders = resolve_all(msgspec.json.decode(draft.orders), today)
-    bundle = {
-        "resourceType": "Bundle",
-        "type": "collection",
-        "entry": [_named(order) for order in orders],
-    }
-    chosen = {"selections": list(draft.selections)} if hook == "order-select" else {}
-    return chosen | {"draftOrders": bundle}
+    entries = [_named(order) for order in orders]
+    bundle = {"resourceType": "Bundle", "type": "collection", "entry": entries}
+    return bundle, list(draft.selections)
 
 
 def _draft(person: SyntheticPatient, service_id: str, draft_id: str | None) -> Draft:

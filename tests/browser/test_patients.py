@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cds_service.sandbox.patients import HOOKS, load_all
+from cds_service.sandbox.patients import hook_of, load_all
 
 from .session import Sandbox
 
@@ -12,7 +12,7 @@ from .session import Sandbox
 @pytest.mark.parametrize("patient", sorted(load_all()))
 def test_every_moment_of_a_patient_gives_its_cards(sandbox: Sandbox, patient: str) -> None:
     for show in load_all()[patient].shows:
-        sandbox.open(patient, HOOKS[show.service], show.draft)
+        sandbox.open(patient, hook_of(show.service).name, show.draft)
         sandbox.expect_cards(*_by_severity(show.expect, sandbox))
 
 

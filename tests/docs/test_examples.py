@@ -10,13 +10,15 @@ from urllib.parse import urlsplit
 import pytest
 from flask.testing import FlaskClient
 
-from cds_service.sandbox.patients import HOOKS, load_all
+from cds_service.hooks.registry import HOOKS
+from cds_service.hooks.services import id_of
+from cds_service.sandbox.patients import load_all
 
 from ..support import http
 from ..support.cards import assert_valid_answer, card_id
 from .reading import blocks_of, prose_of, text_of
 
-PATIENT_VIEW, ORDER_SELECT, ORDER_SIGN = HOOKS
+PATIENT_VIEW, ORDER_SELECT, ORDER_SIGN = map(id_of, HOOKS.values())
 
 
 def curls(block: str) -> list[list[str]]:

@@ -20,6 +20,7 @@ from typing import Any
 import msgspec
 
 from cds_service.hooks.from_bundle import BundleError, request_from_bundle
+from cds_service.hooks.registry import HOOKS
 from cds_service.hooks.services import Service, services_of
 from cds_service.sandbox import patients
 
@@ -34,7 +35,6 @@ Body = dict[str, Any]
 SHARED = Path(__file__).resolve().parents[3] / "shared"
 DAY = date(2026, 11, 28)
 """The day of calls whose chart has no day of its own."""
-HOOKS = ("patient-view", "order-select", "order-sign")
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def sandbox() -> tuple[Call, ...]:
 def _sandbox() -> Iterator[Call]:
     for person in patients.load_all().values():
         for hook in HOOKS:
-            drafts = [None] if hook == "patient-view" else list(person.drafts)
+            drafts = list(person.drafts) if HOOKS[hook].orders else [None]
             for draft in drafts:
                 name = f"sandbox/{person.id}/{hook}" + (f"/{draft}" if draft else "")
                 yield Call(name, "sandbox", DAY, _of_sandbox(person.id, hook, draft))

@@ -376,7 +376,7 @@ def test_a_service_document_is_json() -> None:
 
 def test_other_members_are_skipped_up_to_a_number() -> None:
     few = {f"x{n}": [n] for n in range(envelope.MOST_NAMES - 20)}
-    assert read(json.dumps({**few, **call()}).encode()).hook == "patient-view"
+    assert read(json.dumps({**few, **call()}).encode()).hook.name == "patient-view"
     for body, where in (
         ({f"x{n}": n for n in range(envelope.MOST_NAMES + 1)} | call(), "$"),
         (call(prefetch={f"x{n}": n for n in range(envelope.MOST_NAMES + 1)}), "$.prefetch"),
@@ -394,7 +394,7 @@ def test_other_members_are_skipped_up_to_a_number() -> None:
 def test_a_name_has_a_longest_form(name: str, status: int) -> None:
     body = b'{"%s": 1, ' % name.encode() + json.dumps(call())[1:].encode()
     if status == 200:
-        assert read(body).hook == "patient-view"
+        assert read(body).hook.name == "patient-view"
         return
     with pytest.raises(BadCallError) as refusal:
         read(body)

@@ -18,8 +18,9 @@ from fhir.resources.R4B import get_fhir_model_class
 from flask.testing import FlaskClient
 
 from cds_service import create_app
+from cds_service.hooks.registry import HOOKS
+from cds_service.hooks.services import id_of
 from cds_service.sandbox.patients import (
-    HOOKS,
     Show,
     UnknownDraftError,
     UnknownPatientError,
@@ -32,7 +33,8 @@ from cds_service.sandbox.patients import (
 )
 from cds_service.sandbox.relative_dates import resolve
 
-PATIENT_VIEW, ORDER_SELECT, ORDER_SIGN = HOOKS
+SERVICES = [id_of(hook) for hook in HOOKS.values()]
+PATIENT_VIEW, ORDER_SELECT, ORDER_SIGN = SERVICES
 CLINICIAN = "Practitioner/sandbox-clinician"
 LOINC = "http://loinc.org"
 DAY = date(2026, 11, 22)
@@ -46,7 +48,7 @@ CALLS = [(pid, show) for pid, person in load_all().items() for show in person.sh
 def call_name(value: object) -> str:
     """A test id that reads as a sentence."""
     if isinstance(value, Show):
-        return f"{HOOKS[value.service]}-{value.draft or 'no-draft'}"
+        return f"{value.service}-{value.draft or 'no-draft'}"
     return str(value)
 
 
@@ -158,7 +160,7 @@ class TestFiles:
         person = patient(pid)
         shown = {show.draft for show in person.shows if show.draft is not None}
         assert shown == set(person.drafts)
-        assert {show.service for show in person.shows} <= set(HOOKS)
+        assert {show.service for show in person.shows} <= set(SERVICES)
 
     def test_every_card_is_shown_by_someone(self) -> None:
         cards = json.loads((files("cds_service.knowledge") / "data" / "cards.json").read_bytes())
@@ -373,7 +375,7 @@ def tokens(text: str) -> set[tuple[str, str]]:
     return {(system, code) for system, _, code in pairs}
 
 
-@pytest.mark.parametrize("service", HOOKS)
+@pytest.mark.parametrize("service", SERVICES)
 def test_every_search_that_is_narrowed_by_code_names_codes(
     client: FlaskClient, service: str
 ) -> None:

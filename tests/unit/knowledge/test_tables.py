@@ -87,12 +87,6 @@ def test_the_policy_has_no_gap() -> None:
         ),
         ({"kidney": POLICY.kidney[:-1]}, "kidney: the last row, and only it"),
         ({"kidney": (CATCH_ALL, *POLICY.kidney[:-1])}, "kidney: the last row, and only it"),
-        ({"suggest": POLICY.suggest[1:]}, "suggest: no row for ('patient-view', 'chart')"),
-        (
-            {"suggest": first(POLICY.suggest, hook="order-sign")},
-            "suggest: nothing reads the row ('order-sign', 'chart')",
-        ),
-        ({"suggest": (*POLICY.suggest, POLICY.suggest[0])}, "suggest: two rows for the same case"),
         (
             {"suggest": first(POLICY.suggest, cards={"NORMAL": "mg-suggest"})},
             "suggest patient-view/chart: no row for SEVERE",

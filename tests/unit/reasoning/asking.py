@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cds_service.chart.chart import Chart
+from cds_service.hooks.registry import HOOKS
 from cds_service.reasoning import decide as deciding
 from cds_service.reasoning.decision import CardDecision, Decision, OfferKind
 from tests.support import fhir
@@ -79,12 +80,14 @@ def charted(
 
 def decide(hook: str, on: Chart, context: Mapping[str, Any], complete: bool = False) -> Decision:
     """The decision of a call that is well formed and lacks nothing."""
-    return deciding.decide(hook, on, deciding.orders_of(hook, on, context), complete)
+    asked = HOOKS[hook]
+    return deciding.decide(hook, asked.policy, on, asked.read_orders(on, context), complete)
 
 
 def is_settled(hook: str, on: Chart, context: Mapping[str, Any]) -> bool:
     """Whether the draft orders alone settle that there is no card."""
-    return deciding.is_settled_by(hook, deciding.orders_of(hook, on, context))
+    asked = HOOKS[hook]
+    return asked.orders is not None and deciding.is_settled_by(asked.read_orders(on, context))
 
 
 def views(on: Chart, complete: bool = False) -> Decision:

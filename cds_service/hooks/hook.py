@@ -1,0 +1,65 @@
+"""What a hook is to this service: everything that distinguishes one hook from another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from cds_service.chart.chart import Chart
+from cds_service.fhir.drafts import DRAFT_ORDERS
+from cds_service.reasoning.orders import Drafts, read_drafts
+from cds_service.reasoning.policies import HookPolicy
+
+
+class Orders(msgspec.Struct, frozen=True):
+    """The orders in the context of a hook.
+
+    `member` holds them as a Bundle. `selections` is the member that names those that the call is
+    about; without one it is about all of them.
+    """
+
+    member: str = DRAFT_ORDERS
+    selections: str = ""
+
+    def read(self, chart: Chart, context: Mapping[str, Any]) -> Drafts:
+        """The orders of a call."""
+        return read_drafts(chart, context, all_selected=not self.selections, member=self.member)
+
+    def context(self, bundle: Mapping[str, Any], selected: list[str]) -> dict[str, Any]:
+        """The members of a context with these orders, of which these references are selected."""
+        chosen = {self.selections: selected} if self.selections else {}
+        return {**chosen, self.member: bundle}
+
+
+class Hook(msgspec.Struct, frozen=True, kw_only=True):
+    """One hook. Its context is described by `schemas/<name>.schema.json`.
+
+    `version` is that of the hook's definition; `moment` says in the sandbox when an EHR calls it;
+    `orders` is `None` where its context has no orders.
+    """
+
+    name: str
+    title: str
+    description: str
+    moment: str
+    policy: HookPolicy
+    version: str = "1.0"
+    orders: Orders | None = None
+
+    @property
+    def member_of_orders(self) -> str:
+        """The member of the context that holds the orders; "" where there is none."""
+        return self.orders.member if self.orders is not None else ""
+
+    def read_orders(self, chart: Chart, context: Mapping[str, Any]) -> Drafts:
+        """The orders of a call; none where the hook has none."""
+        return self.orders.read(chart, context) if self.orders is not None else Drafts()
+
+    def context(
+        self, user_id: str, patient_id: str, bundle: Mapping[str, Any], selected: list[str]
+    ) -> dict[str, Any]:
+        """The context of a call that this service makes for itself: sandbox and command line."""
+        context: dict[str, Any] = {"userId": user_id, "patientId": patient_id}
+        return context | (self.orders.context(bundle, selected) if self.orders else {})
