@@ -82,7 +82,7 @@ def test_a_call_is_read() -> None:
     found = read(
         call(context=context, fhirServer="https://ehr.invalid", fhirAuthorization=authorization)
     )
-    assert (found.hook, found.hook_instance) == ("patient-view", "i")
+    assert (found.hook.name, found.hook_instance) == ("patient-view", "i")
     assert (found.patient_id, found.user_id, found.encounter_id) == ("p1", "Practitioner/1", "e1")
     assert found.context == context
     assert found.fhir_server == "https://ehr.invalid"
