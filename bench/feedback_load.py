@@ -30,6 +30,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Event
 from queue import Full, SimpleQueue
+from typing import Any
 from urllib.request import urlopen
 
 from bench.load import HOST, free_port
@@ -309,11 +310,12 @@ def run_cost(calls: int = 100, rounds: int = 25) -> bool:
     """Whether remembering takes a small share of the processor time of a call with a card."""
     from cds_service import create_app
     from cds_service.settings import Settings
+    from cds_service.web.parts import parts_of
 
     logging.disable(logging.CRITICAL)
     with tempfile.TemporaryDirectory(prefix="cds-bench-") as directory:
         app = create_app(Settings(data_dir=directory))
-        store = app.extensions["store"]
+        store: Any = parts_of(app).store
         client = app.test_client()
         body = client.get(f"/sandbox/requests/{PATIENT}/{SERVICE}").get_data()
         remember = store.remember

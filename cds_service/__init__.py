@@ -61,6 +61,8 @@ def create_app(
 
 def create_front(app: Flask) -> Front:
     """The application behind a reader of bodies, for granian's interface RSGI."""
+    from cds_service.web.parts import parts_of
     from cds_service.web.serving.front import Front
 
-    return Front(app, app.extensions["settings"], app.extensions["guard"])
+    parts = parts_of(app)
+    return Front(app, parts.settings, parts.guard)

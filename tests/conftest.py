@@ -47,10 +47,11 @@ def _data_elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 def app() -> Iterator[Flask]:
     """Built late, so that a test of one room does not wait for the whole house."""
     from cds_service import create_app
+    from cds_service.web.parts import parts_of
 
     built = create_app()
     yield built
-    built.extensions["store"].close()
+    parts_of(built).store.close()
 
 
 @pytest.fixture(scope="session")

@@ -1,20 +1,24 @@
-"""The Flask application, put together from its parts."""
+"""The Flask application, put together from its parts; and what happens before and after each view."""
 
 from __future__ import annotations
 
 import logging
+import secrets
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from flask import Flask, Response
+from flask import Flask, Response, request
 
 from cds_service.hooks.answering import Answering
 from cds_service.hooks.services import Service
+from cds_service.hooks.uuids import new_uuid
 from cds_service.settings import Settings, unknown_variables
 from cds_service.store.store import Store
-from cds_service.web.calls import auth, cors, feedback, hook_calls, outcomes, refusals
-from cds_service.web.operate import audit, health, logs
-from cds_service.web.pages import evidence, sandbox, sandbox_fhir, statics
+from cds_service.web.calls import auth, cors, errors, feedback, hook_calls, refusals
+from cds_service.web.operate import health, logs, metrics
+from cds_service.web.operate.record import KEY_BYTES, answered_call, current_record
+from cds_service.web.pages import evidence, report, sandbox, sandbox_fhir, statics
+from cds_service.web.parts import Parts, current_parts
 from cds_service.web.serving import warming
 
 if TYPE_CHECKING:
@@ -47,28 +51,46 @@ def build(
     app.url_map.merge_slashes = False
     app.url_map.strict_slashes = False
     app.url_map.redirect_defaults = False
-    knowledge = answering.knowledge
-    logs.register(app, knowledge.version)
-    outcomes.register(app)
-    refusals.register(app)
+    log_key = (settings.log_salt or secrets.token_hex(16)).encode()[:KEY_BYTES]
     guard = auth.Guard(settings, verifier)
-    auth.register(app, guard)
-    cors.register(app, cors.allowed_by(settings, verifier))
-    audit.register(app, store, answering.now, knowledge.version)
-    warming.register(app, store)
-    hook_calls.register(app, settings, services, answering, store)
-    feedback.register(app, settings, services, answering, store)
-    health.register(app, knowledge, store)
-    statics.register(app)
-    evidence.register(app, knowledge, services)
+    Parts(settings, services, answering, store, guard, log_key).belong_to(app)
+    errors.register(app)
+    app.before_request(before_view)
+    app.after_request(after_view)
+    for module in (hook_calls, feedback, report, health, statics, evidence):
+        app.register_blueprint(module.blueprint)
     if settings.shows_sandbox:
-        sandbox.register(app, services, knowledge, answering.now)
-        sandbox_fhir.register(app, settings, answering.now)
-
-    @app.after_request
-    def no_guessing(response: Response) -> Response:
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        return response
-
-    app.extensions |= {"store": store, "settings": settings, "guard": guard}
+        app.register_blueprint(sandbox.blueprint)
+        app.register_blueprint(sandbox_fhir.blueprint)
     return app
+
+
+def before_view() -> Response | None:
+    """The answer to a request that gets no further: turned away by the front, or not admitted."""
+    record, parts = current_record(), current_parts()
+    turned = request.environ.get(refusals.REFUSAL)
+    if turned is not None:
+        return refusals.turn_away(turned, record)
+    refusal = auth.admit(request, parts.guard, record)
+    if refusal is None and parts.first_request.acquire(blocking=False):
+        warming.start()
+        parts.store.start()
+    return refusal
+
+
+def after_view(response: Response) -> Response:
+    """Complete the headers, then keep what may be kept: for the audit, the metrics and the log."""
+    record, parts = current_record(), current_parts()
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    if parts.settings.shows_sandbox and request.path.startswith(sandbox_fhir.PATH):
+        sandbox_fhir.complete(response)
+    cors.share(request, response, parts.guard.allowed, record.caller)
+    rule = request.url_rule
+    record.answered(rule.rule if rule is not None else None, request.method, response.status_code)
+    knowledge = parts.knowledge.version
+    if record.is_kept:
+        now = parts.answering.now()
+        parts.store.remember(answered_call(record, new_uuid(), now, knowledge))
+    metrics.observe(record)
+    logs.write_line(record, knowledge)
+    return response

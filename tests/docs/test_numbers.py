@@ -16,7 +16,7 @@ from cds_service.knowledge.loader import load
 from cds_service.settings import Settings
 from cds_service.store import background
 from cds_service.trust import key_sets
-from cds_service.web.calls import limits
+from cds_service.web.calls import incoming
 from tools import serve, supervising
 
 from .reading import DOCUMENTS, ROOT, Row, prose_of, rows_of, text_of
@@ -204,7 +204,9 @@ def test_what_clients_are_bound_by() -> None:
 
 def test_what_operators_are_told() -> None:
     prose = " ".join(prose_of("docs/operations.md").split())
-    assert f"{limits.ALWAYS_ALLOWED:,} and one for each {limits.BYTES_PER_OBJECT} bytes" in prose
+    assert (
+        f"{incoming.ALWAYS_ALLOWED:,} and one for each {incoming.BYTES_PER_OBJECT} bytes" in prose
+    )
     assert f"{envelope.MOST_NAMES} names" in prose
     assert f"{envelope.MOST_CONTEXT_BYTES:,} bytes" in prose
     assert f"do not end within {serve.STOP_SECONDS} s" in prose

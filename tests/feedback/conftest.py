@@ -12,6 +12,7 @@ from flask import Flask
 
 from cds_service import create_app
 from cds_service.settings import Settings
+from cds_service.web.parts import parts_of
 
 
 @pytest.fixture
@@ -21,7 +22,7 @@ def build(tmp_path: Path) -> Iterator[Callable[..., Flask]]:
 
         def built(**settings: Any) -> Flask:
             app = create_app(Settings(**{"data_dir": str(tmp_path / "data"), **settings}))
-            stack.callback(app.extensions["store"].close)
+            stack.callback(parts_of(app).store.close)
             return app
 
         yield built

@@ -14,6 +14,7 @@ from flask import Flask
 from cds_service.store.counting import Counters
 from cds_service.store.history import Fate, History
 from cds_service.store.store import Store
+from cds_service.web.parts import parts_of
 
 from ..support import charts, http
 from ..support.fhir import ORDER_SIGN, PATIENT_VIEW, SERVICES
@@ -24,7 +25,7 @@ Build = Callable[..., Flask]
 
 
 def store_of(app: Flask) -> Store:
-    store: Store = app.extensions["store"]
+    store: Store = parts_of(app).store
     return store
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import text
 
 from cds_service import create_app
 from cds_service.settings import Settings
+from cds_service.web.parts import parts_of
 
 from ..support import charts
 from ..support.fhir import ORDER_SIGN, PATIENT_VIEW
@@ -36,7 +37,7 @@ def app(tmp_path: Path, clock: Clock) -> Flask:
 
 
 def records(app: Flask) -> list[dict[str, Any]]:
-    store = app.extensions["store"]
+    store = parts_of(app).store
     store.flush()
     with store._database.reading() as connection:
         rows = connection.execute(text("SELECT * FROM answered_call ORDER BY at_ms, kind, service"))
@@ -84,5 +85,5 @@ def test_records_go_when_their_time_is_over(app: Flask, body: dict[str, Any], cl
     client.post(f"/cds-services/{PATIENT_VIEW}", json=body)
     assert len(records(app)) == 1
     clock.now += timedelta(days=31)
-    app.extensions["store"].purge()
+    parts_of(app).store.purge()
     assert records(app) == []

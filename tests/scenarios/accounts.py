@@ -94,6 +94,7 @@ def _short(value: Any) -> Any:
 
 def main(names: list[str]) -> None:
     from cds_service import create_app
+    from cds_service.web.parts import parts_of
 
     IN_FULL.mkdir(exist_ok=True)
     by_id = {scenario.id: scenario for scenario in load_all()}
@@ -103,7 +104,7 @@ def main(names: list[str]) -> None:
         for name in sorted({*names, *(path.stem for path in IN_FULL.glob("*.yaml"))}):
             text = account(app.test_client(), by_id[name])
             (IN_FULL / f"{name}.yaml").write_text(text, encoding="utf-8")
-        app.extensions["store"].close()
+        parts_of(app).store.close()
 
 
 if __name__ == "__main__":

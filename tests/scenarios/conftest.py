@@ -13,7 +13,8 @@ from .accounts import NOW
 @pytest.fixture(scope="session")
 def client_that_day() -> Iterator[FlaskClient]:
     from cds_service import create_app
+    from cds_service.web.parts import parts_of
 
     app = create_app(now=lambda: NOW)
     yield app.test_client()
-    app.extensions["store"].close()
+    parts_of(app).store.close()

@@ -17,7 +17,7 @@ from werkzeug.exceptions import Gone, ServiceUnavailable
 from cds_service import create_app
 from cds_service.hooks.answering import Answering
 from cds_service.settings import Settings
-from cds_service.web.calls import bodies, outcomes
+from cds_service.web.calls import errors, incoming
 from cds_service.web.operate.logs import JsonLines
 from cds_service.web.serving import warming
 
@@ -62,7 +62,7 @@ def test_a_failure_says_where_and_nothing_of_the_data(
 
 def test_a_failure_outside_our_code_is_an_outcome_too() -> None:
     app = Flask("elsewhere")
-    outcomes.register(app)
+    errors.register(app)
     app.add_url_rule("/", view_func=failing)
     assert_outcome(app.test_client().get("/"), 500)
 
@@ -72,7 +72,7 @@ def test_a_failure_outside_our_code_is_an_outcome_too() -> None:
 )
 def test_errors_of_the_framework_are_outcomes(error: Exception, status: int) -> None:
     app = Flask("elsewhere")
-    outcomes.register(app)
+    errors.register(app)
 
     def view() -> NoReturn:
         raise error
@@ -128,7 +128,7 @@ def test_a_body_may_come_in_pieces(app: Flask, lost: int) -> None:
             "CONTENT_LENGTH": str(len(content) + lost),
             "wsgi.input": InPieces(content, 4),
         }
-        assert bodies.read_json(context.request, 100) == content
+        assert incoming.read_json(context.request, 100) == content
 
 
 # ----------------------------------------------------------------------- the log

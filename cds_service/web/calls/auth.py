@@ -16,17 +16,16 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import msgspec
-from flask import Flask, Response, g, request
+from flask import Request, Response
 
 from cds_service.fetching.servers import Server, entries
 from cds_service.hooks.errors import Issue
 from cds_service.settings import Settings, SettingsError
+from cds_service.web.answers import json_answer, outcome
 from cds_service.web.calls.cors import allowed_by
-from cds_service.web.calls.outcomes import json_answer, outcome
-from cds_service.web.operate.logs import note
+from cds_service.web.operate.record import CallRecord
 
 if TYPE_CHECKING:
-    from cds_service.trust.clients import Client
     from cds_service.trust.tokens import Checked, RefusedError, Verifier
 
 _log = logging.getLogger(__name__)
@@ -141,7 +140,8 @@ class Guard:
         self._settings = settings
         self._verifier = verifier
         self._public_host = urlsplit(settings.public_url).hostname or None
-        self._allowed = allowed_by(settings, verifier)
+        self.allowed = allowed_by(settings, verifier)
+        """From which origins pages may call."""
         _log.log(*_said_at_start(settings, verifier))
 
     @property
@@ -181,7 +181,7 @@ class Guard:
         origin = environ.get("HTTP_ORIGIN")
         if environ["REQUEST_METHOD"] == "POST" and origin is not None:
             own = origin == f"{environ['wsgi.url_scheme']}://{environ.get('HTTP_HOST')}"
-            if not own and not self._allowed(origin):
+            if not own and not self.allowed(origin):
                 return Refused(403, _OTHER_ORIGIN, "origin")
         return None
 
@@ -223,20 +223,22 @@ class Guard:
         return None
 
 
-def register(app: Flask, guard: Guard) -> None:
-    """Guard the addresses. The front may have asked the guard already, before it read the body."""
+def admit(request: Request, guard: Guard, record: CallRecord) -> Response | None:
+    """The answer to a call that may not come in.
 
-    @app.before_request
-    def admit() -> Response | None:
-        rule = request.url_rule
-        if rule is None and guard.has_clients:
-            return None  # there is nothing here, which anybody may know
-        environ = request.environ
-        known = environ[ADMISSION] if ADMISSION in environ else guard.admission(environ)
-        if known is not None and not isinstance(known, Refused):
-            _remember(known.client)
-            known = guard.use_up(known)
-        return None if known is None else _refusal(known)
+    The front may have asked the guard already, before it read the body.
+    """
+    if request.url_rule is None and guard.has_clients:
+        return None  # there is nothing here, which anybody may know
+    environ = request.environ
+    known = environ[ADMISSION] if ADMISSION in environ else guard.admission(environ)
+    if known is None:
+        return None
+    if isinstance(known, Refused):
+        return _refusal(known, record)
+    record.caller = known.client
+    used = guard.use_up(known)
+    return None if used is None else _refusal(used, record)
 
 
 def _said_at_start(settings: Settings, verifier: Verifier | None) -> tuple[int, str]:
@@ -245,12 +247,6 @@ def _said_at_start(settings: Settings, verifier: Verifier | None) -> tuple[int, 
     if settings.open:
         return logging.WARNING, "CDS_OPEN is set: anybody who reaches the service may call it"
     return logging.INFO, "no trusted clients are configured: only this machine is served"
-
-
-def _remember(known: Client) -> None:
-    g.client = known.iss
-    g.trusted = known
-    note(client=known.name)
 
 
 def _token(authorization: str) -> str | None:
@@ -267,8 +263,8 @@ def _unauthorized(refused: RefusedError) -> Refused:
     return Refused(401, Issue("login", text), str(refusal), {"WWW-Authenticate": challenge})
 
 
-def _refusal(refused: Refused) -> Response:
-    note(refused=refused.reason)
+def _refusal(refused: Refused, record: CallRecord) -> Response:
+    record.refused = refused.reason
     return json_answer(outcome([refused.issue]), refused.status, refused.headers)
 
 

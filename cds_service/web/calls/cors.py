@@ -10,11 +10,12 @@ import re
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from flask import Flask, Response, g, request
+from flask import Request, Response
 
 from cds_service.settings import Settings
 
 if TYPE_CHECKING:
+    from cds_service.trust.clients import Client
     from cds_service.trust.tokens import Verifier
 
 _OPEN_TO_BROWSERS = ("/cds-services", "/explain/")
@@ -23,6 +24,7 @@ _METHODS = "GET, POST, OPTIONS"
 _HEADERS = "Authorization, Content-Type"
 _EXPOSED = "WWW-Authenticate, Retry-After"
 _SECONDS = "600"
+_VARY_OF_PREFLIGHT = "Origin, Access-Control-Request-Method, Access-Control-Request-Headers"
 LOOPBACK = "loopback"
 """In a list of origins: every page that this machine serves itself."""
 
@@ -47,31 +49,25 @@ def allowed_by(settings: Settings, verifier: Verifier | None) -> Allowed:
     return allowing(origin for client in verifier.clients.values() for origin in client.origins)
 
 
-def register(app: Flask, allowed: Allowed) -> None:
-    """Add the headers. `allowed` holds for all clients together: a preflight does not say whose it is."""
+def share(request: Request, response: Response, allowed: Allowed, caller: Client | None) -> None:
+    """Add the headers. `allowed` holds for all clients together: a preflight does not say whose it is.
 
-    @app.after_request
-    def share(response: Response) -> Response:
-        if not request.path.startswith(_OPEN_TO_BROWSERS):
-            return response
-        response.vary.add("Origin")
-        origin = request.headers.get("Origin")
-        if origin is None or not allowed(origin) or not _of_this_client(origin):
-            return response
-        response.headers["Access-Control-Allow-Origin"] = origin
-        if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
-            response.vary.update(
-                ["Access-Control-Request-Method", "Access-Control-Request-Headers"]
-            )
-            response.headers["Access-Control-Allow-Methods"] = _METHODS
-            response.headers["Access-Control-Allow-Headers"] = _HEADERS
-            response.headers["Access-Control-Max-Age"] = _SECONDS
-        else:
-            response.headers["Access-Control-Expose-Headers"] = _EXPOSED
-        return response
-
-
-def _of_this_client(origin: str) -> bool:
-    """Whether the client whose token came with the call works from this origin."""
-    client = g.get("trusted")
-    return client is None or origin in client.origins
+    `caller` is the client whose token came with the call: a page of another one may not read it.
+    """
+    if not request.path.startswith(_OPEN_TO_BROWSERS):
+        return
+    headers = response.headers
+    headers["Vary"] = "Origin"
+    origin = request.headers.get("Origin")
+    if origin is None or not allowed(origin):
+        return
+    if caller is not None and origin not in caller.origins:
+        return
+    headers["Access-Control-Allow-Origin"] = origin
+    if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
+        headers["Vary"] = _VARY_OF_PREFLIGHT
+        headers["Access-Control-Allow-Methods"] = _METHODS
+        headers["Access-Control-Allow-Headers"] = _HEADERS
+        headers["Access-Control-Max-Age"] = _SECONDS
+    else:
+        headers["Access-Control-Expose-Headers"] = _EXPOSED

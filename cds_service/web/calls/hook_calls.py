@@ -3,83 +3,57 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 import msgspec
-from flask import Flask, Response, request
+from flask import Blueprint, Response, request
 
 from cds_service.feedback.issuing import issued
-from cds_service.hooks.answering import Answer, Answering, NotKnownError
-from cds_service.hooks.envelope import HookCall, read_call
+from cds_service.hooks.answering import Answer, NotKnownError
+from cds_service.hooks.envelope import read_call
 from cds_service.hooks.errors import BadCallError, Issue
 from cds_service.hooks.services import Service, discovery
-from cds_service.settings import Settings
-from cds_service.store.store import Store
-from cds_service.web.calls.addresses import own_address
-from cds_service.web.calls.bodies import read_json
-from cds_service.web.calls.clients import client
-from cds_service.web.calls.outcomes import JSON, json_answer
-from cds_service.web.operate.audit import rules_noted
-from cds_service.web.operate.logs import note
-from cds_service.web.operate.noting import call_noting, decision_noted, fetched_noted
+from cds_service.web.answers import JSON, json_answer
+from cds_service.web.calls.incoming import own_address, read_json
+from cds_service.web.operate.record import CallRecord, current_record
+from cds_service.web.parts import Parts, current_parts
+
+blueprint = Blueprint("hook_calls", __name__)
 
 # An answer is about one patient, so nobody may keep it.
-_PRIVATE = {"Cache-Control": "no-store"}
+_PRIVATE: Final = {"Cache-Control": "no-store"}
 
 
-def register(
-    app: Flask,
-    settings: Settings,
-    services: Mapping[str, Service],
-    answering: Answering,
-    store: Store,
-) -> None:
-    """Add the routes."""
-    document = msgspec.json.encode(discovery(services))
-    noted = call_noting(settings.log_salt)
+@blueprint.get("/cds-services")
+def discover() -> Response:
+    """Which services there are, and what each of them would have prefetched."""
+    return Response(current_parts().once(_discovery), content_type=JSON)
 
-    @app.get("/cds-services")
-    def discover() -> Response:
-        return Response(document, content_type=JSON)
 
-    @app.post("/cds-services/<service_id>")
-    def call_service(service_id: str) -> Response:
-        answer = answered(accepted(service_id))
-        decision_noted(answer.decision)
-        remember(service_id, answer)
-        return json_answer({"cards": answer.cards}, headers=_PRIVATE)
+def _discovery(parts: Parts) -> bytes:
+    return msgspec.json.encode(discovery(parts.services))
 
-    @app.post("/explain/<service_id>")
-    def explain(service_id: str) -> Response:
-        answer = answered(accepted(service_id), complete=True)
-        return json_answer(answering.explain(answer), headers=_PRIVATE)
 
-    def accepted(service_id: str) -> HookCall:
-        service = found(services, service_id)
-        note(service=service.id)
-        call = read_call(read_json(request, settings.max_body_bytes), service.hook, client())
-        noted(call)
-        return call
+@blueprint.post("/cds-services/<service_id>")
+def call_service(service_id: str) -> Response:
+    """Answer a hook call: read it, decide, record the decision, remember the cards."""
+    parts, record = current_parts(), current_record()
+    service = found(parts.services, service_id)
+    record.kind, record.service = "call", service.id
+    answer = _answer(service, parts, record)
+    record.decided(answer.decision)
+    _remember(answer, service, parts, record)
+    return json_answer({"cards": answer.cards}, headers=_PRIVATE)
 
-    def answered(call: HookCall, *, complete: bool = False) -> Answer:
-        try:
-            answer = answering.answer(call, base_url(), complete=complete)
-        except NotKnownError as error:
-            fetched_noted(error.fetched)
-            raise
-        fetched_noted(answer.fetched)
-        return answer
 
-    def remember(service_id: str, answer: Answer) -> None:
-        service, version = services[service_id], answering.knowledge.version
-        cards = list(
-            issued(answer.decision, answer.cards, service, client(), version, answering.now())
-        )
-        rules_noted(cards)
-        for card in cards:
-            store.remember(card)
-
-    def base_url() -> str:
-        return own_address(settings, request)
+@blueprint.post("/explain/<service_id>")
+def explain(service_id: str) -> Response:
+    """Every fact, rule and card of the decision on a hook call. Nothing of it is remembered."""
+    parts, record = current_parts(), current_record()
+    service = found(parts.services, service_id)
+    record.kind, record.service = "explain", service.id
+    answer = _answer(service, parts, record, complete=True)
+    return json_answer(parts.answering.explain(answer), headers=_PRIVATE)
 
 
 def found(services: Mapping[str, Service], service_id: str) -> Service:
@@ -88,3 +62,28 @@ def found(services: Mapping[str, Service], service_id: str) -> Service:
         return services[service_id]
     text = f"There is no such service. There are: {', '.join(services)}."
     raise BadCallError(404, Issue("not-found", text))
+
+
+def _answer(
+    service: Service, parts: Parts, record: CallRecord, *, complete: bool = False
+) -> Answer:
+    body = read_json(request, parts.settings.max_body_bytes)
+    call = read_call(body, service.hook, record.issuer)
+    record.read(call, parts.log_key)
+    base_url = own_address(parts.settings, request)
+    try:
+        answer = parts.answering.answer(call, base_url, complete=complete)
+    except NotKnownError as error:
+        record.fetched_these(error.fetched)
+        raise
+    record.fetched_these(answer.fetched)
+    return answer
+
+
+def _remember(answer: Answer, service: Service, parts: Parts, record: CallRecord) -> None:
+    """Keep the cards for the feedback on them, and the rules that led to them for the audit."""
+    now, version = parts.answering.now(), parts.knowledge.version
+    cards = list(issued(answer.decision, answer.cards, service, record.issuer, version, now))
+    record.issued(cards)
+    for card in cards:
+        parts.store.remember(card)

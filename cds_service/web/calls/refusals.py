@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from enum import Enum
 
-from flask import Flask, Response, request
+from flask import Response
 
 from cds_service.hooks.errors import Issue
-from cds_service.web.calls.outcomes import json_answer, outcome
-from cds_service.web.operate.logs import note
+from cds_service.web.answers import json_answer, outcome
+from cds_service.web.operate.record import CallRecord
 
 REFUSAL = "cds.refusal"
 """Where the front says in the WSGI environment why a call is turned away."""
@@ -49,16 +49,8 @@ class Turned(Enum):
         return self.value[3]
 
 
-def register(app: Flask) -> None:
-    """Answer them, before anything else is looked at."""
-
-    @app.before_request
-    def turn_away() -> Response | None:
-        why: Turned | None = request.environ.get(REFUSAL)
-        if why is None:
-            return None
-        status, issue, later, _ = why.value
-        note(refused=why.name.lower())
-        return json_answer(
-            outcome([issue]), status, {"Retry-After": _RETRY_SECONDS} if later else {}
-        )
+def turn_away(why: Turned, record: CallRecord) -> Response:
+    """The answer to such a call."""
+    status, issue, later, _ = why.value
+    record.refused = why.name.lower()
+    return json_answer(outcome([issue]), status, {"Retry-After": _RETRY_SECONDS} if later else {})

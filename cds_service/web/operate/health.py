@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from flask import Flask, Response
+from flask import Blueprint, Response
 
 from cds_service.hooks.errors import Issue
-from cds_service.knowledge.loader import Knowledge
 from cds_service.store.errors import StoreError
-from cds_service.store.store import Store
-from cds_service.web.calls.outcomes import json_answer, outcome
+from cds_service.web.answers import json_answer, outcome
 from cds_service.web.operate import metrics
+from cds_service.web.parts import current_parts
+
+blueprint = Blueprint("operate", __name__)
 
 _NO_STORE = Issue(
     "transient",
@@ -18,22 +19,25 @@ _NO_STORE = Issue(
 )
 
 
-def register(app: Flask, knowledge: Knowledge, store: Store) -> None:
-    """Add the routes."""
+@blueprint.get("/health")
+def health() -> Response:
+    """That this process answers."""
+    return json_answer({"status": "ok"})
 
-    @app.get("/health")
-    def health() -> Response:
-        return json_answer({"status": "ok"})
 
-    @app.get("/ready")
-    def ready() -> Response:
-        # The knowledge is loaded before the first request can come in, or the start has failed.
-        try:
-            store.check()
-        except StoreError:
-            return json_answer(outcome([_NO_STORE]), 503)
-        return json_answer({"status": "ready", "knowledge": knowledge.version})
+@blueprint.get("/ready")
+def ready() -> Response:
+    """That it can do all its work."""
+    # The knowledge is loaded before the first request can come in, or the start has failed.
+    parts = current_parts()
+    try:
+        parts.store.check()
+    except StoreError:
+        return json_answer(outcome([_NO_STORE]), 503)
+    return json_answer({"status": "ready", "knowledge": parts.knowledge.version})
 
-    @app.get("/metrics")
-    def figures() -> Response:
-        return Response(metrics.exposition(), content_type=metrics.CONTENT_TYPE)
+
+@blueprint.get("/metrics")
+def figures() -> Response:
+    """The metrics, as Prometheus reads them."""
+    return Response(metrics.exposition(), content_type=metrics.CONTENT_TYPE)

@@ -1,22 +1,16 @@
-"""The log: one JSON line for each request, and what of a request may stand in it.
-
-Only names that we chose ourselves: the route, the service, the client as configured, card ids, the
-kidney class, prefetch keys. No path, no body, no header and no context: they may identify a patient.
-Of hookInstance a salted hash, by which an integrator finds the line of a call that he knows.
-"""
+"""The log: one JSON line for each request, made from its record."""
 
 from __future__ import annotations
 
 import logging
 import sys
-import time
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any
 
 import msgspec
-from flask import Flask, Response, g, request
 
-from cds_service.web.operate import metrics
+from cds_service.web.operate.record import CallRecord, log_fields
 
 _log = logging.getLogger(__name__)
 _ROOT = "cds_service"
@@ -45,32 +39,10 @@ def configure(level: str) -> None:
         logger.addHandler(handler)
 
 
-def note(**fields: Any) -> None:
-    """Add to the line of this request. Never a value that came with the request."""
-    g.setdefault("record", {}).update(fields)
-
-
-def register(app: Flask, knowledge_version: str) -> None:
-    """Write one line after each request, and count it."""
-
-    @app.before_request
-    def start() -> None:
-        g.started = time.perf_counter()
-
-    @app.after_request
-    def finish(response: Response) -> Response:
-        failed = response.status_code >= 500
-        level = logging.ERROR if failed else logging.INFO
-        seconds = time.perf_counter() - g.get("started", time.perf_counter())
-        fields = {
-            "route": request.url_rule.rule if request.url_rule else "none",
-            "method": request.method if request.url_rule else "none",
-            "status": response.status_code,
-            "ms": round(seconds * 1000, 2),
-            "knowledge": knowledge_version,
-            **g.get("record", {}),
-        }
-        metrics.observe(fields, seconds)
-        if _log.isEnabledFor(level):
-            _log.log(level, "failed" if failed else "request", extra={"fields": fields})
-        return response
+def write_line(record: CallRecord, knowledge: str) -> None:
+    """Write the line of one answered request."""
+    failed = record.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    level = logging.ERROR if failed else logging.INFO
+    if _log.isEnabledFor(level):
+        fields = log_fields(record, knowledge)
+        _log.log(level, "failed" if failed else "request", extra={"fields": fields})

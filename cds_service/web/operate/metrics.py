@@ -7,8 +7,7 @@ worker then counts into files there, and whichever is asked adds them up, those 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -20,6 +19,7 @@ from prometheus_client import (
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from cds_service.store.counting import Event
+from cds_service.web.operate.record import CallRecord
 
 MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -51,26 +51,30 @@ _fetches = _counter("cds_fetches", "Prefetch keys that were fetched.", "key", "o
 _store = _counter("cds_store_events", "What happened to records.", "event")
 
 
-def observe(record: Mapping[str, Any], seconds: float) -> None:
-    """Count one request, from what its log line holds."""
-    route = record["route"]
-    _calls.labels(
-        route, record.get("service", ""), record.get("client", ""), str(record["status"])
-    ).inc()
-    _seconds.labels(route).observe(seconds)
-    for card, indicator in zip(record.get("cards", ()), record.get("indicators", ()), strict=True):
-        _cards.labels(card, indicator).inc()
-    if "kidney" in record:
-        _kidney.labels(record["kidney"]).inc()
-    if "refused" in record:
-        _refused.labels(record["refused"]).inc()
-    for key in record.get("unknown", ()):
-        _unknown.labels(key).inc()
-    for key, reasons in record.get("withheld", {}).items():
+def counts(record: CallRecord) -> Iterator[tuple[Counter, tuple[str, ...]]]:
+    """The counters that one answered request adds one to, each with its labels."""
+    client = record.caller.name if record.caller is not None else ""
+    yield _calls, (record.route, record.service or "", client, str(record.status))
+    for labels in zip(record.cards or (), record.indicators or (), strict=True):
+        yield _cards, labels
+    if record.kidney is not None:
+        yield _kidney, (record.kidney,)
+    if record.refused is not None:
+        yield _refused, (record.refused,)
+    for key in record.unknown or ():
+        yield _unknown, (key,)
+    for key, reasons in (record.withheld or {}).items():
         for reason in reasons:
-            _withheld.labels(key, reason).inc()
-    for key, outcome in record.get("fetched", {}).items():
-        _fetches.labels(key, outcome).inc()
+            yield _withheld, (key, reason)
+    for fetch in (record.fetched or {}).items():
+        yield _fetches, fetch
+
+
+def observe(record: CallRecord) -> None:
+    """Count one answered request."""
+    for counter, labels in counts(record):
+        counter.labels(*labels).inc()
+    _seconds.labels(record.route).observe(record.seconds)
 
 
 class StoreCounting:

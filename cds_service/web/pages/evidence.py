@@ -2,68 +2,74 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import cache
-from typing import Any
+from typing import Any, Final
 
-from flask import Flask, Response, render_template, request
+from flask import Blueprint, Response, render_template, request
 
 from cds_service.hooks.errors import BadCallError, Issue
-from cds_service.hooks.services import Service
-from cds_service.knowledge.loader import Knowledge
-from cds_service.web.calls.outcomes import json_answer
+from cds_service.web.answers import json_answer
 from cds_service.web.pages.evidence_document import KIDNEY_CLASSES, Codes, codes_of, document
 from cds_service.web.pages.statics import PAGE_HEADERS
+from cds_service.web.parts import Parts, current_parts
 
-_LONGEST_QUESTION = 100
+blueprint = Blueprint("evidence", __name__)
+
+_LONGEST_QUESTION: Final = 100
 
 
-def register(app: Flask, knowledge: Knowledge, services: Mapping[str, Service]) -> None:
-    """Add the routes."""
+@blueprint.get("/evidence")
+def evidence() -> Response:
+    """The page on what the service knows and how it decides."""
+    return _page(current_parts().once(_evidence_page))
 
-    @cache
-    def told() -> dict[str, Any]:
-        return document(knowledge, services)
 
-    @cache
-    def page() -> str:
-        return render_template(
-            "evidence.html",
-            told=told(),
-            classes=KIDNEY_CLASSES,
-            sandbox="home" in app.view_functions,
-        )
+@blueprint.get("/evidence.json")
+def evidence_document() -> Response:
+    """The same as one document."""
+    return json_answer(current_parts().once(_document))
 
-    @cache
-    def codes() -> Codes:
-        return Codes(knowledge)
 
-    @app.get("/evidence")
-    def evidence() -> Response:
-        return _page(page())
+@blueprint.get("/evidence/codes")
+def found_codes() -> Response:
+    """The page with the codes and names that hold some words."""
+    asked = _question()
+    found = current_parts().once(_codes).search(asked)
+    return _page(render_template("codes.html", found=found, asked=asked, value_set=None))
 
-    @app.get("/evidence.json")
-    def evidence_document() -> Response:
-        return json_answer(told())
 
-    @app.get("/evidence/codes")
-    def found_codes() -> Response:
-        asked = _question()
-        found = codes().search(asked)
-        return _page(render_template("codes.html", found=found, asked=asked, value_set=None))
+@blueprint.get("/evidence/codes.json")
+def found_codes_as_json() -> Response:
+    """The same as a document."""
+    return json_answer(current_parts().once(_codes).search(_question()))
 
-    @app.get("/evidence/codes.json")
-    def found_codes_as_json() -> Response:
-        return json_answer(codes().search(_question()))
 
-    @app.get("/evidence/valuesets/<set_id>")
-    def value_set(set_id: str) -> Response:
-        chosen = knowledge.sets.get(set_id)
-        if chosen is None:
-            raise BadCallError(404, Issue("not-found", "There is no such value set."))
-        rows = codes_of(chosen, knowledge)
-        found = {"total": len(rows), "codes": rows}
-        return _page(render_template("codes.html", found=found, asked="", value_set=chosen))
+@blueprint.get("/evidence/valuesets/<set_id>")
+def value_set(set_id: str) -> Response:
+    """The page with all codes of a value set."""
+    knowledge = current_parts().knowledge
+    chosen = knowledge.sets.get(set_id)
+    if chosen is None:
+        raise BadCallError(404, Issue("not-found", "There is no such value set."))
+    rows = codes_of(chosen, knowledge)
+    found = {"total": len(rows), "codes": rows}
+    return _page(render_template("codes.html", found=found, asked="", value_set=chosen))
+
+
+def _document(parts: Parts) -> dict[str, Any]:
+    return document(parts.knowledge, parts.services)
+
+
+def _codes(parts: Parts) -> Codes:
+    return Codes(parts.knowledge)
+
+
+def _evidence_page(parts: Parts) -> str:
+    return render_template(
+        "evidence.html",
+        told=parts.once(_document),
+        classes=KIDNEY_CLASSES,
+        sandbox=parts.settings.shows_sandbox,
+    )
 
 
 def _page(text: str) -> Response:

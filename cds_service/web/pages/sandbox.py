@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import cache
+from datetime import date
 from typing import Any
 
-from flask import Flask, Response, render_template, request
+from flask import Blueprint, Response, render_template, request
 
-from cds_service.hooks.answering import Clock
 from cds_service.hooks.errors import Issue
-from cds_service.hooks.services import LOINC, Service, discovery
+from cds_service.hooks.services import LOINC, discovery
 from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.terminology import codes_in
 from cds_service.sandbox import finding, patients
-from cds_service.web.calls.outcomes import json_answer, outcome
+from cds_service.web.answers import json_answer, outcome
 from cds_service.web.pages.statics import PAGE_HEADERS
+from cds_service.web.parts import Parts, current_parts
+
+blueprint = Blueprint("sandbox", __name__)
 
 _LONGEST_QUESTION = 100
 _LABS = {"egfr": "lab_egfr", "creatinine": "lab_creatinine", "magnesium": "lab_magnesium"}
@@ -25,61 +26,88 @@ _NOT_FOUND = Issue(
 )
 
 
-def register(app: Flask, services: Mapping[str, Service], knowledge: Knowledge, now: Clock) -> None:
-    """Add the routes."""
-    drugs = cache(lambda: finding.drugs_of(knowledge))
-    diagnoses = cache(lambda: finding.diagnoses_of(knowledge))
+@blueprint.get("/")
+def home() -> Response:
+    """The page."""
+    parts = current_parts()
+    text = render_template(
+        "sandbox.html", knowledge=parts.knowledge, services=parts.services.values()
+    )
+    return Response(text, headers=dict(PAGE_HEADERS), mimetype="text/html")
 
-    @app.get("/")
-    def home() -> Response:
-        text = render_template("sandbox.html", knowledge=knowledge, services=services.values())
-        return Response(text, headers=dict(PAGE_HEADERS), mimetype="text/html")
 
-    @app.get("/sandbox/setup")
-    def setup() -> Response:
-        """All that the page needs before a patient is chosen."""
-        return json_answer(
-            {
-                "today": now().date(),
-                "knowledge": knowledge.version,
-                "patients": [_summary(p) for p in patients.load_all().values()],
-                "discovery": discovery(services),
-                "parameters": {row.id: row.value for row in knowledge.parameter_rows},
-                "labs": {
-                    name: codes_in(knowledge.sets, set_id, LOINC) for name, set_id in _LABS.items()
-                },
-                "words": _words(knowledge),
-            }
-        )
+@blueprint.get("/sandbox/setup")
+def setup() -> Response:
+    """All that the page needs before a patient is chosen."""
+    parts = current_parts()
+    knowledge = parts.knowledge
+    return json_answer(
+        {
+            "today": _today(parts),
+            "knowledge": knowledge.version,
+            "patients": [_summary(p) for p in patients.load_all().values()],
+            "discovery": discovery(parts.services),
+            "parameters": {row.id: row.value for row in knowledge.parameter_rows},
+            "labs": {
+                name: codes_in(knowledge.sets, set_id, LOINC) for name, set_id in _LABS.items()
+            },
+            "words": _words(knowledge),
+        }
+    )
 
-    @app.get("/sandbox/patients")
-    def every_patient() -> Response:
-        return json_answer([_summary(p) for p in patients.load_all().values()])
 
-    @app.get("/sandbox/patients/<patient_id>")
-    def one_patient(patient_id: str) -> Response:
-        return json_answer(patients.bundle_of(patient_id, now().date()))
+@blueprint.get("/sandbox/patients")
+def every_patient() -> Response:
+    """The synthetic patients, in short."""
+    return json_answer([_summary(p) for p in patients.load_all().values()])
 
-    @app.get("/sandbox/requests/<patient_id>/<service_id>")
-    def hook_request(patient_id: str, service_id: str) -> Response:
-        codes = services[service_id].codes if service_id in services else None
-        draft = request.args.get("draft")
-        body = patients.hook_request(patient_id, service_id, now().date(), draft, codes)
-        return json_answer(body)
 
-    @app.get("/sandbox/drugs")
-    def some_drugs() -> Response:
-        return json_answer(drugs().search(_question()))
+@blueprint.get("/sandbox/patients/<patient_id>")
+def one_patient(patient_id: str) -> Response:
+    """The chart of one of them, as a Bundle."""
+    return json_answer(patients.bundle_of(patient_id, _today(current_parts())))
 
-    @app.get("/sandbox/diagnoses")
-    def some_diagnoses() -> Response:
-        return json_answer(diagnoses().search(_question()))
 
-    @app.errorhandler(patients.UnknownPatientError)
-    @app.errorhandler(patients.UnknownServiceError)
-    @app.errorhandler(patients.UnknownDraftError)
-    def unknown(_: LookupError) -> Response:
-        return json_answer(outcome([_NOT_FOUND]), 404)
+@blueprint.get("/sandbox/requests/<patient_id>/<service_id>")
+def hook_request(patient_id: str, service_id: str) -> Response:
+    """The hook call for a patient and a service, with the draft orders that were chosen."""
+    parts = current_parts()
+    codes = parts.services[service_id].codes if service_id in parts.services else None
+    draft = request.args.get("draft")
+    body = patients.hook_request(patient_id, service_id, _today(parts), draft, codes)
+    return json_answer(body)
+
+
+@blueprint.get("/sandbox/drugs")
+def some_drugs() -> Response:
+    """Drugs to add to a chart, found by name."""
+    return json_answer(current_parts().once(_drugs).search(_question()))
+
+
+@blueprint.get("/sandbox/diagnoses")
+def some_diagnoses() -> Response:
+    """Diagnoses to add to a chart, found by name."""
+    return json_answer(current_parts().once(_diagnoses).search(_question()))
+
+
+@blueprint.errorhandler(patients.UnknownPatientError)
+@blueprint.errorhandler(patients.UnknownServiceError)
+@blueprint.errorhandler(patients.UnknownDraftError)
+def unknown(_: LookupError) -> Response:
+    """There is no such patient, service or draft."""
+    return json_answer(outcome([_NOT_FOUND]), 404)
+
+
+def _drugs(parts: Parts) -> finding.Names:
+    return finding.drugs_of(parts.knowledge)
+
+
+def _diagnoses(parts: Parts) -> finding.Names:
+    return finding.diagnoses_of(parts.knowledge)
+
+
+def _today(parts: Parts) -> date:
+    return parts.answering.now().date()
 
 
 def _question() -> str:

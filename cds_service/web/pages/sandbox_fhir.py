@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any, Final
 
-from flask import Flask, Response, request
+from flask import Blueprint, Response, request
 
-from cds_service.hooks.answering import Clock
 from cds_service.hooks.errors import BadCallError, Issue
 from cds_service.sandbox import fhir_server
-from cds_service.settings import Settings
-from cds_service.web.calls.addresses import own_address
-from cds_service.web.calls.outcomes import json_answer, outcome
+from cds_service.web.answers import json_answer, outcome
+from cds_service.web.calls.incoming import own_address
+from cds_service.web.parts import current_parts
 
 PATH: Final = "/sandbox/fhir"
+blueprint = Blueprint("sandbox_fhir", __name__, url_prefix=PATH)
+
 _FHIR_JSON: Final = "application/fhir+json"
 # In the order of preference; the second is the name from before R4, which clients still send.
 _TYPES: Final = (_FHIR_JSON, "application/json+fhir", "application/json")
@@ -30,56 +32,66 @@ _CORS: Final = {
 _NOT_FOUND: Final = Issue("not-found", "The sandbox has no such resource or type.")
 
 
-def register(app: Flask, settings: Settings, now: Clock) -> None:
-    """Add the routes."""
-    _register_answers_to_all(app)
-
-    @app.get(f"{PATH}/metadata")
-    def metadata() -> Response:
-        return answer(fhir_server.capabilities(now().date(), base_url()))
-
-    @app.get(f"{PATH}/<resource_type>/<resource_id>")
-    def read(resource_type: str, resource_id: str) -> Response:
-        return answer(server().read(resource_type, resource_id))
-
-    @app.get(f"{PATH}/<resource_type>")
-    def search(resource_type: str) -> Response:
-        return answer(searched(resource_type, list(request.args.items(multi=True))))
-
-    @app.post(f"{PATH}/<resource_type>/_search")
-    def search_by_post(resource_type: str) -> Response:
-        both = [*request.args.items(multi=True), *request.form.items(multi=True)]
-        return answer(searched(resource_type, both))
-
-    def server() -> fhir_server.Server:
-        return fhir_server.server_of(now().date())
-
-    def searched(resource_type: str, query: list[tuple[str, str]]) -> fhir_server.Resource:
-        strict = "handling=strict" in request.headers.get("Prefer", "")
-        return server().search(resource_type, query, base_url(), strict=strict)
-
-    def base_url() -> str:
-        return own_address(settings, request) + PATH
+@blueprint.get("/metadata")
+def metadata() -> Response:
+    """What the endpoint can do."""
+    return answer(fhir_server.capabilities(_today(), _base_url()))
 
 
-def _register_answers_to_all(app: Flask) -> None:
-    """Errors as FHIR has them, and the headers of every answer below the path."""
+@blueprint.get("/<resource_type>/<resource_id>")
+def read(resource_type: str, resource_id: str) -> Response:
+    """One resource."""
+    return answer(_server().read(resource_type, resource_id))
 
-    @app.errorhandler(fhir_server.NotFoundError)
-    def not_found(_: LookupError) -> Response:
-        return json_answer(outcome([_NOT_FOUND]), 404)
 
-    @app.errorhandler(fhir_server.BadQueryError)
-    def bad_query(error: fhir_server.BadQueryError) -> Response:
-        return json_answer(outcome([Issue("invalid", str(error))]), 400)
+@blueprint.get("/<resource_type>")
+def search(resource_type: str) -> Response:
+    """The resources that match."""
+    return answer(_searched(resource_type, list(request.args.items(multi=True))))
 
-    @app.after_request
-    def as_fhir(response: Response) -> Response:
-        if request.path == PATH or request.path.startswith(PATH + "/"):
-            response.headers.update(_CORS)
-            if response.mimetype == "application/json":
-                response.content_type = f"{_accepted() or _FHIR_JSON}; charset=utf-8"
-        return response
+
+@blueprint.post("/<resource_type>/_search")
+def search_by_post(resource_type: str) -> Response:
+    """The same, with parameters in the body too."""
+    both = [*request.args.items(multi=True), *request.form.items(multi=True)]
+    return answer(_searched(resource_type, both))
+
+
+@blueprint.errorhandler(fhir_server.NotFoundError)
+def not_found(_: LookupError) -> Response:
+    """There is no such resource or type."""
+    return json_answer(outcome([_NOT_FOUND]), 404)
+
+
+@blueprint.errorhandler(fhir_server.BadQueryError)
+def bad_query(error: fhir_server.BadQueryError) -> Response:
+    """The search cannot be understood."""
+    return json_answer(outcome([Issue("invalid", str(error))]), 400)
+
+
+def complete(response: Response) -> None:
+    """The headers of every answer below the path, errors too."""
+    if request.path == PATH or request.path.startswith(PATH + "/"):
+        response.headers.update(_CORS)
+        if response.mimetype == "application/json":
+            response.content_type = f"{_accepted() or _FHIR_JSON}; charset=utf-8"
+
+
+def _today() -> date:
+    return current_parts().answering.now().date()
+
+
+def _server() -> fhir_server.Server:
+    return fhir_server.server_of(_today())
+
+
+def _searched(resource_type: str, query: list[tuple[str, str]]) -> fhir_server.Resource:
+    strict = "handling=strict" in request.headers.get("Prefer", "")
+    return _server().search(resource_type, query, _base_url(), strict=strict)
+
+
+def _base_url() -> str:
+    return own_address(current_parts().settings, request) + PATH
 
 
 def answer(value: Any) -> Response:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from flask import Blueprint, Flask
+from flask import Blueprint
 
 # Scripts and styles come as files from here, never out of a page, and no script can make markup
 # out of text: `require-trusted-types-for` without a policy refuses innerHTML and its relatives.
@@ -25,7 +25,5 @@ PAGE_HEADERS: Final[Mapping[str, str]] = MappingProxyType(
 )
 
 
-def register(app: Flask) -> None:
-    """Serve the files of `static/` under /static; a browser asks whether its copy is current."""
-    files = Blueprint("statics", __name__, static_folder="static", static_url_path="/static")
-    app.register_blueprint(files)
+blueprint = Blueprint("statics", __name__, static_folder="static", static_url_path="/static")
+"""The files of `static/` under /static; a browser asks whether its copy is current."""

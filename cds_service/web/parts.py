@@ -1,0 +1,66 @@
+"""What one application is made of: the settings, the services, and all that its views work with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import msgspec
+from flask import Flask, current_app
+
+from cds_service.hooks.answering import Answering
+from cds_service.hooks.services import Service
+from cds_service.knowledge.loader import Knowledge
+from cds_service.settings import Settings
+from cds_service.store.store import Store
+
+if TYPE_CHECKING:
+    from cds_service.web.calls.auth import Guard
+
+_NAME: Final = "cds"
+Made = TypeVar("Made")
+
+
+class Parts(msgspec.Struct, frozen=True, eq=False):
+    """The parts of one application.
+
+    `log_key` is the secret of the hash by which a call is found in the log.
+    """
+
+    settings: Settings
+    services: Mapping[str, Service]
+    answering: Answering
+    store: Store
+    guard: Guard
+    log_key: bytes
+    first_request: Any = msgspec.field(default_factory=Lock)
+    """Locked from the first request on."""
+    _made: dict[Callable[[Parts], Any], Any] = msgspec.field(default_factory=dict)
+
+    @property
+    def knowledge(self) -> Knowledge:
+        """The knowledge that all answers rest on."""
+        return self.answering.knowledge
+
+    def once(self, make: Callable[[Parts], Made]) -> Made:
+        """What a function makes of these parts: made when it is first asked for, and then kept."""
+        if make not in self._made:
+            self._made.setdefault(make, make(self))
+        made: Made = self._made[make]
+        return made
+
+    def belong_to(self, app: Flask) -> None:
+        """Let the views of an application find them."""
+        app.extensions[_NAME] = self
+
+
+def parts_of(app: Flask) -> Parts:
+    """The parts of an application."""
+    parts: Parts = app.extensions[_NAME]
+    return parts
+
+
+def current_parts() -> Parts:
+    """The parts of the application that answers the current request."""
+    return parts_of(current_app)
