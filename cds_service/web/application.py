@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from flask import Flask, Response, request
+from flask import Flask, Response
 
 from cds_service.hooks.answering import Answering
 from cds_service.hooks.services import Service
@@ -18,7 +18,7 @@ from cds_service.web.calls import auth, cors, errors, feedback, hook_calls, refu
 from cds_service.web.operate import health, logs, metrics
 from cds_service.web.operate.record import KEY_BYTES, answered_call, current_record
 from cds_service.web.pages import evidence, report, sandbox, sandbox_fhir, statics
-from cds_service.web.parts import Parts, current_parts
+from cds_service.web.parts import Parts, current_parts, current_request
 from cds_service.web.serving import warming
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def build(
 
 def before_view() -> Response | None:
     """The answer to a request that gets no further: turned away by the front, or not admitted."""
-    record, parts = current_record(), current_parts()
+    record, parts, request = current_record(), current_parts(), current_request()
     turned = request.environ.get(refusals.REFUSAL)
     if turned is not None:
         return refusals.turn_away(turned, record)
@@ -80,7 +80,7 @@ def before_view() -> Response | None:
 
 def after_view(response: Response) -> Response:
     """Complete the headers, then keep what may be kept: for the audit, the metrics and the log."""
-    record, parts = current_record(), current_parts()
+    record, parts, request = current_record(), current_parts(), current_request()
     response.headers["X-Content-Type-Options"] = "nosniff"
     if parts.settings.shows_sandbox and request.path.startswith(sandbox_fhir.PATH):
         sandbox_fhir.complete(response)

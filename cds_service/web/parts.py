@@ -7,7 +7,8 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
-from flask import Flask, current_app
+from flask import Flask, Request, current_app
+from flask.globals import request_ctx
 
 from cds_service.hooks.answering import Answering
 from cds_service.hooks.services import Service
@@ -64,3 +65,8 @@ def parts_of(app: Flask) -> Parts:
 def current_parts() -> Parts:
     """The parts of the application that answers the current request."""
     return parts_of(current_app)
+
+
+def current_request() -> Request:
+    """The current request itself. Flask's `request` looks it up anew for each attribute."""
+    return request_ctx.request

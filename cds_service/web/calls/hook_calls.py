@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 import msgspec
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response
 
 from cds_service.feedback.issuing import issued
 from cds_service.hooks.answering import Answer, NotKnownError
@@ -16,7 +16,7 @@ from cds_service.hooks.services import Service, discovery
 from cds_service.web.answers import JSON, json_answer
 from cds_service.web.calls.incoming import own_address, read_json
 from cds_service.web.operate.record import CallRecord, current_record
-from cds_service.web.parts import Parts, current_parts
+from cds_service.web.parts import Parts, current_parts, current_request
 
 blueprint = Blueprint("hook_calls", __name__)
 
@@ -67,6 +67,7 @@ def found(services: Mapping[str, Service], service_id: str) -> Service:
 def _answer(
     service: Service, parts: Parts, record: CallRecord, *, complete: bool = False
 ) -> Answer:
+    request = current_request()
     body = read_json(request, parts.settings.max_body_bytes)
     call = read_call(body, service.hook, record.issuer)
     record.read(call, parts.log_key)

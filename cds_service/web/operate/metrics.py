@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from functools import lru_cache
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -70,10 +71,16 @@ def counts(record: CallRecord) -> Iterator[tuple[Counter, tuple[str, ...]]]:
         yield _fetches, fetch
 
 
+@lru_cache(maxsize=1024)
+def _labelled(counter: Counter, labels: tuple[str, ...]) -> Counter:
+    """A counter with its labels. The library would take a lock to find it each time."""
+    return counter.labels(*labels)
+
+
 def observe(record: CallRecord) -> None:
     """Count one answered request."""
     for counter, labels in counts(record):
-        counter.labels(*labels).inc()
+        _labelled(counter, labels).inc()
     _seconds.labels(record.route).observe(record.seconds)
 
 
