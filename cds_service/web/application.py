@@ -82,7 +82,7 @@ def after_view(response: Response) -> Response:
     """Complete the headers, then keep what may be kept: for the audit, the metrics and the log."""
     record, parts, request = current_record(), current_parts(), current_request()
     response.headers["X-Content-Type-Options"] = "nosniff"
-    if parts.settings.shows_sandbox and request.path.startswith(sandbox_fhir.PATH):
+    if request.path.startswith(sandbox_fhir.PATH) and parts.settings.shows_sandbox:
         sandbox_fhir.complete(response)
     cors.share(request, response, parts.guard.allowed, record.caller)
     rule = request.url_rule

@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import ast
+import re
+import sys
 from collections.abc import Callable, Iterator
+from datetime import date
 from importlib import import_module
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
+import msgspec
 import pytest
 from flask import Flask
+from werkzeug.test import create_environ
 
 from cds_service import create_app
 from cds_service.settings import Settings
 from cds_service.web.parts import Parts, parts_of
+from cds_service.web.serving.front import Front
 
-WEB = Path(__file__).resolve().parent.parent.parent / "cds_service" / "web"
+from ..support import charts
+from ..support.fhir import PATIENT_VIEW
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+WEB = ROOT / "cds_service" / "web"
 FRAMEWORK = "flask."
 
 
@@ -84,3 +95,49 @@ def test_what_is_made_of_the_parts_is_made_once(app: Flask) -> None:
     parts = parts_of(app)
     assert [parts.once(make), parts.once(make)] == [1, 1]
     assert made == [parts]
+
+
+# ------------------------------------------------------------ the path of one call
+
+
+def files_to_follow() -> list[str]:
+    """The files that the page for developers names, in its order."""
+    section = (ROOT / "docs" / "developers.md").read_text(encoding="utf-8")
+    section = section.partition("### Follow one call")[2].partition("\nThese rules")[0]
+    return re.findall(r"^\d+\. `([\w/]+\.py)`", section, re.MULTILINE)
+
+
+def files_run(run: Callable[[], object]) -> list[str]:
+    """Our files in the order in which a function of theirs is called first."""
+    found: dict[str, None] = {}
+
+    def seen(frame: FrameType, event: str, _: object) -> None:
+        if event == "call" and frame.f_code.co_filename.startswith(f"{ROOT}/"):
+            found.setdefault(frame.f_code.co_filename.removeprefix(f"{ROOT}/"))
+
+    before = sys.getprofile()
+    sys.setprofile(seen)
+    try:
+        run()
+    finally:
+        sys.setprofile(before)
+    return [file for file in found if file.startswith(("cds_service/", "cards/"))]
+
+
+def test_the_page_for_developers_follows_a_call(app: Flask, today: date) -> None:
+    parts = parts_of(app)
+    front = Front(app, parts.settings, parts.guard)
+    body = msgspec.json.encode(charts.patient_view(today))
+    environ = create_environ(
+        f"/cds-services/{PATIENT_VIEW}",
+        method="POST",
+        content_type="application/json",
+        content_length=len(body),
+        environ_overrides={"REMOTE_ADDR": "127.0.0.1"},
+    )
+    assert front._call(dict(environ), body).status == 200  # what is made once is made here
+    run = files_run(lambda: front._call(dict(environ), body))
+    *walked, record = files_to_follow()
+    assert 10 <= len(walked) < 12
+    assert [file for file in run if file in walked] == walked
+    assert record in run
