@@ -1,9 +1,9 @@
 """The WSGI application, for `granian --interface wsgi app:app` and `gunicorn app:app`.
 
-`app:front` is the same behind a reader of bodies, for `granian --interface rsgi app:front`, as
-`make serve` runs it: slow uploads then hold no thread.
+`app:front` is the same application behind a reader of bodies, for `granian --interface rsgi
+app:front`. `make serve` uses it, so that slow uploads do not block threads.
 
-`python app.py` serves it on the loopback address (PORT, default 8000), as `make run` does.
+`python app.py` serves it on the loopback address (PORT, default 8000), like `make run`.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from flask import Flask
 
-# gunicorn gives up on a worker that ends with 3, and starts any other anew, for ever.
+# gunicorn does not restart a worker that ends with 3. It restarts any other, again and again.
 FAILED_TO_BOOT = 3
 
 
 def built() -> Flask:
-    """The application, or the end of the process with one line that says what to mend."""
-    # What is made here is here to stay: nobody need look through it for garbage, now or later.
+    """The application. If it cannot start, the process ends with one line that says what to fix."""
+    # Objects created at start are permanent, so the garbage collector need not scan them.
     gc.disable()
     from cds_service import create_app
     from cds_service.knowledge.loader import KnowledgeError
@@ -48,14 +48,14 @@ if __name__ == "__main__":
         sys.argv[1:1] = ["--port", os.environ["PORT"]]
     sys.exit(main())
 
-# The server's workers import this file as `app`. A process that merely starts them, and the copy of
-# the main module that a spawned worker makes first, need no application.
+# The server's workers import this file as `app`. A process that only starts workers does not need
+# an application, and neither does the copy of the main module that a spawned worker creates first.
 if __name__ != "__mp_main__":
     app = built()
 
 
 def __getattr__(name: str) -> object:
-    """`front`, made when asked for: other servers need no event loop."""
+    """Create `front` on demand, because other servers need no event loop."""
     if name == "front":
         from cds_service import create_front
 

@@ -1,6 +1,6 @@
-"""A CDS Hooks service: magnesium for migraine prevention, with the kidneys looked at first.
+"""A CDS Hooks service for magnesium in migraine prevention that checks kidney function first.
 
-Nothing is imported here but on demand: the command line needs no web framework.
+Imports are made on demand, because the command line needs no web framework.
 """
 
 from __future__ import annotations
@@ -22,10 +22,11 @@ __all__ = ["create_app", "create_front"]
 def create_app(
     settings: Settings | None = None, now: Callable[[], datetime] | None = None
 ) -> Flask:
-    """The WSGI application: the only place where the parts are wired together.
+    """The WSGI application. This is the only function that connects all parts.
 
-    Without `settings` they are read from the environment. `now` is the clock, for tests: an aware
-    datetime. Raises `SettingsError` or `KnowledgeError`, each with one line that says what to mend.
+    Without `settings` they are read from the environment. `now` is the clock, for tests: it returns
+    an aware datetime. Raises `SettingsError` or `KnowledgeError`, each with one line that says what
+    to fix.
     """
     from cards.registered import load_knowledge
     from cds_service.fetching.fetching import Bounds, Fetching

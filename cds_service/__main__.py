@@ -1,4 +1,4 @@
-"""`python -m cds_service`: explain an answer, show the configuration and the knowledge."""
+"""`python -m cds_service`: explain a decision, and show the configuration and the knowledge."""
 
 import sys
 

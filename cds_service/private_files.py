@@ -10,10 +10,10 @@ _FOR_OTHERS = 0o077
 
 
 def make_private(file: Path) -> None:
-    """Make a file, and its folder, where they are missing; take away what others may do with the file.
+    """Create a file and its folder if they are missing, and remove access for other accounts.
 
-    SQLite gives its side files the permissions of the database. Raises `OSError` where the file
-    belongs to somebody else, or cannot be made.
+    SQLite gives its side files the permissions of the database. Raises `OSError` if the file
+    belongs to another account or cannot be created.
     """
     file.parent.mkdir(mode=_OWNER_ONLY_FOLDER, parents=True, exist_ok=True)
     file.touch(mode=_OWNER_ONLY_FILE)

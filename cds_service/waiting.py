@@ -1,8 +1,8 @@
-"""A bound on waiting for what may hang: a file, a database, another machine.
+"""Limit the time to wait for a file, a database or another machine.
 
-The operating system, a driver or a library may offer no time limit of its own: a stopped database
-server still acknowledges what it is sent. So the work runs in a thread, and its caller waits for a
-limited time only.
+Some operating systems, drivers and libraries have no timeout of their own. For example, a frozen
+database server still acknowledges packets. So the work runs in a thread, and the caller waits only
+for a limited time.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ Result = TypeVar("Result")
 
 
 class TooSlowError(Exception):
-    """The work took longer than its caller may wait; or an earlier piece of work still hangs."""
+    """The work took longer than the caller may wait, or earlier work is still blocked."""
 
 
 class _Work(Generic[Result]):
-    """One piece of work, and how it ended."""
+    """One piece of work and its result."""
 
     def __init__(self, work: Callable[[], Result]) -> None:
         self._work = work
@@ -48,10 +48,10 @@ class _Work(Generic[Result]):
 
 
 class Bounded:
-    """Runs work in threads of its own, at most `most` at a time, each waited for so many seconds.
+    """Run work in separate threads, at most `most` at a time, each with a time limit.
 
-    While as much work hangs as may run, further callers are refused at once and do not wait. A
-    thread that hangs is left alone: it ends with whatever it waits for, or with the process.
+    If all threads are blocked, further callers are refused at once. A blocked thread is abandoned.
+    It ends with the operation that it waits for, or with the process.
     """
 
     def __init__(self, seconds: float, name: str, most: int = 1) -> None:

@@ -1,7 +1,7 @@
-"""Look the pinned versions up among known vulnerabilities: `make audit`.
+"""Check the pinned versions for known vulnerabilities: `make audit`.
 
-Strict: a package that the database could not be asked about is a failure. Where the database cannot
-be reached at all, this says so and ends with 3, so that nobody takes silence for a clean result.
+A package that the database could not check counts as a failure. If the database cannot be reached,
+the exit code is 3, so that a missing check does not look like a clean result.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ NOT_REACHED = 3
 
 
 def main() -> int:
-    """The path of pip-audit is the one argument. 0: nothing known; 1: something is; 3: not reached."""
+    """Exit code 0: no vulnerability known, 1: at least one, 3: not reached. The path of pip-audit
+    is the only argument.
+    """
     (program,) = sys.argv[1:]
     worst = 0
     for file in FILES:

@@ -1,10 +1,10 @@
-"""Bring the clinical specification's facts into the project's knowledge files.
+"""Import the facts of the clinical specification into the knowledge files.
 
-Codes, numbers, drug names and citations come from the specification's folder; what it says in
-prose only (titles, units, hours of spacing) stands in ``clinical_tables.json`` beside this file.
-The output depends on these two inputs alone, so that running the import again changes nothing and
-``--check`` can tell whether the knowledge files still agree with their source. Cards and plans are
-kept by hand: of them ``--check`` compares ids, severities and doses.
+Codes, numbers, drug names and citations come from the folder of the specification. Facts that it
+states only in prose (titles, units, hours of spacing) are in ``clinical_tables.json``. The output
+depends only on these two inputs, so a second import changes nothing, and ``--check`` can compare
+the knowledge files with their source. Cards and plans are edited by hand: ``--check`` compares only
+their ids, severities and doses.
 
     python tools/import_clinical.py --from ../shared/clinical [--check]
 """
@@ -44,11 +44,11 @@ SYSTEM_ORDER = (
     "http://www.ama-assn.org/go/cpt",
     "https://fhir.hl7.org.uk/Id/opcs-4",
 )
-# The source spells a few systems otherwise than `code_systems.json` does.
+# The source spells some systems differently from `code_systems.json`.
 SYSTEM_NAMES = {
     "http://www.nlm.nih.gov/research/umls/hcpcs": "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets",
 }
-# What a rule may ask of a code; everything else in the source is commentary.
+# The attributes of a code that a rule may use. All other content of the source is commentary.
 EXTRAS = (
     "qualifies",
     "subtype",
@@ -76,7 +76,7 @@ Row = dict[str, Json]
 
 @dataclass(frozen=True)
 class Source:
-    """The specification's data files, read once."""
+    """The data files of the specification, read once."""
 
     valuesets: Mapping[str, Row]
     products: Row
@@ -95,7 +95,7 @@ class Source:
 
 @dataclass
 class Import:
-    """The files to write, and what was odd about the source."""
+    """The files to write, and the problems found in the source."""
 
     files: dict[str, str] = field(default_factory=dict)
     oddities: list[str] = field(default_factory=list)
@@ -130,7 +130,7 @@ def read_source(folder: Path) -> Source:
 
 
 def as_tree(document: Json) -> str:
-    """Indented JSON, for files people edit by hand."""
+    """Indented JSON, for files that people edit."""
     return json.dumps(document, ensure_ascii=False, indent=2) + "\n"
 
 
@@ -140,7 +140,7 @@ def _compact(value: Json, *, dense: bool) -> str:
 
 
 def as_rows(document: Json, *, dense: bool = False) -> str:
-    """JSON with one entry per line, so that a difference shows the entry and no more."""
+    """JSON with one entry per line, so that a diff shows only the changed entry."""
     if isinstance(document, dict) and document:
         colon = ":" if dense else ": "
         rows = [
@@ -154,7 +154,7 @@ def as_rows(document: Json, *, dense: bool = False) -> str:
 
 
 def as_sections(document: Row, *, dense: bool = False) -> str:
-    """A JSON object whose members are themselves written one entry per line."""
+    """A JSON object whose members are written one entry per line."""
     members = [
         f"{_compact(key, dense=False)}: {as_rows(value, dense=dense)}"
         for key, value in document.items()
@@ -174,7 +174,7 @@ def code_key(row: Row) -> tuple[int, str]:
 
 
 def atoms(source: str) -> list[str]:
-    """The sources of one code. A search result is no source: such a code stands unverified."""
+    """The sources of one code. A search result is not a source: such a code is marked as unverified."""
     return [
         next((said for found, said in UNVERIFIED.items() if part.startswith(found)), part.strip())
         for part in source.split(" ; ")
@@ -186,7 +186,7 @@ def rxnorm_note(class_name: str) -> str:
 
 
 def leftover_rxnorm(valueset_id: str, source: Source, oddities: list[str]) -> set[str]:
-    """RxNorm codes of the set that the product and ingredient files do not carry."""
+    """RxNorm codes of the set that are not in the product and ingredient files."""
     class_name = valueset_id.removeprefix("med_")
     carried = {
         code
@@ -210,7 +210,7 @@ def leftover_rxnorm(valueset_id: str, source: Source, oddities: list[str]) -> se
 
 
 def derived_subtypes(valueset_id: str, row: Row, rules: Iterable[Row]) -> list[str]:
-    """Subtypes the specification states in words only: see ``subtypes`` in the tables."""
+    """Subtypes that the specification states only in words: see ``subtypes`` in the tables."""
 
     def applies(rule: Row) -> bool:
         if rule["valueset"] != valueset_id or rule.get("tier", row.get("tier")) != row.get("tier"):
@@ -247,7 +247,7 @@ def is_prefix(row: Row) -> bool:
 
 
 def shared_attributes(rows: list[Row]) -> Row:
-    """What every listed code below a prefix has in common holds for the unlisted ones too."""
+    """Attributes that all listed codes below a prefix share are valid for the unlisted ones too."""
     if not rows:
         return {}
     first = rows[0]
@@ -463,7 +463,7 @@ NAME_EXTRAS = ("routes", "subtype", "salts", "elemental_mg", "elemental_per", "n
 
 
 def numbered(rows: list[Row]) -> tuple[list[str], dict[str, int]]:
-    """The sources that rows name, in order, and the place of each."""
+    """The sources that the rows name, in order, and the position of each."""
     sources = sorted({atom for row in rows for atom in row["source"].split(" ; ")})
     return sources, {atom: place for place, atom in enumerate(sources)}
 
@@ -585,7 +585,7 @@ def import_parameters(source: Source, tables: Row, result: Import) -> None:
 
 
 def other_cards(source: Source, data: Path) -> list[str]:
-    """Card texts are finished by hand; their ids and severities are the specification's."""
+    """Card texts are edited by hand. Their ids and severities must equal the specification's."""
     stated = {card_id: card["indicator"] for card_id, card in source.cards.items()}
     found = {row["id"]: row["indicator"] for row in _read(data / "cards.json")["cards"]}
     return [
@@ -596,7 +596,7 @@ def other_cards(source: Source, data: Path) -> list[str]:
 
 
 def other_plans(source: Source, data: Path) -> list[str]:
-    """Plans are finished by hand; their ids, first steps and daily amounts are the specification's."""
+    """Plans are edited by hand. Their ids, first steps and daily amounts must equal the specification's."""
     stated = {
         plan_id: (_mg_per_day(steps[-1]), steps[0].get("days") if len(steps) > 1 else None)
         for plan_id, given in source.templates["revision_2"].items()
@@ -628,7 +628,7 @@ def _read(path: Path) -> Json:
 
 
 def hours_of(drug: str, class_hours: Row) -> Row:
-    """Hours the drug is taken before, and after, magnesium: what the advice says in words."""
+    """Hours before and after magnesium at which the drug is taken: the advice as numbers."""
     before, after = class_hours.get(drug, (None, None))
     stated = {"hours_before": before, "hours_after": after}
     return {name: hours for name, hours in stated.items() if hours is not None}
@@ -783,7 +783,7 @@ STEPS: tuple[Callable[[Source, Row, Import], None], ...] = (
 
 
 def build(folder: Path) -> Import:
-    """Everything the knowledge folder should hold, as text by relative path."""
+    """All files of the knowledge folder, as text by relative path."""
     source = read_source(folder)
     tables: Row = json.loads(TABLES.read_text(encoding="utf-8"))
     result = Import()
@@ -793,7 +793,7 @@ def build(folder: Path) -> Import:
 
 
 def differences(files: Mapping[str, str], data: Path) -> list[str]:
-    """One line for each file that is missing or does not say what the source says."""
+    """One line for each file that is missing or differs from the source."""
     found = []
     for name, text in sorted(files.items()):
         path = data / name
@@ -810,7 +810,7 @@ def differences(files: Mapping[str, str], data: Path) -> list[str]:
 
 
 def contradictions(folder: Path, data: Path) -> list[str]:
-    """Where a file that is kept by hand says other than the source."""
+    """Differences between the source and a file that is edited by hand."""
     source = read_source(folder)
     kept = {"cards.json": other_cards, "plans.json": other_plans}
     return [

@@ -1,7 +1,7 @@
 """Write the hashes of all files of each pinned version into the requirements: `make pins`.
 
-A pin alone trusts the index that answers; with hashes pip installs nothing but these files. Uses
-pip-compile, which asks the index for the files of each version. Comments and order stay as they are.
+With a pin alone, pip trusts the package index. With hashes, it installs only these files. The
+hashes come from pip-compile, which reads them from the index. Comments and order do not change.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ _OPTIONS = (
 
 
 def pins_in(text: str) -> Iterator[str]:
-    """The pins of a requirements file, as they are written and without their hashes."""
+    """The pins of a requirements file as written, without their hashes."""
     for line in text.splitlines():
         if _PIN.match(line):
             yield line.removesuffix("\\").strip()
 
 
 def hashes_in(text: str) -> dict[str, list[str]]:
-    """The hashes below each pin, by the name of the package."""
+    """The hashes below each pin, by package name."""
     found: dict[str, list[str]] = {}
     name = ""
     for line in text.splitlines():
@@ -46,7 +46,7 @@ def _normal(name: str) -> str:
 
 
 def with_hashes(text: str, hashes: Mapping[str, list[str]]) -> str:
-    """The text of a requirements file, each pin followed by its hashes."""
+    """The text of a requirements file with the hashes after each pin."""
     lines: list[str] = []
     for line in text.splitlines():
         pin = _PIN.match(line)
@@ -69,7 +69,7 @@ def compiled(pins: list[str], program: str) -> dict[str, list[str]]:
 
 
 def main() -> int:
-    """Rewrite the requirements; the path of pip-compile is the one argument."""
+    """Rewrite the requirements files. The path of pip-compile is the only argument."""
     (program,) = sys.argv[1:]
     texts = {name: Path(name).read_text() for name in FILES}
     everything: dict[str, list[str]] = {}

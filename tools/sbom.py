@@ -1,7 +1,7 @@
-"""The list of what runs as CycloneDX, docs/sbom.cdx.json: `make sbom`.
+"""Write the runtime dependencies as CycloneDX to docs/sbom.cdx.json: `make sbom`.
 
-Made by cyclonedx-py from the pins. The hashes of each version's files stay in `requirements.txt`, and
-the address of an index has no place in it: which one is asked is the business of the site.
+cyclonedx-py makes the list from the pins. The file hashes stay in `requirements.txt`. The address
+of the package index is left out, because each site chooses its own.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _KEPT = ("bom-ref", "name", "version", "purl", "type")
 
 
 def slim(document: dict[str, Any]) -> dict[str, Any]:
-    """Only what names the components: no descriptions, no addresses."""
+    """Only the fields that identify the components, without descriptions and addresses."""
     components = [
         {name: component[name] for name in _KEPT if name in component}
         | {"bom-ref": component["purl"]}
@@ -30,7 +30,7 @@ def slim(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def main() -> int:
-    """The path of cyclonedx-py is the one argument."""
+    """The path of cyclonedx-py is the only argument."""
     (program,) = sys.argv[1:]
     done = subprocess.run([program, *_COMMAND], capture_output=True, check=True)  # noqa: S603
     FILE.write_text(json.dumps(slim(json.loads(done.stdout)), indent=1) + "\n")

@@ -1,9 +1,9 @@
-"""Start the service: `make run` for a person at a terminal, `make serve` for production.
+"""Start the service: `make run` at a terminal, `make serve` in production.
 
-Granian does the serving. This adds what is needed around it: a clear message when a setting is wrong,
-the port is taken or the service would be open to others, the addresses once the port is bound, a
-Ctrl-C that counts as success, the supervision of the workers, and what they have in common (metrics,
-salt, heartbeats, operators' port).
+Granian is the server. This module adds a clear message if a setting is wrong, the port is taken or
+the service would be open to others. It prints the addresses when the port is bound, treats Ctrl-C
+as success, supervises the workers, and sets up what they share (metrics, salt, heartbeats,
+operators' port).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ SANDBOX = "/"
 UNUSABLE_SETTING = 2
 METRICS = "PROMETHEUS_MULTIPROC_DIR"
 MOST_OPEN_CONNECTIONS = 16_384
-"""Of one worker. Idle connections cost little memory; too low a bound lets them shut others out."""
+"""For one worker. Idle connections need little memory, but a low limit would let them block others."""
 HEADER_READ_MS = 10_000
 STOP_SECONDS = 35
 
@@ -49,7 +49,7 @@ def a_port(text: str) -> int:
 
 
 def port_is_free(host: str, port: int) -> bool:
-    """Granian answers a taken port with a page of native stack trace, so look first."""
+    """Check the port first, because granian reports a taken port with a native stack trace."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -62,10 +62,10 @@ def port_is_free(host: str, port: int) -> bool:
 
 @contextmanager
 def own_foreground_group() -> Iterator[None]:
-    """Hold the terminal's foreground, so that Ctrl-C stops the server and not make.
+    """Take the foreground of the terminal, so that Ctrl-C stops the server and not make.
 
-    make answers a Ctrl-C that reaches it by dying of it, whatever the server's exit code was.
-    Ctrl-Z is switched off meanwhile: make, still waiting, could not hand the terminal back.
+    If make receives Ctrl-C, it dies of the signal, whatever the exit code of the server is. Ctrl-Z
+    is disabled, because make is still waiting and could not return the terminal.
     """
     terminal = sys.stdin.fileno()
     before = os.getpgrp()
@@ -84,7 +84,7 @@ def own_foreground_group() -> Iterator[None]:
 
 
 def addresses(host: str, port: int, settings: Settings) -> str:
-    """What to open, for whoever started the service."""
+    """The addresses to open, for the person who started the service."""
     base = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     lines = [f"Discovery  {base}{DISCOVERY}"]
     if settings.shows_sandbox:
@@ -94,7 +94,7 @@ def addresses(host: str, port: int, settings: Settings) -> str:
 
 @contextmanager
 def shared_by_workers(settings: Settings) -> Iterator[None]:
-    """What all workers must have in common, in the environment that they inherit."""
+    """Set the environment variables that all workers inherit and share."""
     if not settings.log_salt:
         os.environ["CDS_LOG_SALT"] = secrets.token_hex(16)
     with tempfile.TemporaryDirectory(prefix="cds-workers-") as directory:
@@ -106,7 +106,7 @@ def shared_by_workers(settings: Settings) -> Iterator[None]:
 
 
 def check(settings: Settings, host: str) -> None:
-    """Raises `SettingsError` with what would otherwise stop every worker."""
+    """Raise `SettingsError` for a fault that would otherwise stop every worker."""
     from cds_service.web.calls.auth import verifier_of
     from cds_service.web.serving.binding import require_closed
 
@@ -116,7 +116,7 @@ def check(settings: Settings, host: str) -> None:
 
 
 def require_store(settings: Settings) -> None:
-    """Raises `SettingsError` where records could not be kept: they would be lost without a word."""
+    """Raise `SettingsError` if records cannot be stored. Otherwise they would be lost silently."""
     from cds_service.store.location import database_url
     from cds_service.store.starting import why_unusable
 
@@ -127,7 +127,7 @@ def require_store(settings: Settings) -> None:
 
 
 def allow_many_connections() -> None:
-    """Raise the bound on open files to what the system allows: each connection is one."""
+    """Raise the limit on open files to what the system allows, because each connection is one."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = hard if hard != resource.RLIM_INFINITY else max(soft, 4 * MOST_OPEN_CONNECTIONS)
     with contextlib.suppress(ValueError, OSError):
@@ -135,15 +135,15 @@ def allow_many_connections() -> None:
 
 
 def allow_no_core_files() -> None:
-    """The memory of a process that dies may hold patient data; it must not be left in a file."""
+    """Disable core files, because the memory of the process may contain patient data."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def start_operators(settings: Settings, host: str, port: int) -> Connection:
-    """Serve the operators' port from a process of its own, for as long as the result is kept open.
+    """Serve the operators' port from a separate process while the result is kept open.
 
-    Not from a thread of this process: workers are forked from it, also later, and a fork while
-    another thread holds a lock can hang.
+    It is not a thread of this process, because workers are forked from it at any time, and a fork
+    while another thread holds a lock can deadlock.
     """
     reached = {"0.0.0.0": HOST, "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
     context = multiprocessing.get_context("spawn")
@@ -164,7 +164,7 @@ def start_operators(settings: Settings, host: str, port: int) -> Connection:
 
 
 def operate(settings: Settings, service: tuple[str, int], parent: Connection) -> None:
-    """The operators' process: serves until the parent is gone."""
+    """Run the operators' process until the parent ends."""
     from cds_service import create_app
     from cds_service.web.serving.operators import serve_operators
 
@@ -180,13 +180,13 @@ def operate(settings: Settings, service: tuple[str, int], parent: Connection) ->
 
 
 def server_for(settings: Settings, host: str, port: int, workers: int) -> SupervisedServer:
-    """Granian as this service needs it."""
+    """Granian with the options that this service needs."""
     return SupervisedServer(
         "app:front",
         address=host,
         port=port,
         interface=Interfaces.RSGI,
-        # HTTP/2 in clear text would be read as a call without a body, and never be closed.
+        # HTTP/2 without TLS would be read as a call without a body and never closed.
         http=HTTPModes.http1,
         websockets=False,
         workers=workers,
@@ -201,17 +201,18 @@ def server_for(settings: Settings, host: str, port: int, workers: int) -> Superv
 
 
 def heed_a_stop() -> None:
-    """Let a worker that is still starting be stopped; granian sets its own handlers later.
+    """Let a worker be stopped while it starts. Granian sets its own handlers later.
 
-    A forked worker begins with the handlers of its parent, which would swallow the parent's word to
-    stop. The terminal's Ctrl-C is left to the parent, so that it knows which workers it ended.
+    A forked worker inherits the handlers of its parent, which would ignore the stop signal of the
+    parent. The worker ignores Ctrl-C of the terminal, so that the parent knows which workers it
+    ended.
     """
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def serve(settings: Settings, host: str, port: int, workers: int) -> None:
-    """Serve until told to stop."""
+    """Serve until a stop signal arrives."""
     allow_many_connections()
     allow_no_core_files()
     operators = start_operators(settings, host, port) if settings.operator_address else None
@@ -225,15 +226,17 @@ def serve(settings: Settings, host: str, port: int, workers: int) -> None:
 
 
 def main() -> int:
-    """Check, serve, and say how it ended."""
-    parser = argparse.ArgumentParser(description="Serve, on loopback unless told otherwise.")
+    """Check the settings, serve, and return the exit code."""
+    parser = argparse.ArgumentParser(
+        description="Serve the application. The default host is loopback."
+    )
     parser.add_argument("--host", default=HOST)
     parser.add_argument("--port", type=a_port, default=8000)
     parser.add_argument("--workers", type=int, default=1)
     given = parser.parse_args()
     try:
         settings = read_settings()
-        # First of all: what is imported to check the settings looks at the environment.
+        # Must be first: modules imported to check the settings read the environment.
         with shared_by_workers(settings):
             check(settings, given.host)
             if not port_is_free(given.host, given.port):

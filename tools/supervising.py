@@ -1,13 +1,13 @@
-"""Keep the workers alive, each on its own: replace one that died, and one whose event loop hangs.
+"""Supervise the workers: replace one that died, and one whose event loop blocks.
 
-Granian ends the whole service when one worker dies twice within 5.5 seconds, the healthy workers
-included. Here a worker that had started is replaced at once. A worker that dies while it starts is
-started again after a pause that doubles. A worker whose event loop stands still is killed from this
-process, and so replaced: one slow match holds the interpreter's lock, so no thread of the worker
-itself could help.
+Granian ends the whole service, including healthy workers, when one worker dies twice within 5.5
+seconds. Here a worker that had started is replaced at once. A worker that dies during its start is
+restarted after a pause that doubles each time. A worker whose event loop blocks is killed by this
+process and then replaced. No thread inside the worker could do that, because a slow regular
+expression holds the interpreter's lock.
 
-All workers accept from one listening socket. A call that arrives while one worker is replaced is
-answered by another, or waits until the new one accepts.
+All workers accept from one listening socket. While one worker is replaced, another takes its calls,
+or they wait until the new one accepts.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ LOOK_SECONDS = 0.25
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 30.0
 START_SECONDS = 60.0
-"""A worker that gives no sign of life for so long after its start hangs in its start."""
+"""A worker without a heartbeat for this time after its start is blocked in its start."""
 
 
 class Restarts:
-    """When each worker is started again: at once after it had started, else after a growing pause."""
+    """When each worker is restarted: at once if it had started, otherwise after a growing pause."""
 
     def __init__(self) -> None:
         self._pauses: dict[int, float] = {}
@@ -51,7 +51,7 @@ class Restarts:
         self._due[worker] = now + pause
 
     def take_due(self, now: float) -> list[int]:
-        """The workers whose time has come."""
+        """The workers that are due for a restart."""
         due = sorted(worker for worker, at in self._due.items() if at <= now)
         for worker in due:
             del self._due[worker]
@@ -64,7 +64,7 @@ class Restarts:
 
 
 class SupervisedServer(Server):  # type: ignore[misc, valid-type]
-    """Granian, with its supervision of workers replaced by the one described above."""
+    """Granian with the supervision of workers that this module describes."""
 
     def __init__(self, *given: Any, heartbeats: Path, stall_seconds: float, **more: Any) -> None:
         super().__init__(*given, **more)
@@ -74,7 +74,7 @@ class SupervisedServer(Server):  # type: ignore[misc, valid-type]
         self._any_started = False
 
     def _init_shared_socket(self) -> None:
-        """One socket for all workers, inherited by fork. Granian opens one in each worker on Linux."""
+        """Open one socket for all workers, inherited by fork. On Linux, granian opens one in each worker."""
         self._ssp = None
         self._shd = SocketSpec(self.bind_addr, self.bind_port, self.backlog).build()
         self._sfd = self._shd.get_fd()
@@ -87,7 +87,7 @@ class SupervisedServer(Server):  # type: ignore[misc, valid-type]
             self.main_loop_interrupt.wait(LOOK_SECONDS)
             self.main_loop_interrupt.clear()
             now = time.monotonic()
-            # Where this process itself stood still (a suspended machine), so did the workers.
+            # If this process itself was suspended (with the machine), so were the workers.
             was_late, looked = now - looked > self._stall_seconds / 2, now
             if self.interrupt_signal or not self._goes_on(now):
                 return
@@ -99,7 +99,7 @@ class SupervisedServer(Server):  # type: ignore[misc, valid-type]
                 self._end_hanging(now)
 
     def _goes_on(self, now: float) -> bool:
-        """Note the workers that died; false where the service could not start at all."""
+        """Record the workers that died. Returns false if the service could not start at all."""
         while self.interrupt_children:
             index = self.interrupt_children.pop(0)
             had_started = self._beat(self.wrks[index]) is not None
@@ -111,8 +111,8 @@ class SupervisedServer(Server):  # type: ignore[misc, valid-type]
         return True
 
     def _give_up(self, index: int) -> bool:
-        """No worker ever started, so the configuration is at fault, and it was said by the worker."""
-        self.interrupt_children.append(index)  # so that granian ends with an exit code
+        """No worker has ever started, so the configuration is wrong. The worker has reported it."""
+        self.interrupt_children.append(index)  # granian then ends with an exit code
         return False
 
     def _another_lives(self, index: int) -> bool:
@@ -134,7 +134,7 @@ class SupervisedServer(Server):  # type: ignore[misc, valid-type]
 
 
 def _log(event: str, **fields: Any) -> None:
-    """One line of JSON, as the workers write them."""
+    """One line of JSON in the format of the workers."""
     moment = datetime.now(UTC).isoformat(timespec="milliseconds")
     line = {"time": moment, "level": "warning", "event": event, **fields}
     print(json.dumps(line), file=sys.stderr, flush=True)
