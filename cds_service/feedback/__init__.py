@@ -1,5 +1,5 @@
-"""What became of the cards: reading what clients report, and learning from it.
+"""Feedback on cards: read it, and report on it.
 
-A room of its own between `hooks` and `web`: hook calls do not know it, and it knows neither the
-rules nor the wording of a card, only what was issued.
+The package is between `hooks` and `web`. Hook calls do not depend on it. It uses only issued cards,
+and neither the rules nor the wording.
 """

@@ -1,4 +1,4 @@
-"""What is remembered of a card that is sent. Nothing of the patient, of the user or of the wording."""
+"""The record of a card that is sent. It contains nothing of the patient, the user or the wording."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cds_service.store.records import IssuedCard, IssuedSuggestion
 
 Json = Mapping[str, Any]
 
-# The action of a suggestion tells its kind; a new order is a plan, or tests.
+# The action of a suggestion shows its kind. A new order is a plan or tests.
 _KINDS = {
     ("create", "MedicationRequest"): "plan",
     ("create", "ServiceRequest"): "labs",
@@ -28,7 +28,7 @@ def issued(
     knowledge: str,
     now: datetime,
 ) -> Iterator[IssuedCard]:
-    """The records of the cards of one answer."""
+    """The records of the cards of one response."""
     for decided, card in zip(decision.cards, cards, strict=True):
         yield IssuedCard(
             uuid=card["uuid"],
@@ -45,7 +45,7 @@ def issued(
 
 
 def _rules(card: CardDecision) -> tuple[str, ...]:
-    """The row of the kidney table that held, and the facts that made the card."""
+    """The matching row of the kidney table, and the facts that caused the card."""
     facts = {fact.id.replace(" ", "_") for fact in card.because if fact.present}
     row = card.kidney.rule if card.kidney is not None else ""
     return (*([f"kidney:{row}"] if row else ()), *sorted(facts))

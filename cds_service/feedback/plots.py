@@ -1,6 +1,7 @@
-"""Stacked bars as SVG. They differ by shade and hatching, so they read in grey and on paper.
+"""Stacked bars as SVG. They differ by shade and hatching, so they are readable in grey and on
+paper.
 
-Each has a title and a description for those who do not see it; the same numbers stand in a table.
+Each has a title and a description for screen readers. The same numbers are in a table.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ _LONGEST_LABEL = 28
 
 
 def stacked_bars(plot_id: str, title: str, lines: Sequence[Line]) -> str:
-    """One bar for each line, as long as cards were issued, divided by what became of them."""
+    """One bar for each line. Its length is the number of issued cards, divided by outcome."""
     longest = max((line.tally.issued for line in lines), default=0)
     height = _HEAD + _ROW * len(lines) + 6
     rows = "".join(_bar(number, line, longest) for number, line in enumerate(lines))

@@ -1,8 +1,8 @@
-"""From the body of a feedback call to items, or to what is wrong with it, by index and field.
+"""Read the body of a feedback call. The result is its items, or its faults by index and field.
 
-What a client may write freely is not kept as it came: a card or suggestion id is kept if it is a
-UUID, a reason if one of our cards offers it, a comment only where that is configured. So nothing
-that identifies a patient gets into the store by mistake.
+Free text of a client is not stored as it came. A card or suggestion id is stored if it is a UUID, a
+reason if one of our cards offers it, and a comment only if that is configured. This prevents
+patient identity from entering the store by mistake.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ class KnownReasons:
 
     def __init__(self, reasons: Iterable[OverrideReason]) -> None:
         self._named = {(r.system, r.code): f"{r.system}|{r.code}" for r in reasons}
-        # Some clients leave the system out; the code alone will do where it is no one else's.
+        # Some clients omit the system. The code is enough if it is unique.
         self._by_code: dict[str, str] = {}
         for (_, code), name in self._named.items():
             self._by_code[code] = OTHER_REASON if code in self._by_code else name
 
     def name(self, system: str, code: str) -> str:
-        """What is kept of a reason."""
+        """The stored form of a reason."""
         if not system:
             return self._by_code.get(code, OTHER_REASON)
         return self._named.get((system, code), OTHER_REASON)
 
 
 def every_reason(knowledge: Knowledge) -> tuple[OverrideReason, ...]:
-    """All that a card may offer; some are offered by several kinds of cards."""
+    """All reasons on cards. Some are offered by several kinds of cards."""
     reasons = knowledge.override_reasons
     return (*reasons.suggestion_cards, *reasons.safety_cards, *reasons.local_extra)
 
@@ -57,7 +57,7 @@ class Reader:
         self._keep_comments = keep_comments
 
     def read(self, body: bytes, service: str, client: str) -> list[Feedback]:
-        """All items of a body; raises `BadCallError` if anything is wrong with any of them."""
+        """All items of a body. Raises `BadCallError` if any item has a fault."""
         items, where = _items(body)
         if len(items) > MOST_ITEMS:
             text = f"must not have more than {MOST_ITEMS} items; send several bodies"
@@ -72,7 +72,7 @@ class Reader:
         return [item for item in found if item is not None]
 
     def _read_item(self, item: _Element, service: str, client: str) -> Feedback | None:
-        """The item, or `None` where its issues have been noted."""
+        """The item, or `None` if it has faults. Its faults are recorded."""
         if not item.is_object():
             return None
         card = item.text("card")
@@ -87,7 +87,7 @@ class Reader:
         else:
             reason = comment = ""
         taken = sorted(set(suggestions))
-        # The comment is left out: a digest of it could be used to guess it.
+        # The comment is left out, because it could be guessed from a digest.
         name = digest(client, service, card, outcome, at.isoformat(), *taken, reason)
         return Feedback(
             digest=name,
@@ -102,7 +102,7 @@ class Reader:
         )
 
     def _override(self, given: _Element | None) -> tuple[str, str]:
-        """Reason and comment, each "" if there is none."""
+        """Reason and comment, each "" if missing."""
         if given is None or not given.is_object():
             return "", ""
         coding = given.member("reason")
@@ -119,7 +119,7 @@ class Reader:
 
 
 class _Element:
-    """An element of the body and its place; what is wrong with it is added to the issues."""
+    """An element of the body and its path. Its faults are added to the issues."""
 
     def __init__(self, value: Any, where: str, issues: list[Issue]) -> None:
         self.value = value
@@ -129,7 +129,7 @@ class _Element:
 
     @property
     def failed(self) -> bool:
-        """Whether something is wrong with it, or with what is in it."""
+        """Whether the element or its content has a fault."""
         return len(self._issues) > self._before
 
     def add(self, text: str, code: str, below: str = "") -> None:
@@ -142,14 +142,14 @@ class _Element:
         return False
 
     def member(self, name: str) -> _Element | None:
-        """A member; `None` if it is absent or null."""
+        """A member, or `None` if it is absent or null."""
         value = self.value.get(name)
         if value is None:
             return None
         return _Element(value, f"{self._where}.{name}", self._issues)
 
     def text(self, name: str) -> str:
-        """A text that must be there and say something; "" where it does not."""
+        """A required text. It is "" if missing or empty, and the fault is recorded."""
         value = self.value.get(name)
         if value is None:
             self.add("is missing", "required", f".{name}")
@@ -191,7 +191,9 @@ def _timestamp(item: _Element) -> datetime | None:
 
 
 def _suggestions(item: _Element, *, required: bool) -> list[str]:
-    """The ids of the accepted suggestions. With another outcome they mean nothing, but must be ids."""
+    """The ids of the accepted suggestions. They must be ids, even with another outcome, where they
+    have no meaning.
+    """
     given = item.member("acceptedSuggestions")
     if given is None:
         if required:
@@ -211,7 +213,7 @@ def _suggestions(item: _Element, *, required: bool) -> list[str]:
 
 
 def _items(body: bytes) -> tuple[list[Any], list[str]]:
-    """The items and their places. Drafts of 1.1 send one item, without the array around it."""
+    """The items and their paths. Drafts of 1.1 send a single item without an array."""
     document = _document(body)
     if "feedback" not in document and "card" in document and "outcome" in document:
         return [document], ["$"]
@@ -231,13 +233,13 @@ def _document(body: bytes) -> Json:
             body.decode(), object_pairs_hook=_single_names, parse_constant=_no_constant
         )
     except _RepeatedNameError:
-        raise _bad("holds an object in which a name occurs twice", "$") from None
+        raise _bad("contains an object in which a name occurs twice", "$") from None
     except UnicodeDecodeError as error:
         raise _bad(f"The body is not UTF-8 (byte {error.start}).") from None
     except json.JSONDecodeError as error:
         raise _bad(f"is not valid JSON (character {error.pos})", "$") from None
     except ValueError:
-        raise _bad("holds a number out of range", "$", "value") from None
+        raise _bad("contains a number out of range", "$", "value") from None
     except RecursionError:
         raise _bad("is nested too deeply", "$") from None
     if not isinstance(document, dict):
@@ -246,7 +248,7 @@ def _document(body: bytes) -> Json:
 
 
 class _RepeatedNameError(Exception):
-    """A JSON object has two members of one name, so what it says is open."""
+    """A JSON object has two members with one name, so its meaning is unclear."""
 
 
 def _single_names(pairs: list[tuple[str, Any]]) -> Json:
@@ -257,7 +259,7 @@ def _single_names(pairs: list[tuple[str, Any]]) -> Json:
 
 
 def _no_constant(_: str) -> Never:
-    """NaN and infinities are no JSON."""
+    """Reject NaN and infinities, which are not JSON."""
     raise ValueError
 
 
@@ -266,7 +268,7 @@ def _bad(text: str, where: str = "", code: str = "invalid") -> BadCallError:
 
 
 def _uuid(text: str) -> str:
-    """A UUID in its usual form; "" for any other text, which then names nothing that we issued."""
+    """A UUID in its usual form, or "" for any other text, which cannot be one of our ids."""
     try:
         return str(UUID(text.strip()))
     except ValueError:
@@ -274,6 +276,6 @@ def _uuid(text: str) -> str:
 
 
 def _plain(comment: str) -> str:
-    """A comment that every database takes."""
+    """A comment in a form that every database accepts."""
     cut = comment[:_LONGEST_COMMENT].replace("\x00", "")
     return cut.encode("utf-8", "replace").decode()

@@ -1,4 +1,4 @@
-"""What is learned from feedback: how often each card was issued, taken, refused or left alone."""
+"""The report on feedback: how often each card was issued, accepted, overridden or ignored."""
 
 from __future__ import annotations
 
@@ -18,17 +18,18 @@ from cds_service.store.history import Fate, History, Issues
 from cds_service.store.records import OTHER_REASON
 
 FEW = 20
-"""With fewer cards than this, a share says little, and is marked."""
-_Z = 1.96  # of the normal distribution: 95 of 100 intervals hold the true share
+"""With fewer cards than this, a percentage is not reliable, and the row is flagged."""
+_Z = 1.96  # quantile of the normal distribution: 95 of 100 intervals contain the true share
 NO_CLIENT = "(not authenticated)"
 NO_REASON = "(no reason given)"
 OTHER = "(a reason that no card offers)"
 
 
 class Tally(msgspec.Struct, frozen=True):
-    """Some cards: their number, and what became of them.
+    """The number of some cards, and their outcomes.
 
-    `open` ones were issued within the last day and may still be decided on; shares are of the rest.
+    `open` cards were issued within the last day and can still get feedback. Shares are of the other
+    cards.
     """
 
     issued: int
@@ -45,17 +46,17 @@ class Tally(msgspec.Struct, frozen=True):
 
     @property
     def few(self) -> bool:
-        """Whether they are too few to conclude from."""
+        """Whether there are too few cards for a conclusion."""
         return self.settled < FEW
 
     @property
     def share(self) -> float | None:
-        """How many of the settled cards were accepted."""
+        """The share of accepted cards among the settled ones."""
         return self.accepted / self.settled if self.settled else None
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """Where the true share lies, most likely (Wilson's interval, 95 %)."""
+        """The 95 % interval of the true share (Wilson)."""
         n = self.settled
         if not n:
             return None
@@ -66,7 +67,7 @@ class Tally(msgspec.Struct, frozen=True):
 
 
 class Line(msgspec.Struct, frozen=True):
-    """The tally of one card, rule, week ..."""
+    """The tally of one card, rule, week and so on."""
 
     name: str
     tally: Tally
@@ -81,7 +82,7 @@ class ReasonLine(msgspec.Struct, frozen=True):
 
 
 class SuggestionLine(msgspec.Struct, frozen=True):
-    """How often a kind of suggestion on a card was offered and taken."""
+    """How often a kind of suggestion on a card was offered and accepted."""
 
     card: str
     kind: str
@@ -90,7 +91,7 @@ class SuggestionLine(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """A span of time. `groups` are named for what they go by."""
+    """The report for a time span. The keys of `groups` name the grouping."""
 
     since: datetime
     until: datetime
@@ -103,11 +104,11 @@ class Report(msgspec.Struct, frozen=True):
 
     @property
     def some_are_few(self) -> bool:
-        """Whether any line rests on few cards."""
+        """Whether any line has too few cards."""
         return any(line.tally.few for lines in self.groups.values() for line in lines)
 
 
-# A card has one of each, but several rules: it counts with every one of them.
+# A card has one value of each, but several rules. It counts for every rule.
 GROUPS: Mapping[str, Callable[[Issues], Iterable[str]]] = MappingProxyType(
     {
         "card": lambda alike: [alike.card],
@@ -123,7 +124,7 @@ GROUPS: Mapping[str, Callable[[Issues], Iterable[str]]] = MappingProxyType(
 
 
 def make_report(history: History, reasons: Iterable[OverrideReason]) -> Report:
-    """The report on a history; `reasons` are those of the knowledge, for their names."""
+    """The report on a history. `reasons` contains the displayed names of the reasons."""
     displays = {f"{r.system}|{r.code}": r.display for r in reasons}
     displays |= {"": NO_REASON, OTHER_REASON: OTHER}
     return Report(
@@ -170,7 +171,7 @@ def _tally(issues: Iterable[Issues]) -> Tally:
 
 
 def _median(counted: Counter[int]) -> int | None:
-    """The value in the middle, the lower of two."""
+    """The median, or the lower of the two middle values."""
     middle = (counted.total() + 1) // 2
     for value in sorted(counted):
         middle -= counted[value]
@@ -222,7 +223,7 @@ _COLUMNS = (
 
 
 def as_csv(report: Report) -> str:
-    """All tables of the report as one, the first column saying which."""
+    """All tables of the report as one. The first column names the table."""
     out = io.StringIO()
     writer = csv.DictWriter(out, _COLUMNS, lineterminator="\n")
     writer.writeheader()
@@ -250,7 +251,7 @@ def _csv_rows(report: Report) -> Iterator[dict[str, Any]]:
 
 
 def percent(share: float | None) -> str:
-    """A share as people read it."""
+    """A share as text."""
     return "" if share is None else f"{share:.0%}"
 
 

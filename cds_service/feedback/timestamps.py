@@ -1,4 +1,4 @@
-"""RFC 3339 date-times (section 5.6): the form that `outcomeTimestamp` has."""
+"""RFC 3339 date-times (section 5.6), the form of `outcomeTimestamp`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _HOURS, _MINUTES = 24, 60
 
 
 def read_timestamp(text: str) -> datetime:
-    """The moment in UTC, to the microsecond; raises `ValueError` where it is no such date-time."""
+    """The time in UTC, to the microsecond. Raises `ValueError` if the text has another form."""
     found = _FORM.fullmatch(text)
     if found is None:
         raise ValueError

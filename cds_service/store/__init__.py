@@ -1,5 +1,6 @@
-"""What is kept: the cards that were issued and the feedback on them, without patient identity.
+"""The store of issued cards and the feedback on them, without patient identity.
 
-Only `cds_service.store.store` is for others. SQLAlchemy is imported when the store is opened, which
-happens behind the back of the first request: it costs as much as the rest of the start.
+Other packages use only `cds_service.store.store`. SQLAlchemy is imported when the store is opened,
+in a background thread after the first request, because the import takes as long as the rest of the
+start.
 """

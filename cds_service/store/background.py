@@ -1,7 +1,8 @@
-"""Work that no caller waits for: one thread in each process, which writes what has gathered.
+"""Writing in the background: one thread in each process, which writes the queued records.
 
-It starts with the first use, so that it lives in the process that serves and not in one that forks
-it. It is no daemon: it ends after the main thread does, and writes what is left before.
+The thread starts with the first use, so that it lives in the process that serves and not in its
+parent. It is not a daemon thread. It ends after the main thread and writes the rest of the queue
+first.
 """
 
 from __future__ import annotations
@@ -23,14 +24,14 @@ Record = TypeVar("Record")
 CAPACITY = 20_000
 BATCH = 500
 _EVERY_SECONDS = 0.25
-# The first call is to have the processor for itself.
+# The first call should have the processor for itself.
 _FIRST_AFTER_SECONDS = 1.0
 _PAUSE_SECONDS = 1.0
 _LONGEST_PAUSE_SECONDS = 30.0
 
 
 class Background(Generic[Record]):
-    """A queue with a bound, and the thread that empties it."""
+    """A bounded queue and the thread that empties it."""
 
     def __init__(
         self,
@@ -51,7 +52,9 @@ class Background(Generic[Record]):
         self._not_before = 0.0
 
     def put(self, record: Record) -> None:
-        """Have it written soon. Never waits and never fails; a full queue loses it, and counts that."""
+        """Queue a record. Never waits and never fails. If the queue is full, the record is lost and
+        counted.
+        """
         if len(self._queue) >= self._capacity:
             self._counting.add(Event.RECORD_LOST)
             return
@@ -59,10 +62,10 @@ class Background(Generic[Record]):
         self.start()
 
     def start(self) -> None:
-        """Start the thread, unless it runs in this very process."""
+        """Start the thread, unless it runs in this process already."""
         if self._thread is not None and self._thread.is_alive():
             return
-        # Whoever comes second need not wait: the first one starts it.
+        # A second caller need not wait, because the first one starts it.
         if not self._starting.acquire(blocking=False):
             return
         try:
@@ -71,13 +74,13 @@ class Background(Generic[Record]):
                 self._thread = threading.Thread(target=self._run, name="store", daemon=False)
                 self._thread.start()
         except RuntimeError:
-            # The interpreter is ending, or no thread can be had. The next record tries again.
+            # The interpreter is ending, or no thread can be started. The next record tries again.
             self._thread = None
         finally:
             self._starting.release()
 
     def stop(self) -> None:
-        """Write what is left, and end."""
+        """Write the rest of the queue, and end."""
         self._stopping.set()
         if self._thread is not None:
             self._thread.join()
@@ -92,7 +95,7 @@ class Background(Generic[Record]):
         self._lose(len(self._queue))
 
     def _work(self) -> None:
-        """Write all there is and do the chore; after a failure, leave the store alone for a while."""
+        """Write all records and run the chore. After a failure, pause for a while."""
         try:
             done = self._empty()
             if done and self._chore is not None:
@@ -108,7 +111,7 @@ class Background(Generic[Record]):
             self._not_before = time.monotonic() + self._pause
 
     def _empty(self) -> bool:
-        """Write batch after batch; whether the store took them all."""
+        """Write batch after batch. Returns whether the store accepted them all."""
         while self._queue:
             batch = [self._queue.popleft() for _ in range(min(BATCH, len(self._queue)))]
             if not self._written(batch):
@@ -121,7 +124,7 @@ class Background(Generic[Record]):
             self._write(batch)
         except StoreUnavailableError as error:
             if not self._pause:
-                _log.warning("the store does not take records: %s", error)
+                _log.warning("the store does not accept records: %s", error)
             self._counting.add(Event.STORE_FAILED)
             return False
         except StoreRefusedError as error:
@@ -130,7 +133,7 @@ class Background(Generic[Record]):
         return True
 
     def _one_by_one(self, batch: Sequence[Record], error: StoreRefusedError) -> bool:
-        """One of them is at fault, and would be for ever: write the others."""
+        """One of the records is invalid and would always fail. Write the others."""
         if len(batch) > 1:
             return all(self._written([record]) for record in batch)
         _log.error("a record could not be written: %s", error)
@@ -139,6 +142,6 @@ class Background(Generic[Record]):
 
     def _lose(self, number: int) -> None:
         if number:
-            _log.error("%d records are lost: the store did not take them", number)
+            _log.error("%d records are lost because the store did not accept them", number)
             self._counting.add(Event.RECORD_LOST, number)
             self._queue.clear()

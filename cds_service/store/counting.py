@@ -1,4 +1,4 @@
-"""Counting what happens to records, so that a loss is seen."""
+"""Counters for records, so that losses are visible."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Protocol
 
 
 class Event(StrEnum):
-    """What is counted."""
+    """The counted events."""
 
     RECORD_WRITTEN = "records_written"
     RECORD_LOST = "records_lost"
@@ -22,10 +22,10 @@ class Event(StrEnum):
 
 
 class Counting(Protocol):
-    """Whatever counts: a Prometheus counter fits behind it."""
+    """The interface of a counter. A Prometheus counter can implement it."""
 
     def add(self, event: Event, by: int = 1) -> None:
-        """That something happened, so many times."""
+        """Count an event a number of times."""
 
 
 class Counters:
@@ -36,7 +36,7 @@ class Counters:
         self._lock = Lock()
 
     def add(self, event: Event, by: int = 1) -> None:
-        """That something happened, so many times."""
+        """Count an event a number of times."""
         with self._lock:
             self._counts[event] += by
 

@@ -1,4 +1,4 @@
-"""The connection to the database: opened when first needed, once in each process."""
+"""The connection to the database. It is opened on demand, once in each process."""
 
 from __future__ import annotations
 
@@ -31,20 +31,21 @@ from cds_service.store.migrating import MigrationError, migrate
 
 _log = logging.getLogger(__name__)
 
-# How long a writer waits for another one. Far longer than any of our transactions takes.
+# How long a writer waits for another one. This is far longer than any of our transactions.
 _PATIENCE_SECONDS = 2
 _ASK_AGAIN_SECONDS = 0.005
-# How long SQLite itself asks for a lock, before we do. Its pauses grow to 20 ms in this time.
+# How long SQLite itself retries a lock before this code does. Its pauses grow to 20 ms in this
+# time.
 _LOCKED_SECONDS = 0.05
 _CONNECT_SECONDS = 2
 _CONNECTIONS = 5
-# After a failure, callers are told at once for so long. Else each would wait, and with it the calls
-# for cards that are served by the same threads.
+# After a failure, callers are refused at once for this time. Otherwise each would wait, and so
+# would hook calls that are served by the same threads.
 _REST_SECONDS = 2.0
 
 
 class Database:
-    """Transactions on one database, with its tables made."""
+    """Transactions on one database, whose tables are created on demand."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -58,25 +59,25 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """A transaction that is committed, to the disk, when the block ends without an error."""
-        # One at a time in a process. SQLite has one writer at a time anyway, and would have the
-        # others sleep for ever longer times, on threads that answer calls.
+        """A transaction that is committed to disk when the block ends without an error."""
+        # One transaction at a time in a process. SQLite has only one writer anyway. The others
+        # would sleep for growing times, in threads that serve calls.
         with self._turn, self._guarded(), self._opened().begin() as connection:
             yield connection
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A view of the data at one moment. It keeps no writer waiting."""
+        """A consistent read view of the data. It does not block writers."""
         with self._guarded(), self._opened().connect() as connection:
             yield connection.execution_options(reading=True)
 
     def check(self) -> None:
-        """Do nothing, but with the database; raises `StoreUnavailableError`."""
+        """Query the database to check it. Raises `StoreUnavailableError`."""
         with self.reading() as connection:
             connection.execute(text("SELECT version_num FROM alembic_version"))
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
         with self._lock:
             if self._engine is not None:
                 self._engine.dispose()
@@ -84,7 +85,7 @@ class Database:
 
     @contextmanager
     def _guarded(self) -> Iterator[None]:
-        """Errors as one of ours: what the driver says may quote a statement, a password or a path."""
+        """Convert errors to our own. Driver messages may quote a statement, a password or a path."""
         try:
             yield
         except _UNAVAILABLE as error:
@@ -107,7 +108,8 @@ class Database:
         except _UNAVAILABLE:
             raise
         except (SQLAlchemyError, MigrationError) as error:
-            # A wrong URL or foreign tables: until somebody mends it, there is no store.
+            # A wrong URL or foreign tables: the store stays unavailable until an operator corrects
+            # it.
             _log.error("the store cannot be opened: %s", type(error).__name__)
             raise StoreUnavailableError(type(error).__name__) from None
 
@@ -115,7 +117,7 @@ class Database:
         return new_engine(self._url)
 
     def _forget(self) -> None:
-        """In a forked child: the connections are the parent's."""
+        """In a forked child: the connections belong to the parent."""
         self._lock = Lock()
         if isinstance(self._turn, type(self._lock)):
             self._turn = Lock()
@@ -124,13 +126,13 @@ class Database:
             self._engine = None
 
 
-# SqliteError: what is done while connecting is not yet wrapped by SQLAlchemy.
+# SqliteError: SQLAlchemy does not wrap errors during connecting.
 _LOCKED = (OperationalError, SqliteError)
 _UNAVAILABLE = (*_LOCKED, InterfaceError, InternalError, PoolTimeoutError, OSError)
 
 
 def new_engine(url: str) -> Engine:
-    """The connections to a database, with its tables made. Raises what the drivers raise."""
+    """Connect to a database and create its tables. Raises the errors of the drivers."""
     engine = _engine_for(url)
     try:
         migrate(engine)
@@ -161,17 +163,18 @@ def _sqlite(url: URL) -> Engine:
 
 
 def _prepare_sqlite(connection: SqliteConnection, _: ConnectionPoolEntry) -> None:
-    # Transactions begin where we say, not where the driver thinks.
+    # The code begins transactions explicitly. The driver must not do so.
     connection.isolation_level = None
-    # A commit is on the disk, also when the power goes.
+    # A commit must survive a power failure.
     connection.execute("PRAGMA synchronous=FULL").close()
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    """Ask for the right to write at once: asking halfway fails if somebody else has written meanwhile.
+    """Request the write lock at the beginning, because a later upgrade fails if another process has
+    written.
 
-    SQLite itself asks again after longer and longer times, up to 0.1 s, so that a process whose turns
-    are short starves beside one that always has something to write.
+    SQLite retries with growing pauses, up to 0.1 s. A process with short transactions would starve
+    next to one that writes all the time.
     """
     if connection.get_execution_options().get("reading", False):
         connection.exec_driver_sql("BEGIN")
@@ -183,7 +186,7 @@ Result = TypeVar("Result")
 
 
 def _patiently(attempt: Callable[[], Result]) -> Result:
-    """Try until nobody else has the database locked."""
+    """Retry until no other process has locked the database."""
     give_up = time.monotonic() + _PATIENCE_SECONDS
     while True:
         try:
@@ -195,7 +198,7 @@ def _patiently(attempt: Callable[[], Result]) -> Result:
 
 
 def _write_ahead(engine: Engine) -> None:
-    """Readers and a writer side by side. The file keeps this."""
+    """Let readers work in parallel with a writer. The setting is stored in the file."""
     raw = engine.raw_connection()
     try:
         raw.cursor().execute("PRAGMA journal_mode=WAL").close()
@@ -204,7 +207,7 @@ def _write_ahead(engine: Engine) -> None:
 
 
 def _postgresql(url: URL) -> Engine:
-    import psycopg  # only here: most deployments have the file
+    import psycopg  # imported here, because most deployments use the file
 
     arguments: dict[str, Any] = {
         "connect_timeout": _CONNECT_SECONDS,

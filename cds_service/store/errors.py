@@ -1,15 +1,15 @@
-"""What can go wrong with the store. The text of each is the kind of its cause, and no value."""
+"""Errors of the store. The message is the kind of the cause, and contains no value."""
 
 from __future__ import annotations
 
 
 class StoreError(Exception):
-    """The store did not do what was asked."""
+    """The store failed to do an operation."""
 
 
 class StoreUnavailableError(StoreError):
-    """It cannot be reached, or is busy. The same may work later."""
+    """The store cannot be reached or is busy. The operation may succeed later."""
 
 
 class StoreRefusedError(StoreError):
-    """It does not take what it was given, and never will."""
+    """The store rejects the data, and always will."""

@@ -1,6 +1,6 @@
-"""A look at the file of a SQLite store, without the library that works with it.
+"""A quick check of a SQLite file without importing SQLAlchemy.
 
-Importing that library takes as long as the rest of the start, and "ready?" is asked first of all.
+The import takes as long as the rest of the start, and readiness is checked first.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ _LOCKED_SECONDS = 0.2
 
 
 def is_in_order(url: str) -> bool:
-    """Whether the file is there, may be written, and has the tables of this version.
+    """Whether the file exists, is writable, and has the tables of this version.
 
-    False says nothing about the store: then it has to be opened in earnest.
+    False is inconclusive: open the database to find out.
     """
     if not url.startswith(_SQLITE) or "?" in url:
         return False

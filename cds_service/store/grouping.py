@@ -1,7 +1,7 @@
-"""Several calls, one commit: what waits while one transaction runs goes together into the next.
+"""Group commits: the items that wait while one transaction runs are written in the next one.
 
-One thread writes. Callers wait for it, for a limited time: a database that hangs must hold neither
-them nor the threads that they run on.
+One thread writes. Callers wait for it only a limited time, so that a blocked database does not
+block them or their threads.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _IDLE_SECONDS = 5.0
 
 
 class _Ticket(Generic[Item]):
-    """What one caller wants written, and how that ended. `given_up` once nobody waits for it."""
+    """The items of one caller and the result. `given_up` is set when the caller stops waiting."""
 
     def __init__(self, items: Sequence[Item]) -> None:
         self.items = items
@@ -35,7 +35,8 @@ class _Ticket(Generic[Item]):
 
 
 class Grouping(Generic[Item]):
-    """Writes lists of items. `write` takes several lists and says how many items of each were new.
+    """Writes lists of items. `write` takes several lists and returns how many items of each were
+    new.
 
     `seconds` is how long a caller waits.
     """
@@ -53,14 +54,15 @@ class Grouping(Generic[Item]):
         self._busy_since: float | None = None
 
     def commit(self, items: Sequence[Item]) -> int:
-        """Return when the items are committed, with how many were new; or raise `StoreError`.
+        """Return the number of new items when they are committed, or raise `StoreError`.
 
-        An item whose caller gave up may have been committed all the same: it was not acknowledged,
-        and if it is sent again it is the same item.
+        If the caller times out, its items may still be committed. They were not acknowledged, and
+        when they are sent again they are recognised as the same items.
         """
         ticket = _Ticket(items)
         with self._come:
-            # Who comes while a commit runs waits no longer than its first caller: it may hang.
+            # A caller that arrives during a commit waits no longer than the first caller, because
+            # the commit may be blocked.
             patience = self._patience()
             if patience <= 0:
                 raise StoreUnavailableError("an earlier commit hangs")
@@ -75,12 +77,12 @@ class Grouping(Generic[Item]):
         return ticket.new
 
     def _patience(self) -> float:
-        """Seconds that a caller may wait from now on."""
+        """The seconds for which a caller may wait from now on."""
         since = self._busy_since
         return self._seconds if since is None else since + self._seconds - time.monotonic()
 
     def _start(self) -> None:
-        """Start the thread, unless it runs in this very process."""
+        """Start the thread, unless it runs in this process already."""
         if self._thread is None or not self._thread.is_alive():
             self._busy_since = None
             self._thread = threading.Thread(target=self._run, name="feedback", daemon=True)
@@ -97,7 +99,7 @@ class Grouping(Generic[Item]):
                     ticket.settled.set()
 
     def _next_group(self) -> list[_Ticket[Item]]:
-        """All that wait; none after a while without any, which ends the thread."""
+        """All waiting items. If there are none for a while, the result is empty and the thread ends."""
         with self._come:
             while True:
                 group = [self._waiting.popleft() for _ in range(len(self._waiting))]
@@ -115,13 +117,13 @@ class Grouping(Generic[Item]):
         except StoreUnavailableError as error:
             _refuse(group, error)
         except StoreRefusedError as error:
-            # One caller's items are at fault: the others must not suffer for it.
+            # The items of one caller are invalid. The others must not fail because of them.
             if len(group) == 1:
                 _refuse(group, error)
             else:
                 for ticket in group:
                     self._settle([ticket])
-        except Exception as error:  # noqa: BLE001 - the thread goes on, and no caller is left waiting
+        except Exception as error:  # noqa: BLE001 - the thread continues, and every caller gets a result
             _log.error("feedback could not be written: %s", type(error).__name__)
             unsettled = [t for t in group if t.new is None and t.error is None]
             _refuse(unsettled, StoreUnavailableError(type(error).__name__))

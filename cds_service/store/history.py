@@ -1,4 +1,4 @@
-"""What was issued and what became of it, as plain values. `querying` takes them from the tables."""
+"""Issued cards and their outcomes as plain values. `querying` reads them from the tables."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from enum import StrEnum
 import msgspec
 
 OPEN_FOR = timedelta(days=1)
-"""A card without feedback counts as ignored after this time; before, it may still be decided on."""
+"""A card without feedback counts as ignored after this time. Until then it counts as open."""
 
 
 class Fate(StrEnum):
-    """What became of a card."""
+    """The outcome of a card."""
 
     ACCEPTED = "accepted"
     OVERRIDDEN = "overridden"
@@ -21,10 +21,10 @@ class Fate(StrEnum):
 
 
 class Issues(msgspec.Struct, frozen=True):
-    """So many cards that are alike in all of this.
+    """The number of cards with the same values of all these fields.
 
-    `seconds` is the time to the decision. `None` if there was none, or if by the clocks of client
-    and service it came before the card.
+    `seconds` is the time to the decision. It is `None` if there was no decision, or if it came
+    before the card by the clocks of client and service.
     """
 
     card: str
@@ -40,7 +40,7 @@ class Issues(msgspec.Struct, frozen=True):
 
 
 class Overrides(msgspec.Struct, frozen=True):
-    """So many overridden cards with one reason: "system|code", "other", or "" for none given."""
+    """The number of overridden cards with one reason: "system|code", "other", or "" for no reason."""
 
     card: str
     reason: str
@@ -48,7 +48,7 @@ class Overrides(msgspec.Struct, frozen=True):
 
 
 class Taken(msgspec.Struct, frozen=True):
-    """How often a kind of suggestion was offered on a card, and taken."""
+    """How often a kind of suggestion was offered on a card, and how often it was accepted."""
 
     card: str
     kind: str
@@ -57,7 +57,7 @@ class Taken(msgspec.Struct, frozen=True):
 
 
 class History(msgspec.Struct, frozen=True):
-    """Everything a report is made of. `unmatched`: feedback on cards that are not known."""
+    """All data of a report. `unmatched` counts feedback on unknown cards."""
 
     since: datetime
     until: datetime
@@ -69,7 +69,7 @@ class History(msgspec.Struct, frozen=True):
 
 
 class Comment(msgspec.Struct, frozen=True):
-    """A free text of a clinician. It may hold patient data."""
+    """A free text of a clinician. It may contain patient data."""
 
     at: datetime
     card: str

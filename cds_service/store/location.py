@@ -1,4 +1,4 @@
-"""Where the database is."""
+"""The address of the database."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ FILE = "cds.sqlite3"
 
 
 def database_url(url: str, data_dir: str) -> str:
-    """The URL as configured, or that of the file in the data directory."""
+    """The configured URL, or the URL of the file in the data directory."""
     if not url:
         return f"sqlite:///{Path(data_dir).absolute() / FILE}"
-    # Hosts of databases still hand out the old name.
+    # Database hosts still give out the old name.
     return url.replace("postgres://", "postgresql://", 1) if url.startswith("postgres:") else url

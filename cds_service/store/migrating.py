@@ -1,4 +1,4 @@
-"""Bringing a database to the tables of this version, once, whoever comes first."""
+"""Migrate a database to the tables of this version. The first process that needs it does so once."""
 
 from __future__ import annotations
 
@@ -14,22 +14,24 @@ _log = logging.getLogger(__name__)
 
 SCRIPTS = Path(__file__).parent / "migrations"
 
-# Any number, as long as nothing else on the database takes the same lock.
+# Any number that no other program uses for a lock on this database.
 _LOCK = 4_867_204_613
-# alembic keeps what it is doing in variables of its module: one database at a time in a process.
+# alembic has state in module variables, so only one database at a time can be migrated in a
+# process.
 _ONE_AT_A_TIME = Lock()
 
 
 class MigrationError(Exception):
-    """The scripts could not be applied."""
+    """The migration scripts failed."""
 
 
 def migrate(engine: Engine) -> None:
-    """Apply what is missing. Several processes may call this at once: they take turns."""
+    """Apply the missing steps. Several processes may call this at the same time: they take turns."""
     with engine.connect().execution_options(reading=True) as connection:
         if revision_of(connection) == HEAD:
             return
-    # On SQLite the transaction itself keeps others out: it begins with the right to write.
+    # On SQLite the transaction itself excludes other processes, because it begins with the write
+    # lock.
     with engine.begin() as connection:
         if engine.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
@@ -43,7 +45,7 @@ def migrate(engine: Engine) -> None:
 
 
 def revision_of(connection: Connection) -> str | None:
-    """The step that the database is at, `None` for an empty one."""
+    """The current step of the database, or `None` if it is empty."""
     if not inspect(connection).has_table("alembic_version"):
         return None
     found: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))

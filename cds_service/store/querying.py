@@ -1,4 +1,4 @@
-"""The questions that a report asks, counted by the database and not here."""
+"""The queries of a report. The database does the counting."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from cds_service.store.tables import accepted_suggestion, feedback, issued_card,
 
 
 def read_history(connection: Connection, since: datetime, until: datetime) -> History:
-    """The history of the cards issued from `since` on and before `until`."""
+    """The history of the cards issued from `since` until before `until`."""
     span = milliseconds(since), milliseconds(until)
     received, unmatched = connection.execute(_received(*span)).one()
     return History(
@@ -49,7 +49,7 @@ def read_history(connection: Connection, since: datetime, until: datetime) -> Hi
 
 
 def read_comments(connection: Connection, since: datetime) -> Sequence[Comment]:
-    """The comments received from `since` on, the newest first."""
+    """The comments received from `since` on, newest first."""
     statement = (
         select(feedback.c.received_ms, issued_card.c.card, feedback.c.reason, feedback.c.comment)
         .join_from(feedback, issued_card, _same_card(feedback.c), isouter=True)
@@ -75,7 +75,7 @@ def _issues(row: RowMapping) -> Issues:
 
 
 def _same_card(told: Any) -> ColumnElement[bool]:
-    """Feedback is about a card if service and client are those that the card was issued by and to."""
+    """Match feedback to a card only if service and client are the same."""
     return and_(
         told.card_uuid == issued_card.c.uuid,
         told.service == issued_card.c.service,
@@ -84,9 +84,9 @@ def _same_card(told: Any) -> ColumnElement[bool]:
 
 
 def _decisions(first: int) -> CTE:
-    """What was decided on each card. A card of which a suggestion was taken is accepted.
+    """The outcome of each card. A card with an accepted suggestion is accepted.
 
-    So the order in which feedback comes in, or claims to have happened, makes no difference.
+    The result does not depend on the order in which feedback arrives or on its timestamps.
     """
     accepted = feedback.c.outcome == Outcome.ACCEPTED.value
     return (
@@ -99,7 +99,7 @@ def _decisions(first: int) -> CTE:
                 func.min(case((accepted, feedback.c.outcome_ms))), func.min(feedback.c.outcome_ms)
             ).label("decided_ms"),
         )
-        # Nothing is fed back before it is issued.
+        # Feedback cannot be earlier than the card.
         .where(feedback.c.card_uuid.is_not(None), feedback.c.received_ms >= first)
         .group_by(feedback.c.card_uuid, feedback.c.service, feedback.c.client)
         .cte("decision")
@@ -120,7 +120,7 @@ def _fates(first: int, end: int) -> Select[Any]:
         else_=literal(Fate.OPEN.value),
     ).label("fate")
     waited = decision.c.decided_ms - issued_card.c.issued_ms
-    # Clocks differ by a little: within a second before the card is with the card.
+    # Clocks differ slightly. A decision less than a second before the card counts as simultaneous.
     seconds = case(
         (decision.c.decided_ms.is_(None), null()),
         (waited < -1000, -1),

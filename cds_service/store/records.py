@@ -1,4 +1,4 @@
-"""What is remembered, as plain values: nothing here says, or can be made to say, who the patient is."""
+"""The stored records, as plain values. None of them contains patient identity."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ _MILLISECOND = timedelta(milliseconds=1)
 
 
 def milliseconds(moment: datetime) -> int:
-    """A moment as it is stored: whole milliseconds since 1970 in UTC, the same on every database."""
+    """A time as it is stored: whole milliseconds since 1970 in UTC, the same on every database."""
     return (moment - _EPOCH) // _MILLISECOND
 
 
 def moment_of(stored: int) -> datetime:
-    """The moment of a stored number."""
+    """The time of a stored number."""
     return _EPOCH + stored * _MILLISECOND
 
 
 def week_of(moment: datetime) -> date:
-    """The Monday of its week, in UTC."""
+    """The Monday of the week of a time, in UTC."""
     day = moment.astimezone(UTC).date()
     return day - timedelta(days=day.weekday())
 
@@ -37,7 +37,7 @@ class IssuedSuggestion(msgspec.Struct, frozen=True):
 
 
 class IssuedCard(msgspec.Struct, frozen=True):
-    """A card that was sent. `card` is its id in the knowledge, `rules` what led to it."""
+    """A card that was sent. `card` is its id in the knowledge, `rules` are the rules that caused it."""
 
     uuid: str
     service: str
@@ -52,9 +52,9 @@ class IssuedCard(msgspec.Struct, frozen=True):
 
 
 class AnsweredCall(msgspec.Struct, frozen=True):
-    """That a client called, and what it was answered: also where that was no card, or an error.
+    """A call by a client and its outcome, also for errors and calls without a card.
 
-    `unknown` are the prefetch keys of which the data were not known.
+    `unknown` contains the prefetch keys whose data were unknown.
     """
 
     id: str
@@ -70,26 +70,26 @@ class AnsweredCall(msgspec.Struct, frozen=True):
 
 
 Record = IssuedCard | AnsweredCall
-"""Whatever is remembered behind the back of a call."""
+"""All records that are written in the background."""
 
 
 class Outcome(StrEnum):
-    """What a clinician did with a card."""
+    """The decision of a clinician on a card."""
 
     ACCEPTED = "accepted"
     OVERRIDDEN = "overridden"
 
 
 OTHER_REASON = "other"
-"""An override reason that no card of this service offers."""
+"""Stands for an override reason that no card of this service offers."""
 
 
 class Feedback(msgspec.Struct, frozen=True):
-    """What became of a card, as a client told it.
+    """Feedback on a card, as the client reported it.
 
-    `card` is the card's uuid, "" where the client sent something that is no UUID and hence none of
-    our cards; `reason` is "system|code" of a reason we know, or `OTHER_REASON`, or "". `digest`
-    tells repeated items from new ones.
+    `card` is the card's uuid. It is "" if the client sent text that is not a UUID and so cannot be
+    one of our cards. `reason` is "system|code" of a known reason, `OTHER_REASON`, or "". `digest`
+    identifies repeated items.
     """
 
     digest: str
@@ -104,5 +104,5 @@ class Feedback(msgspec.Struct, frozen=True):
 
 
 def digest(*parts: str) -> str:
-    """One short name for a list of texts, from which the texts cannot be read."""
+    """A short hash of a list of texts. The texts cannot be recovered from it."""
     return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:40]

@@ -1,4 +1,4 @@
-"""Forgetting what is older than it may become."""
+"""Delete data older than the retention time."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ from cds_service.store.tables import (
     issued_suggestion,
 )
 
-# One transaction each, so that nobody waits long for a year's worth to go.
+# Each batch is one transaction, so that deleting a year of data does not block others for long.
 _AT_ONCE = 2_000
 
 
 def purge(database: Database, before: datetime) -> int:
-    """Delete the cards issued, calls answered and feedback received before a moment; how many rows went.
+    """Delete cards, calls and feedback before a time. Returns the number of deleted rows.
 
-    Feedback on a card goes with the card, however late it came: without it, it says nothing.
+    Feedback on a card is deleted with the card, however late it came, because it has no use without
+    the card.
     """
     oldest_kept = milliseconds(before)
     return sum(
@@ -36,7 +37,7 @@ def _old(oldest_kept: int) -> Iterator[tuple[Table, Column[str], ColumnElement[b
     cards = select(issued_card.c.uuid).where(issued_card.c.issued_ms < oldest_kept)
     late = feedback.c.card_uuid.in_(cards)
     gone = select(feedback.c.digest).where((feedback.c.received_ms < oldest_kept) | late)
-    # The dependants first: what is left when the process dies halfway is still found next time.
+    # Dependent rows first. If the process dies in between, the next run still finds the rest.
     yield (
         accepted_suggestion,
         accepted_suggestion.c.feedback_digest,

@@ -1,4 +1,4 @@
-"""Whether the store can be used at all: asked once, before the service starts."""
+"""Check before the start whether the store can be used."""
 
 from __future__ import annotations
 
@@ -7,33 +7,33 @@ from sqlite3 import Error as SqliteError
 from cds_service.store.glance import is_in_order
 
 _REASONS = (
-    ("refused", "nothing answers at its address"),
-    ("timeout", "its server does not answer"),
-    ("timed out", "its server does not answer"),
+    ("refused", "no server responds at its address"),
+    ("timeout", "its server does not respond"),
+    ("timed out", "its server does not respond"),
     ("translate host", "its host is not known"),
     ("resolve host", "its host is not known"),
-    ("no such file", "its socket is not there"),
+    ("no such file", "its socket does not exist"),
     ("password", "its server refuses the user or the password"),
     ("authentication", "its server refuses the user or the password"),
     ("role", "its server does not know the user"),
-    ("does not exist", "there is no such database"),
-    ("permission denied", "the user may not make its tables"),
-    ("read-only", "it cannot be written to"),
-    ("readonly", "it cannot be written to"),
-    ("unable to open", "its file cannot be made or opened"),
+    ("does not exist", "the database does not exist"),
+    ("permission denied", "the user may not create its tables"),
+    ("read-only", "it cannot be written"),
+    ("readonly", "it cannot be written"),
+    ("unable to open", "its file cannot be created or opened"),
     ("not a database", "its file is not a database"),
     ("malformed", "its file is damaged"),
     ("locked", "another process has it locked"),
-    ("disk", "its disk is full or fails"),
+    ("disk", "its disk is full or faulty"),
 )
-"""Words in what a driver says, and what we say: its own text may hold a host, a user or a path."""
+"""Words in driver messages and our own message. A driver message may contain a host, user or path."""
 
 
 def why_unusable(url: str) -> str:
-    """Why the store of a database URL cannot be used; "" if it can. Makes its tables if needed."""
+    """The reason why the store at a URL cannot be used, or "". Creates the tables if needed."""
     if is_in_order(url):
         return ""
-    # SQLAlchemy takes as long as all the rest of the start.
+    # Importing SQLAlchemy takes as long as all the rest of the start.
     from sqlalchemy.exc import SQLAlchemyError
 
     from cds_service.store.database import new_engine

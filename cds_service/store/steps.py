@@ -1,7 +1,7 @@
-"""The versions that the tables went through: the names of the scripts in `migrations/versions`."""
+"""The versions of the tables: the names of the scripts in `migrations/versions`."""
 
 from __future__ import annotations
 
 STEPS: tuple[str, ...] = ("0001", "0002")
-"""Oldest first. Kept here so that a usual start need not import Alembic."""
+"""Oldest first. Listed here, so that a usual start need not import Alembic."""
 HEAD = STEPS[-1]

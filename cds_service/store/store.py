@@ -1,4 +1,4 @@
-"""The store as the rest of the service sees it. Making one costs nothing: it is opened when needed."""
+"""The interface of the store. Creating it costs nothing. It is opened on demand."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 _PURGE_EVERY_SECONDS = 3600.0
 _CHECK_SECONDS = 1.5
-# A report reads a long span of time.
+# A report reads a long time span.
 _REPORT_SECONDS = 20.0
 
 
 class Store:
-    """Issued cards and feedback, kept for `retention_days`."""
+    """Issued cards and feedback, stored for `retention_days`."""
 
     def __init__(
         self,
@@ -51,27 +51,27 @@ class Store:
         )
 
     def start(self) -> None:
-        """Open the store and begin its chores, in a thread of their own. Cheap when done before."""
+        """Open the store and start its background work in a thread. Does little if already done."""
         self._background.start()
 
     def flush(self) -> None:
-        """Wait until what was remembered so far is written, or lost."""
+        """Wait until all queued records are written or lost."""
         self._background.stop()
 
     def close(self) -> None:
-        """Write what is left and give the connections back."""
+        """Write the rest of the queue and close the connections."""
         self.flush()
         if self._opened is not None:
             self._opened.close()
 
     def remember(self, record: Record) -> None:
-        """Have it written, soon. Never waits and never fails; what is lost is counted."""
+        """Queue a record for writing. Never waits and never fails. Lost records are counted."""
         self._background.put(record)
 
     def keep(self, items: Sequence[Feedback]) -> int:
-        """Commit feedback, all of it or nothing; how many items were new.
+        """Commit feedback, all items or none. Returns how many items were new.
 
-        Raises `StoreUnavailableError`; then nothing is kept.
+        Raises `StoreUnavailableError` if nothing was stored.
         """
         try:
             new = self._feedback.commit(items)
@@ -83,7 +83,7 @@ class Store:
         return new
 
     def check(self) -> None:
-        """Raises `StoreUnavailableError` if the store cannot be reached."""
+        """Raise `StoreUnavailableError` if the store cannot be reached."""
         if self._opened is None and is_in_order(self._url):
             return
         try:
@@ -92,7 +92,7 @@ class Store:
             raise StoreUnavailableError(str(error)) from None
 
     def history(self, since: datetime, until: datetime) -> History:
-        """What was issued in a span of time, and what became of it."""
+        """The issued cards of a time span and their outcomes."""
         from cds_service.store.querying import read_history
 
         def read() -> History:
@@ -105,14 +105,14 @@ class Store:
             raise StoreUnavailableError(str(error)) from None
 
     def comments(self, since: datetime) -> Sequence[Comment]:
-        """The comments received since then. They may hold patient data."""
+        """The comments received since a time. They may contain patient data."""
         from cds_service.store.querying import read_comments
 
         with self._database.reading() as connection:
             return read_comments(connection, since)
 
     def purge(self, before: datetime | None = None) -> int:
-        """Forget what is older than the retention, or than a moment; how many rows went."""
+        """Delete data older than a time, by default the retention time. Returns the number of rows."""
         from cds_service.store.retention import purge
 
         removed = purge(self._database, before or self._now() - self._retention)
@@ -121,7 +121,7 @@ class Store:
 
     @property
     def _database(self) -> Database:
-        # Imported here: SQLAlchemy takes as long as all the rest of the start.
+        # Imported here, because SQLAlchemy takes as long as all the rest of the start.
         with self._opening:
             if self._opened is None:
                 from cds_service.store.database import Database

@@ -1,6 +1,7 @@
-"""The tables. Times are whole milliseconds since 1970 (UTC), so that both databases reckon alike.
+"""The tables. Times are whole milliseconds since 1970 (UTC), so that both databases calculate the
+same.
 
-The steps in `migrations/versions` make them; a change here needs a migration there.
+The steps in `migrations/versions` create them. A change here needs a migration there.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Records into tables. A record that is there already stays as it is, so that writing may be repeated."""
+"""Write records into tables. Existing records are not changed, so writing can be repeated."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _Row = dict[str, Any]
 
 
 def write_records(connection: Connection, records: Iterable[Record]) -> None:
-    """Write a batch of whatever is remembered, each kind at once."""
+    """Write a batch of records, each kind with one statement."""
     by_kind: dict[type[Record], list[Any]] = {}
     for record in records:
         by_kind.setdefault(type(record), []).append(record)
@@ -61,8 +61,8 @@ def _write_calls(connection: Connection, calls: Sequence[AnsweredCall]) -> None:
 
 
 def write_feedback(connection: Connection, items: Iterable[Feedback], received: datetime) -> int:
-    """Keep the items; how many of them were new."""
-    # In one order for all: two calls with the same items then wait for each other, at most.
+    """Store the items. Returns how many of them were new."""
+    # All callers use the same order, so two calls with the same items only wait for each other.
     ordered = sorted(items, key=lambda item: item.digest)
     statement = _insert_into(connection, feedback).execution_options(preserve_rowcount=True)
     new = sum(connection.execute(statement, _feedback(item, received)).rowcount for item in ordered)
@@ -78,7 +78,7 @@ def write_feedback(connection: Connection, items: Iterable[Feedback], received: 
     return new
 
 
-# A further kind of record needs its table, its migration and a row here.
+# A new kind of record needs a table, a migration and a row here.
 _WRITERS: Mapping[type[Record], Callable[[Connection, Sequence[Any]], None]] = {
     IssuedCard: _write_cards,
     AnsweredCall: _write_calls,

@@ -1,4 +1,5 @@
-"""Who may call: the trusted clients, their keys, and the tokens that they send.
+"""Trusted clients, their keys, and the tokens that they send.
 
-Nothing here knows of HTTP in; of HTTP out, one module fetches key sets from configured addresses.
+This package does not depend on the web framework. Only one module uses HTTP: it fetches key sets
+from configured addresses.
 """

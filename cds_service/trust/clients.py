@@ -1,4 +1,4 @@
-"""The file of trusted clients: read once at start, checked whole, refused with one line."""
+"""The file of trusted clients. It is read and checked once, at start. A fault is reported in one line."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ RECOMMENDED_ALGORITHMS = ("ES384", "RS384")
 
 
 class ClientsError(Exception):
-    """The file of trusted clients cannot be used. One line, without what stands in the file."""
+    """The file of trusted clients is invalid. The message is one line without content of the file."""
 
 
 class Client(msgspec.Struct, frozen=True, rename="camel"):
@@ -37,12 +37,14 @@ class Client(msgspec.Struct, frozen=True, rename="camel"):
 
 
 Clients = Mapping[str, Client]
-"""The trusted clients by the issuer that their tokens name."""
+"""The trusted clients, by the issuer that their tokens name."""
 
 
 def read_clients(path: Path) -> Clients:
-    """The clients in a file; raises `ClientsError`."""
-    from cds_service.trust.keys import unusable_key  # cryptography: only where there are clients
+    """Read the clients from a file. Raises `ClientsError`."""
+    from cds_service.trust.keys import (
+        unusable_key,
+    )  # cryptography is imported only if there are clients
 
     document = _document(path)
     _require_form(document, path)
@@ -86,7 +88,7 @@ def _place(error: ValidationError) -> str:
 
 
 def _fault(error: ValidationError) -> str:
-    """What is wrong in our words: those of jsonschema quote the value, which may be a secret key."""
+    """The fault in our own words. Messages of jsonschema quote the value, which may be a secret key."""
     rule = str(error.validator)
     phrase = _PHRASES.get(rule)
     return phrase(error) if phrase else f"breaks the rule {rule} of the schema"
@@ -101,7 +103,7 @@ def _missing(error: ValidationError) -> str:
 def _unknown(error: ValidationError) -> str:
     rules: Any = error.schema
     known = ", ".join(name for name in rules["properties"] if not name.startswith("$"))
-    return f"has a member that is none of {known}"
+    return f"has a member other than {known}"
 
 
 def _not_listed(error: ValidationError) -> str:
@@ -115,5 +117,5 @@ _PHRASES: Mapping[str, Callable[[ValidationError], str]] = {
     "enum": _not_listed,
     "type": lambda error: f"must be of type {error.validator_value}",
     "anyOf": lambda _: "needs jwks or jku",
-    "not": lambda _: "holds a private or symmetric key; only public keys belong here",
+    "not": lambda _: "contains a private or symmetric key; only public keys are allowed",
 }

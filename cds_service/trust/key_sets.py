@@ -1,4 +1,4 @@
-"""Key sets at the addresses in the file of clients: fetched with limits, kept, shared by all workers."""
+"""Key sets at the addresses in the file of clients: fetched with limits, cached, shared by all workers."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _log = logging.getLogger(__name__)
 
 FETCH_SECONDS = 3.0
 PAUSE_SECONDS = 60.0
-"""At most one fetch of a key set in this time, whatever key ids are asked for."""
+"""The minimum time between two fetches of a key set, whatever key ids are requested."""
 FRESH_SECONDS = 600.0
-"""A key set older than this is fetched again, behind the back of the calls."""
+"""A key set older than this is fetched again in the background."""
 STALE_SECONDS = 7 * 86_400.0
-"""A key set older than this is not used any more: its issuer has been silent too long."""
+"""A key set older than this is no longer used, because its issuer has not responded for too long."""
 _LARGEST_BYTES = 256 * 1024
 _PIECE_BYTES = 16 * 1024
 _POLL_SECONDS = 0.05
@@ -33,11 +33,14 @@ Fetch = Callable[[str], bytes]
 
 
 class FetchError(Exception):
-    """A key set could not be had. The text is the kind of its cause."""
+    """A key set could not be fetched. The message is the kind of the cause."""
 
 
 def fetch_key_set(url: str) -> bytes:
-    """The text of a key set; raises `FetchError`. No redirects, no retries, bounded in time and size."""
+    """Fetch the text of a key set. Raises `FetchError`.
+
+    It does not follow redirects or retry, and limits time and size.
+    """
     give_up = time.monotonic() + FETCH_SECONDS
     try:
         with urllib3.PoolManager(num_pools=1) as pool:
@@ -73,7 +76,7 @@ def _read(answer: urllib3.BaseHTTPResponse, give_up: float) -> bytes:
 
 
 class _Held(msgspec.Struct, frozen=True):
-    """What this process knows of a key set. `read` is when, by the monotonic clock."""
+    """The cached keys of a key set in this process. `read` is the monotonic time of the last read."""
 
     keys: list[dict[str, Any]]
     fetched: float
@@ -81,7 +84,7 @@ class _Held(msgspec.Struct, frozen=True):
 
 
 class KeySets:
-    """The keys of clients that publish them."""
+    """The keys of clients that publish them at an address."""
 
     def __init__(
         self,
@@ -95,7 +98,7 @@ class KeySets:
         self._held: dict[str, _Held] = {}
 
     def key(self, url: str, kid: str, algorithm: str) -> PyJWK | None:
-        """The key with this id, `None` if the set does not have it. Raises `LedgerError`."""
+        """The key with this id, or `None` if the set does not contain it. Raises `LedgerError`."""
         held = self._known(url)
         found = public_key(held.keys, kid, algorithm)
         if found is not None:
@@ -118,7 +121,7 @@ class KeySets:
         return held
 
     def _asked_again(self, url: str) -> _Held:
-        """The key set after an unknown id: fetched here, or by the worker that does so just now."""
+        """The key set after an unknown id. This worker fetches it, unless another one is doing so."""
         if self._ledger.claim_fetch(url, self._now(), PAUSE_SECONDS):
             self._refresh(url)
         else:
@@ -143,7 +146,7 @@ class KeySets:
         try:
             body = self._fetch(url)
         except FetchError as error:
-            # The address is configured, so it may be said; what it answered may not.
+            # The address is configured and may be logged. The response may not.
             _log.warning(
                 "a key set could not be fetched: %s", error, extra={"fields": {"url": url}}
             )

@@ -1,4 +1,4 @@
-"""Public keys: which of a key set fits a token, and which cannot be used at all."""
+"""Select the key of a key set that matches a token, and detect unusable keys."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from jwt.exceptions import PyJWKError, PyJWTError
 
 _SHORTEST_RSA_BITS = 2048
 
-# What an algorithm needs of a key: its type, and for elliptic curves the curve.
+# The requirements of an algorithm on a key: its type, and for elliptic curves the curve.
 _KEY_OF: Mapping[str, tuple[str, str | None]] = {
     "ES256": ("EC", "P-256"),
     "ES384": ("EC", "P-384"),
@@ -23,7 +23,7 @@ _ALGORITHM_FOR = {"P-256": "ES256", "P-384": "ES384", "P-521": "ES512"}
 
 
 def public_key(keys: Any, kid: str, algorithm: str) -> PyJWK | None:
-    """The key of a set (a list of JWKs) with this id, if it is one for this algorithm."""
+    """The key with this id in a list of JWKs, if it can be used with this algorithm."""
     for jwk in _objects(keys):
         if jwk.get("kid") == kid and _fits(jwk, algorithm):
             found = _read(jwk, algorithm)
@@ -33,19 +33,19 @@ def public_key(keys: Any, kid: str, algorithm: str) -> PyJWK | None:
 
 
 def unusable_key(jwk: Mapping[str, Any]) -> str:
-    """Why no token can be checked with a key, "" if one can."""
+    """The reason why a key cannot verify any token, or "" if it can."""
     algorithm = jwk.get("alg") or _ALGORITHM_FOR.get(str(jwk.get("crv")), "RS384")
     if algorithm not in _KEY_OF:
-        return f"has an alg that is none of {', '.join(_KEY_OF)}"
+        return f"has an alg other than {', '.join(_KEY_OF)}"
     if not _fits(jwk, algorithm):
-        return "is not a key for checking signatures of its alg"
+        return "is not a key for verifying signatures with its alg"
     if _read(jwk, algorithm) is None:
         return f"cannot be read, or is an RSA key of less than {_SHORTEST_RSA_BITS} bits"
     return ""
 
 
 def keys_in(body: bytes) -> list[dict[str, Any]]:
-    """The JWKs in the text of a key set; raises `ValueError`."""
+    """The JWKs in the text of a key set. Raises `ValueError`."""
     try:
         document = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

@@ -1,8 +1,8 @@
-"""What all workers must agree on: which tokens were seen, and the key sets last fetched.
+"""State that all workers share: the used tokens, and the key sets last fetched.
 
-A SQLite file for the workers of one machine; a PostgreSQL database for those of several. One
-statement decides each question, so no two workers can both be first. Nobody waits long: where the
-ledger cannot be asked within a moment, nobody is let in.
+One machine uses a SQLite file. Several machines use a PostgreSQL database. Each decision is one
+statement, so two workers cannot both be first. Callers wait only a short time. If the ledger does
+not respond in that time, the call is refused.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     import psycopg
 
 _PATIENCE_SECONDS = 0.4
-# After a failure, callers are refused at once for so long. Else each would wait in its turn.
+# After a failure, callers are refused at once for this time. Otherwise they would wait one after
+# the other.
 _REST_SECONDS = 1.0
 _DATABASE_SECONDS = 0.8
 _CONNECT_SECONDS = 2
@@ -47,11 +48,11 @@ _POSTGRESQL_TYPES = {"bytes": "BYTEA", "float": "DOUBLE PRECISION"}
 
 
 class LedgerError(Exception):
-    """The ledger cannot be used. Then nobody can be let in: a token might have been seen before."""
+    """The ledger is unavailable. All calls are refused, because a token may have been used before."""
 
 
 class KeySetRow(msgspec.Struct, frozen=True):
-    """A key set as last fetched; times in seconds since 1970, 0 for never."""
+    """A key set as last fetched. Times are in seconds since 1970, 0 means never."""
 
     tried: float = 0.0
     ended: float = 0.0
@@ -60,21 +61,21 @@ class KeySetRow(msgspec.Struct, frozen=True):
 
 
 class _Done(NamedTuple):
-    """What a statement found, and how many rows it changed."""
+    """The rows that a statement returned, and the number of rows it changed."""
 
     row: Sequence[Any] | None
     changed: int
 
 
 class Ledger(ABC):
-    """Questions to the ledger. Each raises `LedgerError` where it cannot be asked."""
+    """The operations of the ledger. Each raises `LedgerError` if the ledger is unavailable."""
 
     def __init__(self) -> None:
         self._next_purge = 0.0
         self._down_until = 0.0
 
     def first_use(self, issuer: str, jti: str, expires: float, now: float) -> bool:
-        """Whether a token was not seen before; from now on it was, until it expires."""
+        """Record a token until it expires. Returns whether it was not recorded before."""
         token = hashlib.sha256(f"{len(issuer)}:{issuer}{jti}".encode()).digest()
         if now >= self._next_purge:
             self._do("DELETE FROM trust_seen WHERE expires < ?", now)
@@ -92,13 +93,13 @@ class Ledger(ABC):
         return KeySetRow(tried, ended, fetched, bytes(body or b""))
 
     def claim_fetch(self, url: str, now: float, pause: float) -> bool:
-        """Whether the caller may fetch a key set: nobody has tried for so many seconds."""
+        """Whether the caller may fetch a key set now: no worker has tried for `pause` seconds."""
         self._do("INSERT INTO trust_key_set (url) VALUES (?) ON CONFLICT DO NOTHING", url)
         statement = "UPDATE trust_key_set SET tried = ? WHERE url = ? AND tried NOT BETWEEN ? AND ?"
         return self._do(statement, now, url, now - pause, now).changed == 1
 
     def end_fetch(self, url: str, now: float, body: bytes | None) -> None:
-        """Keep what was fetched; `None` leaves the key set as it was."""
+        """Store a fetched key set. `None` leaves the stored key set unchanged."""
         if body is None:
             self._do("UPDATE trust_key_set SET ended = ? WHERE url = ?", now, url)
         else:
@@ -106,7 +107,7 @@ class Ledger(ABC):
             self._do(statement, now, now, body, url)
 
     def check(self) -> None:
-        """Raises `LedgerError` if the ledger cannot be written."""
+        """Raise `LedgerError` if the ledger cannot be written."""
         self._do("DELETE FROM trust_seen WHERE expires < 0")
 
     def _do(self, statement: str, *values: object) -> _Done:
@@ -120,11 +121,11 @@ class Ledger(ABC):
 
     @abstractmethod
     def _execute(self, statement: str, values: Sequence[object]) -> _Done:
-        """One statement, in a transaction of its own; raises `LedgerError`."""
+        """Execute one statement in its own transaction. Raises `LedgerError`."""
 
     @abstractmethod
     def close(self) -> None:
-        """Give file or connection back."""
+        """Close the file or connection."""
 
 
 class FileLedger(Ledger):
@@ -143,7 +144,7 @@ class FileLedger(Ledger):
             return _Done(done.fetchone() if done.description else None, done.rowcount)
 
     def close(self) -> None:
-        """Give the file back."""
+        """Close the file."""
         with self._lock:
             if self._connection is not None:
                 self._connection.close()
@@ -151,7 +152,7 @@ class FileLedger(Ledger):
 
     @contextmanager
     def _using(self) -> Iterator[sqlite3.Connection]:
-        """The connection, for one caller at a time. Nobody waits for it longer than a moment."""
+        """The connection, for one caller at a time. Callers wait for it only a short time."""
         if not self._lock.acquire(timeout=_PATIENCE_SECONDS):
             raise LedgerError("it is busy")
         try:
@@ -169,25 +170,26 @@ class FileLedger(Ledger):
             self._path, timeout=_PATIENCE_SECONDS, isolation_level=None, check_same_thread=False
         )
         connection.execute("PRAGMA journal_mode=WAL").close()
-        # Without a sync for each token: after a power failure, tokens of the last moments may be
-        # taken once more, for the few minutes until they expire.
+        # No sync for each token. After a power failure, tokens of the last moments could be used
+        # again until they expire, a few minutes later.
         connection.execute("PRAGMA synchronous=NORMAL").close()
         for table in _TABLES:
             connection.execute(table.format(**_SQLITE_TYPES)).close()
         return connection
 
     def _forget(self) -> None:
-        """In a forked child: the connection is the parent's, and so may be the lock."""
+        """In a forked child: the connection belongs to the parent, and the lock may be held there."""
         self._lock = Lock()
         self._connection = None
 
 
 class DatabaseLedger(Ledger):
-    """Tables in PostgreSQL, shared by all machines that serve."""
+    """Tables in PostgreSQL, shared by all machines."""
 
     def __init__(self, url: str) -> None:
         super().__init__()
-        # Here, so that no caller's short time is spent on it; only where there is PostgreSQL.
+        # Imported here, so that it does not count against the short time of a caller, and only with
+        # PostgreSQL.
         import psycopg  # noqa: F401
 
         self._url = url
@@ -202,7 +204,7 @@ class DatabaseLedger(Ledger):
         try:
             return self._bounded.run(lambda: self._ask(statement.replace("?", "%s"), values))
         except TooSlowError as error:
-            # The connection is left to the thread that hangs with it.
+            # The connection is abandoned together with the thread that is blocked on it.
             self._connection = None
             raise LedgerError(str(error)) from None
         finally:
@@ -223,7 +225,7 @@ class DatabaseLedger(Ledger):
                 self._connection = None
             raise LedgerError(type(error).__name__) from None
         if self._connection is not connection:
-            connection.close()  # given up by the caller meanwhile
+            connection.close()  # the caller has stopped waiting
         return found
 
     def _opened(self) -> psycopg.Connection[Any]:
@@ -235,7 +237,7 @@ class DatabaseLedger(Ledger):
             connect_timeout=_CONNECT_SECONDS,
             application_name="cds-service trust",
         )
-        # Two instances that start together must not both make the tables.
+        # Two instances that start together must not both create the tables.
         with connection.transaction():
             connection.execute("SELECT pg_advisory_xact_lock(7034571)")
             for table in _TABLES:
@@ -243,20 +245,20 @@ class DatabaseLedger(Ledger):
         return connection
 
     def close(self) -> None:
-        """Give the connection back."""
+        """Close the connection."""
         with self._lock:
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None
 
     def _forget(self) -> None:
-        """In a forked child: the connection is the parent's, and so may be the lock."""
+        """In a forked child: the connection belongs to the parent, and the lock may be held there."""
         self._lock = Lock()
         self._connection = None
 
 
 def ledger_of(database_url: str, data_dir: str) -> Ledger:
-    """The ledger that the settings ask for: PostgreSQL where the store is there, else a file."""
+    """The ledger for the settings: PostgreSQL if the store uses it, otherwise a file."""
     if database_url.startswith("postgres"):
         plain = database_url.replace("postgresql+psycopg:", "postgresql:", 1)
         return DatabaseLedger(plain.replace("postgres:", "postgresql:", 1))

@@ -1,7 +1,7 @@
-"""Checking the token of a call, one named check after the other.
+"""Check the token of a call in a fixed order of named checks.
 
-Until the signature holds, a caller learns no more than that it does not: which issuers, algorithms
-and keys are known is for nobody to probe. After it, the text names the check that failed.
+Until the signature is verified, all failures have the same message, so that callers cannot probe
+for known issuers, algorithms and keys. After that, the message names the failed check.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _LONGEST_JTI = 512
 
 
 class Refusal(StrEnum):
-    """Which check failed: for our logs and metrics."""
+    """The name of a failed check, for logs and metrics."""
 
     MISSING = "missing"
     MALFORMED = "malformed"
@@ -64,20 +64,20 @@ TEXTS: Mapping[Refusal, str] = {
     Refusal.KEY_ADDRESS: _UNVERIFIED,
     Refusal.KEY: _UNVERIFIED,
     Refusal.SIGNATURE: _UNVERIFIED,
-    Refusal.AUDIENCE: "aud is not the one that is expected here.",
-    Refusal.EXPIRED: "exp is missing, no number, or past.",
-    Refusal.ISSUED: "iat is missing, no number, or in the future.",
-    Refusal.NOT_YET: "nbf is no number, or in the future.",
+    Refusal.AUDIENCE: "aud is not the expected value.",
+    Refusal.EXPIRED: "exp is missing, not a number, or in the past.",
+    Refusal.ISSUED: "iat is missing, not a number, or in the future.",
+    Refusal.NOT_YET: "nbf is not a number, or in the future.",
     Refusal.LIFETIME: "exp is too long after iat.",
     Refusal.ID: "jti is missing, empty, or too long.",
-    Refusal.REPLAYED: "A token with this jti has been used.",
-    Refusal.TENANT: "tenant is not one that is registered.",
+    Refusal.REPLAYED: "A token with this jti has already been used.",
+    Refusal.TENANT: "tenant is not registered.",
 }
-"""What a caller is told."""
+"""The message to the caller for each check."""
 
 
 class RefusedError(Exception):
-    """A token is not accepted. `expected` is what a claim should have been, where that may be said."""
+    """A token is refused. `expected` is the expected value of a claim, if it may be disclosed."""
 
     def __init__(self, refusal: Refusal, expected: str = "") -> None:
         super().__init__(refusal)
@@ -86,13 +86,13 @@ class RefusedError(Exception):
 
     @property
     def text(self) -> str:
-        """What the caller is told."""
+        """The message to the caller."""
         told = TEXTS[self.refusal]
         return f"{told} Expected: {self.expected}" if self.expected else told
 
 
 class Checked(msgspec.Struct, frozen=True):
-    """A token that is good so far: whose it is, and what is needed to use it up."""
+    """A token that has passed all checks except single use."""
 
     client: Client
     jti: str
@@ -108,16 +108,16 @@ class Verifier(msgspec.Struct, frozen=True):
     now: Callable[[], float]
 
     def verify(self, token: str | None, url: str) -> Client:
-        """The client that calls this URL; raises `RefusedError`, or `LedgerError`."""
+        """The client that calls this URL. Raises `RefusedError` or `LedgerError`."""
         checked = self.check(token, url)
         self.use_up(checked)
         return checked.client
 
     def check(self, token: str | None, url: str) -> Checked:
-        """Check all that the head of a call allows: form, signature and claims.
+        """Make all checks that need only the head of a call: form, signature and claims.
 
-        The token can still be used afterwards. Raises `RefusedError`, or `LedgerError` where the
-        client's keys are kept in the ledger and it cannot be read.
+        The token can still be used afterwards. Raises `RefusedError`. Raises `LedgerError` if the
+        keys of the client are stored in the ledger and it is unavailable.
         """
         if token is None:
             raise RefusedError(Refusal.MISSING)
@@ -128,13 +128,13 @@ class Verifier(msgspec.Struct, frozen=True):
         now = self.now()
         accepted = client.audiences or (url,)
         for refusal in _faults(client, claims, accepted, now):
-            # The signature is good, so the caller may learn how its client is configured.
+            # The signature is valid, so the caller may see how its client is configured.
             expected = " or ".join(accepted) if refusal is Refusal.AUDIENCE else ""
             raise RefusedError(refusal, expected)
         return Checked(client, claims["jti"], claims["exp"])
 
     def use_up(self, checked: Checked) -> None:
-        """Use up a token, when its whole call is there; raises `RefusedError` for a second use."""
+        """Mark a token as used when the whole call has arrived. Raises `RefusedError` for a second use."""
         first = self.ledger.first_use(checked.client.iss, checked.jti, checked.expires, self.now())
         if not first:
             raise RefusedError(Refusal.REPLAYED)
@@ -163,7 +163,7 @@ _OBJECT = msgspec.json.Decoder(dict[str, Any])
 
 
 def _parts(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Header and claims, as yet believed by nobody."""
+    """Header and claims, not verified yet."""
     pieces = token.split(".")
     if len(token) > _LONGEST_TOKEN or len(pieces) != 3 or not token.isascii():
         raise RefusedError(Refusal.MALFORMED)
@@ -180,7 +180,7 @@ def _parts(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
 def _header_faults(client: Client, header: Mapping[str, Any]) -> Iterator[Refusal]:
     if str(header.get("typ", "JWT")).upper() != "JWT":
         yield Refusal.TYPE
-    # We know no extension, so none that must be understood is.
+    # No extension is supported, so any critical extension must be refused.
     if "crit" in header or "b64" in header:
         yield Refusal.CRITICAL
     if header.get("alg") not in client.algorithms:
@@ -203,7 +203,7 @@ def _signed_claims(token: str, key: PyJWK, algorithm: str) -> dict[str, Any]:
 def _faults(
     client: Client, claims: Mapping[str, Any], accepted: Sequence[str], now: float
 ) -> Iterator[Refusal]:
-    """What is wrong with the claims of a token with a good signature."""
+    """The failed check of the claims of a token with a valid signature."""
     if not _names(claims.get("aud"), accepted):
         yield Refusal.AUDIENCE
     ahead = now + client.clock_skew_seconds
@@ -230,7 +230,7 @@ def _names(audience: Any, accepted: Sequence[str]) -> bool:
 
 
 def _moment(value: Any) -> float | None:
-    """Seconds since 1970, if that is what a claim holds."""
+    """Seconds since 1970, if the claim contains that."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:

@@ -42,7 +42,10 @@ CODE = (
     "tools",
     "cds_service/__init__.py",
     "cds_service/__main__.py",
+    "cds_service/feedback",
     "cds_service/settings.py",
+    "cds_service/store",
+    "cds_service/trust",
     "cds_service/private_files.py",
     "cds_service/waiting.py",
 )

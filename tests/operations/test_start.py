@@ -48,9 +48,9 @@ def test_a_data_directory_that_cannot_be_used(tmp_path: Path, make: Callable[[Pa
 @pytest.mark.parametrize(
     ("url", "why"),
     [
-        ("postgresql://cds:secret@127.0.0.1:9/cds", "nothing answers at its address"),
+        ("postgresql://cds:secret@127.0.0.1:9/cds", "no server responds at its address"),
         ("postgresql://cds:secret@no-such-host.invalid/cds", "its host is not known"),
-        ("postgresql://cds:secret@/cds?host=/no/such/folder", "its socket is not there"),
+        ("postgresql://cds:secret@/cds?host=/no/such/folder", "its socket does not exist"),
         ("sqlite:////proc/cds.sqlite3", ""),
     ],
 )
@@ -67,7 +67,7 @@ def test_a_database_that_is_not_there() -> None:
         with postgres.controlled("fsync=off") as server:
             assert why_unusable(server.url) == ""
             there = server.url.replace("/postgres?", "/other?")
-            assert why_unusable(there) == "there is no such database"
+            assert why_unusable(there) == "the database does not exist"
             unknown = server.url.replace("cds@", "nobody@")
             assert why_unusable(unknown) == "its server does not know the user"
     except postgres.MissingError as missing:

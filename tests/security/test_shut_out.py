@@ -92,7 +92,7 @@ def test_uploads_with_a_bad_token_take_no_place(at_small: Ehr) -> None:
             connection = stack.enter_context(connected(at_small.server))
             connection.sendall(begun)
         assert at_small.send(HOOK, at_small.token(HOOK)).status == 200
-        assert b"aud is not the one that is expected here" in received(connection)
+        assert b"aud is not the expected value" in received(connection)
 
 
 @pytest.mark.server

@@ -1,1 +1,1 @@
-"""How the tables came to be: Alembic's scripts."""
+"""Alembic's migration scripts."""

@@ -1,4 +1,4 @@
-"""Run the scripts on the connection that `cds_service.store.migrating` hands over, in its transaction."""
+"""Run the scripts on the connection of `cds_service.store.migrating`, in its transaction."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from cds_service.store.tables import metadata
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=metadata,
-    # Alembic thinks that SQLite cannot; with BEGIN IMMEDIATE it can.
+    # Alembic assumes that SQLite does not support this. With BEGIN IMMEDIATE it does.
     transactional_ddl=True,
 )
 with context.begin_transaction():

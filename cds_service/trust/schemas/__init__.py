@@ -1,1 +1,1 @@
-"""The form of the file of trusted clients."""
+"""The JSON Schema of the file of trusted clients."""

@@ -1,4 +1,4 @@
-"""Cards issued, their suggestions, and feedback on them."""
+"""Issued cards, their suggestions, and feedback on them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ down_revision = None
 
 
 def upgrade() -> None:
-    """Make the tables."""
+    """Create the tables."""
     op.create_table(
         "issued_card",
         sa.Column("uuid", sa.String(36), primary_key=True),
@@ -56,6 +56,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Remove them, with all that is in them."""
+    """Remove the tables with all their data."""
     for table in ("accepted_suggestion", "feedback", "issued_suggestion", "issued_card"):
         op.drop_table(table)

@@ -1,4 +1,4 @@
-"""Calls answered: who called what, and with which outcome."""
+"""Records of calls: client, service and outcome."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
-    """Make the table."""
+    """Create the table."""
     op.create_table(
         "answered_call",
         sa.Column("id", sa.String(36), primary_key=True),
@@ -28,5 +28,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Remove it, with all that is in it."""
+    """Remove the table with all its data."""
     op.drop_table("answered_call")
