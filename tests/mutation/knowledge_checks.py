@@ -36,7 +36,7 @@ TESTS = (
     "tests/unit/reasoning",
     "tests/unit/chart",
     *(f"tests/unit/{p.name}" for p in sorted((ROOT / "tests/unit").glob("test_cards_*.py"))),
-    "tests/unit/test_evidence_page.py",
+    "tests/unit/web/test_evidence_page.py",
     "tests/http/test_discovery.py",
     "tests/scenarios/test_scenarios.py",
     "tests/table/test_boundaries.py",

@@ -22,10 +22,10 @@ from cds_service.settings import Settings
 from cds_service.web.parts import Parts, parts_of
 from cds_service.web.serving.front import Front
 
-from ..support import charts
-from ..support.fhir import PATIENT_VIEW
+from ...support import charts
+from ...support.fhir import PATIENT_VIEW
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent.parent
 WEB = ROOT / "cds_service" / "web"
 FRAMEWORK = "flask."
 

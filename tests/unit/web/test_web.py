@@ -21,9 +21,9 @@ from cds_service.web.calls import errors, incoming
 from cds_service.web.operate.logs import JsonLines
 from cds_service.web.serving import warming
 
-from ..support import charts, http
-from ..support.fhir import PATIENT_VIEW, SERVICES
-from ..support.outcomes import assert_outcome
+from ...support import charts, http
+from ...support.fhir import PATIENT_VIEW, SERVICES
+from ...support.outcomes import assert_outcome
 
 SENTINEL = "Zq7SENTINEL"
 PATIENT = "marigold-fenwick"
