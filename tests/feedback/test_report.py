@@ -251,9 +251,9 @@ def test_a_store_that_is_not_there_is_said_in_one_line(
 def test_a_password_is_not_shown(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("CDS_DATABASE_URL", "postgresql://me:secret@h/none?password=secret")
+    monkeypatch.setenv("CDS_DATABASE_URL", "postgresql://me:open5esame@h/none?password=open5esame")
     assert main(["config"]) == 0
-    assert "secret" not in capsys.readouterr().out
+    assert "open5esame" not in capsys.readouterr().out
 
 
 def test_the_page_shows_plots_and_numbers(build: Callable[..., Flask], data: str) -> None:
