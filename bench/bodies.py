@@ -53,6 +53,8 @@ _OTHER_RESULTS = (
     ("8867-4", "Heart rate", 72.0, "/min"),
     ("4548-4", "Hemoglobin A1c/Hemoglobin.total in Blood", 6.4, "%"),
 )
+_EGFR = ("98979-8", "eGFR by CKD-EPI 2021", 92.0, "mL/min/{1.73_m2}")
+_MAGNESIUM = ("19123-9", "Magnesium [Mass/volume] in Serum or Plasma", 2.0, "mg/dL")
 _MIGRAINE = ("37796009", "Migraine")
 _DIABETES = ("44054006", "Diabetes mellitus type 2")
 
@@ -211,11 +213,9 @@ def request(
     magnesium: list[Resource] = []
     for n in range(size * 9 // 10):
         if n % 10 == 0 and n < KIDNEY_RESULTS * 10:
-            code = ("98979-8", "eGFR by CKD-EPI 2021", 92.0, "mL/min/{1.73_m2}")
-            kidney.append(observation(n, code, today, 10 + n))
+            kidney.append(observation(n, _EGFR, today, 10 + n))
         elif n % 10 == 1 and n < MAGNESIUM_RESULTS * 10:
-            code = ("19123-9", "Magnesium [Mass/volume] in Serum or Plasma", 2.0, "mg/dL")
-            magnesium.append(observation(n, code, today, 10 + n))
+            magnesium.append(observation(n, _MAGNESIUM, today, 10 + n))
         else:
             kidney.append(observation(n, _OTHER_RESULTS[n % 4], today, 10 + n))
     context: Resource = {"userId": "Practitioner/p1", "patientId": PATIENT, "encounterId": "e1"}
@@ -249,6 +249,38 @@ def request(
             "pregnancyStatus": empty,
             "kidneyProcedures": empty,
         },
+    }
+    return json.dumps(body, separators=(",", ":")).encode()
+
+
+def template_request(kilobytes: int, today: date, *, migraine: bool) -> bytes:
+    """A request of an EHR that follows the prefetch templates, of at least so many kilobytes.
+
+    Half of it are kidney and magnesium results, up to the numbers that the templates ask for; the
+    rest are problems and orders. There are no other results.
+    """
+    size = kilobytes
+    while len(body := _of_templates(size, today, migraine)) < kilobytes * 1024:
+        size += max(size // 10, 1)
+    return body
+
+
+def _of_templates(size: int, today: date, migraine: bool) -> bytes:
+    kidney = min(KIDNEY_RESULTS, size * 2 // 5)
+    magnesium = min(MAGNESIUM_RESULTS, size // 10)
+    others = (size - kidney - magnesium) // 2
+    problems = [condition(n, _OTHER_PROBLEMS[n % 4], today) for n in range(others)]
+    problems += [condition(9001, _DIABETES, today)]
+    problems += [condition(9000, _MIGRAINE, today)] if migraine else []
+    orders = [medication_request(n, _OTHER_DRUGS[n % 3], today) for n in range(others)]
+    body = json.loads(request(0, today, migraine=migraine))
+    body["prefetch"] |= {
+        "conditions": searchset(problems),
+        "medicationRequests": searchset(orders),
+        "kidneyLabs": searchset([observation(n, _EGFR, today, 10 + n) for n in range(kidney)]),
+        "magnesiumLabs": searchset(
+            [observation(kidney + n, _MAGNESIUM, today, 10 + n) for n in range(magnesium)]
+        ),
     }
     return json.dumps(body, separators=(",", ":")).encode()
 

@@ -6,7 +6,10 @@ import statistics
 from collections.abc import Sequence
 
 import msgspec
+from rich.console import Console
+from rich.table import Table
 
+CONSOLE = Console(width=170)
 NOISE = 1.4
 """How much worse than its limit a figure may be before the check fails: two runs on one machine that
 does other things as well differ by as much."""
@@ -44,6 +47,29 @@ class Row(msgspec.Struct, frozen=True):
     def broken(self) -> bool:
         """Whether it is above its limit: then something became slower."""
         return self.budget is not None and self.figure > self.budget.limit
+
+
+_COLUMNS = ("what", "of", "measured", "floor", "figure", "quartiles", "to reach", "held")
+
+
+def print_rows(rows: Sequence[Row]) -> None:
+    """Print all that was measured as one table."""
+    table = Table()
+    for column in _COLUMNS:
+        table.add_column(column, justify="left" if column in _COLUMNS[:2] else "right")
+    for row in rows:
+        budget = row.budget
+        table.add_row(
+            row.what,
+            row.size,
+            row.measured,
+            row.floor,
+            f"{row.figure:.2f}",
+            row.spread,
+            "" if budget is None else f"{budget.reach:g}",
+            "" if budget is None or budget.held is None else f"{budget.held:g}",
+        )
+    CONSOLE.print(table)
 
 
 def quartiles(values: Sequence[float]) -> tuple[float, float, float]:

@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from functools import cached_property
-from types import MappingProxyType
 from typing import Any
 
 from msgspec import Raw
@@ -41,13 +40,12 @@ class Chart:
         patient_id: str,
         today: date,
         knowledge: Knowledge,
-        contents: Mapping[str, Content[Any]],
     ) -> None:
         self.today = today
         self.knowledge = knowledge
         self._patient_id = bare_id(patient_id)
         self._prefetch = prefetch
-        self._contents = Contents(prefetch, contents)
+        self._contents = Contents(prefetch, {})
         self._asked: dict[str, None] = {}
         self._noted: set[str] = set()
         self._medications_beside: tuple[wire.Entry[wire.Medication], ...] = ()
@@ -435,10 +433,9 @@ def open_chart(
     patient_id: str,
     today: date,
     knowledge: Knowledge,
-    contents: Mapping[str, Content[Any]] = MappingProxyType({}),
 ) -> Chart:
-    """The chart of a call. Nothing is read yet, but for `contents`, which stand before what was sent."""
-    return Chart(prefetch, patient_id, today, knowledge, contents)
+    """The chart of a call. Nothing is read yet."""
+    return Chart(prefetch, patient_id, today, knowledge)
 
 
 __all__ = ["Chart", "State", "open_chart"]

@@ -10,7 +10,6 @@ import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -60,8 +59,7 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True):
 class Question(msgspec.Struct, frozen=True, kw_only=True):
     """One hook call, as far as fetching goes. `client` is who calls, where that is known.
 
-    `read` is what the prefetch values hold, where they were read already. `orders` is the member of
-    the context that holds orders.
+    `orders` is the member of the context that holds orders.
     """
 
     prefetch: Mapping[str, Raw]
@@ -71,7 +69,6 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     fhir_server: str | None = None
     token: Token | None = None
     client: str = ""
-    read: Mapping[str, Content[Any]] = MappingProxyType({})
 
 
 class _Habits:
@@ -264,10 +261,7 @@ def _not_asked(question: Question, why: Why) -> Contents:
 
 
 def _completed(question: Question, server: Server, asking: _Asking, max_pages: int) -> Contents:
-    sent = {
-        key: question.read[key] if key in question.read else kind.read(question.prefetch.get(key))
-        for key, kind in KINDS.items()
-    }
+    sent = {key: kind.read(question.prefetch.get(key)) for key, kind in KINDS.items()}
     tasks = {
         key: _Task(key, KINDS[key], template)
         for key, template in question.templates.items()

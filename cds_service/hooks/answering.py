@@ -70,9 +70,7 @@ class Answering(msgspec.Struct, frozen=True):
         `complete` evaluates every rule, also where the draft orders alone settle the matter.
         """
         now = self.now().astimezone(UTC)
-        chart = open_chart(
-            call.prefetch, call.patient_id, now.date(), self.knowledge, call.contents
-        )
+        chart = open_chart(call.prefetch, call.patient_id, now.date(), self.knowledge)
         drafts = None
         if not complete and _may_be_settled_by_orders(call):
             drafts = call.hook.read_orders(chart, call.context)
@@ -109,7 +107,6 @@ class Answering(msgspec.Struct, frozen=True):
                 fhir_server=call.fhir_server,
                 token=call.token,
                 client=call.client,
-                read=call.contents,
             )
         )
 

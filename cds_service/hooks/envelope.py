@@ -11,15 +11,13 @@ import re
 from codecs import BOM_UTF8
 from collections.abc import Collection, Mapping
 from decimal import Decimal
-from types import MappingProxyType
 from typing import Any
 
 import msgspec
 from msgspec import Raw
 
 from cds_service.fetching.servers import Token
-from cds_service.fhir.prefetch import KINDS, Content
-from cds_service.hooks.cutting import cut
+from cds_service.fhir.prefetch import KINDS
 from cds_service.hooks.errors import BadCallError, Issue
 from cds_service.hooks.hook import Hook
 from cds_service.hooks.registry import HOOKS
@@ -43,8 +41,7 @@ _BYTE = re.compile(r"\(byte (\d+)\)")
 class HookCall(msgspec.Struct, frozen=True):
     """A well-formed call. `patient_id` is the bare id, also in the context.
 
-    `token` opens `fhir_server`; `client` is who calls, where that is known. `contents` is what the
-    prefetch values hold, where they were read already.
+    `token` opens `fhir_server`; `client` is who calls, where that is known.
     """
 
     hook: Hook
@@ -57,7 +54,6 @@ class HookCall(msgspec.Struct, frozen=True):
     fhir_server: str | None = None
     token: Token | None = None
     client: str = ""
-    contents: Mapping[str, Content[Any]] = MappingProxyType({})
 
 
 def read_call(body: bytes, hook: str, client: str = "") -> HookCall:
@@ -65,7 +61,7 @@ def read_call(body: bytes, hook: str, client: str = "") -> HookCall:
 
     `hook` is the name of a hook of the registry.
     """
-    envelope, prefetch, contents = _decode(body.removeprefix(BOM_UTF8), hook)
+    envelope, prefetch = _decode(body.removeprefix(BOM_UTF8))
     issues = issues_of(hook, envelope)
     if issues:
         raise BadCallError(400, *issues)
@@ -82,24 +78,16 @@ def read_call(body: bytes, hook: str, client: str = "") -> HookCall:
         fhir_server=envelope.get("fhirServer"),
         token=_token(envelope.get("fhirAuthorization")),
         client=client,
-        contents=contents,
     )
 
 
-_Contents = Mapping[str, Content[Any]]
-
-
-def _decode(body: bytes, hook: str) -> tuple[dict[str, Any], Mapping[str, Raw], _Contents]:
-    """The members that the rules look at; the prefetch values, undecoded; and those that were read."""
+def _decode(body: bytes) -> tuple[dict[str, Any], Mapping[str, Raw]]:
+    """The members that the rules look at, and the prefetch values, undecoded."""
     if not body.strip():
         raise _bad("The body is empty. Send the hook call as a JSON object.")
     _require_utf8(body)
-    pieces = cut(body, hook)
-    parts = _in_one_pass(pieces.head) if pieces is not None else None
-    if pieces is not None and parts is not None:
-        return _envelope(parts[0], True), pieces.prefetch, pieces.contents
     members, prefetch = _in_one_pass(body) or _in_two_passes(body)
-    return _envelope(members, prefetch is not None), prefetch or {}, {}
+    return _envelope(members, prefetch is not None), prefetch or {}
 
 
 def _envelope(members: Mapping[str, Raw], has_prefetch: bool) -> dict[str, Any]:

@@ -176,7 +176,7 @@ def use_of(draft: dict[str, Any]) -> MedicationUse:
     order = draft | {"id": "order-1", "status": "active", "intent": "order"}
     content = {"resourceType": "Bundle", "type": "searchset", "entry": [{"resource": order}]}
     prefetch = {"medicationRequests": msgspec.Raw(msgspec.json.encode(content))}
-    chart = open_chart(prefetch, "pat-1", date(2026, 11, 22), knowledge(), {})
+    chart = open_chart(prefetch, "pat-1", date(2026, 11, 22), knowledge())
     (use,) = chart.medications
     return use
 

@@ -284,7 +284,8 @@ def test_a_medication_of_fetched_contents_is_found() -> None:
     entries = [condition, {"fullUrl": "urn:uuid:1", "resource": medication}]
     allergies = KINDS["allergies"].read(raw({"resourceType": "Bundle", "entry": entries}))
     sent = {"medicationRequests": raw(fhir.bundle([order]))}
-    found = open_chart(sent, fhir.PATIENT_ID, TODAY, knowledge(), {"allergies": allergies})
+    found = open_chart(sent, fhir.PATIENT_ID, TODAY, knowledge())
+    found.add_fetched({"allergies": allergies})
     assert [u.of("magnesium") for u in found.requests.uses] == [True]
 
 
@@ -355,7 +356,8 @@ def test_contents_that_were_fetched_stand_before_what_was_sent() -> None:
         "conditions": Content(State.EMPTY),
         "allergies": Content(State.DATA, partial=True, beside=", and there are too many pages"),
     }
-    found = open_chart({}, "pat-1", TODAY, knowledge(), fetched)
+    found = open_chart({}, "pat-1", TODAY, knowledge())
+    found.add_fetched(fetched)
     assert [g.key for g in found.missing_required()] == ["patient", "medicationRequests"]
     assert found.gaps("allergies") == (
         Gap("allergies", "holds only a part of the data, and there are too many pages"),

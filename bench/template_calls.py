@@ -1,0 +1,189 @@
+"""Calls of EHRs that follow the prefetch templates, and the work beside them.
+
+    python -m bench.template_calls
+
+Whole calls are measured in one process against `orjson.loads` of the same body; the store's thread,
+which writes the record of a call afterwards, against the same rows in bare SQLite; and UUIDs from
+the stock against UUIDs that are asked for one by one, while two other threads are busy.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import logging
+import os
+import sqlite3
+import statistics
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+import msgspec
+import orjson
+
+from bench.bodies import template_request
+from bench.in_process import caller, seconds
+from bench.rows import Row, print_rows, spread
+from cds_service import create_app
+from cds_service.hooks.uuids import new_uuid
+from cds_service.settings import read_settings
+from cds_service.store.records import Record
+from cds_service.store.store import Store
+
+KILOBYTES = (25, 100, 1_000)
+PATH = "/cds-services/magnesium-migraine-patient-view"
+RECORDED = 200
+"""Calls whose records are written in one batch."""
+UUIDS = 5
+"""Of a call with a card: the card, its suggestions and its record."""
+
+
+def measure(rounds: int = 40) -> Iterator[Row]:
+    """All rows; what is compared takes turns, so that both meet the same noise."""
+    logging.disable(logging.CRITICAL)
+    with tempfile.TemporaryDirectory() as directory:
+        app = create_app(msgspec.structs.replace(read_settings(), data_dir=directory))
+        today = datetime.now(UTC).date()
+        for kilobytes in KILOBYTES:
+            for migraine in (True, False):
+                body = template_request(kilobytes, today, migraine=migraine)
+                yield _call(caller(app, PATH, body), body, migraine, rounds)
+        body = template_request(KILOBYTES[0], today, migraine=True)
+        yield _records(app, caller(app, PATH, body), max(rounds // 4, 3))
+    yield _uuids(rounds * 20)
+    logging.disable(logging.NOTSET)
+
+
+def _call(call: Callable[[], bytes], body: bytes, migraine: bool, rounds: int) -> Row:
+    if bool(orjson.loads(call())["cards"]) is not migraine:
+        raise SystemExit("bench: a wrong answer")
+    pairs = [(seconds(call), seconds(lambda: orjson.loads(body))) for _ in range(rounds)]
+    ratios = [service / floor for service, floor in pairs]
+    return Row(
+        what=f"as the templates ask, {'card' if migraine else 'silent'}: CPU against orjson.loads",
+        size=f"{len(body) / 1024:,.0f} KB",
+        measured=f"{statistics.median(s for s, _ in pairs) * 1000:.2f} ms",
+        floor=f"{statistics.median(f for _, f in pairs) * 1000:.2f} ms",
+        figure=statistics.median(ratios),
+        spread=spread(ratios),
+    )
+
+
+def _records(app: Any, call: Callable[[], bytes], rounds: int) -> Row:
+    """Processor time of the store's thread for each call, the start of the thread included."""
+    records: list[Record] = []
+    app.extensions["store"].remember = records.append
+    pairs = []
+    with tempfile.TemporaryDirectory() as directory:
+        store = Store(f"sqlite:///{directory}/bench.db", retention_days=1)
+        for number in range(rounds + 1):
+            records.clear()
+            for _ in range(RECORDED):
+                call()
+            with _collector_off():
+                taken = _written(store, records) / RECORDED
+            if number:  # the first one opened the database
+                pairs.append((taken, _bare_rows(RECORDED)))
+        store.close()
+    ratios = [service / floor for service, floor in pairs]
+    return Row(
+        what="the record of a call: CPU against bare SQLite",
+        size=f"{RECORDED} calls in a batch",
+        measured=f"{statistics.median(s for s, _ in pairs) * 1000:.3f} ms",
+        floor=f"{statistics.median(f for _, f in pairs) * 1000:.3f} ms",
+        figure=statistics.median(ratios),
+        spread=spread(ratios),
+    )
+
+
+def _written(store: Store, records: Sequence[Record]) -> float:
+    began = time.process_time()
+    for record in records:
+        store.remember(record)
+    store.flush()
+    return time.process_time() - began
+
+
+def _bare_rows(calls: int) -> float:
+    """Processor time of five rows of ten texts a call, in one transaction of a file of its own."""
+    with tempfile.TemporaryDirectory() as directory:
+        connection = sqlite3.connect(f"{directory}/bare.db")
+        columns = ",".join(f"c{n} text" for n in range(1, 10))
+        connection.execute(f"create table bare (id text primary key, {columns}) without rowid")
+        rows = [(str(uuid4()), *("a text of a record",) * 9) for _ in range(UUIDS * calls)]
+        began = time.process_time()
+        with connection:
+            connection.executemany(f"insert into bare values ({','.join('?' * 10)})", rows)  # noqa: S608
+        taken = (time.process_time() - began) / calls
+        connection.close()
+        return taken
+
+
+def _uuids(rounds: int) -> Row:
+    """The mean of the wall times, since it is rare and long waits that count."""
+    with _busy_threads(2):
+        pairs = [(_wall(new_uuid), _wall(lambda: str(uuid4()))) for _ in range(rounds)]
+    stock, single = (statistics.mean(times) for times in zip(*pairs, strict=True))
+    return Row(
+        what="UUIDs of a call beside busy threads: mean wall time against uuid4",
+        size=f"{UUIDS} UUIDs",
+        measured=f"{stock * 1000:.3f} ms",
+        floor=f"{single * 1000:.3f} ms",
+        figure=stock / single,
+        spread="",
+    )
+
+
+def _wall(make: Callable[[], str]) -> float:
+    time.sleep(0.0002)  # gives the lock up, as waiting for a request does
+    began = time.perf_counter()
+    for _ in range(UUIDS):
+        make()
+    return time.perf_counter() - began
+
+
+@contextmanager
+def _busy_threads(number: int) -> Iterator[None]:
+    done = threading.Event()
+
+    def work() -> None:
+        while not done.is_set():
+            sum(range(2_000))
+
+    threads = [threading.Thread(target=work) for _ in range(number)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        for thread in threads:
+            thread.join()
+
+
+@contextmanager
+def _collector_off() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=40)
+    print_rows(list(measure(parser.parse_args().rounds)))
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("CDS_LOG_LEVEL", "ERROR")
+    main()
