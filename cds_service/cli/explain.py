@@ -17,9 +17,9 @@ from cds_service.cli.printing import print_as_is, print_explanation
 from cds_service.hooks.answering import Answering, utc_now
 from cds_service.hooks.envelope import HookCall, read_call
 from cds_service.hooks.errors import BadCallError, Issue
-from cds_service.hooks.from_bundle import BundleError, request_from_bundle
 from cds_service.hooks.services import Service, services_of
 from cds_service.knowledge.loader import Knowledge
+from cds_service.sandbox.from_bundle import BundleError, request_from_bundle
 from cds_service.settings import read_settings
 
 _GZIP = b"\x1f\x8b"

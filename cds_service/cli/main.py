@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from datetime import date
 
 from cds_service.cli.errors import CommandError
-from cds_service.hooks.from_bundle import BundleError
 from cds_service.knowledge.loader import KnowledgeError
+from cds_service.sandbox.from_bundle import BundleError
 from cds_service.settings import SettingsError
 
 UNUSABLE = 2

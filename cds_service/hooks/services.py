@@ -73,7 +73,7 @@ def services_of(knowledge: Knowledge) -> Mapping[str, Service]:
     """
     require_rows(knowledge)
     codes = _codes(knowledge)
-    prefetch = MappingProxyType(_templates(codes))
+    prefetch = MappingProxyType(templates_of(codes))
     offered = (
         Service(
             id=id_of(hook),
@@ -117,10 +117,12 @@ def _codes(knowledge: Knowledge) -> Mapping[str, tuple[Token, ...]]:
     )
 
 
-def _templates(codes: Mapping[str, tuple[Token, ...]]) -> dict[str, str]:
+def templates_of(codes: Mapping[str, tuple[Token, ...]]) -> dict[str, str]:
+    """The prefetch template of each key; one that has no codes here is not narrowed by code."""
+
     def coded(resource_type: str, key: str) -> str:
-        tokens = ",".join(f"{system}|{code}" for system, code in codes[key])
-        return f"{resource_type}?patient={_PATIENT}&code={tokens}"
+        tokens = ",".join(f"{system}|{code}" for system, code in codes.get(key, ()))
+        return f"{resource_type}?patient={_PATIENT}" + (f"&code={tokens}" if tokens else "")
 
     def newest(key: str, count: int) -> str:
         return f"{coded('Observation', key)}&_sort=-date&_count={count}"

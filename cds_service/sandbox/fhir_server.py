@@ -1,4 +1,4 @@
-"""A read-only FHIR R4 server over the synthetic patients: capability statement, read and search.
+"""A read-only FHIR R4 server over charts: capability statement, read, search and prefetch.
 
 Pure: a query comes in as the (name, value) pairs of a URL, a Bundle goes out. What can be searched
 for stands in one table, from which the capability statement is made too. As FHIR asks: values
@@ -18,8 +18,6 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from cds_service.sandbox.patients import bundle_of, load_all
-
 Resource: TypeAlias = dict[str, Any]
 Query: TypeAlias = Sequence[tuple[str, str]]
 # From the first moment to the one after the last: "2026-10" is a month long.
@@ -30,6 +28,7 @@ _DATE: Final = re.compile(
     r"(?P<year>\d{4})(?:-(?P<month>\d\d)(?:-(?P<day>\d\d)"
     r"(?P<time>T\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)?)?)?)?"
 )
+_SLOT: Final = re.compile(r"\{\{context\.(\w+)\}\}")
 _TO_THE_MINUTE: Final = re.compile(r"[^T]+T\d\d:\d\d(?!:)")
 _MINUTE: Final = timedelta(minutes=1)
 _SECOND: Final = timedelta(seconds=1)
@@ -283,19 +282,41 @@ _CONTROLS: Final = frozenset({"_count", "_offset", "_sort", "_include", "_format
 
 
 class Server:
-    """All synthetic charts as one server holds them on one day. Nothing in it is ever changed."""
+    """Resources as a FHIR server holds them. Nothing in it is ever changed."""
 
     def __init__(self, resources: Iterable[Resource]) -> None:
         self._by_type: dict[str, dict[str, Resource]] = {name: {} for name in _TYPES}
         for resource in resources:
             self._by_type.setdefault(resource["resourceType"], {})[resource["id"]] = resource
 
-    def read(self, resource_type: str, resource_id: str) -> Resource:
+    def of_type(self, resource_type: str) -> Iterable[Resource]:
+        """Every resource of a type."""
+        return self._by_type.get(resource_type, {}).values()
+
+    def read(self, resource_type: str, resource_id: str) -> Any:
         """One resource; NotFoundError if there is none."""
         try:
             return self._by_type[resource_type][resource_id]
         except KeyError:
             raise NotFoundError from None
+
+    def prefetch(
+        self, templates: Mapping[str, str], context: Mapping[str, Any], base_url: str
+    ) -> Resource:
+        """The answers to prefetch templates, by key; `null` for a resource that is not there."""
+        return {key: self._answer(_filled(t, context), base_url) for key, t in templates.items()}
+
+    def _answer(self, target: str, base_url: str) -> Any:
+        path, is_search, text = target.partition("?")
+        if not is_search:
+            try:
+                return self.read(*path.split("/", 1))
+            except NotFoundError:
+                return None
+        pairs = (part.partition("=") for part in text.split("&"))
+        answer = self.search(path, [(name, value) for name, _, value in pairs], base_url)
+        links = [link for link in answer.pop("link") if link["relation"] == "next"]
+        return answer | ({"link": links} if links else {})
 
     def search(
         self, resource_type: str, query: Query, base_url: str, *, strict: bool = False
@@ -310,8 +331,8 @@ class Server:
         count = _number(used, "_count", PAGE)
         offset = _number(used, "_offset", 0)
         page = found[offset : offset + count]
-        entries = [_entry(r, "match", base_url) for r in page]
-        entries += [_entry(r, "include", base_url) for r in self._included(page, used)]
+        entries = [self.entry(r, "match", base_url) for r in page]
+        entries += [self.entry(r, "include", base_url) for r in self.included(page, used)]
         answer: Resource = {
             "resourceType": "Bundle",
             "type": "searchset",
@@ -330,7 +351,7 @@ class Server:
             wanted = value.split(",")
             if param.kind == "date":
                 _require_dates(name, wanted)
-            found = [r for r in found if _any_match(param, wanted, r)]
+            found = [r for r in found if self.matches(name, param, wanted, r)]
         return found
 
     def _sorted(self, resource_type: str, found: list[Resource], used: Query) -> list[Resource]:
@@ -343,7 +364,19 @@ class Server:
             found = sorted(found, key=_sort_key(resource_type, name), reverse=key.startswith("-"))
         return found
 
-    def _included(self, page: Iterable[Resource], used: Query) -> list[Resource]:
+    def matches(self, _name: str, param: Param, wanted: Sequence[str], resource: Resource) -> bool:
+        """Whether a resource has one of the wanted values of a search parameter."""
+        return any(
+            param.matches(want, value) for value in param.values(resource) for want in wanted
+        )
+
+    def entry(self, resource: Resource, mode: str, base_url: str) -> Any:
+        """The entry of a resource in a Bundle."""
+        full_url = f"{base_url}/{resource['resourceType']}/{resource['id']}"
+        return {"fullUrl": full_url, "resource": resource, "search": {"mode": mode}}
+
+    def included(self, page: Iterable[Resource], used: Query) -> list[Resource]:
+        """What the resources of a page refer to, as far as the query asks for it."""
         wanted = [value.split(":") for name, value in used if name == "_include"]
         included: dict[str, Resource] = {}
         for resource in page:
@@ -356,12 +389,9 @@ class Server:
         return list(included.values())
 
 
-@lru_cache(maxsize=2)
-def server_of(today: date) -> Server:
-    """The server with the charts dated for this day."""
-    return Server(
-        entry["resource"] for pid in load_all() for entry in bundle_of(pid, today)["entry"]
-    )
+def _filled(template: str, context: Mapping[str, Any]) -> str:
+    """A prefetch template with the values of the context in it."""
+    return _SLOT.sub(lambda slot: str(context[slot[1]]), template)
 
 
 def _is_known(resource_type: str, name: str) -> bool:
@@ -378,10 +408,6 @@ def _is_known(resource_type: str, name: str) -> bool:
 def _param(resource_type: str, name: str) -> Param:
     plain = name.partition(":")[0]
     return _ID if plain == "_id" else _TYPES[resource_type][plain]
-
-
-def _any_match(param: Param, wanted: Iterable[str], resource: Resource) -> bool:
-    return any(param.matches(want, value) for value in param.values(resource) for want in wanted)
 
 
 def _require_dates(name: str, wanted: Iterable[str]) -> None:
@@ -419,11 +445,6 @@ def _number(used: Query, name: str, default: int) -> int:
     if not (text.isascii() and text.isdigit()):
         raise BadQueryError(f"The search parameter {name} is not a whole number.")
     return min(int(text[:9]), 10**6 if name == "_offset" else PAGE)
-
-
-def _entry(resource: Resource, mode: str, base_url: str) -> Resource:
-    full_url = f"{base_url}/{resource['resourceType']}/{resource['id']}"
-    return {"fullUrl": full_url, "resource": resource, "search": {"mode": mode}}
 
 
 def _links(url: str, used: Query, offset: int, count: int, total: int) -> list[Resource]:

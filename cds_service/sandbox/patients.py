@@ -11,9 +11,9 @@ One JSON file for each patient in `patients/`, named after its id:
 call (see `relative_dates`). Whatever is handed out is a fresh copy, which the caller may change.
 """
 
-from collections.abc import Collection, Iterator, Mapping
-from datetime import UTC, date, datetime
-from functools import cache
+from collections.abc import Mapping
+from datetime import date
+from functools import cache, lru_cache
 from importlib.resources import files
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
@@ -23,12 +23,14 @@ import msgspec
 
 from cds_service.hooks.hook import Hook
 from cds_service.hooks.registry import HOOKS
-from cds_service.hooks.services import id_of
+from cds_service.hooks.services import id_of, templates_of
+from cds_service.sandbox.fhir_server import Server
 from cds_service.sandbox.relative_dates import resolve_all
 
 Resource: TypeAlias = dict[str, Any]
-# For a prefetch key, the (system, code) pairs that its search asks for.
-Codes: TypeAlias = Mapping[str, Collection[tuple[str, str]]]
+Templates: TypeAlias = Mapping[str, str]
+UNNARROWED: Final[Templates] = templates_of({})
+"""The prefetch templates without codes, as a server answers that does not search by code."""
 
 _USER: Final = "Practitioner/sandbox-clinician"
 _SERVER: Final = "https://ehr.example/fhir"
@@ -97,95 +99,26 @@ def bundle_of(pid: str, today: date) -> Resource:
     return bundle
 
 
-class _Search(msgspec.Struct, frozen=True):
-    """How a FHIR server answers one prefetch template."""
-
-    type: str
-    count: int | None = None
-    active: bool = False
+def prefetch_of(pid: str, today: date, templates: Templates = UNNARROWED) -> Resource:
+    """Every prefetch key, as a FHIR server with this chart answers its template."""
+    server = Server(entry["resource"] for entry in bundle_of(pid, today)["entry"])
+    return server.prefetch(templates, {"patientId": _patient_id(pid)}, _SERVER)
 
 
-_SEARCHES: Final[Mapping[str, _Search]] = MappingProxyType(
-    {
-        "conditions": _Search("Condition"),
-        "medicationRequests": _Search("MedicationRequest", active=True),
-        "medicationStatements": _Search("MedicationStatement"),
-        "allergies": _Search("AllergyIntolerance"),
-        "kidneyLabs": _Search("Observation", count=100),
-        "magnesiumLabs": _Search("Observation", count=20),
-        "pregnancyStatus": _Search("Observation", count=5),
-        "kidneyProcedures": _Search("Procedure"),
-    }
-)
+@cache
+def _patient_id(pid: str) -> str:
+    """The id of the Patient in the chart."""
+    entries = msgspec.json.decode(patient(pid).bundle)["entry"]
+    resources = (entry["resource"] for entry in entries)
+    return next(str(r["id"]) for r in resources if r["resourceType"] == "Patient")
 
 
-def prefetch_of(pid: str, today: date, codes: Codes | None = None) -> Resource:
-    """Every prefetch key, answered as a FHIR server would answer its template, newest first.
-
-    `codes` gives the codes that the template of a key asks for; a key without is not narrowed.
-    """
-    chart = [entry["resource"] for entry in bundle_of(pid, today)["entry"]]
-    person = next(resource for resource in chart if resource["resourceType"] == "Patient")
-    return {"patient": person} | {
-        key: _searchset(search, chart, (codes or {}).get(key)) for key, search in _SEARCHES.items()
-    }
-
-
-def _searchset(
-    search: _Search, chart: list[Resource], codes: Collection[tuple[str, str]] | None
-) -> Resource:
-    found = [
-        resource
-        for resource in chart
-        if resource["resourceType"] == search.type
-        and (not search.active or resource.get("status") == "active")
-        and (codes is None or not _tokens(resource).isdisjoint(codes))
-    ]
-    page = sorted(found, key=_when, reverse=True)[: search.count]
-    wanted = {r.get("medicationReference", {}).get("reference") for r in page}
-    included = [r for r in chart if _reference(r) in wanted and r["resourceType"] == "Medication"]
-    entries = [_entry(r, "match") for r in page] + [_entry(r, "include") for r in included]
-    bundle: Resource = {"resourceType": "Bundle", "type": "searchset", "total": len(found)}
-    # FHIR has no empty lists: a search without a match is a Bundle without entries.
-    return bundle | {"entry": entries} if entries else bundle
-
-
-def _entry(resource: Resource, mode: str) -> Resource:
-    return _named(resource) | {"search": {"mode": mode}}
-
-
-def _named(resource: Resource) -> Resource:
-    """An entry of a Bundle, with the address of its resource."""
-    return {"fullUrl": f"{_SERVER}/{_reference(resource)}", "resource": resource}
-
-
-def _reference(resource: Resource) -> str:
-    return f"{resource['resourceType']}/{resource['id']}"
-
-
-def _tokens(resource: Resource) -> set[tuple[str, str]]:
-    """What the search parameter `code` of a resource can be matched with."""
-    codings = resource.get("code", {}).get("coding", [])
-    return {(coding.get("system", ""), coding.get("code", "")) for coding in codings}
-
-
-def _when(resource: Resource) -> datetime:
-    """The date by which a server sorts a resource; an undated one counts as the oldest."""
-    text = next(_dates(resource), "0001")
-    padded = text + "0001-01-01"[len(text) :]
-    moment = datetime.fromisoformat(padded)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _dates(resource: Resource) -> Iterator[str]:
-    for name in ("effective", "performed"):
-        if f"{name}DateTime" in resource:
-            yield resource[f"{name}DateTime"]
-        period = resource.get(f"{name}Period", {})
-        yield from (period[edge] for edge in ("start", "end") if edge in period)
-    for name in ("authoredOn", "recordedDate", "dateAsserted", "issued"):
-        if name in resource:
-            yield resource[name]
+@lru_cache(maxsize=2)
+def server_of(today: date) -> Server:
+    """One server with every chart, dated for this day."""
+    return Server(
+        entry["resource"] for pid in load_all() for entry in bundle_of(pid, today)["entry"]
+    )
 
 
 def hook_request(
@@ -193,14 +126,14 @@ def hook_request(
     service_id: str,
     today: date,
     draft_id: str | None = None,
-    codes: Codes | None = None,
+    templates: Templates = UNNARROWED,
 ) -> Resource:
     """A complete request body, ready to post to the service.
 
     An order hook without `draft_id` takes the first draft that the patient shows there.
     """
     hook = hook_of(service_id)
-    prefetch = prefetch_of(pid, today, codes)
+    prefetch = prefetch_of(pid, today, templates)
     bundle, selections = _orders(patient(pid), hook, service_id, today, draft_id)
     return {
         "hook": hook.name,
@@ -208,6 +141,12 @@ def hook_request(
         "context": hook.context(_USER, prefetch["patient"]["id"], bundle, selections),
         "prefetch": prefetch,
     }
+
+
+def _named(resource: Resource) -> Resource:
+    """An entry of a Bundle, with the address of its resource."""
+    reference = f"{resource['resourceType']}/{resource['id']}"
+    return {"fullUrl": f"{_SERVER}/{reference}", "resource": resource}
 
 
 def hook_of(service_id: str) -> Hook:

@@ -21,8 +21,8 @@ from msgspec import Raw
 from cds_service.hooks.answering import Answering
 from cds_service.hooks.envelope import HookCall, read_call
 from cds_service.hooks.errors import BadCallError
-from cds_service.hooks.from_bundle import BundleError, request_from_bundle
 from cds_service.hooks.services import Service, services_of
+from cds_service.sandbox.from_bundle import BundleError, request_from_bundle
 from tests.support.decisions import knowledge
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -16,7 +16,7 @@ import pytest
 from cds_service.fhir.prefetch import KINDS
 from cds_service.hooks.envelope import read_call
 from cds_service.hooks.errors import BadCallError
-from cds_service.hooks.from_bundle import BundleError
+from cds_service.sandbox.from_bundle import BundleError
 from tests.charts import outcomes
 from tests.charts.outcomes import Explained, Row
 from tests.support.cards import assert_valid_answer, without_uuids

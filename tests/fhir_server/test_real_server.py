@@ -11,8 +11,7 @@ from urllib.parse import quote, urljoin
 import pytest
 from flask.testing import FlaskClient
 
-from cds_service.hooks.registry import HOOKS
-from cds_service.hooks.services import id_of, services_of
+from cds_service.hooks.services import services_of
 from cds_service.knowledge.loader import load as knowledge
 from cds_service.sandbox.patients import hook_request, load_all
 
@@ -22,9 +21,9 @@ from ..support.fhir import PREFETCH_KEYS
 
 SERVICES = services_of(knowledge())
 CALLS = [(pid, show.service, show.draft) for pid, p in load_all().items() for show in p.shows]
-SERVICES = [id_of(hook) for hook in HOOKS.values()]
-CALLS += [(pid, SERVICES[0], None) for pid in load_all()]
-CALLS += [(p.id, s, d) for p in load_all().values() for s in SERVICES[1:] for d in p.drafts]
+IDS = list(SERVICES)
+CALLS += [(pid, IDS[0], None) for pid in load_all()]
+CALLS += [(p.id, s, d) for p in load_all().values() for s in IDS[1:] for d in p.drafts]
 CALLS = sorted(set(CALLS), key=str)
 
 
@@ -52,7 +51,7 @@ def entries(url: str) -> list[dict[str, Any]]:
 
 def sent_in_full(pid: str, service: str, today: date, draft: str | None = None) -> dict[str, Any]:
     """A call with everything under prefetch, as a server would have answered the templates."""
-    return hook_request(pid, service, today, draft, SERVICES[service].codes)
+    return hook_request(pid, service, today, draft, SERVICES[service].prefetch)
 
 
 def listed(found: list[dict[str, Any]]) -> set[tuple[str, str, str]]:
@@ -66,7 +65,7 @@ def listed(found: list[dict[str, Any]]) -> set[tuple[str, str, str]]:
 def test_every_template_is_accepted_and_answered(
     client: FlaskClient, base: str, today: date, pid: str, key: str
 ) -> None:
-    sent = sent_in_full(pid, SERVICES[0], today)
+    sent = sent_in_full(pid, IDS[0], today)
     patient_id = sent["context"]["patientId"]
     template = templates(client)[key].replace("{{context.patientId}}", patient_id)
     url = f"{base}/{quote(template, safe='/?=&,:-_')}"

@@ -19,10 +19,10 @@ from typing import Any
 
 import msgspec
 
-from cds_service.hooks.from_bundle import BundleError, request_from_bundle
 from cds_service.hooks.registry import HOOKS
 from cds_service.hooks.services import Service, services_of
 from cds_service.sandbox import patients
+from cds_service.sandbox.from_bundle import BundleError, request_from_bundle
 
 from ..scenarios.building import hook_call
 from ..scenarios.loading import load_all
@@ -73,7 +73,7 @@ def _sandbox() -> Iterator[Call]:
 
 def _of_sandbox(person: str, hook: str, draft: str | None) -> Callable[[], Body]:
     service = fhir.service_id(hook)
-    return lambda: patients.hook_request(person, service, DAY, draft, services()[hook].codes)
+    return lambda: patients.hook_request(person, service, DAY, draft, services()[hook].prefetch)
 
 
 @cache

@@ -11,8 +11,8 @@ from flask.testing import FlaskClient
 
 from cds_service.hooks.services import services_of
 from cds_service.knowledge.loader import load
-from cds_service.sandbox.fhir_server import BadQueryError, Server, capabilities, server_of, span
-from cds_service.sandbox.patients import load_all, prefetch_of
+from cds_service.sandbox.fhir_server import BadQueryError, Server, capabilities, span
+from cds_service.sandbox.patients import load_all, prefetch_of, server_of
 
 BASE = "https://sandbox.example/fhir"
 TODAY = date(2026, 11, 22)
@@ -80,18 +80,18 @@ def ids(server: Server, query: str) -> list[str]:
 
 
 @pytest.mark.parametrize("pid", sorted(load_all()))
-def test_every_prefetch_template_is_answered_as_the_sandbox_answers_it(pid: str) -> None:
-    server = server_of(TODAY)
-    wanted = prefetch_of(pid, TODAY, SERVICE.codes)
-    for key, template in SERVICE.prefetch.items():
-        query = template.replace("{{context.patientId}}", wanted["patient"]["id"])
-        if "?" not in query:
-            assert server.read(*query.split("/")) == wanted[key]
-            continue
-        found = ids(server, query)
-        expected = [entry["resource"]["id"] for entry in wanted[key].get("entry", [])]
-        ordered = "_sort" in query
-        assert (found if ordered else sorted(found)) == (expected if ordered else sorted(expected))
+def test_one_server_for_all_answers_a_template_as_one_for_a_chart_does(pid: str) -> None:
+    context = {"patientId": prefetch_of(pid, TODAY)["patient"]["id"]}
+    everyone = server_of(TODAY).prefetch(SERVICE.prefetch, context, "https://ehr.example/fhir")
+    assert everyone == prefetch_of(pid, TODAY, SERVICE.prefetch)
+
+
+def test_a_resource_that_is_not_there_is_null(small: Server) -> None:
+    templates = {"patient": "Patient/{{context.patientId}}", "other": "Observation?patient=p9"}
+    assert small.prefetch(templates, {"patientId": "p9"}, BASE) == {
+        "patient": None,
+        "other": {"resourceType": "Bundle", "type": "searchset", "total": 0},
+    }
 
 
 @pytest.mark.parametrize(

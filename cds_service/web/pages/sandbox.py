@@ -72,9 +72,9 @@ def one_patient(patient_id: str) -> Response:
 def hook_request(patient_id: str, service_id: str) -> Response:
     """The hook call for a patient and a service, with the draft orders that were chosen."""
     parts = current_parts()
-    codes = parts.services[service_id].codes if service_id in parts.services else None
+    templates = parts.services[service_id].prefetch if service_id in parts.services else {}
     draft = request.args.get("draft")
-    body = patients.hook_request(patient_id, service_id, _today(parts), draft, codes)
+    body = patients.hook_request(patient_id, service_id, _today(parts), draft, templates)
     return json_answer(body)
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 from flask import Blueprint, Response, request
 
 from cds_service.hooks.errors import BadCallError, Issue
-from cds_service.sandbox import fhir_server
+from cds_service.sandbox import fhir_server, patients
 from cds_service.web.answers import json_answer, outcome
 from cds_service.web.calls.incoming import own_address
 from cds_service.web.parts import current_parts
@@ -82,7 +82,7 @@ def _today() -> date:
 
 
 def _server() -> fhir_server.Server:
-    return fhir_server.server_of(_today())
+    return patients.server_of(_today())
 
 
 def _searched(resource_type: str, query: list[tuple[str, str]]) -> fhir_server.Resource:
