@@ -78,6 +78,7 @@ class _Item(msgspec.Struct):
         return own if isinstance(own, str) and own else bare_id(self.full_url)
 
 
+_ENCODER = msgspec.json.Encoder(decimal_format="number")
 _BUNDLE = msgspec.json.Decoder(_Bundle)
 _ENTRY = msgspec.json.Decoder(_Entry)
 _HEAD = msgspec.json.Decoder(_Head)
@@ -98,7 +99,7 @@ def request_from_bundle(
     hook, given = HOOKS[service.hook], orders if orders is not None else chart.drafts()
     context = hook.context(user, chart.patient_id, given.bundle, given.selected)
     prefetch = chart.prefetch(service.prefetch, context, base_url="")
-    return msgspec.json.encode(
+    return _ENCODER.encode(
         {
             "hook": service.hook,
             "hookInstance": str(uuid4()),

@@ -32,7 +32,7 @@ Templates: TypeAlias = Mapping[str, str]
 UNNARROWED: Final[Templates] = templates_of({})
 """The prefetch templates without codes, as a server answers that does not search by code."""
 
-_USER: Final = "Practitioner/sandbox-clinician"
+USER: Final = "Practitioner/sandbox-clinician"
 _SERVER: Final = "https://ehr.example/fhir"
 
 
@@ -138,7 +138,7 @@ def hook_request(
     return {
         "hook": hook.name,
         "hookInstance": str(uuid4()),
-        "context": hook.context(_USER, prefetch["patient"]["id"], bundle, selections),
+        "context": hook.context(USER, prefetch["patient"]["id"], bundle, selections),
         "prefetch": prefetch,
     }
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from importlib.resources import files
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -13,6 +15,8 @@ from cds_service.knowledge.loader import KnowledgeError
 from cds_service.knowledge.model import SuggestRow
 from tests.support.decisions import knowledge
 
+PRODUCT = [Path(root) for root in ("cds_service", "cards")]
+MOST_FILES = 4
 ROWS = knowledge().policy.suggest
 
 
@@ -45,3 +49,18 @@ def test_each_hook_has_a_schema_of_its_context_and_no_schema_is_left_over() -> N
     schemas = (files("cds_service.hooks") / "schemas").iterdir()
     names = {path.name.removesuffix(".schema.json") for path in schemas}
     assert names - {"envelope", "draft-orders"} == set(HOOKS)
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_few_files_of_the_product_name_a_hook(hook: str) -> None:
+    """Its module, its schema, the registry and its rows of the policy. Synthetic patients are data."""
+    name = re.compile(hook.replace("-", "[-_]"), re.IGNORECASE)
+    naming = [
+        str(path)
+        for root in PRODUCT
+        for path in sorted(root.rglob("*"))
+        if path.suffix in {".py", ".js", ".html", ".json"}
+        and "sandbox/patients/" not in path.as_posix()
+        and name.search(path.read_text())
+    ]
+    assert len(naming) <= MOST_FILES, naming

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
+import msgspec
 from flask import Blueprint, Response, render_template, request
 
-from cds_service.hooks.errors import Issue
-from cds_service.hooks.services import LOINC, discovery
+from cds_service.hooks.errors import BadCallError, Issue
+from cds_service.hooks.registry import HOOKS
+from cds_service.hooks.services import LOINC, Service, discovery
 from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.terminology import codes_in
 from cds_service.sandbox import finding, patients
-from cds_service.web.answers import json_answer, outcome
+from cds_service.sandbox.from_bundle import BundleError, Orders, request_from_bundle
+from cds_service.web.answers import JSON, json_answer, outcome
+from cds_service.web.calls.hook_calls import found
+from cds_service.web.calls.incoming import read_json
 from cds_service.web.pages.statics import PAGE_HEADERS
 from cds_service.web.parts import Parts, current_parts
 
@@ -24,6 +30,18 @@ _NOT_FOUND = Issue(
     "not-found",
     "There is no such patient, service or draft. /sandbox/patients lists what there is.",
 )
+_NO_CHART = Issue("invalid", "The body must have a Bundle `chart`, and may have a Bundle `orders`.")
+
+
+class _Asked(msgspec.Struct):
+    """A chart as a Bundle; orders as a Bundle, and the references of those that are selected."""
+
+    chart: msgspec.Raw
+    orders: dict[str, Any] = {}
+    selections: list[str] = []
+
+
+_ASKED = msgspec.json.Decoder(_Asked, float_hook=Decimal)
 
 
 @blueprint.get("/")
@@ -47,6 +65,7 @@ def setup() -> Response:
             "knowledge": knowledge.version,
             "patients": [_summary(p) for p in patients.load_all().values()],
             "discovery": discovery(parts.services),
+            "hooks": [_hook(service) for service in parts.services.values()],
             "parameters": {row.id: row.value for row in knowledge.parameter_rows},
             "labs": {
                 name: codes_in(knowledge.sets, set_id, LOINC) for name, set_id in _LABS.items()
@@ -76,6 +95,28 @@ def hook_request(patient_id: str, service_id: str) -> Response:
     draft = request.args.get("draft")
     body = patients.hook_request(patient_id, service_id, _today(parts), draft, templates)
     return json_answer(body)
+
+
+@blueprint.post("/sandbox/requests/<service_id>")
+def request_for_a_chart(service_id: str) -> Response:
+    """The hook call for a chart and orders that were changed or brought along on the page."""
+    parts = current_parts()
+    service = found(parts.services, service_id)
+    body = read_json(request, parts.settings.max_body_bytes)
+    try:
+        asked = _ASKED.decode(body)
+        call = request_from_bundle(
+            bytes(asked.chart),
+            service,
+            parts.knowledge.terminology,
+            patients.USER,
+            Orders(asked.orders, asked.selections),
+        )
+    except msgspec.MsgspecError:
+        raise BadCallError(400, _NO_CHART) from None
+    except BundleError as error:
+        raise BadCallError(400, Issue("invalid", f"The chart {error}.")) from None
+    return Response(call, content_type=JSON, headers={"Cache-Control": "no-store"})
 
 
 @blueprint.get("/sandbox/drugs")
@@ -108,6 +149,19 @@ def _diagnoses(parts: Parts) -> finding.Names:
 
 def _today(parts: Parts) -> date:
     return parts.answering.now().date()
+
+
+def _hook(service: Service) -> dict[str, str]:
+    """What the page has to know of a hook: when it is called, and where its context has orders."""
+    hook = HOOKS[service.hook]
+    orders = hook.orders
+    return {
+        "name": hook.name,
+        "service": service.id,
+        "moment": hook.moment,
+        "orders": orders.member if orders is not None else "",
+        "selections": orders.selections if orders is not None else "",
+    }
 
 
 def _question() -> str:

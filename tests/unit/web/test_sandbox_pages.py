@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from flask.testing import FlaskClient
 
 from cds_service import create_app
+from cds_service.sandbox.patients import load_all
 from cds_service.settings import Settings
+from tests.support.cards import card_id
 
 
 def names(client: FlaskClient, path: str, text: str) -> list[str]:
@@ -73,3 +77,51 @@ def test_without_the_sandbox_there_is_no_page_and_no_patient(tmp_path: object) -
         assert client.get(path).status_code == 404
     assert client.get("/evidence").status_code == 200
     assert 'href="/"' not in client.get("/evidence").text
+
+
+VIEW, SELECT = "magnesium-migraine-patient-view", "magnesium-migraine-order-select"
+
+
+@pytest.mark.parametrize("pid", sorted(load_all()))
+def test_the_request_for_a_chart_gives_the_cards_that_the_patient_shows(
+    client: FlaskClient, pid: str
+) -> None:
+    """The page sends the chart back, changed or not; the service runs its own templates on it."""
+    chart = client.get(f"/sandbox/patients/{pid}").get_json()
+    for show in load_all()[pid].shows:
+        draft = client.get(f"/sandbox/requests/{pid}/{SELECT}?draft={show.draft}").get_json()
+        context = draft["context"] if show.draft else {}
+        asked = {
+            "chart": chart,
+            "orders": context.get("draftOrders", {}),
+            "selections": context.get("selections", []),
+        }
+        body = client.post(f"/sandbox/requests/{show.service}", json=asked).get_json()
+        answer = client.post(f"/cds-services/{show.service}", json=body).get_json()
+        assert sorted(map(card_id, answer["cards"])) == sorted(show.expect), show
+
+
+def test_the_request_for_a_chart_loses_nothing_that_cannot_be_read(client: FlaskClient) -> None:
+    chart = client.get("/sandbox/patients/marigold-fenwick").get_json()
+    odd = [{"resource": {"resourceType": 7}}, {"resource": {"resourceType": "Observation"}}]
+    chart["entry"] += odd
+    body = client.post(f"/sandbox/requests/{VIEW}", json={"chart": chart}).get_json()
+    assert all(entry in body["prefetch"]["kidneyLabs"]["entry"] for entry in odd)
+    assert odd[0] in body["prefetch"]["conditions"]["entry"]
+    assert odd[1] not in body["prefetch"]["conditions"]["entry"]
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        ({}, "must have a Bundle `chart`"),
+        ({"chart": []}, "is not a readable Bundle"),
+        ({"chart": {"resourceType": "Bundle"}}, "holds no Patient resources"),
+        ({"chart": {}, "orders": 7}, "must have a Bundle `chart`"),
+    ],
+)
+def test_a_request_for_no_chart_is_refused(client: FlaskClient, body: Any, text: str) -> None:
+    refused = client.post(f"/sandbox/requests/{VIEW}", json=body)
+    assert refused.status_code == 400
+    assert text in refused.get_data(as_text=True)
+    assert client.post("/sandbox/requests/nothing", json=body).status_code == 404

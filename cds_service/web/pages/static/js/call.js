@@ -1,69 +1,23 @@
-// A hook call as an EHR makes it: the prefetch templates of discovery, run on the chart at hand.
+// A hook call as an EHR makes it. The service itself runs the prefetch templates on the chart.
 
-import { codingsOf, ofType, referenceOf } from "./chart.js";
-
-const USER = "Practitioner/sandbox-clinician";
-const SERVER = "https://ehr.example/fhir";
+import { post, told } from "./api.js";
 
 /** The whole body of a call. */
-export function hookRequest({ service, resources, patientId, orders, selections }) {
-  return {
-    hook: service.hook,
-    hookInstance: uuid(),
-    context: { userId: USER, patientId, ...orderContext(service.hook, orders, selections) },
-    prefetch: prefetch(service.prefetch, resources, patientId),
-  };
+export async function hookRequest({ hook, resources, orders, selections }, signal) {
+  const chart = bundleOf(resources);
+  const response = await post(`/sandbox/requests/${hook.service}`, { chart, orders: bundleOf(orders), selections }, signal);
+  if (!response.ok) throw new Error(told(response));
+  return response.body;
 }
 
-/** What of a call depends on the drafts. */
+/** What of a call depends on the orders. */
 export function orderContext(hook, orders, selections) {
-  if (hook === "patient-view") return {};
-  const draftOrders = { resourceType: "Bundle", type: "collection", entry: orders.map((resource) => ({ resource })) };
-  return hook === "order-select" ? { selections, draftOrders } : { draftOrders };
+  if (!hook.orders) return {};
+  return { ...(hook.selections ? { [hook.selections]: selections } : {}), [hook.orders]: bundleOf(orders) };
 }
 
-/** Every key of the templates, answered from these resources as a FHIR server would. */
-export function prefetch(templates, resources, patientId) {
-  return Object.fromEntries(Object.entries(templates).map(([key, template]) => {
-    const [path, query] = template.replaceAll("{{context.patientId}}", patientId).split("?");
-    if (query === undefined) return [key, resources.find((r) => referenceOf(r) === path) ?? null];
-    return [key, searchset(path, parameters(query), resources)];
-  }));
-}
-
-function parameters(query) {
-  return Object.fromEntries(query.split("&").map((pair) => {
-    const at = pair.indexOf("=");
-    return [pair.slice(0, at), pair.slice(at + 1)];
-  }));
-}
-
-function searchset(type, { code, status, _sort, _count, _include }, resources) {
-  const wanted = code ? new Set(code.split(",")) : null;
-  let found = ofType(resources, type)
-    .filter((r) => !status || r.status === status)
-    .filter((r) => !wanted || codingsOf(r.code).some((c) => wanted.has(`${c.system}|${c.code}`)));
-  if (_sort === "-date") found = found.sort((a, b) => when(b).localeCompare(when(a)));
-  const page = found.slice(0, Number(_count ?? found.length));
-  const medications = new Set(_include ? page.map((r) => r.medicationReference?.reference) : []);
-  const included = ofType(resources, "Medication").filter((r) => medications.has(referenceOf(r)));
-  return {
-    resourceType: "Bundle",
-    type: "searchset",
-    total: found.length,
-    entry: [...page.map((r) => entry(r, "match")), ...included.map((r) => entry(r, "include"))],
-  };
-}
-
-function entry(resource, mode) {
-  return { fullUrl: `${SERVER}/${referenceOf(resource)}`, resource, search: { mode } };
-}
-
-function when(resource) {
-  const text = resource.effectiveDateTime ?? resource.effectivePeriod?.start ?? resource.performedDateTime
-    ?? resource.performedPeriod?.start ?? resource.issued ?? "";
-  const moment = new Date(text);
-  return Number.isNaN(moment.valueOf()) ? "" : moment.toISOString();
+function bundleOf(resources) {
+  return { resourceType: "Bundle", type: "collection", entry: resources.map((resource) => ({ resource })) };
 }
 
 /** A random id, also where the page is not served over TLS and `crypto.randomUUID` is missing. */

@@ -75,13 +75,13 @@ function copiedTheOldWay(text) {
 }
 
 /** The whole explanation of a decision. `open(reference)` shows a resource; `words` name facts. */
-export function why(explained, words, open) {
+export function why(explained, hook, words, open) {
   const rules = explained.rules ?? [];
   const facts = explained.facts ?? [];
   const unknown = facts.filter(({ state }) => state === "unknown");
   const gaps = explained.unknown ?? [];
   return [
-    verdict(explained, words),
+    verdict(explained, hook, words),
     explained.kidney && kidney(explained.kidney, explained.magnesium, open),
     section("Found in the chart", facts.filter(({ state }) => state === "present").map((fact) => found(fact, words, open)), "Nothing that bears on the rules."),
     (unknown.length > 0 || gaps.length > 0) && section("Not known", [
@@ -100,14 +100,14 @@ function section(title, items, otherwise = "") {
   return [h("h3", {}, title), items.length ? h("ul", { class: "facts" }, items) : h("p", { class: "absent" }, otherwise)];
 }
 
-function verdict(explained, words) {
+function verdict(explained, hook, words) {
   const { cards = [], rules = [] } = explained;
   if (cards.length) {
     const links = rules.filter(({ outcome }) => outcome === "fired").map(({ rule }) => h("a", { href: `/evidence#${rule}`, target: "_blank", rel: "noopener" }, rule));
     return h("p", { class: "verdict" }, h("strong", {}, cards.length === 1 ? "One card came: " : `${cards.length} cards came: `),
       links.flatMap((link, at) => (at ? [", ", link] : [link])), ".");
   }
-  const reasons = stoodInTheWay(explained, words);
+  const reasons = stoodInTheWay(explained, hook, words);
   return h("p", { class: "verdict" }, h("strong", {}, "No card came. "),
     reasons.length ? `What stood in the way: ${reasons.join("; ")}.` : "No rule found anything to say at this moment.");
 }
@@ -119,17 +119,17 @@ const GATES = {
 };
 
 /** In words, what kept a card from coming. A check of orders needs neither migraine nor risk factor. */
-function stoodInTheWay({ service, rules = [], kidney: known }, words) {
+function stoodInTheWay({ rules = [], kidney: known }, hook, words) {
   const orders = rules.filter(({ rule }) => rule.startsWith("order "));
   const kinds = orders.filter(({ outcome }) => outcome === "met").map(({ why: kind }) => kind);
   const blocked = rules.filter(({ outcome }) => outcome === "blocked");
   if (rules.some(({ rule }) => rule === "alive")) return ["the patient has died"];
-  if (service === "order-sign") return [kinds.includes("magnesium") ? "no check of the magnesium order found anything" : "no order here is one that is checked"];
-  if (service === "order-select" && !kinds.length) return ["no order just picked is one that this service acts on"];
-  const needed = service === "patient-view" || kinds.includes("acute") ? ["adult", "migraine", "indication"] : ["adult", "migraine"];
+  if (hook.orders && !hook.selections) return [kinds.includes("magnesium") ? "no check of the magnesium order found anything" : "no order here is one that is checked"];
+  if (hook.selections && !kinds.length) return ["no order just picked is one that this service acts on"];
+  const needed = !hook.orders || kinds.includes("acute") ? ["adult", "migraine", "indication"] : ["adult", "migraine"];
   const reasons = rules.filter(({ rule }) => needed.includes(rule)).map(({ rule, outcome }) => GATES[rule][outcome]).filter(Boolean);
   reasons.push(...blocked.map((rule) => blockText(rule, words)));
-  if (service === "order-select" && known?.class === "SEVERE") reasons.push("kidney function is severely reduced");
+  if (hook.selections && known?.class === "SEVERE") reasons.push("kidney function is severely reduced");
   return reasons;
 }
 

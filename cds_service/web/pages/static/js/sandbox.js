@@ -7,8 +7,8 @@ import { nameOf, ofType, referenceOf, resourcesIn } from "./chart.js";
 import { h, fill } from "./dom.js";
 import { draftOrder, edited } from "./edits.js";
 import { copyButton, json, tabs, why } from "./panels.js";
-import { FIRST, HOOKS, fresh, fromFragment, noEdits, toFragment, unedited } from "./state.js";
-import { HOOK_TEXTS, askedView, headView, listsView, matching, orderForm, orderName, peopleList, plotsView, triesView } from "./views.js";
+import { FIRST, fresh, fromFragment, noEdits, toFragment, unedited } from "./state.js";
+import { askedView, headView, listsView, matching, orderForm, orderName, peopleList, plotsView, triesView } from "./views.js";
 
 const PATIENCE = 90;
 const places = Object.fromEntries(["people", "people-count", "people-box", "chart", "asked", "status", "cards", "panels", "dialog"]
@@ -27,7 +27,8 @@ let calling = null;
 
 // ---------------------------------------------------------------- the session
 
-const service = () => setup.discovery.services.find(({ hook }) => hook === state.hook);
+const hook = () => setup.hooks.find(({ name }) => name === state.hook);
+const service = () => setup.discovery.services.find(({ id }) => id === hook().service);
 const person = () => setup.patients.find(({ id }) => id === state.patient);
 const patientId = () => state.own?.patientId ?? ofType(bundle, "Patient")[0]?.id ?? "";
 const chart = () => edited(bundle, state.edits, { today: setup.today, labs: setup.labs, patientId: patientId() });
@@ -38,23 +39,22 @@ function session() {
   const orders = written.filter((order) => state.changes[referenceOf(order)] !== null)
     .map((order) => state.changes[referenceOf(order)] ?? order);
   const here = new Set(orders.map(referenceOf));
-  const picked = state.own?.request?.context?.selections ?? given.selections;
+  const picked = state.own?.request?.context?.[hook().selections] ?? given.selections;
   const selections = [...picked, ...state.orders.filter(({ id }) => String(id).startsWith("own-")).map(referenceOf)];
   return { orders, selections: selections.filter((reference) => here.has(reference)) };
 }
 
-function body() {
+async function body(signal) {
   const { orders, selections } = session();
   const { own } = state;
-  if (!own?.request) {
-    return hookRequest({ service: service(), resources: chart(), patientId: patientId(), orders, selections });
-  }
-  const context = { ...own.request.context, ...orderContext(state.hook, orders, selections) };
+  const whole = () => hookRequest({ hook: hook(), resources: chart(), orders, selections }, signal);
+  if (!own?.request) return whole();
+  const context = { ...own.request.context, ...orderContext(hook(), orders, selections) };
   const same = own.request.hook === state.hook && own.orders === state.orders && !Object.keys(state.changes).length;
   const request = { ...own.request, hook: state.hook, context: same ? own.request.context : context };
   if (unedited(state.edits)) return request;
   // Only what was sent is sent again: a key that was missing stays missing.
-  const all = hookRequest({ service: service(), resources: chart(), patientId: patientId(), orders, selections }).prefetch;
+  const all = (await whole()).prefetch;
   const kept = Object.entries(own.request.prefetch ?? {}).map(([key, value]) => [key, isData(value) ? all[key] ?? value : value]);
   return { ...request, prefetch: Object.fromEntries(kept) };
 }
@@ -88,8 +88,9 @@ async function enter(next, { focus = false } = {}) {
 
 async function draftOf({ patient, draft, own }) {
   if (own || !draft) return { orders: [], selections: [] };
-  const { context } = await get(`/sandbox/requests/${patient}/magnesium-migraine-order-select?draft=${encodeURIComponent(draft)}`);
-  return { orders: resourcesIn(context.draftOrders), selections: context.selections };
+  const picking = setup.hooks.find(({ selections }) => selections);
+  const { context } = await get(`/sandbox/requests/${patient}/${picking.service}?draft=${encodeURIComponent(draft)}`);
+  return { orders: resourcesIn(context[picking.orders]), selections: context[picking.selections] };
 }
 
 function remember() {
@@ -111,11 +112,12 @@ async function call() {
   calling?.abort();
   calling = new AbortController();
   const { signal } = calling;
-  const request = body();
   const { id } = service();
   const asked = toFragment(state);
   places.cards.setAttribute("aria-busy", "true");
   try {
+    const request = await body(signal);
+    if (signal.aborted) return;
     const [response, explained] = await Promise.all([
       post(`/cds-services/${id}`, request, signal),
       post(`/explain/${id}`, request, signal),
@@ -161,10 +163,11 @@ async function accept(card, suggestion) {
   state = { ...state, orders, changes };
   remember();
   showAsked();
-  const next = h("button", { type: "button", onclick: () => enter({ ...state, hook: "order-sign" }) },
+  const signing = setup.hooks.find(({ orders: taken, selections }) => taken && !selections);
+  const next = h("button", { type: "button", onclick: () => enter({ ...state, hook: signing.name }) },
     `Go on to signing ${session().orders.length === 1 ? "this order" : "these orders"}`);
   const again = h("button", { type: "button", onclick: () => call() }, "Ask again with the changed orders");
-  return { text: `Accepted. ${text}`, next: state.hook === "patient-view" ? next : again };
+  return { text: `Accepted. ${text}`, next: hook().orders ? again : next };
 }
 
 async function override(card, reason, comment) {
@@ -179,7 +182,7 @@ function showPeople() {
   const people = matching(setup.patients, finder.value);
   fill(places.people, peopleList(people, state.own ? null : state.patient, (id) => {
     if (matchMedia("(max-width: 60rem)").matches) places["people-box"].open = false;
-    enter(fresh(id, "patient-view"), { focus: true });
+    enter(fresh(id, setup.hooks[0].name), { focus: true });
   }));
   places.people.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest" });
   places["people-count"].textContent = `${people.length} of ${setup.patients.length} synthetic patients`;
@@ -234,9 +237,10 @@ function showAsked() {
   const { orders, selections } = session();
   const own = Boolean(state.own);
   fill(places.asked, askedView({
-    hook: state.hook,
-    chooseHook: (hook) => enter({ ...state, hook, draft: state.draft ?? firstDraft(hook) })
-      .then(() => places.asked.querySelector(`input[value="${hook}"]`)?.focus()),
+    hooks: setup.hooks,
+    hook: hook(),
+    chooseHook: (chosen) => enter({ ...state, hook: chosen.name, draft: state.draft ?? firstDraft(chosen) })
+      .then(() => places.asked.querySelector(`input[value="${chosen.name}"]`)?.focus()),
     drafts: own ? {} : person().drafts,
     draft: state.draft,
     chooseDraft: (draft) => enter({ ...state, draft, changes: {} }).then(() => document.getElementById("draft")?.focus()),
@@ -259,9 +263,9 @@ function showAsked() {
 }
 
 /** The draft that the synthetic patient shows at this hook. */
-function firstDraft(hook) {
-  if (state.own || hook === "patient-view") return null;
-  const shown = person().shows.find((show) => show.service.endsWith(hook) && show.draft);
+function firstDraft(chosen) {
+  if (state.own || !chosen.orders) return null;
+  const shown = person().shows.find((show) => show.service === chosen.service && show.draft);
   return shown?.draft ?? Object.keys(person().drafts)[0] ?? null;
 }
 
@@ -286,7 +290,7 @@ function heading(cards) {
 }
 
 function silence() {
-  const shown = person()?.shows.find((show) => show.service === answer.id && show.draft === (state.hook === "patient-view" ? null : state.draft));
+  const shown = person()?.shows.find((show) => show.service === answer.id && show.draft === (hook().orders ? state.draft : null));
   const reason = !state.own && unedited(state.edits) && !shown?.expect.length ? shown?.why : "";
   return h("div", { class: "silence" },
     h("p", {}, h("strong", {}, "The clinician sees nothing. "), "Silence is the usual answer. ", reason && `Here: ${reason}. `, "“Why” below names every rule that was considered."));
@@ -308,7 +312,7 @@ function showPanels() {
 }
 
 const PANELS = {
-  why: () => (answer.explained.ok ? why(answer.explained.body, setup.words, openResource) : problem(answer.explained)),
+  why: () => (answer.explained.ok ? why(answer.explained.body, hook(), setup.words, openResource) : problem(answer.explained)),
   request: () => [
     h("p", { class: "absent" }, `POST /cds-services/${answer.id}`),
     json("Request", answer.request, ["Copy as curl", () => curl(answer.id, answer.request, plainState())]),
@@ -323,7 +327,7 @@ const PANELS = {
 /** The state, where the server can make the same call by itself. */
 function plainState() {
   const same = !state.own && unedited(state.edits) && !state.orders.length && !Object.keys(state.changes).length;
-  return same && (state.hook === "patient-view" || state.draft) ? state : null;
+  return same && (!hook().orders || state.draft) ? state : null;
 }
 
 // --------------------------------------------------------------------- dialogs
@@ -342,7 +346,7 @@ function openResource(reference) {
 }
 
 function openOwn() {
-  const text = h("textarea", { id: "own-text", rows: "12", spellcheck: "false", placeholder: '{"resourceType": "Bundle", …}  or  {"hook": "patient-view", …}' });
+  const text = h("textarea", { id: "own-text", rows: "12", spellcheck: "false", placeholder: '{"resourceType": "Bundle", …}  or  {"hook": "…", …}' });
   const file = h("input", { id: "own-file", type: "file", accept: ".json,application/json,application/fhir+json" });
   const trouble = h("p", { class: "trouble", role: "alert" });
   file.addEventListener("change", async () => { text.value = file.files.length ? await file.files[0].text() : ""; });
@@ -371,8 +375,9 @@ function readOwn(text) {
     throw new Error("This is not valid JSON.");
   }
   if (value?.resourceType === "Bundle") return ownBundle(value);
-  if (HOOKS.includes(value?.hook)) return ownRequest(value);
-  throw new Error(`This is neither a Bundle nor a request of one of the hooks ${HOOKS.join(", ")}.`);
+  const asked = setup.hooks.find(({ name }) => name === value?.hook);
+  if (asked) return ownRequest(value, asked);
+  throw new Error(`This is neither a Bundle nor a request of one of the hooks ${setup.hooks.map(({ name }) => name).join(", ")}.`);
 }
 
 function ownBundle(value) {
@@ -382,7 +387,7 @@ function ownBundle(value) {
   const resources = entries.map(({ resource }) => relinked(resource, names));
   const patients = ofType(resources, "Patient");
   if (patients.length !== 1) throw new Error(`The Bundle holds ${patients.length} patients; one is needed.`);
-  return { hook: "patient-view", patientId: patients[0].id, resources, orders: [], request: null };
+  return { hook: setup.hooks[0].name, patientId: patients[0].id, resources, orders: [], request: null };
 }
 
 /** A copy in which references by full URL ("urn:uuid:…") are references by type and id. */
@@ -393,10 +398,10 @@ function relinked(value, names) {
     [name, name === "reference" && names.has(inner) ? names.get(inner) : relinked(inner, names)]));
 }
 
-function ownRequest(request) {
+function ownRequest(request, asked) {
   const parts = Object.values(request.prefetch ?? {}).filter(isData);
   const resources = parts.flatMap((part) => (part.resourceType === "Bundle" ? resourcesIn(part) : [part]));
-  const orders = resourcesIn(request.context?.draftOrders);
+  const orders = resourcesIn(request.context?.[asked.orders]);
   return { hook: request.hook, patientId: String(request.context?.patientId ?? "").replace(/^Patient\//, ""), resources, orders, request };
 }
 
@@ -411,11 +416,11 @@ async function start() {
   finder.addEventListener("input", showPeople);
   document.querySelector("[data-open-own]").addEventListener("click", openOwn);
   addEventListener("hashchange", () => {
-    const next = fromFragment(location.hash, setup.patients);
+    const next = fromFragment(location.hash, setup.patients, setup.hooks);
     if (next) enter(next);
   });
   if (matchMedia("(max-width: 60rem)").matches) places["people-box"].open = false;
-  return enter(fromFragment(location.hash, setup.patients) ?? fresh(FIRST.patient, FIRST.hook));
+  return enter(fromFragment(location.hash, setup.patients, setup.hooks) ?? fresh(FIRST, setup.hooks[0].name));
 }
 
 start();

@@ -1,11 +1,10 @@
 // What is being looked at, and its form as the fragment of a link. Only synthetic patients get there:
 // data that somebody pasted or uploaded never enter an address.
 
-export const HOOKS = ["patient-view", "order-select", "order-sign"];
-export const FIRST = { patient: "marigold-fenwick", hook: "patient-view" };
+export const FIRST = "marigold-fenwick";
 
 /** A state with nothing changed. */
-export function fresh(patient, hook = "patient-view") {
+export function fresh(patient, hook) {
   return { patient, hook, draft: null, orders: [], changes: {}, edits: noEdits(), own: null };
 }
 
@@ -33,10 +32,10 @@ export function toFragment(state) {
 }
 
 /** The state a fragment leads to, or null where it is none of ours. */
-export function fromFragment(fragment, patients) {
+export function fromFragment(fragment, patients, hooks) {
   const parts = new URLSearchParams(fragment.replace(/^#/, ""));
   const person = patients.find(({ id }) => id === parts.get("patient"));
-  if (!person || !HOOKS.includes(parts.get("hook"))) return null;
+  if (!person || !hooks.some(({ name }) => name === parts.get("hook"))) return null;
   const state = fresh(person.id, parts.get("hook"));
   if (Object.hasOwn(person.drafts, parts.get("draft"))) state.draft = parts.get("draft");
   const more = decoded(parts.get("with"));

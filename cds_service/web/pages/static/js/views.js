@@ -8,11 +8,6 @@ import { plot } from "./plot.js";
 import { picker } from "./pickers.js";
 import { EGFR_UNIT } from "./edits.js";
 
-export const HOOK_TEXTS = {
-  "patient-view": "Chart opened",
-  "order-select": "Order picked",
-  "order-sign": "Orders to be signed",
-};
 const ACTIVE = new Set(["active", "recurrence", "relapse", ""]);
 
 // -------------------------------------------------------------------- people
@@ -156,13 +151,13 @@ function line({ resource, text }, more, remove, open) {
 
 /** Which moment, and for the order hooks which drafts. */
 export function askedView(model) {
-  const { hook, chooseHook } = model;
+  const { hooks, hook, chooseHook } = model;
   return [
     h("fieldset", { class: "hooks" }, h("legend", {}, "When does the EHR ask?"),
-      Object.entries(HOOK_TEXTS).map(([name, text]) => h("label", { class: name === hook ? "on" : "" },
-        h("input", { type: "radio", name: "hook", value: name, checked: name === hook, onchange: () => chooseHook(name) }),
-        h("span", {}, h("strong", {}, text), h("small", {}, name))))),
-    hook !== "patient-view" && draftsView(model),
+      hooks.map((one) => h("label", { class: one.name === hook.name ? "on" : "" },
+        h("input", { type: "radio", name: "hook", value: one.name, checked: one.name === hook.name, onchange: () => chooseHook(one) }),
+        h("span", {}, h("strong", {}, one.moment), h("small", {}, one.name))))),
+    hook.orders && draftsView(model),
     h("p", { class: "row share" }, model.share),
   ];
 }
@@ -177,7 +172,7 @@ function draftsView({ drafts, draft, chooseDraft, orders, selections, hook, remo
     h("h3", {}, `Unsigned orders (${orders.length})`),
     h("ul", {}, orders.map((order) => h("li", {},
       h("span", {}, orderName(order, resources)),
-      h("small", {}, [orderDose(order), hook === "order-select" && (selections.includes(referenceOf(order)) ? "just picked" : "pending")].filter(Boolean).join(" · ")),
+      h("small", {}, [orderDose(order), hook.selections && (selections.includes(referenceOf(order)) ? "just picked" : "pending")].filter(Boolean).join(" · ")),
       h("button", { type: "button", class: "remove", "aria-label": `Remove ${orderName(order, resources)}`, onclick: () => removeOrder(order) }, "×")))),
     orders.length === 0 && h("p", { class: "absent" }, "No order yet: choose a given one or write one."),
     orderForm);
