@@ -26,6 +26,7 @@ from uuid import uuid4
 
 import msgspec
 import orjson
+from flask import Flask
 
 from bench.bodies import template_request
 from bench.in_process import caller, seconds
@@ -35,6 +36,7 @@ from cds_service.hooks.uuids import new_uuid
 from cds_service.settings import read_settings
 from cds_service.store.records import Record
 from cds_service.store.store import Store
+from cds_service.web.parts import parts_of
 
 KILOBYTES = (25, 100, 1_000)
 PATH = "/cds-services/magnesium-migraine-patient-view"
@@ -75,10 +77,11 @@ def _call(call: Callable[[], bytes], body: bytes, migraine: bool, rounds: int) -
     )
 
 
-def _records(app: Any, call: Callable[[], bytes], rounds: int) -> Row:
+def _records(app: Flask, call: Callable[[], bytes], rounds: int) -> Row:
     """Processor time of the store's thread for each call, the start of the thread included."""
     records: list[Record] = []
-    app.extensions["store"].remember = records.append
+    stores: Any = parts_of(app).store
+    stores.remember = records.append
     pairs = []
     with tempfile.TemporaryDirectory() as directory:
         store = Store(f"sqlite:///{directory}/bench.db", retention_days=1)
