@@ -1,4 +1,4 @@
-# `make help` lists what can be asked for. Nothing but Python 3.11 or newer and make is needed.
+# `make help` lists the targets. Only Python 3.11 or newer and make are needed.
 
 PORT ?= 8000
 HOST ?= 127.0.0.1
@@ -16,12 +16,12 @@ PYTHON ?= $(shell for candidate in python3 python3.13 python3.12 python3.11 pyth
 	$$candidate -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 \
 	&& echo $$candidate && break; done)
 
-# A stamp is a copy of the pins that were installed last, so nothing is installed twice.
+# A stamp is a copy of the pins that were installed last, so that nothing is installed twice.
 RUNTIME := $(VENV)/requirements.txt
 DEV := $(VENV)/requirements-dev.txt
 AUDIT := .venv-audit/requirements-audit.txt
 
-# Where every branch must be covered: the rooms where a wrong turn changes a card.
+# Packages in which every branch must be covered, because a fault changes a card.
 FULLY_COVERED := cds_service/chart/*,cds_service/knowledge/*,cds_service/reasoning/*
 
 .DEFAULT_GOAL := help
@@ -65,7 +65,7 @@ knowledge: $(DEV)
 security: $(DEV)
 	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive app.py cards cds_service tools
 
-format: $(DEV) ## rewrite the code in the house style
+format: $(DEV) ## format the code and apply automatic fixes
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
@@ -75,14 +75,14 @@ fhir-server: $(DEV) ## a real FHIR server with the synthetic patients (FHIR_PORT
 test-fhir-server: $(DEV) ## the tests against that server (needs Java 17 and Maven)
 	@$(BIN)/python -m tests.fhir_server.server --test
 
-damage: $(DEV) ## damage any one element of many calls: nothing may be lost without a word (SEED=1 N=20000)
+damage: $(DEV) ## damage single elements of many calls: every loss must be reported (SEED=1 N=20000)
 	@$(BIN)/python -m tests.property.damage --seed $(SEED) --number $(N)
 
-mutate: $(DEV) ## break code and knowledge in every way known here: a test must notice (forty minutes)
+mutate: $(DEV) ## mutation tests of code and knowledge (forty minutes)
 	$(BIN)/python -m tests.mutation.code
 	$(BIN)/python -m tests.mutation.knowledge
 
-mutate-sample: $(DEV) ## the same for a few, others each day
+mutate-sample: $(DEV) ## a small sample of the mutation tests, different every day
 	$(BIN)/python -m tests.mutation.code --sample 40
 	$(BIN)/python -m tests.mutation.knowledge --sample 60
 
@@ -92,20 +92,20 @@ bench: $(DEV) ## measure the time from request bytes to response bytes
 soak: $(DEV) ## a minute at full load with slow clients, aborted bodies and killed workers
 	$(BIN)/python -m bench.soak $(ARGS)
 
-# Kept out of `check`: it asks a vulnerability database over the network.
-audit: $(AUDIT) ## look the pinned versions up among known vulnerabilities (needs the network; 3: not reached)
+# Not part of `check`, because it needs a vulnerability database on the network.
+audit: $(AUDIT) ## check the pinned versions for known vulnerabilities (needs the network; exit code 3: not reached)
 	@$(PYTHON) -m tools.audit .venv-audit/bin/pip-audit
 
-sbom: $(AUDIT) ## write the list of what runs, docs/sbom.cdx.json (CycloneDX)
+sbom: $(AUDIT) ## write the bill of materials, docs/sbom.cdx.json (CycloneDX)
 	@$(PYTHON) -m tools.sbom .venv-audit/bin/cyclonedx-py
 
-licences: $(AUDIT) $(RUNTIME) ## write the licences of what runs, docs/licences.md
+licences: $(AUDIT) $(RUNTIME) ## write the licences of the runtime packages, docs/licences.md
 	@$(PYTHON) -m tools.licences .venv-audit/bin/pip-licenses $(BIN)/python
 
 pins: $(AUDIT) ## write the hashes of the pinned versions into the requirements (after a change of a pin)
 	$(PYTHON) -m tools.pins .venv-audit/bin/pip-compile
 
-wheelhouse: $(RUNTIME) ## gather what `make run` installs in ./wheelhouse, for a machine without network
+wheelhouse: $(RUNTIME) ## download the packages for `make run` to ./wheelhouse, for a machine without network
 	$(BIN)/python -m pip --disable-pip-version-check download --quiet --only-binary :all: \
 		--require-hashes --dest wheelhouse --requirement requirements.txt
 

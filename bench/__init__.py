@@ -1,1 +1,1 @@
-"""Benchmarks: every figure is a ratio to a floor measured in the same run."""
+"""Benchmarks. Every value is a ratio to a baseline measured in the same run."""

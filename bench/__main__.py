@@ -1,6 +1,7 @@
-"""`python -m bench`: prints one table; with --check, exits 1 where something became slower.
+"""`python -m bench` prints one table. With --check it exits with 1 if something became slower.
 
---quick measures only what a busy machine can tell: processor time in this process, and memory.
+--quick measures only values that are reliable on a busy machine: processor time in this process,
+and memory.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from bench.rows import CONSOLE, NOISE, Row, print_rows
 
 
 def rows_of(options: argparse.Namespace) -> Iterator[Row]:
-    """What is to be measured, one after the other."""
+    """The benchmarks, in the order in which they run."""
     yield from in_process.measure(options.rounds, again=2 if options.check else 0)
     yield memory.measure()
     if not options.quick:
@@ -34,22 +35,24 @@ def rows_of(options: argparse.Namespace) -> Iterator[Row]:
 
 
 def main() -> int:
-    """Measure, print, and say whether the budgets hold."""
+    """Measure, print, and return whether all limits are met."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--quick", action="store_true", help="leave out what needs a quiet machine")
-    parser.add_argument("--check", action="store_true", help="exit 1 where a limit is broken")
+    parser.add_argument(
+        "--quick", action="store_true", help="skip benchmarks that need a quiet machine"
+    )
+    parser.add_argument("--check", action="store_true", help="exit with 1 if a limit is exceeded")
     options = parser.parse_args()
     rows = list(rows_of(options))
     print_rows(rows)
     for row in rows:
         if row.missed:
-            CONSOLE.print(f"not reached: {row.what}, {row.size}: {row.figure:.2f}")
+            CONSOLE.print(f"target not met: {row.what}, {row.size}: {row.value:.2f}")
     broken = [row for row in rows if row.broken]
     for row in broken:
-        limit = row.budget.limit if row.budget else 0.0
+        limit = row.budget.fails_above if row.budget else 0.0
         CONSOLE.print(
-            f"SLOWER: {row.what}, {row.size}: {row.figure:.2f} is above {limit:.2f},"
+            f"SLOWER: {row.what}, {row.size}: {row.value:.2f} is above {limit:.2f},"
             f" which is its limit and {NOISE - 1:.0%} for noise"
         )
     return 1 if broken and options.check else 0

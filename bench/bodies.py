@@ -1,8 +1,8 @@
-"""Hook requests of a given number of resources, made from the synthetic patients and filler.
+"""Hook requests with a given number of resources, made from the synthetic patients and filler.
 
-The filler is what a search for a patient's data brings beside what the rules read: other problems,
-other drugs, other results; shaped and sized like the resources of real EHRs. A part of the results
-are kidney and magnesium results, so that reading them is part of what is measured.
+The filler stands for data of a patient that no rule reads: other problems, drugs and results, with
+the shape and size of resources of real EHRs. Some of the results are kidney and magnesium results,
+so that reading them is measured too.
 """
 
 from __future__ import annotations
@@ -201,8 +201,8 @@ def request(
 ) -> bytes:
     """A hook request with about `size` resources: 5 % problems, 5 % drugs, 90 % results.
 
-    That is how real charts are made up. Kidney and magnesium results are as many as the prefetch
-    templates ask for at the most.
+    Real charts have similar shares. The number of kidney and magnesium results is the maximum that
+    the prefetch templates request.
     """
     problems = [condition(n, _OTHER_PROBLEMS[n % 4], today) for n in range(size // 20)]
     problems.append(condition(9001, _DIABETES, today))
@@ -286,7 +286,7 @@ def _of_templates(size: int, today: date, migraine: bool) -> bytes:
 
 
 def draft(code: str, name: str, mg: int | None = None) -> Resource:
-    """A draft order; with `mg`, elemental magnesium once daily."""
+    """A draft order. With `mg`, it is for elemental magnesium once daily."""
     order: Resource = {
         "resourceType": "MedicationRequest",
         "id": "draft-1",

@@ -1,4 +1,4 @@
-"""From the start of the production server's process to its first answers."""
+"""The time from the start of the production server to its first responses."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ ROUNDS = 5
 _PATIENCE_SECONDS = 60.0
 
 
-BUDGET = Budget(0.8, held=1.2)
+BUDGET = Budget(0.8, at_most=1.2)
 
 
 def measure(rounds: int = ROUNDS) -> list[Row]:
-    """Start it again and again, with a store that is there: once to each of the two answers.
+    """Start the server repeatedly with an existing store, once for each of the two responses.
 
-    The floor is an interpreter that imports Flask, and ends.
+    The baseline is an interpreter that only imports Flask.
     """
     hook, body = cases(100, datetime.now(UTC).date())["patient-view, card"]
     call = ("POST", f"/cds-services/magnesium-migraine-{hook}", body)
@@ -37,17 +37,19 @@ def measure(rounds: int = ROUNDS) -> list[Row]:
         found = [
             (_start(directory, *call), _start(directory, *ready), _bare()) for _ in range(rounds)
         ]
-    first, usable, floor = zip(*found, strict=True)
-    return [_row("first card", first, floor, None), _row("ready", usable, floor, BUDGET)]
+    first, usable, baseline = zip(*found, strict=True)
+    return [_row("first card", first, baseline, None), _row("ready", usable, baseline, BUDGET)]
 
 
-def _row(until: str, times: Sequence[float], floor: Sequence[float], budget: Budget | None) -> Row:
+def _row(
+    until: str, times: Sequence[float], baseline: Sequence[float], budget: Budget | None
+) -> Row:
     return Row(
         what=f"cold start of the server: {until}",
         size="one worker",
         measured=f"{statistics.median(times):.2f} s",
-        floor=f"{statistics.median(floor):.2f} s",
-        figure=statistics.median(times),
+        baseline=f"{statistics.median(baseline):.2f} s",
+        value=statistics.median(times),
         spread=spread(times),
         budget=budget,
     )

@@ -1,7 +1,7 @@
-"""Hook calls while the databases behind feedback and tokens hang, are locked, or are away.
+"""Hook calls while the databases of feedback and tokens are frozen, locked or unreachable.
 
-Each run starts the service in its production form, with hook callers and feedback senders, and goes
-through phases: undisturbed, disturbed, afterwards. The bounds are those of `make soak`.
+Each run starts the production server with hook callers and feedback senders, and goes through three
+phases: undisturbed, disturbed, afterwards. The limits are those of `make soak`.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ from tests.support import issuing, postgres
 CALLERS = 4
 SENDERS = 32
 PAUSE_SECONDS = 0.2
-"""Between two posts of a sender: EHRs send feedback as clinicians answer cards, not in a loop."""
+"""The pause between two posts of a sender. EHRs send feedback when clinicians decide, not in a loop."""
 P99_RATIO = 1.5
 P99_FLOOR_SECONDS = 0.05
-"""Differences below this are the noise of a machine, not of a database."""
+"""Smaller differences are noise of the machine."""
 FEEDBACK_SECONDS = 3.0
 SIGNED_SECONDS = 1.0
 JSON = {"Content-Type": "application/json"}
 
 
 class Seen(NamedTuple):
-    """What callers saw in one phase."""
+    """The responses that callers received in one phase."""
 
     hooks: list[float]
     hook_statuses: Counter[int]
@@ -49,7 +49,7 @@ class Seen(NamedTuple):
 
 
 class Phase(NamedTuple):
-    """A stretch of time: what is done at its beginning, and whether the database is then in order."""
+    """A phase: the action at its beginning, and whether the database then works."""
 
     name: str
     begin: Callable[[], object]
@@ -57,7 +57,7 @@ class Phase(NamedTuple):
 
 
 class Traffic:
-    """Hook callers and feedback senders, and what they see in the phase that is on."""
+    """Hook callers and feedback senders, and their results in the current phase."""
 
     def __init__(self, port: int, headers: Callable[[str], dict[str, str]] | None = None) -> None:
         hook, self._body = cases(100, datetime.now(UTC).date())["patient-view, card"]
@@ -71,7 +71,7 @@ class Traffic:
 
     @contextmanager
     def flowing(self, senders: int) -> Iterator[None]:
-        """Until the block ends."""
+        """Run until the block ends."""
         work = [self._call] * CALLERS + [self._send] * senders
         threads = [threading.Thread(target=one, daemon=True) for one in work]
         for thread in threads:
@@ -84,7 +84,7 @@ class Traffic:
                 thread.join(40)
 
     def new_phase(self) -> Seen:
-        """What was seen since the last call of this."""
+        """The results since the last call of this method."""
         with self._lock:
             seen, self.seen = self.seen, Seen([], Counter(), [], Counter())
         return seen
@@ -110,7 +110,7 @@ class Traffic:
             time.sleep(0.01)
 
     def _send(self) -> None:
-        chance = random.Random(threading.get_ident())  # noqa: S311 - no secret
+        chance = random.Random(threading.get_ident())  # noqa: S311 - not a secret
         while not self._stop.is_set():
             card = str(uuid.uuid4())
             stamp = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -121,7 +121,7 @@ class Traffic:
                     f"{self._path}/feedback", json.dumps({"feedback": [item]}).encode()
                 )
             if status == http.HTTPStatus.SERVICE_UNAVAILABLE and later is None:
-                status = -1  # nobody was told when to come again
+                status = -1  # the response had no Retry-After
             with self._lock:
                 self.seen.feedback.append(seconds)
                 self.seen.feedback_statuses[status] += 1
@@ -137,7 +137,7 @@ def p99(seconds: list[float]) -> float:
 
 
 def through(phases: list[Phase], traffic: Traffic, seconds: float, what: str) -> list[str]:
-    """Go through the phases and print a line for each; the bounds that were broken."""
+    """Run the phases and print a line for each. Returns the limits that were exceeded."""
     broken: list[str] = []
     quiet = 0.0
     for phase in phases:
@@ -150,8 +150,8 @@ def through(phases: list[Phase], traffic: Traffic, seconds: float, what: str) ->
         slowest = max(seen.feedback, default=0.0)
         print(
             f"{what:<12} {phase.name:<13} {len(seen.hooks):>6} {hook * 1000:>8.1f} "
-            f"{hook / quiet:>6.2f} {_said(seen.hook_statuses):<16} "
-            f"{len(seen.feedback):>6} {slowest:>7.2f} {_said(seen.feedback_statuses)}"
+            f"{hook / quiet:>6.2f} {_in_words(seen.hook_statuses):<16} "
+            f"{len(seen.feedback):>6} {slowest:>7.2f} {_in_words(seen.feedback_statuses)}"
         )
         where = f"{what}, {phase.name}"
         if set(seen.hook_statuses) != {200}:
@@ -163,11 +163,13 @@ def through(phases: list[Phase], traffic: Traffic, seconds: float, what: str) ->
             broken.append(f"{where}: feedback took {slowest:.1f} s")
         allowed = {200, 503} if phase.disturbed else {200}
         if not set(seen.feedback_statuses) <= allowed and phase.name != "afterwards":
-            broken.append(f"{where}: feedback was answered with {_said(seen.feedback_statuses)}")
+            broken.append(
+                f"{where}: feedback was answered with {_in_words(seen.feedback_statuses)}"
+            )
     return broken
 
 
-def _said(statuses: Counter[int]) -> str:
+def _in_words(statuses: Counter[int]) -> str:
     return " ".join(f"{status}:{count}" for status, count in sorted(statuses.items()))
 
 
@@ -178,7 +180,7 @@ HEAD = (
 
 
 def with_postgresql(seconds: float) -> list[str]:
-    """PostgreSQL frozen, and stopped."""
+    """Freeze PostgreSQL, then stop it."""
     try:
         with postgres.controlled() as server:
             return _with(server, seconds)
@@ -214,7 +216,7 @@ def _with(server: postgres.Server, seconds: float) -> list[str]:
 
 
 def with_sqlite(seconds: float) -> list[str]:
-    """The file of the store locked by another process."""
+    """Lock the file of the store in another process."""
     port = free_port()
     with tempfile.TemporaryDirectory(prefix="cds-soak-") as directory:
         file = Path(directory, "cds.sqlite3")
@@ -239,7 +241,9 @@ def with_sqlite(seconds: float) -> list[str]:
 
 
 def with_tokens(seconds: float) -> list[str]:
-    """Signed calls while the ledger of used tokens is locked: refused, quickly, and never let in twice."""
+    """Send signed calls while the ledger of used tokens is locked. They must be refused quickly,
+    and no token may be accepted twice.
+    """
     port, public, issuer = free_port(), "https://cds.example.org", "https://ehr.example.org"
     key = issuing.new_key("ES384")
 
@@ -276,17 +280,17 @@ def with_tokens(seconds: float) -> list[str]:
                     slowest = max(seen.hooks, default=0.0)
                     print(
                         f"{'ledger':<12} {phase.name:<13} {len(seen.hooks):>6} "
-                        f"{p99(seen.hooks) * 1000:>8.1f} {'':>6} {_said(seen.hook_statuses)}"
+                        f"{p99(seen.hooks) * 1000:>8.1f} {'':>6} {_in_words(seen.hook_statuses)}"
                     )
                     if not set(seen.hook_statuses) <= wanted:
-                        broken.append(f"ledger, {phase.name}: {_said(seen.hook_statuses)}")
+                        broken.append(f"ledger, {phase.name}: {_in_words(seen.hook_statuses)}")
                     if slowest > SIGNED_SECONDS:
                         broken.append(f"ledger, {phase.name}: a call took {slowest:.1f} s")
     return broken
 
 
 class _Locker:
-    """Another process's transaction, as far as the file can tell."""
+    """Act like the transaction of another process."""
 
     def __init__(self, file: Path) -> None:
         self._connection = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
@@ -308,7 +312,7 @@ def _lost(traffic: Traffic, kept: set[str], what: str) -> list[str]:
 
 
 def main(seconds: float = 8.0) -> list[str]:
-    """Run all, print the table; the bounds that were broken."""
+    """Run everything and print the table. Returns the limits that were exceeded."""
     print(HEAD)
     return [*with_postgresql(seconds), *with_sqlite(seconds), *with_tokens(seconds)]
 

@@ -1,4 +1,4 @@
-"""The floor over HTTP: a Flask application that gives back the body, and does nothing else."""
+"""The baseline over HTTP: a Flask application that returns the request body."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ app = Flask(__name__)
 
 @app.post("/")
 def echo() -> bytes:
-    """The body."""
+    """Return the body."""
     return request.get_data()

@@ -1,12 +1,11 @@
-"""`python -m bench.feedback_load`: feedback beside full hook load, on the default store.
+"""`python -m bench.feedback_load`: feedback during full hook load, on the default store.
 
-A real server with two workers is called as fast as it answers. In every other slice of time,
-feedback comes in beside it, every fifth post a repetition. At the end the store must hold every
-item once, and
-every card that was answered; and the hook calls of the slices with feedback must not have been
-slower than those without. Slices alternate because a machine is not equally fast all the time.
+A real server with two workers gets hook calls at full speed. In every other time slice it also gets
+feedback, with every fifth post a repetition. At the end the store must contain every item and every
+returned card once. Hook calls must not be slower in the slices with feedback. Slices alternate
+because the speed of a machine varies.
 
-Also measures what remembering a card costs, in the processor time of a call.
+It also measures how much processor time of a call is used for recording its cards.
 """
 
 from __future__ import annotations
@@ -45,15 +44,15 @@ REPEATED = 5
 HAND_ON_SECONDS = 0.04
 MOST_HANDED_ON = 500
 ALLOWED = 1.20
-"""The 99th percentile with feedback may be so many times that without."""
+"""The maximum ratio between the 99th percentiles with and without feedback."""
 ALLOWED_COST = 0.05
-"""The share of a hook call's processor time that remembering its cards may take."""
+"""The maximum share of a hook call's processor time for recording its cards."""
 JSON = {"Content-Type": "application/json"}
 
 
 @dataclass
 class Callers:
-    """What the hook callers saw: when each answer came, and how long it took; and the cards."""
+    """The results of the hook callers: the time and duration of each response, and the cards."""
 
     answers: list[tuple[float, float]] = field(default_factory=list)
     cards: list[str] = field(default_factory=list)
@@ -61,7 +60,7 @@ class Callers:
 
 
 def main() -> int:
-    """Run, print, and say whether the promises hold."""
+    """Run, print, and return whether all limits are met."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=60.0, help="how long feedback comes")
     parser.add_argument("--rate", type=float, default=50.0, help="feedback posts a second")
@@ -72,7 +71,7 @@ def main() -> int:
 
 @contextmanager
 def serving(directory: str) -> Iterator[tuple[int, Callable[[], None]]]:
-    """The service in its production form; its port, and how to stop it gracefully."""
+    """Start the production server. Returns its port and a function that stops it gracefully."""
     port = free_port()
     command = (sys.executable, "-m", "tools.serve", "--port", str(port), "--workers", "2")
     environ = {**os.environ, "CDS_DATA_DIR": directory, "CDS_LOG_LEVEL": "ERROR"}
@@ -90,7 +89,7 @@ def serving(directory: str) -> Iterator[tuple[int, Callable[[], None]]]:
 
 
 def wait_until_ready(port: int) -> None:
-    """Until both workers can be expected to serve."""
+    """Wait until both workers can serve."""
     for _ in range(300):
         try:
             with urlopen(f"http://{HOST}:{port}/ready", timeout=30):
@@ -101,7 +100,7 @@ def wait_until_ready(port: int) -> None:
 
 
 def sandbox_request(port: int) -> bytes:
-    """A hook call that leads to a card."""
+    """A hook call that returns a card."""
     address = f"http://{HOST}:{port}/sandbox/requests/{PATIENT}/{SERVICE}"
     with urlopen(address, timeout=30) as response:
         body: bytes = response.read()
@@ -112,7 +111,7 @@ def sandbox_request(port: int) -> bytes:
 
 
 def run_load(seconds: float, rate: float) -> bool:
-    """Whether none was lost, none doubled, and the hook calls stayed quick."""
+    """Whether no item was lost or stored twice, and hook calls stayed fast."""
     with (
         tempfile.TemporaryDirectory(prefix="cds-bench-") as directory,
         serving(directory) as (port, stop_server),
@@ -141,7 +140,7 @@ def judge(
     taken: list[tuple[int, float]],
     seen: Callers,
 ) -> bool:
-    """Compare what was sent with what is kept, and the two kinds of slices with each other."""
+    """Compare the sent items with the stored ones, and the slices with and without feedback."""
     from cds_service.store.location import database_url
     from cds_service.store.store import Store
 
@@ -189,7 +188,7 @@ def judge(
 def send_feedback(
     port: int, seconds: float, rate: float, uuids: Queue[str]
 ) -> tuple[list[tuple[float, float, bool]], int, list[tuple[int, float]]]:
-    """Send at a steady rate in every other slice; the slices, the items sent, and each answer."""
+    """Send at a steady rate in every other slice. Returns the slices, the sent items and the responses."""
     waiting: SimpleQueue[bytes | None] = SimpleQueue()
     taken: list[tuple[int, float]] = []
     senders = [
@@ -243,8 +242,8 @@ def call_hooks(
     report: Connection,
     uuids: Queue[str],
 ) -> None:
-    """Call as fast as answers come, over several connections; in a process of its own."""
-    uuids.cancel_join_thread()  # at the end nobody asks for the rest
+    """Call at full speed over several connections, in a separate process."""
+    uuids.cancel_join_thread()  # at the end the rest is not needed
     seen = Callers()
     threads = [
         threading.Thread(target=call_until, args=(port, body, stop, seen, uuids), daemon=True)
@@ -264,7 +263,7 @@ def call_until(
     seen: Callers,
     uuids: Queue[str],
 ) -> None:
-    """One connection for hook calls. Every so often it hands a card on, for feedback."""
+    """One connection for hook calls. It sometimes passes a card on, for feedback."""
     connection = http.client.HTTPConnection(HOST, port, timeout=30)
     handed_on = 0.0
     while not stop.is_set():
@@ -284,9 +283,9 @@ def call_until(
 
 
 def post(connection: http.client.HTTPConnection, path: str, body: bytes) -> tuple[int, bytes]:
-    """One call; status 0 where there was no answer, also not to a second try.
+    """Make one call. The status is 0 if a second try fails too.
 
-    A server may close a connection that was idle, so every client tries twice.
+    A server may close an idle connection, so every client tries twice.
     """
     for _ in range(2):
         try:
@@ -299,7 +298,7 @@ def post(connection: http.client.HTTPConnection, path: str, body: bytes) -> tupl
 
 
 def percentile(values: list[float], share: float) -> float:
-    """The value below which a share of them lies."""
+    """The value at this quantile."""
     return sorted(values)[min(len(values) - 1, int(share * len(values)))] if values else 0.0
 
 
@@ -307,7 +306,7 @@ def percentile(values: list[float], share: float) -> float:
 
 
 def run_cost(calls: int = 100, rounds: int = 25) -> bool:
-    """Whether remembering takes a small share of the processor time of a call with a card."""
+    """Whether recording takes a small share of the processor time of a call with a card."""
     from cds_service import create_app
     from cds_service.settings import Settings
     from cds_service.web.parts import parts_of
@@ -332,7 +331,7 @@ def run_cost(calls: int = 100, rounds: int = 25) -> bool:
         pairs = [(spent(keep=False), spent(keep=True)) for _ in range(rounds)]
         store.close()
     logging.disable(logging.NOTSET)
-    # The least of many rounds: what disturbs a round only ever makes it slower.
+    # The minimum of many rounds, because disturbances only make a round slower.
     plain = min(without for without, _ in pairs)
     extra = min(kept for _, kept in pairs) - plain
     print(
@@ -343,7 +342,7 @@ def run_cost(calls: int = 100, rounds: int = 25) -> bool:
 
 
 def nothing(_: object) -> None:
-    """In place of remembering."""
+    """Replaces the recording."""
 
 
 if __name__ == "__main__":

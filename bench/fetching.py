@@ -1,7 +1,7 @@
-"""`python -m bench.fetching`: five missing keys from a server that takes 50 ms for each answer.
+"""`python -m bench.fetching`: five missing keys from a server that takes 50 ms for each response.
 
-The server is a process of its own. The floor is one bare request to it, on a connection that is
-open. Prints medians; with `--check` it exits 1 above the budget.
+The server is a separate process. The baseline is one bare request on an open connection. Prints
+medians. With `--check` it exits with 1 above the budget.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ async def _serve(said: Connection) -> None:
 
 
 def _server(said: Connection) -> None:
-    sys.stderr = None  # connections end when the measuring does
+    sys.stderr = None  # connections end when the benchmark ends
     asyncio.run(_serve(said))
 
 
@@ -88,20 +88,20 @@ def _service(port: int) -> list[float]:
 def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="exit 1 above the budget")
+    parser.add_argument("--check", action="store_true", help="exit with 1 above the budget")
     check = parser.parse_args().check
     here, there = multiprocessing.Pipe()
     server = multiprocessing.Process(target=_server, args=(there,), daemon=True)
     server.start()
     try:
         port: int = here.recv()
-        floor, fetched = _bare(port), _service(port)
+        baseline, fetched = _bare(port), _service(port)
     finally:
         server.terminate()
         server.join()
     median = statistics.median(fetched)
     print(f"one bare request to a server with {LATENCY * 1000:.0f} ms: ", end="")
-    print(f"median {statistics.median(floor):.1f} ms")
+    print(f"median {statistics.median(baseline):.1f} ms")
     print(f"a call with {len(LEFT_OUT)} keys to fetch: median {median:.1f} ms,", end=" ")
     print(f"90 % within {statistics.quantiles(fetched, n=10)[-1]:.1f} ms; budget {BUDGET_MS} ms")
     return 1 if check and median > BUDGET_MS else 0

@@ -1,7 +1,7 @@
-"""`python -m bench.hostile`: large bodies made to cost much. What each takes in time and in memory.
+"""`python -m bench.hostile`: time and memory for large bodies that are designed to be expensive.
 
-Each body is answered in a process of its own. Prints processor time for each megabyte and the growth
-of the process as a multiple of the body; exits with 1 where a bound is broken.
+Each body is sent to a new process. Prints the processor time for each megabyte, and the growth of
+the process as a multiple of the body. Exits with 1 if a limit is exceeded.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def _call() -> str:
 
 
 def _in_prefetch(filling: str) -> bytes:
-    """A good call, with something beside its prefetch values."""
+    """A valid call with additional content next to its prefetch values."""
     return _call().replace('"prefetch":', f'"x": [{filling}0], "prefetch":', 1).encode()
 
 
@@ -87,7 +87,9 @@ BODIES: dict[str, Callable[[], bytes]] = {
 
 
 def measure(name: str) -> None:
-    """In a process of its own: status, milliseconds, kilobytes grown, and the size of the body."""
+    """Runs in a separate process. Returns status, milliseconds, growth in kilobytes, and size of
+    the body.
+    """
     from cds_service import create_app
     from cds_service.settings import Settings
 
@@ -105,7 +107,7 @@ def measure(name: str) -> None:
 
 
 def main() -> list[str]:
-    """Measure all; the bounds that were broken."""
+    """Measure all bodies. Returns the limits that were exceeded."""
     import tempfile
 
     print(f"{'body':<28} {'MB':>5} {'status':>6} {'ms a MB':>8} {'memory':>7}")

@@ -1,4 +1,4 @@
-"""From body bytes to response bytes in one process, against `orjson.loads` of the same body."""
+"""The time from request bytes to response bytes in one process, against `orjson.loads` of the body."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ SIZES = (100, 1_000, 5_000)
 CARD, SILENT = "patient-view, card", "patient-view, silent"
 SELECT, SIGN = "order-select, silent", "order-sign, critical"
 BUDGETS = {
-    (CARD, 1_000): Budget(0.6, held=1.1),
+    (CARD, 1_000): Budget(0.6, at_most=1.1),
     (CARD, 5_000): Budget(0.6),
-    (SILENT, 1_000): Budget(0.3, held=0.45),
+    (SILENT, 1_000): Budget(0.3, at_most=0.45),
     (SILENT, 5_000): Budget(0.3),
-    (SELECT, 1_000): Budget(0.3, held=0.36),
+    (SELECT, 1_000): Budget(0.3, at_most=0.36),
     (SELECT, 5_000): Budget(0.3),
-    (SIGN, 1_000): Budget(0.6, held=1.1),
+    (SIGN, 1_000): Budget(0.6, at_most=1.1),
     (SIGN, 5_000): Budget(0.6),
 }
-"""Of the ratio to the floor, once the fixed work of a call no longer counts for much."""
+"""The ratio to the baseline if the fixed work of a call is negligible."""
 
 
 def measure(rounds: int = 15, again: int = 0) -> list[Row]:
-    """All cases of all sizes; service and floor alternate, so that both meet the same noise.
+    """All cases of all sizes. Service and baseline alternate, so that both get the same noise.
 
-    A figure above its limit is measured `again` so many times, and the best of them stands.
+    A value above its limit is measured `again` up to this many times, and the best result counts.
     """
     logging.disable(logging.CRITICAL)
     app = create_app()
@@ -48,7 +48,7 @@ def measure(rounds: int = 15, again: int = 0) -> list[Row]:
             _check(name, answer())
             row = _row(name, size, body, answer, rounds)
             for _ in range(again if row.broken else 0):
-                row = min(row, _row(name, size, body, answer, rounds), key=lambda r: r.figure)
+                row = min(row, _row(name, size, body, answer, rounds), key=lambda r: r.value)
             rows.append(row)
     logging.disable(logging.NOTSET)
     return rows
@@ -56,23 +56,23 @@ def measure(rounds: int = 15, again: int = 0) -> list[Row]:
 
 def _row(name: str, size: int, body: bytes, answer: Callable[[], bytes], rounds: int) -> Row:
     pairs = [(seconds(answer), seconds(lambda: orjson.loads(body))) for _ in range(rounds)]
-    ratios = [service / floor for service, floor in pairs]
+    ratios = [service / baseline for service, baseline in pairs]
     return Row(
         what=f"{name}: CPU against orjson.loads",
         size=f"{size:,} resources, {len(body) / 1024:,.0f} KB",
         measured=f"{statistics.median(s for s, _ in pairs) * 1000:.2f} ms",
-        floor=f"{statistics.median(f for _, f in pairs) * 1000:.2f} ms",
-        figure=statistics.median(ratios),
+        baseline=f"{statistics.median(f for _, f in pairs) * 1000:.2f} ms",
+        value=statistics.median(ratios),
         spread=spread(ratios),
         budget=BUDGETS.get((name, size)),
     )
 
 
 def seconds(call: Callable[[], Any]) -> float:
-    """CPU seconds of a call that follows another of its kind, as on a server.
+    """CPU seconds of a call that follows another call of the same kind, as on a server.
 
-    What came before, the floor's many new objects or the collector's walk over all of them, has
-    pushed everything else out of the processor's caches.
+    Earlier work (the baseline's many new objects, or the garbage collector) has emptied the
+    processor's caches.
     """
     gc.collect()
     gc.disable()
@@ -86,7 +86,7 @@ def seconds(call: Callable[[], Any]) -> float:
 
 
 def caller(app: Any, path: str, body: bytes) -> Callable[[], bytes]:
-    """A call of the WSGI application itself, without an HTTP server."""
+    """Call the WSGI application directly, without an HTTP server."""
 
     def call() -> bytes:
         environ = {
@@ -113,7 +113,7 @@ def caller(app: Any, path: str, body: bytes) -> Callable[[], bytes]:
 
 
 def _check(name: str, answer: bytes) -> None:
-    """A fast wrong answer is no result."""
+    """A fast wrong response is not a result."""
     cards = orjson.loads(answer)["cards"]
     if ("silent" in name) == bool(cards):
         raise SystemExit(f"bench: {name} answered {len(cards)} cards")

@@ -1,4 +1,4 @@
-"""Whether answering takes longer when the value sets hold many times as many codes."""
+"""Whether calls take longer if the value sets contain many times as many codes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _URL = "https://cds.example.org"
 
 
 def measure(rounds: int = 41) -> list[Row]:
-    """The time of one call with a card, for each size; the sizes take turns."""
+    """The time of one call with a card, for each size. The sizes alternate."""
     knowledge = load()
     own = sum(len(value_set.codes) for value_set in knowledge.sets.values())
     grown = {times: Answering(_grown(knowledge, own * (times - 1))) for times in TIMES}
@@ -32,15 +32,15 @@ def measure(rounds: int = 41) -> list[Row]:
     for _ in range(rounds):
         for times, answering in grown.items():
             seconds[times].append(_seconds(answering, body, hook))
-    floor = seconds[TIMES[0]]
+    baseline = seconds[TIMES[0]]
     return [
         Row(
-            what="a card, with so many codes known: CPU against the own number",
+            what="a card, with more codes in the knowledge: CPU against the usual number",
             size=f"{own * times:,} codes",
             measured=f"{statistics.median(seconds[times]) * 1000:.2f} ms",
-            floor=f"{statistics.median(floor) * 1000:.2f} ms",
-            figure=statistics.median(s / f for s, f in zip(seconds[times], floor, strict=True)),
-            spread=spread([s / f for s, f in zip(seconds[times], floor, strict=True)]),
+            baseline=f"{statistics.median(baseline) * 1000:.2f} ms",
+            value=statistics.median(s / f for s, f in zip(seconds[times], baseline, strict=True)),
+            spread=spread([s / f for s, f in zip(seconds[times], baseline, strict=True)]),
             budget=BUDGET,
         )
         for times in TIMES[1:]
@@ -48,7 +48,7 @@ def measure(rounds: int = 41) -> list[Row]:
 
 
 def _grown(knowledge: Knowledge, more: int) -> Knowledge:
-    """With a value set of so many codes that no chart has."""
+    """Add a value set with this many codes, none of which is in a chart."""
     extra = ValueSet(
         id="bench",
         title="bench",

@@ -1,4 +1,4 @@
-"""Load over HTTP from one thread: so many connections, each with one request under way."""
+"""Load over HTTP from one thread, with several connections and one request in progress on each."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PIECE = 2**18
 
 
 class Load(msgspec.Struct, frozen=True):
-    """What came of it. Seconds of each answer, and of processor time of the server in all."""
+    """The results: seconds of each response, and processor seconds of the server in total."""
 
     seconds: list[float]
     wall: float
@@ -28,22 +28,22 @@ class Load(msgspec.Struct, frozen=True):
 
     @property
     def rate(self) -> float:
-        """Answers a second."""
+        """Responses per second."""
         return len(self.seconds) / self.wall
 
     @property
     def cpu_ms(self) -> float:
-        """Milliseconds of processor time of the server for each answer."""
+        """Milliseconds of processor time of the server for each response."""
         return self.cpu * 1000 / len(self.seconds)
 
     def ms(self, share: float) -> float:
-        """Milliseconds within which this share of the answers came."""
+        """The milliseconds within which this share of the responses arrived."""
         ordered = sorted(self.seconds)
         return ordered[min(int(share * len(ordered)), len(ordered) - 1)] * 1000
 
 
 class Connection:
-    """A kept-alive connection with one request under way."""
+    """A kept-alive connection with one request in progress."""
 
     def __init__(self, port: int, request: bytes) -> None:
         self.socket = socket.create_connection((HOST, port), timeout=30)
@@ -54,14 +54,14 @@ class Connection:
         self.began = 0.0
 
     def send(self) -> None:
-        """Begin a request."""
+        """Send a request."""
         self._received.clear()
         self._wanted = 0
         self.began = time.perf_counter()
         self.socket.sendall(self._request)
 
     def receive(self) -> bool:
-        """Take what has come; whether that was all of the answer."""
+        """Read available data. Returns whether the response is complete."""
         piece = self.socket.recv(_PIECE)
         if not piece:
             raise SystemExit("bench: the server closed a connection")
@@ -79,12 +79,12 @@ class Connection:
 
     @property
     def answer(self) -> bytes:
-        """The body of the last answer."""
+        """The body of the last response."""
         return bytes(self._received).partition(b"\r\n\r\n")[2]
 
 
 def post(path: str, body: bytes) -> bytes:
-    """A request as it goes over the wire."""
+    """A request in HTTP/1.1 form."""
     head = f"POST {path} HTTP/1.1\r\nHost: {HOST}\r\nContent-Type: application/json\r\n"
     return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
@@ -92,7 +92,7 @@ def post(path: str, body: bytes) -> bytes:
 def put_under_load(
     server: subprocess.Popen[bytes], port: int, request: bytes, connections: int, seconds: float
 ) -> Load:
-    """Keep so many requests under way for so long."""
+    """Keep this number of requests in progress for this time."""
     times: list[float] = []
     with contextlib.ExitStack() as stack, selectors.DefaultSelector() as selector:
         for _ in range(connections):
@@ -113,7 +113,7 @@ def put_under_load(
 
 
 def once(port: int, request: bytes) -> bytes:
-    """One request, on a connection of its own."""
+    """One request on a new connection."""
     connection = Connection(port, request)
     with contextlib.closing(connection.socket):
         connection.send()
@@ -123,7 +123,7 @@ def once(port: int, request: bytes) -> bytes:
 
 
 def family(pid: int) -> list[int]:
-    """A process and all that come from it."""
+    """A process and all its descendants."""
     pids = [pid]
     for parent in pids:
         with contextlib.suppress(OSError):
@@ -149,7 +149,7 @@ def resident_mb(pid: int) -> float:
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """An unused port."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])
@@ -157,7 +157,7 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def running(*command: str, port: int, **settings: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A server that listens on a port, stopped at the end. `settings` are environment variables."""
+    """Start a server on a port and stop it at the end. `settings` are environment variables."""
     with tempfile.TemporaryDirectory() as directory:
         environment = {
             **os.environ,

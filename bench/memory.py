@@ -1,4 +1,4 @@
-"""Peak memory of answering one large body, in a process of its own, as a multiple of the body."""
+"""Peak memory of one call with a large body, in a separate process, as a multiple of the body."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BUDGET = Budget(3.0)
 def measure() -> Row:
     """Peak memory above the idle process as a multiple of the body.
 
-    The body is made here and read there, so that making it does not count.
+    The body is created in this process and read in the other, so that creating it does not count.
     """
     today = datetime.now(UTC).date()
     per_resource = len(cases(1_000, today)["patient-view, card"][1]) / 1_000
@@ -37,8 +37,8 @@ def measure() -> Row:
         what="one large body: peak memory against the body",
         size=f"{len(body) / 1e6:.1f} MB",
         measured=f"{peak / 1e6:.1f} MB",
-        floor=f"{len(body) / 1e6:.1f} MB",
-        figure=peak / len(body),
+        baseline=f"{len(body) / 1e6:.1f} MB",
+        value=peak / len(body),
         spread="",
         budget=BUDGET,
     )
@@ -65,7 +65,7 @@ def _peak() -> int:
 
 
 def _reset_peak() -> None:
-    """From here on the peak counts anew (Linux); importing the service went higher already."""
+    """Reset the peak (Linux). Importing the service already used more memory."""
     Path("/proc/self/clear_refs").write_text("5")
 
 

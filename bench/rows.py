@@ -1,4 +1,4 @@
-"""The table that the benchmarks fill, and the budgets that it is held against."""
+"""The result table of the benchmarks, and their budgets."""
 
 from __future__ import annotations
 
@@ -11,49 +11,50 @@ from rich.table import Table
 
 CONSOLE = Console(width=170)
 NOISE = 1.4
-"""How much worse than its limit a figure may be before the check fails: two runs on one machine that
-does other things as well differ by as much."""
+"""How far a value may be above its limit before the check fails. Two runs on a busy machine differ
+by as much.
+"""
 
 
 class Budget(msgspec.Struct, frozen=True):
-    """What a figure is to reach. Where it does not yet, `held` is what it must not fall behind."""
+    """The target of a value. If it is not met yet, `at_most` is the value that must not be exceeded."""
 
-    reach: float
-    held: float | None = None
+    target: float
+    at_most: float | None = None
 
     @property
-    def limit(self) -> float:
-        """The figure above which the check fails, noise added."""
-        return (self.held if self.held is not None else self.reach) * NOISE
+    def fails_above(self) -> float:
+        """The value above which the check fails, including noise."""
+        return (self.at_most if self.at_most is not None else self.target) * NOISE
 
 
 class Row(msgspec.Struct, frozen=True):
-    """One measurement: medians, the floor of the same run, and the figure that the budget is for."""
+    """One measurement: medians, the baseline of the same run, and the value that the budget applies to."""
 
     what: str
     size: str
     measured: str
-    floor: str
-    figure: float
+    baseline: str
+    value: float
     spread: str
     budget: Budget | None = None
 
     @property
     def missed(self) -> bool:
-        """Whether it is above what is to be reached."""
-        return self.budget is not None and self.figure > self.budget.reach
+        """Whether the value is above its target."""
+        return self.budget is not None and self.value > self.budget.target
 
     @property
     def broken(self) -> bool:
-        """Whether it is above its limit: then something became slower."""
-        return self.budget is not None and self.figure > self.budget.limit
+        """Whether the value is above its limit, which means that something became slower."""
+        return self.budget is not None and self.value > self.budget.fails_above
 
 
-_COLUMNS = ("what", "of", "measured", "floor", "figure", "quartiles", "to reach", "held")
+_COLUMNS = ("benchmark", "input", "measured", "baseline", "value", "quartiles", "target", "limit")
 
 
 def print_rows(rows: Sequence[Row]) -> None:
-    """Print all that was measured as one table."""
+    """Print all measurements as one table."""
     table = Table()
     for column in _COLUMNS:
         table.add_column(column, justify="left" if column in _COLUMNS[:2] else "right")
@@ -63,11 +64,11 @@ def print_rows(rows: Sequence[Row]) -> None:
             row.what,
             row.size,
             row.measured,
-            row.floor,
-            f"{row.figure:.2f}",
+            row.baseline,
+            f"{row.value:.2f}",
             row.spread,
-            "" if budget is None else f"{budget.reach:g}",
-            "" if budget is None or budget.held is None else f"{budget.held:g}",
+            "" if budget is None else f"{budget.target:g}",
+            "" if budget is None or budget.at_most is None else f"{budget.at_most:g}",
         )
     CONSOLE.print(table)
 

@@ -1,9 +1,9 @@
-"""`python -m bench.soak`: a minute at full load, with slow clients, aborted bodies and killed workers.
+"""`python -m bench.soak`: a minute at full load, with slow clients, aborted bodies and killed
+workers.
 
-Every call is repeated by its client until it is answered; exits 1 where one was answered wrongly, or
-not within the patience of a client, or where the memory of a worker grew. Then `bench.disturbed`:
-the databases behind feedback and tokens hang, are locked, or are away; and `bench.hostile`: bodies
-made to cost much.
+Every client repeats a call until it gets a response. Exits with 1 if a response was wrong or too
+late, or if the memory of a worker grew. Then it runs `bench.disturbed` (the databases of feedback
+and tokens are frozen, locked or unreachable) and `bench.hostile` (expensive bodies).
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ CALLERS = 4
 SLOW = 20
 KILL_EVERY_SECONDS = 10.0
 GROWTH = 1.25
-"""Of the memory of a worker, from the first third of its life to the last."""
+"""The allowed growth of a worker's memory, from the first third of its life to the last."""
 
 
 class Soak:
-    """The load, and what came of it."""
+    """The load and its results."""
 
     def __init__(self, port: int, body: bytes, path: str) -> None:
         self.port = port
@@ -49,7 +49,7 @@ class Soak:
         self.expected = b""
 
     def answered(self) -> tuple[int, bytes]:
-        """One call, once."""
+        """Make one call, once."""
         connection = http.client.HTTPConnection(HOST, self.port, timeout=PATIENCE_SECONDS)
         with contextlib.closing(connection):
             connection.request("POST", self.path, self.body, {"Content-Type": "application/json"})
@@ -57,7 +57,7 @@ class Soak:
             return reply.status, reply.read()
 
     def call(self) -> None:
-        """Calls, one after the other, each until it is answered."""
+        """Make calls one after the other, each until it gets a response."""
         while not self.stop.is_set():
             started = time.monotonic()
             while True:
@@ -77,12 +77,12 @@ class Soak:
             self.seen["answered" if b'"cards":[{' in answer else "WRONG"] += 1
 
     def dawdle(self) -> None:
-        """Send a part of a body, wait, and now and then go away."""
+        """Send a part of a body, wait, and sometimes disconnect."""
         head = (
             f"POST {self.path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
             f"Content-Length: {len(self.body)}\r\n\r\n"
         ).encode()
-        chance = random.Random(threading.get_ident())  # noqa: S311 - no secret
+        chance = random.Random(threading.get_ident())  # noqa: S311 - not a secret
         while not self.stop.is_set():
             with (
                 contextlib.suppress(OSError),
@@ -94,7 +94,7 @@ class Soak:
 
 
 def watch(process: subprocess.Popen[bytes], seconds: float, kill: bool) -> dict[int, list[float]]:
-    """Sample the memory of the workers, and kill one of them now and then, but the first."""
+    """Sample the memory of the workers. Sometimes kill one of them, but never the first."""
     samples: dict[int, list[float]] = {}
     started = last_kill = time.monotonic()
     _, spared, *_ = family(process.pid)
@@ -113,7 +113,7 @@ def watch(process: subprocess.Popen[bytes], seconds: float, kill: bool) -> dict[
 
 
 def started(work: Callable[[], None], number: int) -> list[threading.Thread]:
-    """So many threads that do this."""
+    """Start this many threads that run a function."""
     threads = [threading.Thread(target=work, daemon=True) for _ in range(number)]
     for thread in threads:
         thread.start()
@@ -121,7 +121,7 @@ def started(work: Callable[[], None], number: int) -> list[threading.Thread]:
 
 
 def main() -> int:
-    """Soak, print, and say whether it held."""
+    """Run the soak test, print, and return whether all limits are met."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--phase", type=float, default=8.0, help="seconds of each disturbance")

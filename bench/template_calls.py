@@ -1,10 +1,10 @@
-"""Calls of EHRs that follow the prefetch templates, and the work beside them.
+"""Calls of EHRs that follow the prefetch templates, and the background work for them.
 
     python -m bench.template_calls
 
-Whole calls are measured in one process against `orjson.loads` of the same body; the store's thread,
-which writes the record of a call afterwards, against the same rows in bare SQLite; and UUIDs from
-the stock against UUIDs that are asked for one by one, while two other threads are busy.
+Whole calls are measured in one process against `orjson.loads` of the same body. The store's thread,
+which writes the record of a call, is measured against the same rows in bare SQLite. UUIDs from the
+stock are measured against single UUIDs while two other threads are busy.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ from cds_service.web.parts import parts_of
 KILOBYTES = (25, 100, 1_000)
 PATH = "/cds-services/magnesium-migraine-patient-view"
 RECORDED = 200
-"""Calls whose records are written in one batch."""
+"""The number of calls whose records are written in one batch."""
 UUIDS = 5
-"""Of a call with a card: the card, its suggestions and its record."""
+"""For a call with a card: the card, its suggestions and its record."""
 
 
 def measure(rounds: int = 40) -> Iterator[Row]:
-    """All rows; what is compared takes turns, so that both meet the same noise."""
+    """All rows. The compared programs alternate, so that both get the same noise."""
     logging.disable(logging.CRITICAL)
     with tempfile.TemporaryDirectory() as directory:
         app = create_app(msgspec.structs.replace(read_settings(), data_dir=directory))
@@ -66,19 +66,19 @@ def _call(call: Callable[[], bytes], body: bytes, migraine: bool, rounds: int) -
     if bool(orjson.loads(call())["cards"]) is not migraine:
         raise SystemExit("bench: a wrong answer")
     pairs = [(seconds(call), seconds(lambda: orjson.loads(body))) for _ in range(rounds)]
-    ratios = [service / floor for service, floor in pairs]
+    ratios = [service / baseline for service, baseline in pairs]
     return Row(
         what=f"as the templates ask, {'card' if migraine else 'silent'}: CPU against orjson.loads",
         size=f"{len(body) / 1024:,.0f} KB",
         measured=f"{statistics.median(s for s, _ in pairs) * 1000:.2f} ms",
-        floor=f"{statistics.median(f for _, f in pairs) * 1000:.2f} ms",
-        figure=statistics.median(ratios),
+        baseline=f"{statistics.median(f for _, f in pairs) * 1000:.2f} ms",
+        value=statistics.median(ratios),
         spread=spread(ratios),
     )
 
 
 def _records(app: Flask, call: Callable[[], bytes], rounds: int) -> Row:
-    """Processor time of the store's thread for each call, the start of the thread included."""
+    """Processor time of the store's thread for each call, including the start of the thread."""
     records: list[Record] = []
     stores: Any = parts_of(app).store
     stores.remember = records.append
@@ -94,13 +94,13 @@ def _records(app: Flask, call: Callable[[], bytes], rounds: int) -> Row:
             if number:  # the first one opened the database
                 pairs.append((taken, _bare_rows(RECORDED)))
         store.close()
-    ratios = [service / floor for service, floor in pairs]
+    ratios = [service / baseline for service, baseline in pairs]
     return Row(
         what="the record of a call: CPU against bare SQLite",
         size=f"{RECORDED} calls in a batch",
         measured=f"{statistics.median(s for s, _ in pairs) * 1000:.3f} ms",
-        floor=f"{statistics.median(f for _, f in pairs) * 1000:.3f} ms",
-        figure=statistics.median(ratios),
+        baseline=f"{statistics.median(f for _, f in pairs) * 1000:.3f} ms",
+        value=statistics.median(ratios),
         spread=spread(ratios),
     )
 
@@ -114,7 +114,7 @@ def _written(store: Store, records: Sequence[Record]) -> float:
 
 
 def _bare_rows(calls: int) -> float:
-    """Processor time of five rows of ten texts a call, in one transaction of a file of its own."""
+    """Processor time of five rows of ten texts for each call, in one transaction of a new file."""
     with tempfile.TemporaryDirectory() as directory:
         connection = sqlite3.connect(f"{directory}/bare.db")
         columns = ",".join(f"c{n} text" for n in range(1, 10))
@@ -129,7 +129,7 @@ def _bare_rows(calls: int) -> float:
 
 
 def _uuids(rounds: int) -> Row:
-    """The mean of the wall times, since it is rare and long waits that count."""
+    """The mean of the wall times, because rare long waits matter."""
     with _busy_threads(2):
         pairs = [(_wall(new_uuid), _wall(lambda: str(uuid4()))) for _ in range(rounds)]
     stock, single = (statistics.mean(times) for times in zip(*pairs, strict=True))
@@ -137,14 +137,14 @@ def _uuids(rounds: int) -> Row:
         what="UUIDs of a call beside busy threads: mean wall time against uuid4",
         size=f"{UUIDS} UUIDs",
         measured=f"{stock * 1000:.3f} ms",
-        floor=f"{single * 1000:.3f} ms",
-        figure=stock / single,
+        baseline=f"{single * 1000:.3f} ms",
+        value=stock / single,
         spread="",
     )
 
 
 def _wall(make: Callable[[], str]) -> float:
-    time.sleep(0.0002)  # gives the lock up, as waiting for a request does
+    time.sleep(0.0002)  # releases the lock, like waiting for a request
     began = time.perf_counter()
     for _ in range(UUIDS):
         make()

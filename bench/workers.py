@@ -15,7 +15,7 @@ BUDGET = Budget(150.0)
 
 
 def measure(calls: int = CALLS) -> list[Row]:
-    """Megabytes of the one worker. Calls with a card and silent ones take turns."""
+    """Megabytes of the one worker. Calls with a card and silent ones alternate."""
     made = cases(90, datetime.now(UTC).date())
     requests = [
         post(f"/cds-services/magnesium-migraine-{hook}", body)
@@ -38,8 +38,8 @@ def _row(state: str, size: str, megabytes: float) -> Row:
         what=f"memory of a worker, {state}",
         size=size,
         measured=f"{megabytes:.0f} MB",
-        floor="",
-        figure=megabytes,
+        baseline="",
+        value=megabytes,
         spread="",
         budget=BUDGET,
     )
