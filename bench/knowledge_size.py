@@ -15,6 +15,7 @@ from cds_service.hooks.answering import Answering
 from cds_service.hooks.envelope import read_call
 from cds_service.knowledge.loader import Knowledge, load
 from cds_service.knowledge.terminology import SetCode, Terminology, ValueSet
+from cds_service.site.force import InForce
 
 TIMES = (1, 10, 50)
 BUDGET = Budget(1.2)
@@ -26,7 +27,7 @@ def measure(rounds: int = 41) -> list[Row]:
     """The time of one call with a card, for each size. The sizes alternate."""
     knowledge = load()
     own = sum(len(value_set.codes) for value_set in knowledge.sets.values())
-    grown = {times: Answering(_grown(knowledge, own * (times - 1))) for times in TIMES}
+    grown = {times: Answering(InForce(_grown(knowledge, own * (times - 1)))) for times in TIMES}
     hook, body = cases(100, datetime.now(UTC).date())["patient-view, card"]
     seconds: dict[int, list[float]] = {times: [] for times in TIMES}
     for _ in range(rounds):

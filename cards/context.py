@@ -11,7 +11,8 @@ from datetime import datetime
 class CardContext:
     """The call a card answers: for whom, by whom, when, and where the evidence page stands.
 
-    `now` is an aware UTC datetime; `base_url` the service's own address.
+    `now` is an aware UTC datetime; `base_url` the service's own address, `site` id and hash of the
+    site file.
     """
 
     patient_id: str
@@ -20,6 +21,7 @@ class CardContext:
     base_url: str
     new_uuid: Callable[[], str]
     encounter_id: str | None = None
+    site: str = ""
 
     @property
     def evidence_url(self) -> str:

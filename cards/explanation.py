@@ -12,14 +12,16 @@ from cards.reason import evidence, filled, gap, kidney
 from cds_service.chart.evidence import Evidence, Fact
 from cds_service.chart.reading import NotReadable
 from cds_service.knowledge.loader import Knowledge
-from cds_service.reasoning.decision import Decision, Kidney, RuleOutcome, SerumMagnesium
+from cds_service.reasoning.decision import Decision, Kidney, RuleOutcome, SerumMagnesium, Withheld
 
 Json = dict[str, Any]
 MOST_NOT_READABLE = 100
 """How many of the places that could not be read are listed; all of them are counted."""
 
 
-def explanation(decision: Decision, rendered_cards: Sequence[Json], knowledge: Knowledge) -> Json:
+def explanation(
+    decision: Decision, rendered_cards: Sequence[Json], knowledge: Knowledge, site: str = ""
+) -> Json:
     """The decision, ready for JSON. What has no value is left out; a list may be empty."""
     lost = decision.not_readable
     return filled(
@@ -27,6 +29,7 @@ def explanation(decision: Decision, rendered_cards: Sequence[Json], knowledge: K
             "service": decision.service,
             "day": decision.day.isoformat(),
             "knowledge": knowledge.version,
+            "site": site,
             "facts": [_fact(fact, knowledge) for fact in decision.facts],
             "kidney": _kidney(decision.kidney, knowledge),
             "magnesium": _magnesium(decision.magnesium),
@@ -39,6 +42,7 @@ def explanation(decision: Decision, rendered_cards: Sequence[Json], knowledge: K
                 for s in decision.set_aside
             ],
             "cards": list(rendered_cards),
+            "withheld": [_withheld(w) for w in decision.withheld] or None,
         }
     )
 
@@ -48,6 +52,12 @@ def _lost(one: NotReadable) -> Json:
     return filled(
         {"key": one.key, "resource": one.resource, "element": one.element, "why": one.why}
     )
+
+
+def _withheld(one: Withheld) -> Json:
+    """A card that was decided and not returned, and why: by the site file or a lock-out."""
+    why = one.until.isoformat() if one.until is not None else True
+    return {"card": one.card.card, "indicator": one.card.indicator, one.why.value: why}
 
 
 def _fact(fact: Fact, knowledge: Knowledge) -> Json:

@@ -19,12 +19,13 @@ _HUNDREDTH = Decimal("0.01")
 _NOT_LOOKED_AT = Kidney(KidneyClass.UNKNOWN, rule="")
 
 
-def reason(card: CardDecision, knowledge: Knowledge) -> Json:
-    """Which card, on which knowledge, because of what, and what was not known."""
+def reason(card: CardDecision, knowledge: Knowledge, site: str = "") -> Json:
+    """Which card, on which knowledge and site file, because of what, and what was not known."""
     return without_empty(
         {
             "card": card.card,
             "knowledge": knowledge.version,
+            "site": site,
             "because": [item for fact in card.because for item in because(fact)],
             "kidney": without_empty(kidney(card.kidney or _NOT_LOOKED_AT)),
             "cautions": list(dict.fromkeys(caution.id for caution in card.cautions)),

@@ -47,7 +47,7 @@ def _card(card: CardDecision, call: CardContext, knowledge: Knowledge) -> Json:
                 "type": "absolute",
             }
         ],
-        "extension": {EXTENSION: reason(card, knowledge)},
+        "extension": {EXTENSION: reason(card, knowledge, call.site)},
     }
     offered = suggestions(card, call, knowledge)
     if offered:

@@ -28,9 +28,11 @@ def create_app(
     an aware datetime. Raises `SettingsError` or `KnowledgeError`, each with one line that says what
     to fix.
     """
-    from cards.registered import load_knowledge
+    from datetime import UTC
+
     from cds_service.fetching.fetching import Bounds, Fetching
     from cds_service.hooks.answering import Answering, utc_now
+    from cds_service.hooks.configured import configured
     from cds_service.hooks.services import services_of
     from cds_service.settings import read_settings
     from cds_service.store.location import database_url
@@ -40,8 +42,9 @@ def create_app(
     from cds_service.web.operate.metrics import StoreCounting
 
     chosen = settings if settings is not None else read_settings()
-    knowledge = load_knowledge()
-    services = services_of(knowledge)
+    clock = now or utc_now
+    force = configured(chosen, clock().astimezone(UTC).date())
+    services = services_of(force.knowledge)
     verifier = verifier_of(chosen)
     bounds = Bounds(
         seconds=chosen.fhir_total_ms / 1000,
@@ -49,14 +52,15 @@ def create_app(
         max_pages=chosen.fhir_max_pages,
         max_bytes=chosen.fhir_max_bytes,
     )
+    url = database_url(chosen.database_url, chosen.data_dir)
+    store = Store(url, chosen.retention_days, clock, StoreCounting())
     answering = Answering(
-        knowledge,
-        now or utc_now,
+        force,
+        clock,
         fetching=Fetching((*chosen.fhir_servers, *servers_of(verifier)), bounds),
         templates={service.hook: service.prefetch for service in services.values()},
+        look_up=store.shown_before,
     )
-    url = database_url(chosen.database_url, chosen.data_dir)
-    store = Store(url, chosen.retention_days, answering.now, StoreCounting())
     return build(chosen, services, answering, store, verifier)
 
 

@@ -106,6 +106,38 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             ),
         ),
     ] = "loopback https://sandbox.cds-hooks.org"
+    site_file: Annotated[
+        str,
+        Meta(
+            **_meaning(
+                "The site file: a hospital's own settings (see site-file.md). Without it, the "
+                "built-in defaults apply.",
+                "a path",
+            )
+        ),
+    ] = ""
+    lockout_key: Annotated[
+        str,
+        Meta(
+            pattern=r"^(\S{32,})?$",
+            **_meaning(
+                "Secret with which patients are known again for lock-outs. Without it, nothing is "
+                "remembered and every suggestion is shown each time.",
+                "a text of at least 32 characters without spaces",
+            ),
+        ),
+    ] = ""
+    lockout_key_old: Annotated[
+        str,
+        Meta(
+            pattern=r"^(\S{32,})?$",
+            **_meaning(
+                "The lock-out key that is being replaced. What was remembered with it is still "
+                "found, until it is removed.",
+                "a text of at least 32 characters without spaces",
+            ),
+        ),
+    ] = ""
     log_salt: Annotated[
         str,
         Meta(

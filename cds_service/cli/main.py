@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from datetime import date
+from typing import Any
 
 from cds_service.cli.errors import CommandError
 from cds_service.knowledge.loader import KnowledgeError
@@ -19,13 +20,12 @@ _MOST_DAYS = 36_500
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit code."""
     chosen = _parser().parse_args(arguments)
-    run: Callable[[argparse.Namespace], None] = chosen.run
+    run: Callable[[argparse.Namespace], int | None] = chosen.run
     try:
-        run(chosen)
+        return run(chosen) or 0
     except (BundleError, CommandError, KnowledgeError, SettingsError) as error:
         print(error, file=sys.stderr)
         return UNUSABLE
-    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -54,6 +54,8 @@ def _parser() -> argparse.ArgumentParser:
 
     knowledge = commands.add_parser("knowledge", help="show the knowledge version and its contents")
     knowledge.set_defaults(run=_knowledge)
+
+    _add_site(commands)
 
     feedback = commands.add_parser("feedback", help="what became of the cards that were issued")
     tasks = feedback.add_subparsers(required=True, metavar="task")
@@ -88,6 +90,29 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_site(commands: Any) -> None:
+    site = commands.add_parser("site", help="check, show, compare and approve a site file")
+    tasks = site.add_subparsers(required=True, metavar="task")
+    check = tasks.add_parser("check", help="print one line for each fault, or the hash")
+    check.add_argument("file", metavar="FILE", help="a site file (YAML)")
+    check.set_defaults(run=_site_check)
+    show = tasks.add_parser("show", help="show what is in force, each value beside its default")
+    show.add_argument("file", metavar="FILE", nargs="?", help="a site file (default: none)")
+    show.add_argument("--json", action="store_true", help="print JSON")
+    show.set_defaults(run=_site_show)
+    diff = tasks.add_parser("diff", help="show what changes between two site files")
+    diff.add_argument("old", metavar="OLD", help="a site file, or `defaults`")
+    diff.add_argument("new", metavar="NEW", help="a site file, or `defaults`")
+    diff.add_argument("--json", action="store_true", help="print JSON")
+    diff.set_defaults(run=_site_diff)
+    approve = tasks.add_parser("approve", help="print the entry of approvals to paste")
+    approve.add_argument("file", metavar="FILE", help="a site file without faults")
+    approve.add_argument("--name", required=True, help="who approves it")
+    approve.add_argument("--role", required=True, help="in which role")
+    approve.add_argument("--date", type=_day, metavar="DATE", help="when (default: today)")
+    approve.set_defaults(run=_site_approve)
+
+
 def _days(text: str) -> int:
     if not text.isascii() or not text.isdigit() or not 0 < int(text) <= _MOST_DAYS:
         raise argparse.ArgumentTypeError(f"{text} is not a number of days")
@@ -114,6 +139,30 @@ def _config(chosen: argparse.Namespace) -> None:
     from cds_service.cli.inventory import show_settings
 
     show_settings(as_markdown=chosen.markdown)
+
+
+def _site_check(chosen: argparse.Namespace) -> int:
+    from cds_service.cli.site import check
+
+    return check(chosen.file)
+
+
+def _site_show(chosen: argparse.Namespace) -> int:
+    from cds_service.cli.site import show
+
+    return show(chosen.file, as_json=chosen.json)
+
+
+def _site_diff(chosen: argparse.Namespace) -> int:
+    from cds_service.cli.site import diff
+
+    return diff(chosen.old, chosen.new, as_json=chosen.json)
+
+
+def _site_approve(chosen: argparse.Namespace) -> int:
+    from cds_service.cli.site import approve
+
+    return approve(chosen.file, chosen.name, chosen.role, chosen.date)
 
 
 def _feedback_report(chosen: argparse.Namespace) -> None:

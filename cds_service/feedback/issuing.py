@@ -6,9 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from cds_service.hooks.answering import Answer
 from cds_service.hooks.services import Service
+from cds_service.hooks.uuids import new_uuid
 from cds_service.reasoning.decision import CardDecision, Decision
-from cds_service.store.records import IssuedCard, IssuedSuggestion
+from cds_service.store.records import IssuedCard, IssuedSuggestion, ShownSuggestion, WithheldCard
 
 Json = Mapping[str, Any]
 
@@ -27,6 +29,7 @@ def issued(
     client: str,
     knowledge: str,
     now: datetime,
+    site: str = "",
 ) -> Iterator[IssuedCard]:
     """The records of the cards of one response."""
     for decided, card in zip(decision.cards, cards, strict=True):
@@ -41,7 +44,49 @@ def issued(
             issued=now,
             rules=_rules(decided),
             suggestions=tuple(_suggestion(s) for s in card.get("suggestions", ())),
+            site=site,
         )
+
+
+def withheld(
+    decision: Decision,
+    service: Service,
+    client: str,
+    knowledge: str,
+    now: datetime,
+    site: str,
+) -> Iterator[WithheldCard]:
+    """The records of the cards that were decided and not returned."""
+    for one in decision.withheld:
+        yield WithheldCard(
+            uuid=new_uuid(),
+            service=service.id,
+            hook=service.hook,
+            client=client,
+            card=one.card.card,
+            indicator=one.card.indicator,
+            why=one.why,
+            knowledge=knowledge,
+            site=site,
+            decided=now,
+            rules=_rules(one.card),
+        )
+
+
+def shown(answer: Answer, now: datetime) -> Iterator[ShownSuggestion]:
+    """What is remembered of the patient, where a card that was returned has a lock-out."""
+    for remembered, card, decided in zip(
+        answer.remember, answer.cards, answer.decision.cards, strict=False
+    ):
+        if remembered is not None:
+            yield ShownSuggestion(
+                patient=remembered.patient,
+                card=decided.card,
+                situation=remembered.situation,
+                encounter=remembered.encounter,
+                shown=now,
+                card_uuid=card["uuid"],
+            )
 
 
 def _rules(card: CardDecision) -> tuple[str, ...]:

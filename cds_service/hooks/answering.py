@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -18,10 +18,12 @@ from cds_service.fhir.drafts import medication_references
 from cds_service.fhir.prefetch import Content, surely_sent
 from cds_service.hooks.envelope import HookCall
 from cds_service.hooks.errors import BadCallError, Issue
+from cds_service.hooks.lockouts import LookUp, PatientLockouts, Remembered
 from cds_service.hooks.uuids import new_uuid
 from cds_service.knowledge.loader import Knowledge
 from cds_service.reasoning.decide import decide, is_settled_by, silence
 from cds_service.reasoning.decision import Decision
+from cds_service.site.force import InForce
 
 if TYPE_CHECKING:
     from cds_service.fetching.fetching import Fetching
@@ -36,6 +38,10 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+def nothing_remembered(_: Sequence[str]) -> None:
+    """The look-up of a service that keeps no lock-outs."""
+
+
 class NotKnownError(BadCallError):
     """Data without which there is no answer are neither in the request nor could be fetched (412)."""
 
@@ -45,24 +51,35 @@ class NotKnownError(BadCallError):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """The answer to a call: the decision, the cards that state it, and the data that were fetched."""
+    """The answer to a call: the decision, the cards that state it, and the data that were fetched.
+
+    `remember` is what to remember of each card, where it has a lock-out.
+    """
 
     decision: Decision
     cards: list[dict[str, Any]]
     fetched: Contents = NOTHING_FETCHED
+    remember: Sequence[Remembered | None] = ()
 
 
 class Answering(msgspec.Struct, frozen=True):
-    """Answers calls from one body of knowledge, by one clock. Keeps nothing of a call.
+    """Answers calls by what is in force and one clock. Keeps nothing of a call.
 
-    `templates` are the prefetch templates of each hook; without `fetching` nothing is fetched.
+    `look_up` finds what was shown for a patient before. `templates` are the prefetch templates of
+    each hook; without `fetching` nothing is fetched.
     """
 
-    knowledge: Knowledge
+    force: InForce
     now: Clock = utc_now
     new_uuid: Callable[[], str] = new_uuid
     fetching: Fetching | None = None
     templates: Mapping[str, Mapping[str, str]] = {}
+    look_up: LookUp = nothing_remembered
+
+    @property
+    def knowledge(self) -> Knowledge:
+        """The knowledge with the site's values."""
+        return self.force.knowledge
 
     def answer(self, call: HookCall, base_url: str, *, complete: bool = False) -> Answer:
         """The cards; raises `NotKnownError` (412) where data without which there is no answer are missing.
@@ -81,7 +98,11 @@ class Answering(msgspec.Struct, frozen=True):
         _require_known(chart, fetched)
         if drafts is None:
             drafts = call.hook.read_orders(chart, call.context)
-        decision = decide(call.hook.name, call.hook.policy, chart, drafts, complete)
+        showing = self.force.showing(call.hook.name, call.client)
+        lockouts = PatientLockouts(call, self.force.keys, showing, now, self.look_up)
+        decision = decide(
+            call.hook.name, call.hook.policy, chart, drafts, complete, showing, lockouts.until
+        )
         context = CardContext(
             patient_id=call.patient_id,
             user_id=call.user_id,
@@ -89,8 +110,11 @@ class Answering(msgspec.Struct, frozen=True):
             base_url=base_url,
             new_uuid=self.new_uuid,
             encounter_id=call.encounter_id,
+            site=self.force.label,
         )
-        return Answer(decision, render(decision, context, self.knowledge), fetched)
+        cards = render(decision, context, self.knowledge)
+        remember = [lockouts.to_remember(card) for card in decision.cards]
+        return Answer(decision, cards, fetched, remember)
 
     def _fetch(self, call: HookCall) -> Contents:
         """What the call lacks, with the prefetch templates of its hook."""
@@ -112,7 +136,7 @@ class Answering(msgspec.Struct, frozen=True):
 
     def explain(self, answer: Answer) -> dict[str, Any]:
         """Every fact, rule and card of a complete answer, as JSON."""
-        return explanation(answer.decision, answer.cards, self.knowledge)
+        return explanation(answer.decision, answer.cards, self.knowledge, self.force.label)
 
 
 def _may_be_settled_by_orders(call: HookCall) -> bool:

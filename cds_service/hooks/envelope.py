@@ -41,7 +41,7 @@ _BYTE = re.compile(r"\(byte (\d+)\)")
 class HookCall(msgspec.Struct, frozen=True):
     """A well-formed call. `patient_id` is the bare id, also in the context.
 
-    `token` opens `fhir_server`; `client` is who calls, where that is known.
+    `token` opens `fhir_server`; `client` is who calls and `tenant` for whom, where that is known.
     """
 
     hook: Hook
@@ -54,9 +54,10 @@ class HookCall(msgspec.Struct, frozen=True):
     fhir_server: str | None = None
     token: Token | None = None
     client: str = ""
+    tenant: str = ""
 
 
-def read_call(body: bytes, hook: str, client: str = "") -> HookCall:
+def read_call(body: bytes, hook: str, client: str = "", tenant: str = "") -> HookCall:
     """The call in a request body; raises `BadCallError` (400) where it is not one for this hook.
 
     `hook` is the name of a hook of the registry.
@@ -78,6 +79,7 @@ def read_call(body: bytes, hook: str, client: str = "") -> HookCall:
         fhir_server=envelope.get("fhirServer"),
         token=_token(envelope.get("fhirAuthorization")),
         client=client,
+        tenant=tenant,
     )
 
 

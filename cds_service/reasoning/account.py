@@ -86,7 +86,7 @@ def _rules(
     if drafts.silences_suggestions:
         yield RuleOutcome("no suggestion", "blocked", "magnesium is already being ordered")
     yield from _cards(decision, chart, drafts, fired)
-    if len(fired) > len(decision.cards):
+    if len(fired) > len(decision.cards) + len(decision.withheld):
         why = f"{len(fired)} cards, the most serious shown"
         yield RuleOutcome("at most three cards", "met", why)
 
@@ -126,7 +126,7 @@ def _order(draft: Draft, chart: Chart) -> RuleOutcome:
 def _cards(
     decision: Decision, chart: Chart, drafts: Drafts, fired: Sequence[CardDecision]
 ) -> Iterator[RuleOutcome]:
-    shown = {c.card for c in decision.cards}
+    shown = {c.card for c in decision.cards} | {w.card.card for w in decision.withheld}
     held_back = {c.card for c in fired} - shown
     unknown = dict(_unknown(chart, drafts))
     for card in chart.knowledge.cards:

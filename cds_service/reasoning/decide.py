@@ -7,15 +7,13 @@ from __future__ import annotations
 
 from cds_service.chart.chart import DRAFTS, Chart
 from cds_service.chart.reading import NotReadable
-from cds_service.knowledge.loader import Knowledge
 from cds_service.reasoning.account import record
 from cds_service.reasoning.decision import CardDecision, Decision
 from cds_service.reasoning.gaps import gaps_met
 from cds_service.reasoning.orders import Drafts
 from cds_service.reasoning.policies import HookPolicy
-from cds_service.reasoning.suggest import DEFICIENCY
-
-SEVERITY = ("critical", "warning", "info")
+from cds_service.reasoning.selecting import Locked, never_locked, select
+from cds_service.site.showing import SHOW_ALL, Showing
 
 
 def is_settled_by(drafts: Drafts) -> bool:
@@ -37,18 +35,25 @@ def silence(hook: str, chart: Chart) -> Decision:
 
 
 def decide(
-    hook: str, policy: HookPolicy, chart: Chart, drafts: Drafts, complete: bool = False
+    hook: str,
+    policy: HookPolicy,
+    chart: Chart,
+    drafts: Drafts,
+    complete: bool = False,
+    showing: Showing = SHOW_ALL,
+    locked: Locked = never_locked,
 ) -> Decision:
     """The decision for one call of a hook, which has this name and policy.
 
     With `complete` every fact and rule is evaluated and recorded, also where no card comes.
+    `showing` is what the site has the client see, `locked` the lock-outs of this patient.
     """
     cards: list[CardDecision] = []
     rows = [row for row in chart.knowledge.policy.suggest if row.hook == hook]
     if not chart.person.deceased:
         cards = policy.cards(chart, drafts, rows)
-    shown = _most_serious(cards, chart.knowledge)
-    decision = Decision(service=hook, day=chart.today, cards=shown)
+    shown, withheld = select(cards, chart.today, chart.knowledge, showing, locked)
+    decision = Decision(service=hook, day=chart.today, cards=shown, withheld=withheld)
     decision.gaps = gaps_met(chart)
     if complete:
         record(decision, chart, drafts, cards, rows)
@@ -56,20 +61,6 @@ def decide(
     if complete:  # however the EHR ordered its entries
         decision.not_readable = tuple(sorted(decision.not_readable, key=_name_of))
     return decision
-
-
-def _most_serious(cards: list[CardDecision], knowledge: Knowledge) -> tuple[CardDecision, ...]:
-    """At most so many cards, the most serious first (SPEC 6.5).
-
-    A dangerously low magnesium is not the warning that is left out (SPEC 12.7.20, 12.7.24).
-    """
-    ranked = sorted(cards, key=lambda c: SEVERITY.index(c.indicator))
-    limit = knowledge.parameters.cards.max
-    shown, left = ranked[:limit], ranked[limit:]
-    low = [card for card in left if knowledge.cards[card.card].kind == DEFICIENCY]
-    if low and shown[-1].indicator == low[0].indicator:
-        shown = [*shown[:-1], low[0]]
-    return tuple(shown)
 
 
 def _name_of(lost: NotReadable) -> tuple[str, str, str, str]:

@@ -15,6 +15,7 @@ import msgspec
 from cds_service.chart.conditions import SetAside
 from cds_service.chart.evidence import Evidence, Fact, Gap
 from cds_service.chart.reading import NotReadable
+from cds_service.site.showing import Why
 
 
 class KidneyClass(StrEnum):
@@ -148,6 +149,14 @@ class CardDecision(msgspec.Struct, frozen=True):
     safety: bool = False
 
 
+class Withheld(msgspec.Struct, frozen=True):
+    """A card that was decided and is not returned; `until` (a day in UTC) is the end of a lock-out."""
+
+    card: CardDecision
+    why: Why
+    until: date | None = None
+
+
 class RuleOutcome(msgspec.Struct, frozen=True):
     """One rule that was looked at: "fired", "met", "not met", "blocked" or "unknown", and why."""
 
@@ -165,6 +174,7 @@ class Decision(msgspec.Struct):
     service: str
     day: date
     cards: tuple[CardDecision, ...] = ()
+    withheld: tuple[Withheld, ...] = ()
     facts: tuple[Fact, ...] = ()
     kidney: Kidney | None = None
     magnesium: SerumMagnesium | None = None

@@ -19,6 +19,7 @@ class Event(StrEnum):
     FEEDBACK_REFUSED = "feedback_refused"
     STORE_FAILED = "store_failures"
     PURGED = "rows_purged"
+    LOOK_UP_FAILED = "look_ups_failed"
 
 
 class Counting(Protocol):

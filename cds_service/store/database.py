@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from sqlite3 import Connection as SqliteConnection
@@ -70,6 +70,25 @@ class Database:
         """A consistent read view of the data. It does not block writers."""
         with self._guarded(), self._opened().connect() as connection:
             yield connection.execution_options(reading=True)
+
+    def rows(self, statement: str, values: Sequence[Any]) -> Sequence[Sequence[Any]]:
+        """The rows of one SELECT with `?` for each value, by the driver itself.
+
+        For the one question on the path of a hook call: SQLAlchemy would take three times as long.
+        """
+        with self._guarded():
+            engine = self._opened()
+            if engine.dialect.paramstyle != "qmark":
+                statement = statement.replace("?", "%s")
+            raw = engine.raw_connection()
+            try:
+                cursor = raw.cursor()
+                cursor.execute(statement, values)
+                return cursor.fetchall()
+            except engine.dialect.loaded_dbapi.Error as error:
+                raise StoreUnavailableError(type(error).__name__) from None
+            finally:
+                raw.close()
 
     def check(self) -> None:
         """Query the database to check it. Raises `StoreUnavailableError`."""

@@ -56,6 +56,16 @@ class Taken(msgspec.Struct, frozen=True):
     accepted: int
 
 
+class Withheld(msgspec.Struct, frozen=True):
+    """So many cards that were decided and not returned, for one reason, in one week."""
+
+    card: str
+    hook: str
+    why: str
+    week: date
+    count: int
+
+
 class History(msgspec.Struct, frozen=True):
     """All data of a report. `unmatched` counts feedback on unknown cards."""
 
@@ -66,6 +76,7 @@ class History(msgspec.Struct, frozen=True):
     taken: tuple[Taken, ...]
     feedback: int
     unmatched: int
+    withheld: tuple[Withheld, ...] = ()
 
 
 class Comment(msgspec.Struct, frozen=True):

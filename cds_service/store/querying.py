@@ -20,6 +20,7 @@ from sqlalchemy import (
     select,
 )
 
+from cds_service.store.database import Database
 from cds_service.store.history import (
     OPEN_FOR,
     Comment,
@@ -28,9 +29,16 @@ from cds_service.store.history import (
     Issues,
     Overrides,
     Taken,
+    Withheld,
 )
-from cds_service.store.records import Outcome, milliseconds, moment_of
-from cds_service.store.tables import accepted_suggestion, feedback, issued_card, issued_suggestion
+from cds_service.store.records import Outcome, ShownSuggestion, milliseconds, moment_of
+from cds_service.store.tables import (
+    accepted_suggestion,
+    feedback,
+    issued_card,
+    issued_suggestion,
+    withheld_card,
+)
 
 
 def read_history(connection: Connection, since: datetime, until: datetime) -> History:
@@ -45,7 +53,23 @@ def read_history(connection: Connection, since: datetime, until: datetime) -> Hi
         taken=tuple(Taken(**row) for row in connection.execute(_suggestions(*span)).mappings()),
         feedback=received,
         unmatched=unmatched or 0,
+        withheld=tuple(Withheld(**row) for row in connection.execute(_withheld(*span)).mappings()),
     )
+
+
+def read_shown(database: Database, patients: Sequence[str]) -> list[ShownSuggestion]:
+    """What was last shown under these names of a patient."""
+    places = ", ".join("?" * len(patients))
+    statement = (
+        "SELECT patient, card, situation, encounter, shown_ms, card_uuid"  # noqa: S608 - no value in it
+        f" FROM shown_suggestion WHERE patient IN ({places})"
+    )
+    return [
+        ShownSuggestion(patient, card, situation, encounter, moment_of(shown), card_uuid)
+        for patient, card, situation, encounter, shown, card_uuid in database.rows(
+            statement, patients
+        )
+    ]
 
 
 def read_comments(connection: Connection, since: datetime) -> Sequence[Comment]:
@@ -207,4 +231,19 @@ def _received(first: int, end: int) -> Select[int, int | None]:
         select(func.count(), func.sum(unmatched))
         .join_from(feedback, issued_card, _same_card(feedback.c), isouter=True)
         .where(feedback.c.received_ms >= first, feedback.c.received_ms < end)
+    )
+
+
+def _withheld(first: int, end: int) -> Select[Any]:
+    columns = (
+        withheld_card.c.card,
+        withheld_card.c.hook,
+        withheld_card.c.why,
+        withheld_card.c.week,
+    )
+    return (
+        select(*columns, func.count().label("count"))
+        .where(withheld_card.c.decided_ms >= first, withheld_card.c.decided_ms < end)
+        .group_by(*columns)
+        .order_by(*columns)
     )

@@ -49,6 +49,34 @@ class IssuedCard(msgspec.Struct, frozen=True):
     issued: datetime
     rules: tuple[str, ...] = ()
     suggestions: tuple[IssuedSuggestion, ...] = ()
+    site: str = ""
+
+
+class WithheldCard(msgspec.Struct, frozen=True):
+    """A card that was decided and not returned. `why` is "silentHere", "neverHere", "lockedUntil" ..."""
+
+    uuid: str
+    service: str
+    hook: str
+    client: str
+    card: str
+    indicator: str
+    why: str
+    knowledge: str
+    site: str
+    decided: datetime
+    rules: tuple[str, ...] = ()
+
+
+class ShownSuggestion(msgspec.Struct, frozen=True):
+    """A suggestion that was shown for a patient. `patient` and `encounter` are HMACs."""
+
+    patient: str
+    card: str
+    situation: str
+    encounter: str
+    shown: datetime
+    card_uuid: str
 
 
 class AnsweredCall(msgspec.Struct, frozen=True):
@@ -69,7 +97,7 @@ class AnsweredCall(msgspec.Struct, frozen=True):
     unknown: tuple[str, ...] = ()
 
 
-Record = IssuedCard | AnsweredCall
+Record = IssuedCard | WithheldCard | ShownSuggestion | AnsweredCall
 """All records that are written in the background."""
 
 

@@ -15,6 +15,8 @@ from cds_service.store.tables import (
     feedback,
     issued_card,
     issued_suggestion,
+    shown_suggestion,
+    withheld_card,
 )
 
 # Each batch is one transaction, so that deleting a year of data does not block others for long.
@@ -46,6 +48,12 @@ def _old(oldest_kept: int) -> Iterator[tuple[Table, Column[str], ColumnElement[b
     yield feedback, feedback.c.digest, (feedback.c.received_ms < oldest_kept) | late
     yield issued_suggestion, issued_suggestion.c.uuid, issued_suggestion.c.card_uuid.in_(cards)
     yield issued_card, issued_card.c.uuid, issued_card.c.issued_ms < oldest_kept
+    yield withheld_card, withheld_card.c.uuid, withheld_card.c.decided_ms < oldest_kept
+    yield (
+        shown_suggestion,
+        shown_suggestion.c.card_uuid,
+        shown_suggestion.c.shown_ms < oldest_kept,
+    )
     yield answered_call, answered_call.c.id, answered_call.c.at_ms < oldest_kept
 
 

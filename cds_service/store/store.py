@@ -13,7 +13,8 @@ from cds_service.store.counting import Counters, Counting, Event
 from cds_service.store.errors import StoreUnavailableError
 from cds_service.store.glance import is_in_order
 from cds_service.store.grouping import Grouping
-from cds_service.store.records import Feedback, Record
+from cds_service.store.records import Feedback, Record, ShownSuggestion
+from cds_service.store.remembering import Remembering
 from cds_service.waiting import Bounded, TooSlowError
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class Store:
         self._feedback = Grouping(self._write_feedback)
         self._checking = Bounded(_CHECK_SECONDS, "store-check")
         self._reporting = Bounded(_REPORT_SECONDS, "store-report", most=2)
+        self._remembering = Remembering(self._look_up, self._not_looked_up)
         self._background: Background[Record] = Background(
             self._write_records, self.counting, self._purge_when_due
         )
@@ -67,6 +69,10 @@ class Store:
     def remember(self, record: Record) -> None:
         """Queue a record for writing. Never waits and never fails. Lost records are counted."""
         self._background.put(record)
+
+    def shown_before(self, patients: Sequence[str]) -> Sequence[ShownSuggestion] | None:
+        """What was shown under these names of a patient; `None` if the store did not say in time."""
+        return self._remembering.shown_before(patients)
 
     def keep(self, items: Sequence[Feedback]) -> int:
         """Commit feedback, all items or none. Returns how many items were new.
@@ -128,6 +134,14 @@ class Store:
 
                 self._opened = Database(self._url)
             return self._opened
+
+    def _look_up(self, patients: Sequence[str]) -> Sequence[ShownSuggestion]:
+        from cds_service.store.querying import read_shown
+
+        return read_shown(self._database, patients)
+
+    def _not_looked_up(self) -> None:
+        self.counting.add(Event.LOOK_UP_FAILED)
 
     def _write_feedback(self, calls: Sequence[Sequence[Feedback]]) -> Sequence[int]:
         from cds_service.store.writing import write_feedback

@@ -17,6 +17,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    text,
 )
 
 metadata = MetaData()
@@ -34,7 +35,39 @@ issued_card = Table(
     Column("rules", Text, nullable=False, comment="separated by blanks"),
     Column("issued_ms", BigInteger, nullable=False),
     Column("week", Date, nullable=False, comment="the Monday, in UTC"),
+    Column("site", Text, nullable=False, server_default=text("''"), comment="id and hash"),
     Index("issued_card_by_time", "issued_ms"),
+)
+
+withheld_card = Table(
+    "withheld_card",
+    metadata,
+    Column("uuid", String(36), primary_key=True),
+    Column("service", Text, nullable=False),
+    Column("hook", Text, nullable=False),
+    Column("client", Text, nullable=False),
+    Column("card", Text, nullable=False),
+    Column("indicator", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("knowledge", Text, nullable=False),
+    Column("site", Text, nullable=False),
+    Column("rules", Text, nullable=False, comment="separated by blanks"),
+    Column("decided_ms", BigInteger, nullable=False),
+    Column("week", Date, nullable=False, comment="the Monday, in UTC"),
+    Index("withheld_card_by_time", "decided_ms"),
+)
+
+shown_suggestion = Table(
+    "shown_suggestion",
+    metadata,
+    Column("patient", String(32), primary_key=True, comment="an HMAC"),
+    Column("card", Text, primary_key=True),
+    Column("situation", String(16), nullable=False, comment="a hash"),
+    Column("encounter", String(32), nullable=False, comment="an HMAC, or empty"),
+    Column("shown_ms", BigInteger, nullable=False),
+    Column("card_uuid", String(36), nullable=False),
+    Index("shown_suggestion_by_time", "shown_ms"),
+    Index("shown_suggestion_by_card", "card_uuid"),
 )
 
 issued_suggestion = Table(

@@ -15,6 +15,8 @@ from cds_service.store.records import (
     Feedback,
     IssuedCard,
     Record,
+    ShownSuggestion,
+    WithheldCard,
     milliseconds,
     week_of,
 )
@@ -24,6 +26,8 @@ from cds_service.store.tables import (
     feedback,
     issued_card,
     issued_suggestion,
+    shown_suggestion,
+    withheld_card,
 )
 
 _Row = dict[str, Any]
@@ -60,6 +64,26 @@ def _write_calls(connection: Connection, calls: Sequence[AnsweredCall]) -> None:
     _insert(connection, answered_call, [_call(call) for call in calls])
 
 
+def _write_withheld(connection: Connection, cards: Sequence[WithheldCard]) -> None:
+    _insert(connection, withheld_card, [_withheld(card) for card in cards])
+
+
+def _write_shown(connection: Connection, shown: Sequence[ShownSuggestion]) -> None:
+    """Each patient has one row for a card: the newest. A repeated or late write changes nothing."""
+    # One row for a patient and card in a statement, in one order for all writers: no deadlock.
+    newest = {(s.patient, s.card): s for s in sorted(shown, key=lambda s: s.shown)}
+    for _, item in sorted(newest.items()):
+        insert = _dialect_of(connection).insert(shown_suggestion)
+        new = insert.excluded
+        changes = {name: new[name] for name in ("situation", "encounter", "shown_ms", "card_uuid")}
+        statement = insert.on_conflict_do_update(
+            index_elements=["patient", "card"],
+            set_=changes,
+            where=shown_suggestion.c.shown_ms <= new.shown_ms,
+        )
+        connection.execute(statement, _shown(item))
+
+
 def write_feedback(connection: Connection, items: Iterable[Feedback], received: datetime) -> int:
     """Store the items. Returns how many of them were new."""
     # All callers use the same order, so two calls with the same items only wait for each other.
@@ -81,6 +105,8 @@ def write_feedback(connection: Connection, items: Iterable[Feedback], received: 
 # A new kind of record needs a table, a migration and a row here.
 _WRITERS: Mapping[type[Record], Callable[[Connection, Sequence[Any]], None]] = {
     IssuedCard: _write_cards,
+    WithheldCard: _write_withheld,
+    ShownSuggestion: _write_shown,
     AnsweredCall: _write_calls,
 }
 
@@ -97,6 +123,35 @@ def _card(card: IssuedCard) -> _Row:
         "rules": " ".join(card.rules),
         "issued_ms": milliseconds(card.issued),
         "week": week_of(card.issued),
+        "site": card.site,
+    }
+
+
+def _withheld(card: WithheldCard) -> _Row:
+    return {
+        "uuid": card.uuid,
+        "service": card.service,
+        "hook": card.hook,
+        "client": card.client,
+        "card": card.card,
+        "indicator": card.indicator,
+        "why": card.why,
+        "knowledge": card.knowledge,
+        "site": card.site,
+        "rules": " ".join(card.rules),
+        "decided_ms": milliseconds(card.decided),
+        "week": week_of(card.decided),
+    }
+
+
+def _shown(item: ShownSuggestion) -> _Row:
+    return {
+        "patient": item.patient,
+        "card": item.card,
+        "situation": item.situation,
+        "encounter": item.encounter,
+        "shown_ms": milliseconds(item.shown),
+        "card_uuid": item.card_uuid,
     }
 
 
@@ -135,6 +190,10 @@ def _insert(connection: Connection, table: Table, rows: list[_Row]) -> None:
 
 
 def _insert_into(connection: Connection, table: Table) -> Insert:
-    if connection.dialect.name == "postgresql":
-        return postgresql.insert(table).on_conflict_do_nothing()
-    return sqlite.insert(table).on_conflict_do_nothing()
+    insert: Insert = _dialect_of(connection).insert(table).on_conflict_do_nothing()
+    return insert
+
+
+def _dialect_of(connection: Connection) -> Any:
+    """What makes statements of this database: only their dialects know ON CONFLICT."""
+    return postgresql if connection.dialect.name == "postgresql" else sqlite

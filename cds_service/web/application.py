@@ -92,5 +92,5 @@ def after_view(response: Response) -> Response:
         now = parts.answering.now()
         parts.store.remember(answered_call(record, new_uuid(), now, knowledge))
     metrics.observe(record)
-    logs.write_line(record, knowledge)
+    logs.write_line(record, knowledge, parts.answering.force.label)
     return response

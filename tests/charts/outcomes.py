@@ -23,6 +23,7 @@ from cds_service.hooks.envelope import HookCall, read_call
 from cds_service.hooks.errors import BadCallError
 from cds_service.hooks.services import Service, services_of
 from cds_service.sandbox.from_bundle import BundleError, request_from_bundle
+from cds_service.site.force import InForce
 from tests.support.decisions import knowledge
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -74,7 +75,7 @@ def day_of(row: Row) -> date:
 
 
 def answering(day: date) -> Answering:
-    return Answering(knowledge(), lambda: datetime.combine(day, time(12), UTC))
+    return Answering(InForce(knowledge()), lambda: datetime.combine(day, time(12), UTC))
 
 
 @cache

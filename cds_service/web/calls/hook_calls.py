@@ -8,11 +8,12 @@ from typing import Final
 import msgspec
 from flask import Blueprint, Response
 
-from cds_service.feedback.issuing import issued
+from cds_service.feedback.issuing import issued, shown, withheld
 from cds_service.hooks.answering import Answer, NotKnownError
 from cds_service.hooks.envelope import read_call
 from cds_service.hooks.errors import BadCallError, Issue
 from cds_service.hooks.services import Service, discovery
+from cds_service.store.records import IssuedCard, WithheldCard
 from cds_service.web.answers import JSON, json_answer
 from cds_service.web.calls.incoming import own_address, read_json
 from cds_service.web.operate.record import CallRecord, current_record
@@ -83,8 +84,12 @@ def _answer(
 
 def _remember(answer: Answer, service: Service, parts: Parts, record: CallRecord) -> None:
     """Keep the cards for the feedback on them, and the rules that led to them for the audit."""
-    now, version = parts.answering.now(), parts.knowledge.version
-    cards = list(issued(answer.decision, answer.cards, service, record.issuer, version, now))
+    now, force = parts.answering.now(), parts.answering.force
+    version, client, decision = force.knowledge.version, record.issuer, answer.decision
+    cards: list[IssuedCard | WithheldCard] = [
+        *issued(decision, answer.cards, service, client, version, now, force.label),
+        *withheld(decision, service, client, version, now, force.label),
+    ]
     record.issued(cards)
-    for card in cards:
-        parts.store.remember(card)
+    for kept in (*cards, *shown(answer, now)):
+        parts.store.remember(kept)

@@ -39,10 +39,10 @@ def configure(level: str) -> None:
         logger.addHandler(handler)
 
 
-def write_line(record: CallRecord, knowledge: str) -> None:
+def write_line(record: CallRecord, knowledge: str, site: str) -> None:
     """Write the line of one answered request."""
     failed = record.status >= HTTPStatus.INTERNAL_SERVER_ERROR
     level = logging.ERROR if failed else logging.INFO
     if _log.isEnabledFor(level):
-        fields = log_fields(record, knowledge)
+        fields = log_fields(record, knowledge, site)
         _log.log(level, "failed" if failed else "request", extra={"fields": fields})

@@ -48,6 +48,9 @@ _unknown = _counter("cds_unknown_data", "Decisions in which data of a key were u
 _withheld = _counter(
     "cds_withheld_data", "Decisions for which a server withheld data of a key.", "key", "reason"
 )
+_not_shown = _counter(
+    "cds_cards_not_shown", "Cards decided and not returned, by reason.", "card", "reason"
+)
 _fetches = _counter("cds_fetches", "Prefetch keys that were fetched.", "key", "outcome")
 _store = _counter("cds_store_events", "What happened to records.", "event")
 
@@ -67,6 +70,8 @@ def counts(record: CallRecord) -> Iterator[tuple[Counter, tuple[str, ...]]]:
     for key, reasons in (record.withheld or {}).items():
         for reason in reasons:
             yield _withheld, (key, reason)
+    for not_shown in (record.not_shown or {}).items():
+        yield _not_shown, not_shown
     for fetch in (record.fetched or {}).items():
         yield _fetches, fetch
 

@@ -19,7 +19,7 @@ from flask import g
 from cds_service.fhir.prefetch import KINDS, Content
 from cds_service.hooks.envelope import HookCall
 from cds_service.reasoning.decision import Decision
-from cds_service.store.records import AnsweredCall, IssuedCard
+from cds_service.store.records import AnsweredCall, IssuedCard, WithheldCard
 
 if TYPE_CHECKING:
     from cds_service.trust.clients import Client
@@ -34,7 +34,8 @@ class CallRecord(msgspec.Struct):
 
     `route` is the pattern of the address, `seconds` the time until the answer, `call` the hash,
     `sent` and `not_sent` prefetch keys, `fetched` what became of those that were fetched, `unknown`
-    the keys whose data were not known, `withheld` the issue codes of FHIR by key. `kind` is "call"
+    the keys whose data were not known, `withheld` the issue codes of FHIR by key, `not_shown`
+    why cards that were decided were not returned. `kind` is "call"
     or "explain" where the call is kept for the audit. `refused` names the check that refused it.
     `error` is the type of an exception and `at` the place in our code. `items` and `new` count
     feedback.
@@ -56,6 +57,7 @@ class CallRecord(msgspec.Struct):
     indicators: Sequence[str] | None = None
     unknown: Sequence[str] | None = None
     withheld: Mapping[str, Sequence[str]] | None = None
+    not_shown: Mapping[str, str] | None = None
     kidney: str | None = None
     rules: Sequence[str] = ()
     refused: str | None = None
@@ -96,12 +98,13 @@ class CallRecord(msgspec.Struct):
         self.unknown = sorted({gap.key for gap in decision.gaps})
         withheld = {gap.key: list(gap.withheld) for gap in decision.gaps if gap.withheld}
         self.withheld = withheld or None
+        self.not_shown = {w.card.card: w.why.value for w in decision.withheld} or None
         kidney = next((card.kidney for card in decision.cards if card.kidney), decision.kidney)
         if kidney is not None:
             self.kidney = kidney.kidney_class.value
 
-    def issued(self, cards: Sequence[IssuedCard]) -> None:
-        """Record the rules that led to the cards of the answer."""
+    def issued(self, cards: Sequence[IssuedCard | WithheldCard]) -> None:
+        """Record the rules that led to the cards of the answer, and to those that are not in it."""
         self.rules = tuple(dict.fromkeys(rule for card in cards for rule in card.rules))
 
     def failed(self, error: Exception, at: str) -> None:
@@ -134,6 +137,7 @@ LOGGED: Final = (
     "indicators",
     "unknown",
     "withheld",
+    "not_shown",
     "kidney",
     "refused",
     "items",
@@ -144,7 +148,7 @@ LOGGED: Final = (
 """What a line of the log has where it is known, beside what it always has."""
 
 
-def log_fields(record: CallRecord, knowledge: str) -> dict[str, Any]:
+def log_fields(record: CallRecord, knowledge: str, site: str = "") -> dict[str, Any]:
     """The members of the line of the log."""
     fields: dict[str, Any] = {
         "route": record.route,
@@ -153,6 +157,8 @@ def log_fields(record: CallRecord, knowledge: str) -> dict[str, Any]:
         "ms": round(record.seconds * 1000, 2),
         "knowledge": knowledge,
     }
+    if site:
+        fields["site"] = site
     if record.caller is not None:
         fields["client"] = record.caller.name
     for name in LOGGED:

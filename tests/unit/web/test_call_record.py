@@ -35,6 +35,7 @@ VALUES: dict[str, Any] = {
     "indicators": ["info"],
     "unknown": ["allergies"],
     "withheld": {"allergies": ["forbidden"]},
+    "not_shown": {"mg-avoid-renal": "silentHere"},
     "kidney": "NORMAL",
     "rules": ("kidney:normal",),
     "refused": "login",
@@ -77,6 +78,7 @@ def test_a_full_record_is_counted() -> None:
         ("cds_refused", ("login",)),
         ("cds_unknown_data", ("allergies",)),
         ("cds_withheld_data", ("allergies", "forbidden")),
+        ("cds_cards_not_shown", ("mg-avoid-renal", "silentHere")),
         ("cds_fetches", ("allergies", "unreadable")),
     ]
 

@@ -1,0 +1,63 @@
+"""The lock-outs of one patient: what was shown before, looked up once and only if it matters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import date, datetime
+
+import msgspec
+
+from cds_service.hooks.envelope import HookCall
+from cds_service.reasoning.decision import CardDecision, OfferKind
+from cds_service.site.lockouts import LockoutKeys, ShownBefore, locked_until, situation
+from cds_service.site.showing import Showing
+
+LookUp = Callable[[Sequence[str]], Sequence[ShownBefore] | None]
+"""What was shown under these names of a patient; `None` if that is not known in time."""
+
+
+class Remembered(msgspec.Struct, frozen=True):
+    """What to remember of a suggestion that is shown: nothing but HMACs and a hash."""
+
+    patient: str
+    encounter: str
+    situation: str
+
+
+class PatientLockouts:
+    """The lock-outs of the patient of one call."""
+
+    def __init__(
+        self, call: HookCall, keys: LockoutKeys, showing: Showing, now: datetime, look_up: LookUp
+    ) -> None:
+        self._days = showing.lockout_days
+        self._now = now
+        self._look_up = look_up
+        self._names = keys.patient(call.client, call.tenant, call.patient_id)
+        self._encounter = keys.encounter(call.client, call.tenant, call.encounter_id)
+        self._before: Sequence[ShownBefore] | None = None
+
+    def until(self, card: CardDecision) -> date | None:
+        """Until when a card stays away. Where the store does not say in time, it is shown."""
+        days = self._days.get(card.card, 0)
+        if not days or not self._names:
+            return None
+        if self._before is None:
+            self._before = self._look_up(self._names) or ()
+        return locked_until(
+            self._before, card.card, situation_of(card), self._encounter, days, self._now
+        )
+
+    def to_remember(self, card: CardDecision) -> Remembered | None:
+        """What to remember of a card that is shown; `None` if it has no lock-out."""
+        if not self._days.get(card.card) or not self._names:
+            return None
+        return Remembered(self._names[0], self._encounter, situation_of(card))
+
+
+def situation_of(card: CardDecision) -> str:
+    """What makes this suggestion the same as an earlier one: kidney class, doses and risks."""
+    doses = [offer.plan for offer in card.offers if offer.kind is OfferKind.PLAN]
+    risks = [fact.id for fact in card.because]
+    kidney = card.kidney.kidney_class if card.kidney is not None else ""
+    return situation(kidney, doses, risks)

@@ -1,0 +1,57 @@
+"""The site file in force: read once at start, and again on SIGHUP."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import msgspec
+
+from cds_service.knowledge.loader import Knowledge
+from cds_service.site.check import Checked, Hooks, check
+from cds_service.site.hashing import content_hash
+from cds_service.site.model import SiteFile
+
+
+class SiteFileError(Exception):
+    """The site file cannot be used. One line: the first fault, and how many more there are."""
+
+
+class Site(msgspec.Struct, frozen=True, eq=False):
+    """A valid site file with the hash of its content."""
+
+    file: SiteFile
+    hash: str
+
+    @property
+    def label(self) -> str:
+        """What is shown on cards, in the log and in reports: the id and the hash."""
+        return f"{self.file.site.id}+{self.hash}"
+
+
+def read_site(path: Path, knowledge: Knowledge, hooks: Hooks, today: date) -> Site:
+    """The site file at a path; raises `SiteFileError`."""
+    checked = checked_file(path, knowledge, hooks, today)
+    if checked.site is None:
+        first, *more = checked.faults
+        others = f" ({len(more)} more: python -m cds_service site check)" if more else ""
+        raise SiteFileError(f"CDS_SITE_FILE: {path.name}, {first}{others}")
+    return Site(checked.site, content_hash(checked.content))
+
+
+def checked_file(path: Path, knowledge: Knowledge, hooks: Hooks, today: date) -> Checked:
+    """The file at a path, checked; raises `SiteFileError` if it cannot be opened."""
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise SiteFileError(f"CDS_SITE_FILE: {path.name} cannot be read: {reason}") from None
+    return check(text, knowledge, hooks, today)
+
+
+def approvals_of(site: Site | None, subject: str) -> Iterator[str]:
+    """Who approved a content by its present hash ("site <hash>", "knowledge <hash>"), in words."""
+    for approval in site.file.approvals if site is not None else ():
+        if approval.of == subject:
+            yield f"{approval.name}, {approval.role}, {approval.date.isoformat()}"
