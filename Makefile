@@ -19,13 +19,15 @@ PYTHON ?= $(shell for candidate in python3 python3.13 python3.12 python3.11 pyth
 # A stamp is a copy of the pins that were installed last, so that nothing is installed twice.
 RUNTIME := $(VENV)/requirements.txt
 DEV := $(VENV)/requirements-dev.txt
+REHEARSAL := $(VENV)/requirements-rehearsal.txt
+SPARK := $(VENV)/requirements-spark.txt
 AUDIT := .venv-audit/requirements-audit.txt
 
 # Packages in which every branch must be covered, because a fault changes a card.
 FULLY_COVERED := cds_service/chart/*,cds_service/knowledge/*,cds_service/reasoning/*
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test check layout lint types architecture knowledge security format fhir-server test-fhir-server damage mutate mutate-sample bench soak audit sbom licences pins wheelhouse install install-dev clean
+.PHONY: help run serve test check layout lint types architecture knowledge security format fhir-server test-fhir-server damage mutate mutate-sample bench soak audit sbom licences pins wheelhouse install install-dev install-rehearsal install-spark clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -110,6 +112,8 @@ wheelhouse: $(RUNTIME) ## download the packages for `make run` to ./wheelhouse, 
 		--require-hashes --dest wheelhouse --requirement requirements.txt
 
 install: $(RUNTIME) ## only build .venv with what runs
+install-rehearsal: $(REHEARSAL) ## install what `python -m cds_service rehearse` needs
+install-spark: $(SPARK) ## the same with Spark (pyspark; Java 17 must be on the machine)
 install-dev: $(DEV) ## only build .venv with what tests, lints and measures
 
 clean: ## remove everything that was built
@@ -122,7 +126,13 @@ $(VENV)/made:
 $(RUNTIME): requirements.txt | $(VENV)/made
 	$(call install_pins,$(VENV),$<,$@)
 
-$(DEV): requirements-dev.txt $(RUNTIME)
+$(REHEARSAL): requirements-rehearsal.txt $(RUNTIME)
+	$(call install_pins,$(VENV),$<,$@)
+
+$(SPARK): requirements-spark.txt $(REHEARSAL)
+	$(call install_pins,$(VENV),$<,$@)
+
+$(DEV): requirements-dev.txt $(RUNTIME) $(REHEARSAL)
 	$(call install_pins,$(VENV),$<,$@)
 
 $(AUDIT): requirements-audit.txt

@@ -9,7 +9,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
-FILES = ("requirements.txt", "requirements-dev.txt", "requirements-audit.txt")
+from tools.pins import FILES
+
 _OPTIONS = ("--strict", "--disable-pip", "--no-deps", "--progress-spinner", "off")
 _UNREACHED = ("ConnectionError", "ConnectTimeout", "Max retries", "could not be audited")
 NOT_REACHED = 3

@@ -13,7 +13,12 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-FILES = ("requirements.txt", "requirements-dev.txt", "requirements-audit.txt")
+FILES = (
+    *("requirements.txt", "requirements-dev.txt", "requirements-rehearsal.txt"),
+    *("requirements-spark.txt", "requirements-audit.txt"),
+)
+_TOGETHER = (FILES[:4], FILES[4:])
+"""Files whose packages are installed in one environment."""
 _PIN = re.compile(r"^(?P<name>[a-z0-9][a-z0-9._-]*)(?:\[[a-z,]+\])?==(?P<version>[^\s\\]+)")
 _HASH = re.compile(r"--hash=(sha256:[0-9a-f]{64})")
 _OPTIONS = (
@@ -73,7 +78,7 @@ def main() -> int:
     (program,) = sys.argv[1:]
     texts = {name: Path(name).read_text() for name in FILES}
     everything: dict[str, list[str]] = {}
-    for names in (FILES[:2], FILES[2:]):
+    for names in _TOGETHER:
         pins = sorted({pin for name in names for pin in pins_in(texts[name])})
         for package, hashes in compiled(pins, program).items():
             everything.setdefault(package, []).extend(hashes)

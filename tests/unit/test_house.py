@@ -13,7 +13,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DATA = Path("cds_service/knowledge/data")
-REQUIREMENTS = ("requirements.txt", "requirements-dev.txt", "requirements-audit.txt")
+REQUIREMENTS = (
+    *("requirements.txt", "requirements-dev.txt", "requirements-rehearsal.txt"),
+    *("requirements-spark.txt", "requirements-audit.txt"),
+)
 ONE_MEGABYTE = 1_000_000
 
 PIN = re.compile(r"[a-z0-9][a-z0-9.-]*(?:\[[a-z]+])?==[0-9][a-z0-9.]*")
@@ -76,6 +79,22 @@ def test_test_tools_do_not_pin_what_runs_again() -> None:
     assert "-r requirements.txt" in text_of(Path("requirements-dev.txt")).splitlines()
     runtime = {line.split("==")[0] for line in pins("requirements.txt")}
     assert runtime.isdisjoint(line.split("==")[0] for line in pins("requirements-dev.txt"))
+
+
+def test_what_is_installed_together_is_pinned_alike() -> None:
+    """The rehearsal's packages are installed beside those that run and those that test."""
+    versions: dict[str, set[str]] = {}
+    for name in REQUIREMENTS[:-1]:
+        for line in pins(name):
+            package, _, version = line.partition("==")
+            versions.setdefault(package, set()).add(version)
+    assert {package: found for package, found in versions.items() if len(found) > 1} == {}
+
+
+def test_what_runs_needs_nothing_of_the_rehearsal() -> None:
+    runtime = {line.split("==")[0] for line in pins("requirements.txt")}
+    for name in ("requirements-rehearsal.txt", "requirements-spark.txt"):
+        assert runtime.isdisjoint(line.split("==")[0] for line in pins(name))
 
 
 def test_every_dependency_of_the_project_is_pinned() -> None:
