@@ -21,6 +21,7 @@ from cds_service.knowledge.loader import Knowledge, KnowledgeError, load
 HERE = Path(__file__).parent
 STATUSES = ("draft", "in_review", "active", "retired")
 SCHEMAS = {
+    "as_it_stood.json": "as_it_stood",
     "cards.json": "cards",
     "code_systems.json": "code_systems",
     "coindications.json": "coindications",

@@ -53,7 +53,10 @@ def test_any_change_of_any_file_is_another_version(folder: Path, name: str) -> N
 
 
 NAMES = sorted(
-    p.relative_to(DATA).as_posix() for p in DATA.rglob("*.json") if p.parent.name != "valuesets"
+    p.relative_to(DATA).as_posix()
+    for p in DATA.rglob("*.json")
+    # Only a rehearsal reads the table of what was known when.
+    if p.parent.name != "valuesets" and p.name != "as_it_stood.json"
 )
 
 
