@@ -9,6 +9,7 @@ from datetime import date
 from typing import Any
 
 from cds_service.cli.errors import CommandError
+from cds_service.cli.rehearse import add_parser as add_rehearse_parser
 from cds_service.knowledge.loader import KnowledgeError
 from cds_service.sandbox.from_bundle import BundleError
 from cds_service.settings import SettingsError
@@ -56,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     knowledge.set_defaults(run=_knowledge)
 
     _add_site(commands)
+    add_rehearse_parser(commands, _day)
 
     feedback = commands.add_parser("feedback", help="what became of the cards that were issued")
     tasks = feedback.add_subparsers(required=True, metavar="task")

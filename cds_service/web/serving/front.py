@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import msgspec
 from granian.rsgi import (  # type: ignore[attr-defined]
@@ -30,9 +30,6 @@ from cds_service.settings import Settings
 from cds_service.web.calls.auth import ADMISSION, Guard, Refused
 from cds_service.web.calls.refusals import REFUSAL, Turned
 from cds_service.web.serving import heartbeat
-
-if TYPE_CHECKING:
-    from cds_service.trust.tokens import Checked
 
 _log = logging.getLogger(__name__)
 
@@ -187,20 +184,16 @@ class Front:
     async def _admit(self, environ: Environ) -> str | None:
         """The client whose call may come in ("" for any caller), or `None` where it may not.
 
-        Looks at the head alone, and keeps what the guard said for the application.
+        Looks at the head alone, and keeps what the guard said for the application. Keys may have to
+        be fetched, so this has threads of its own.
         """
         if _declared(environ) == 0:
             return ""  # the guard is asked by the application: there is no body that takes a place
-        known = environ[ADMISSION] = await self._ask_the_guard(environ)
+        asked = self._admitting.submit(self._guard.admission, environ)
+        known = environ[ADMISSION] = await asyncio.wrap_future(asked)
         if isinstance(known, Refused):
             return None
         return "" if known is None else known.client.iss
-
-    async def _ask_the_guard(self, environ: Environ) -> Refused | Checked | None:
-        """What the guard says. Where there are clients it may have to fetch their keys: in a thread."""
-        if not self._guard.has_clients:
-            return self._guard.admission(environ)
-        return await asyncio.wrap_future(self._admitting.submit(self._guard.admission, environ))
 
     async def _in_a_thread(self, environ: Environ, body: bytes, client: str) -> Answer:
         of_store = _waits_for_the_store(environ["PATH_INFO"])

@@ -1,0 +1,125 @@
+"""The second pass: what belongs to patients who can matter is put aside, the rest is counted."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import msgspec
+
+from cds_service.knowledge.as_it_stood import MomentRules
+from cds_service.rehearsal.blocks import blocks, line_number
+from cds_service.rehearsal.lines import Line, Order, Visit, key_of, patient_of, read_line
+from cds_service.rehearsal.moments import (
+    Window,
+    clinician_of,
+    medication_of,
+    ordered_at,
+    visit_moments,
+)
+from cds_service.rehearsal.people import person_of
+from cds_service.rehearsal.source import KINDS, Piece
+from cds_service.rehearsal.spill import Spill
+from cds_service.rehearsal.tally import records_of
+from cds_service.rehearsal.tasks import (
+    CLINICIANS,
+    LINES,
+    MOMENTS,
+    MOST_FAULTS,
+    PEOPLE,
+    Gathered,
+    Setup,
+    is_deleted,
+)
+
+
+class Gathering:
+    """The second pass over one piece."""
+
+    def __init__(
+        self, setup: Setup, patients: Collection[str], rules: MomentRules, window: Window
+    ) -> None:
+        self._setup = setup
+        self._wanted = patients
+        self._rules = rules
+        self._window = window
+        self._spills = {
+            name: Spill(setup.work / name, setup.bits)
+            for name in (LINES, MOMENTS, PEOPLE, CLINICIANS)
+        }
+        self._names: dict[bytes, str] = {}
+        self._met = Gathered()
+        self._medications: set[str] = set()
+
+    def piece(self, piece: Piece) -> Gathered:
+        """Read a piece; all of it is on disk when this returns."""
+        for block in blocks(self._setup.folder, piece):
+            for number, why in block.faults:
+                self._fault(number, why)
+            for number, line in enumerate(block.lines, block.first):
+                if line and not line.isspace():
+                    self._line(piece, number, line)
+        for spill in self._spills.values():
+            spill.flush()
+        met = self._met
+        met.medications = sorted(self._medications)
+        met.departments = {key.hex(): name for key, name in sorted(self._names.items())}
+        met.faults = [
+            (line_number(self._setup.folder, piece, line), why) for line, why in met.faults
+        ]
+        return met
+
+    def _fault(self, number: int, why: str) -> None:
+        if len(self._met.faults) < MOST_FAULTS:
+            self._met.faults.append((number, why))
+        else:
+            self._met.more_faults += 1
+
+    def _line(self, piece: Piece, number: int, line: bytes) -> None:
+        met = self._met
+        read = read_line(piece.kind, line)
+        if read is None:
+            self._fault(number, "is not a FHIR resource in JSON")
+        elif read.resourceType not in KINDS or read.resourceType == "Medication":
+            pass
+        elif self._setup.deleted and is_deleted(read, self._setup.deleted):
+            met.deleted += 1
+        else:
+            met.lines[read.resourceType] = met.lines.get(read.resourceType, 0) + 1
+            patient = patient_of(read)
+            if patient is None:
+                met.without_patient += 1
+            else:
+                self._put_aside(read, patient, line)
+
+    def _put_aside(self, read: Line, patient: str, line: bytes) -> None:
+        if isinstance(read, Order | Visit):
+            self._clinician(read)
+        elif read.resourceType == "Patient":
+            key = key_of(patient)
+            person = msgspec.json.encode(person_of(line, key.hex()))
+            self._spills[PEOPLE].add(key, person + b"\n")
+        if patient in self._wanted:
+            self._spills[LINES].add(key_of(patient), line + b"\n")
+            if name := medication_of(read):
+                self._medications.add(name)
+        elif not self._setup.as_of_alone:
+            key = key_of(patient)
+            own = read.id or line.decode(errors="replace")
+            for record in records_of(read, key, own, self._rules, self._names):
+                self._spills[MOMENTS].add(key, record)
+
+    def _clinician(self, read: Order | Visit) -> None:
+        """One record for each clinician and day with a visit or an order."""
+        if self._setup.as_of_alone or not (clinician := clinician_of(read)):
+            return
+        if isinstance(read, Visit):
+            times = [moment.at for moment in visit_moments(read, self._rules)]
+        else:
+            at = ordered_at(read, self._rules)
+            times = [at] if at is not None else []
+        key = key_of(clinician)
+        for at in times:
+            if self._window.holds(at):
+                self._spills[CLINICIANS].add(
+                    key, key + at.first_day.toordinal().to_bytes(4, "little")
+                )

@@ -1,0 +1,186 @@
+"""The local engine: two passes over the files, then the patients who can matter are decided.
+
+It needs no server and no Java. Each phase writes its results before the next one starts, so that a
+run can be stopped and continued.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from cds_service.rehearsal.deciding import Decider
+from cds_service.rehearsal.errors import StoppedError
+from cds_service.rehearsal.journal import Journal
+from cds_service.rehearsal.options import Options, as_of_of, fingerprint
+from cds_service.rehearsal.progress import phase
+from cds_service.rehearsal.source import KINDS, Piece, open_source
+from cds_service.rehearsal.spill import guarding_disk, partition_bits
+from cds_service.rehearsal.summary import Summary, Totals
+from cds_service.rehearsal.tasks import Decided, Found, Gathered, Setup
+from cds_service.rehearsal.work import DECIDED, MAGNESIUM, MEDICATIONS, PATIENTS, knowledge
+from cds_service.rehearsal.workers import Task, Workers
+
+DECISIONS: Final = "decisions.parquet"
+_RECOGNISED = ("Condition", "MedicationRequest", "MedicationStatement")
+_NO_DATE_YET = "9999-12-31"
+
+
+class LocalRun:
+    """One run, or what is left of it."""
+
+    def __init__(self, options: Options) -> None:
+        """Open input and output; raises `RehearsalError` where either cannot be used."""
+        os.umask(0o077)
+        self._options = options
+        self._source = open_source(Path(options.source))
+        self._knowledge = knowledge().version
+        run = fingerprint(options, self._source, self._knowledge)
+        self._journal = Journal(options.out, run, resume=options.resume)
+        self._totals = Totals()
+        self._bits = partition_bits(sum(piece.size for piece in self._source.pieces))
+
+    @property
+    def samples(self) -> Totals:
+        """What is to be reviewed, after `run`."""
+        return self._totals
+
+    def run(self) -> Summary:
+        """Do what is left; raises `StoppedError` where it was interrupted."""
+        as_of = self._as_of()
+        workers = Workers(self._setup(as_of), self._options.workers)
+        try:
+            self._passes(workers)
+        except BaseException:
+            workers.stop()
+            raise
+        workers.close()
+        merge(self._journal.work / DECIDED, self._options.out / DECISIONS)
+        offered = Decider(knowledge()).hooks
+        return self._totals.summary(self._options, self._source, as_of, self._knowledge, offered)
+
+    def close(self) -> None:
+        """The run is over and all its files are written."""
+        self._journal.close()
+
+    def _setup(self, as_of: str) -> Setup:
+        options, source = self._options, self._source
+        return Setup(
+            folder=source.folder,
+            work=self._journal.work,
+            bits=self._bits,
+            as_of=as_of,
+            first=options.first,
+            last=options.last,
+            hooks=options.hooks,
+            as_of_alone=not options.history,
+            visits="Encounter" in source.kinds,
+            deleted=source.deleted,
+        )
+
+    def _as_of(self) -> str:
+        options, source = self._options, self._source
+        latest = ""
+        if options.as_of is None and not source.transaction_time:
+            workers = Workers(self._setup(_NO_DATE_YET), options.workers)
+            found = self._ids(workers, "Looking for the latest date", "latest", KINDS)
+            workers.close()
+            latest = max(found, default="")
+        return as_of_of(options, source, latest).written
+
+    def _passes(self, workers: Workers) -> None:
+        medications = self._ids(
+            workers,
+            "Looking for magnesium among the medications",
+            "find_medications",
+            ["Medication"],
+        )
+        self._keep(MAGNESIUM, medications)
+        patients = self._ids(
+            workers, "Looking for the patients who can matter", "find_patients", _RECOGNISED
+        )
+        self._keep(PATIENTS, patients)
+        left_out = {"Medication"} if self._options.history else {"Medication", "Encounter"}
+        pieces = self._source.pieces_of(kind for kind in KINDS if kind not in left_out)
+        gathered = self._pieces(workers, "Gathering their data", "gather", pieces, Gathered)
+        files = {piece.name: piece.file for piece in pieces}
+        for name, met in gathered.items():
+            self._totals.gathered(files[name], met)
+        self._gather_medications(workers, {m for met in gathered.values() for m in met.medications})
+        departments = {k: v for met in gathered.values() for k, v in met.departments.items()}
+        self._decide(workers, departments)
+
+    def _ids(self, workers: Workers, title: str, method: str, kinds: Iterable[str]) -> list[str]:
+        found = self._pieces(workers, title, method, self._source.pieces_of(kinds), Found)
+        return sorted({one for result in found.values() for one in result.ids})
+
+    def _pieces(
+        self, workers: Workers, title: str, method: str, pieces: Sequence[Piece], shape: Any
+    ) -> dict[str, Any]:
+        tasks = [Task(piece.name, method, (piece,), piece.size) for piece in pieces]
+        return self._run(workers, title, tasks, shape)
+
+    def _gather_medications(self, workers: Workers, wanted: set[str]) -> None:
+        pieces = self._source.pieces_of(["Medication"]) if wanted else []
+        tasks = [Task(p.name, "gather_medications", (p, frozenset(wanted)), p.size) for p in pieces]
+        found = self._run(workers, "Gathering their medications", tasks, list[bytes])
+        lines = sorted({line for result in found.values() for line in result})
+        with guarding_disk():
+            (self._journal.work / MEDICATIONS).write_bytes(b"".join(x + b"\n" for x in lines))
+
+    def _decide(self, workers: Workers, departments: dict[str, str]) -> None:
+        tasks = [Task(str(p), "decide", (p, departments), 1) for p in range(2**self._bits)]
+        found = self._run(workers, "Deciding", tasks, Decided, unit="parts")
+        for partition in sorted(found, key=int):
+            self._totals.decided(found[partition])
+
+    def _run(
+        self, workers: Workers, title: str, tasks: list[Task], shape: Any, unit: str = "bytes"
+    ) -> dict[str, Any]:
+        """The results of tasks by their names; those that are done already are not done again."""
+        if not tasks:
+            return {}
+        method = tasks[0].method
+        results = {}
+        with phase(title, sum(task.size for task in tasks), unit=unit) as bar:
+            left = []
+            for task in tasks:
+                known = self._journal.result(method, task.name, shape)
+                if known is None:
+                    left.append(task)
+                else:
+                    results[task.name] = known
+                    bar.advance(task.size)
+            for task, result in workers.run(left):
+                self._journal.done(method, task.name, result)
+                results[task.name] = result
+                bar.advance(task.size)
+        return results
+
+    def _keep(self, name: str, ids: list[str]) -> None:
+        with guarding_disk():
+            (self._journal.work / name).write_bytes(msgspec.json.encode(ids))
+
+
+def merge(folder: Path, target: Path) -> None:
+    """One file out of those of the partitions, in their order."""
+    import pyarrow.parquet as pq
+
+    from cds_service.rehearsal.rows import schema
+
+    unfinished = target.with_suffix(".unfinished")
+    with guarding_disk(), pq.ParquetWriter(unfinished, schema()) as writer:
+        for part in sorted(folder.glob("*.parquet")):
+            table = pq.read_table(part, schema=schema())
+            if table.num_rows:
+                writer.write_table(table)
+    unfinished.replace(target)
+
+
+def stopped() -> StoppedError:
+    """What is said where somebody pressed Ctrl-C."""
+    return StoppedError("Stopped. Run the same command with --resume to continue.")

@@ -1,0 +1,211 @@
+"""The moments of a patient: when a hook would have been called (SPEC 13)."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date, timedelta
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from cds_service.chart import dates
+from cds_service.chart.dates import When
+from cds_service.chart.reading import is_there
+from cds_service.chart.subject import bare_id
+from cds_service.fhir.wire import CodeableConcept, Reference
+from cds_service.knowledge.as_it_stood import MomentRules
+from cds_service.rehearsal.lines import Line, Order, Visit
+
+PATIENT_VIEW: Final = "patient-view"
+ORDER_SELECT: Final = "order-select"
+ORDER_HOOKS: Final = (ORDER_SELECT, "order-sign")
+REFILL: Final = "medication-refill"
+DISCHARGE: Final = "encounter-discharge"
+HOOKS: Final = (PATIENT_VIEW, *ORDER_HOOKS, REFILL, DISCHARGE)
+_RXNORM = "rxnorm"
+_PEOPLE = ("Practitioner", "PractitionerRole")
+
+
+class Moment(NamedTuple):
+    """One call that would have been made. `order` and `encounter` are ids, "" where there is none."""
+
+    hook: str
+    at: When
+    order: str = ""
+    encounter: str = ""
+    practitioner: str = ""
+    department: str = ""
+
+
+class Window(NamedTuple):
+    """Which moments are rehearsed: from the first day to the last, and not after `as_of`."""
+
+    as_of: When
+    first: date | None = None
+    last: date | None = None
+
+    def holds(self, at: When) -> bool:
+        """Whether a moment is rehearsed."""
+        if at.earliest > self.as_of.latest:
+            return False
+        if self.first is not None and at.first_day < self.first:
+            return False
+        return self.last is None or at.first_day <= self.last
+
+
+def visit_moments(visit: Visit, rules: MomentRules) -> Iterator[Moment]:
+    """The start of a visit, and the end of an inpatient stay."""
+    period = visit.period
+    if visit.status not in rules.visit_status or period is None:
+        return
+    start, end = dates.parse(period.start), dates.parse(period.end)
+    about = {
+        "encounter": visit.id or "",
+        "practitioner": practitioner_of(visit),
+        "department": department_of(visit),
+    }
+    if start is not None:
+        yield Moment(PATIENT_VIEW, start, **about)
+    if end is not None and _class(visit) in rules.inpatient_class:
+        yield Moment(DISCHARGE, end, **about)
+
+
+def order_moments(order: Order, is_refill: bool, department: str, at: When) -> Iterator[Moment]:
+    """Selecting and signing an order; its refill where it renews another one."""
+    hooks = (*ORDER_HOOKS, REFILL) if is_refill else ORDER_HOOKS
+    whose = order.encounter.reference if order.encounter is not None else None
+    encounter = bare_id(whose) if whose else ""
+    for hook in hooks:
+        yield Moment(hook, at, order.id or "", encounter, _named(order.requester), department)
+
+
+def ordered_at(order: Order, rules: MomentRules) -> When | None:
+    """When an order was written; `None` for what is no order, or has no date."""
+    if order.resourceType != "MedicationRequest" or order.intent not in rules.order_intent:
+        return None
+    return dates.parse(order.authoredOn)
+
+
+class Ordered(NamedTuple):
+    """An order among those of its patient: `product` stands for what is ordered."""
+
+    at: When
+    product: object
+    names_prior: bool
+
+
+def refills(orders: Sequence[Ordered], within_days: int) -> list[bool]:
+    """Which orders renew: they name a prior one, or the product was ordered shortly before."""
+    earlier: dict[object, list[Any]] = {}
+    for order in orders:
+        if order.product:
+            earlier.setdefault(order.product, []).append(order.at.earliest)
+    for times in earlier.values():
+        times.sort()
+
+    def is_renewal(order: Ordered) -> bool:
+        if order.names_prior:
+            return True
+        times = earlier.get(order.product, ()) if order.product else ()
+        before = bisect_left(times, order.at.earliest)
+        return before > 0 and order.at.earliest - times[before - 1] <= timedelta(days=within_days)
+
+    return [is_renewal(order) for order in orders]
+
+
+_CONCEPT = msgspec.json.Decoder(CodeableConcept)
+_REFERENCE = msgspec.json.Decoder(Reference)
+_FAILURES = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
+
+
+def product_of(order: Order) -> str:
+    """What stands for the product that is ordered: its RxNorm code, another code, text or reference."""
+    if is_there(order.medicationCodeableConcept):
+        try:
+            concept = _CONCEPT.decode(order.medicationCodeableConcept)
+        except _FAILURES:
+            return bytes(memoryview(order.medicationCodeableConcept)).decode(errors="replace")
+        codings = [(c.system or "", c.code) for c in concept.coding or () if c.code]
+        codings.sort(key=lambda coding: (_RXNORM not in coding[0].lower(), coding))
+        if codings:
+            return "|".join(codings[0])
+        return " ".join((concept.text or "").lower().split())
+    return medication_of(order)
+
+
+def names_prior(order: Order) -> bool:
+    """Whether an order names the one that it renews."""
+    return order.priorPrescription is not None
+
+
+def clinician_of(read: Visit | Order) -> str:
+    """Who saw the patient or signed the order."""
+    return practitioner_of(read) if isinstance(read, Visit) else _named(read.requester)
+
+
+def medication_of(read: Line | None) -> str:
+    """The id of the Medication that an order or statement refers to, "" where it names none."""
+    if not isinstance(read, Order) or not is_there(read.medicationReference):
+        return ""
+    try:
+        reference = _REFERENCE.decode(read.medicationReference).reference
+    except _FAILURES:
+        return ""
+    return bare_id(reference) if reference and not reference.startswith("#") else ""
+
+
+def practitioner_of(visit: Visit) -> str:
+    """The first person who took part and is not the patient; "" where none is named."""
+    people = (p.individual for p in visit.participant or ())
+    return next((name for person in people if (name := _named(person))), "")
+
+
+def department_of(visit: Visit) -> str:
+    """Where a visit was: its location, else the organisation, else the kind of service."""
+    places = [p.location for p in visit.location or ()]
+    for place in (*places, visit.serviceProvider):
+        if place is not None and (name := place.display or place.reference):
+            return name
+    service = visit.serviceType
+    if service is None:
+        return ""
+    codings = service.coding or ()
+    return service.text or next((c.display or c.code or "" for c in codings), "")
+
+
+def _named(reference: Reference | None) -> str:
+    """A person by reference; without one by name. Patients, relatives and devices are no clinicians."""
+    if reference is None:
+        return ""
+    target = reference.reference or ""
+    kind = target.rpartition("/")[0].rpartition("/")[2]
+    if kind and kind not in _PEOPLE:
+        return ""
+    return target or reference.display or ""
+
+
+class _Class(msgspec.Struct):
+    code: str | None = None
+
+
+_CLASS = msgspec.json.Decoder(_Class | list[_Class] | str)
+
+
+def _class(visit: Visit) -> str:
+    if not is_there(visit.class_):
+        return ""
+    try:
+        read = _CLASS.decode(visit.class_)
+    except _FAILURES:
+        return ""
+    if isinstance(read, str):
+        return read.upper()
+    first = next(iter(read), None) if isinstance(read, list) else read
+    return (first.code or "").upper() if first is not None else ""
+
+
+def by_time(moments: Iterable[Moment]) -> list[Moment]:
+    """Moments in the order in which a day goes: visit, orders, discharge."""
+    place = {hook: number for number, hook in enumerate(HOOKS)}
+    return sorted(moments, key=lambda m: (m.at.earliest, place[m.hook], m.order, m.encounter))

@@ -1,0 +1,201 @@
+"""The local engine: one result for any order, any number of workers, and any interruption."""
+
+from __future__ import annotations
+
+import random
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cds_service.cli.main import main
+from cds_service.rehearsal import local
+from cds_service.rehearsal.errors import StoppedError, UsageError
+from cds_service.rehearsal.journal import Journal
+
+from .population import (
+    LISINOPRIL,
+    MAGNESIUM_OXIDE,
+    TOPIRAMATE,
+    Resource,
+    egfr,
+    eligible,
+    order,
+    patient,
+    visit,
+    write_export,
+)
+from .running import cards, rows, run, summary
+
+AS_OF = {"transactionTime": "2026-11-22T00:00:00Z"}
+
+
+def population(number: int = 12) -> list[Resource]:
+    """Patients with and without cards, in several partitions."""
+    found: list[Resource] = []
+    for n in range(number):
+        own = f"p{n}"
+        found += eligible(own) if n % 3 else [patient(own)]
+        found += [egfr(own, f"{own}-e", 20 + 7 * n, "2026-01-10")]
+        found += [visit(own, f"{own}-v{m}", f"2026-0{m}-01T09:00:00Z") for m in range(1, 6)]
+        drug = (MAGNESIUM_OXIDE, TOPIRAMATE, LISINOPRIL)[n % 3]
+        found += [order(own, f"{own}-o{m}", drug, f"2026-0{m}-02") for m in (2, 4)]
+    return found
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_export(tmp_path_factory.mktemp("export"), population(), manifest=AS_OF)
+
+
+@pytest.fixture(scope="module")
+def expected(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return run(source, tmp_path_factory.mktemp("run") / "out")
+
+
+def same(one: Path, other: Path) -> bool:
+    return all(
+        (one / name).read_bytes() == (other / name).read_bytes()
+        for name in ("decisions.parquet", "summary.json")
+    )
+
+
+def test_there_is_something_to_compare(expected: Path) -> None:
+    assert len({row["card"] for row in rows(expected)}) > 3
+    assert len(rows(expected)) > 60
+
+
+def test_the_order_of_files_and_lines_changes_nothing(expected: Path, tmp_path: Path) -> None:
+    resources = population()
+    random.Random(7).shuffle(resources)  # noqa: S311
+    folder = write_export(tmp_path / "in", resources, manifest=AS_OF, parts=4, zipped=True)
+    assert same(run(folder, tmp_path / "out"), expected)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [2, 5])
+def test_the_number_of_workers_changes_nothing(
+    source: Path, expected: Path, tmp_path: Path, workers: int
+) -> None:
+    assert same(run(source, tmp_path / "out", workers=workers), expected)
+
+
+def test_the_number_of_partitions_changes_nothing(
+    source: Path, expected: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local, "partition_bits", lambda _: 6)
+    out = run(source, tmp_path / "out")
+    assert rows(out) == rows(expected)
+    assert summary(out) == summary(expected)
+
+
+@pytest.mark.parametrize("after", [0, 1, 4, 9, 13])
+def test_a_stopped_run_continues(
+    source: Path, expected: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int
+) -> None:
+    """Ctrl-C after so many tasks: the rest gives the same files."""
+    done, count = Journal.done, 0
+
+    def stopping(self: Journal, phase: str, task: str, result: Any) -> None:
+        nonlocal count
+        if count == after:
+            raise KeyboardInterrupt
+        count += 1
+        done(self, phase, task, result)
+
+    monkeypatch.setattr(Journal, "done", stopping)
+    with pytest.raises(StoppedError, match="--resume"):
+        run(source, tmp_path / "out")
+    monkeypatch.setattr(Journal, "done", done)
+    with pytest.raises(UsageError, match="not empty"):
+        run(source, tmp_path / "out")
+    assert same(run(source, tmp_path / "out", resume=True), expected)
+
+
+def test_a_journal_that_was_cut_off_is_continued(
+    source: Path, expected: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local, "merge", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(StoppedError):
+        run(source, tmp_path / "out")
+    monkeypatch.undo()
+    journal = tmp_path / "out" / "work" / "journal.ndjson"
+    journal.write_bytes(journal.read_bytes()[:-7])
+    assert same(run(source, tmp_path / "out", resume=True), expected)
+
+
+def test_another_run_is_not_continued(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local, "merge", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(StoppedError):
+        run(source, tmp_path / "out")
+    with pytest.raises(UsageError, match="another input"):
+        run(source, tmp_path / "out", resume=True, history=False)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "letter.txt").write_text("mine")
+    with pytest.raises(UsageError, match="no interrupted run"):
+        run(source, tmp_path / "other", resume=True)
+
+
+def test_a_full_disk_says_so(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """/dev/full refuses every write as a full disk does."""
+    made = Journal.__init__
+
+    def on_a_full_disk(self: Journal, *args: Any, **more: Any) -> None:
+        made(self, *args, **more)
+        self._file = Path("/dev/full")
+
+    monkeypatch.setattr(Journal, "__init__", on_a_full_disk)
+    with pytest.raises(StoppedError, match="disk is full"):
+        run(source, tmp_path / "out")
+
+
+def test_only_the_owner_may_read_what_is_written(expected: Path) -> None:
+    assert {stat.S_IMODE(f.stat().st_mode) for f in expected.iterdir()} == {0o600}
+    assert not (expected / "work").exists()
+
+
+def test_no_site_file_yet(source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["rehearse", str(source), "--out", str(tmp_path / "out"), "--site", "site.yaml"]
+    with pytest.raises(SystemExit) as ended:
+        main(command)
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["--workers", "1"], 0),
+        (["--workers", "0"], 2),
+        (["--hooks", "patient-wiev"], 2),
+        (["--from", "2026-02-01", "--to", "2026-01-01"], 2),
+        (["--as-of", "yesterday"], 2),
+    ],
+)
+def test_the_command(
+    source: Path,
+    tmp_path: Path,
+    arguments: list[str],
+    code: int,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    command = ["rehearse", str(source), "--out", str(tmp_path / "out"), *arguments]
+    try:
+        ended: Any = main(command)
+    except SystemExit as error:
+        ended = error.code
+    assert ended == code
+    said = capsys.readouterr()
+    assert "p1" not in said.out + said.err.replace("pytest", "")
+    if code == 0:
+        assert cards(tmp_path / "out")
+
+
+def test_no_input_is_exit_code_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["rehearse", str(tmp_path / "none"), "--out", str(tmp_path / "out")])
+    assert ended.value.code == 1
+    assert capsys.readouterr().err.count("\n") == 1
