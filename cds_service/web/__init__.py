@@ -1,1 +1,1 @@
-"""HTTP in and out, and nothing else."""
+"""The HTTP layer."""

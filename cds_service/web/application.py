@@ -1,4 +1,4 @@
-"""The Flask application, put together from its parts; and what happens before and after each view."""
+"""Create the Flask application, and define the steps before and after each view."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _log = logging.getLogger(__name__)
 
 
 class _App(Flask):
-    """Flask, told that no view or handler here is a coroutine: it asks each of them at each call."""
+    """Flask without support for coroutines, which it would check at every call."""
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        """The function itself."""
+        """Return the function itself."""
         return func
 
 
@@ -66,7 +66,7 @@ def build(
 
 
 def before_view() -> Response | None:
-    """The answer to a request that gets no further: turned away by the front, or not admitted."""
+    """The response to a request that was refused by the front or is not allowed."""
     record, parts, request = current_record(), current_parts(), current_request()
     turned = request.environ.get(refusals.REFUSAL)
     if turned is not None:
@@ -79,7 +79,7 @@ def before_view() -> Response | None:
 
 
 def after_view(response: Response) -> Response:
-    """Complete the headers, then keep what may be kept: for the audit, the metrics and the log."""
+    """Complete the headers, then write the audit record, the metrics and the log line."""
     record, parts, request = current_record(), current_parts(), current_request()
     response.headers["X-Content-Type-Options"] = "nosniff"
     if request.path.startswith(sandbox_fhir.PATH) and parts.settings.shows_sandbox:

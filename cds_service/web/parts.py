@@ -1,4 +1,4 @@
-"""What one application is made of: the settings, the services, and all that its views work with."""
+"""The parts of one application: the settings, the services, and the objects that its views use."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Made = TypeVar("Made")
 class Parts(msgspec.Struct, frozen=True, eq=False):
     """The parts of one application.
 
-    `log_key` is the secret of the hash by which a call is found in the log.
+    `log_key` is the secret of the hash with which a call is found in the log.
     """
 
     settings: Settings
@@ -36,23 +36,23 @@ class Parts(msgspec.Struct, frozen=True, eq=False):
     guard: Guard
     log_key: bytes
     first_request: Any = msgspec.field(default_factory=Lock)
-    """Locked from the first request on."""
+    """No more changes are allowed after the first request."""
     _made: dict[Callable[[Parts], Any], Any] = msgspec.field(default_factory=dict)
 
     @property
     def knowledge(self) -> Knowledge:
-        """The knowledge that all answers rest on."""
+        """The knowledge of all responses."""
         return self.answering.knowledge
 
     def once(self, make: Callable[[Parts], Made]) -> Made:
-        """What a function makes of these parts: made when it is first asked for, and then kept."""
+        """The result of a function of these parts. It is created on first use and then cached."""
         if make not in self._made:
             self._made.setdefault(make, make(self))
         made: Made = self._made[make]
         return made
 
     def belong_to(self, app: Flask) -> None:
-        """Let the views of an application find them."""
+        """Make the parts available to the views of an application."""
         app.extensions[_NAME] = self
 
 
@@ -63,10 +63,10 @@ def parts_of(app: Flask) -> Parts:
 
 
 def current_parts() -> Parts:
-    """The parts of the application that answers the current request."""
+    """The parts of the application that handles the current request."""
     return parts_of(current_app)
 
 
 def current_request() -> Request:
-    """The current request itself. Flask's `request` looks it up anew for each attribute."""
+    """The current request itself. Flask's `request` looks it up again for each attribute."""
     return request_ctx.request

@@ -1,1 +1,1 @@
-"""What comes in: who may call, the body, the answer; hook calls and feedback."""
+"""Incoming calls: access control, request bodies, responses, hook calls and feedback."""

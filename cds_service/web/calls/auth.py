@@ -1,8 +1,8 @@
-"""Who may call what: every address is guarded but for those named here.
+"""Access control: every address is protected except those listed here.
 
-With trusted clients, a guarded call needs a token of one of them. Without, only callers on this
-machine are served, unless the service was opened on purpose. Without clients this costs a look at
-the caller's address.
+With trusted clients, a protected call needs a token of one of them. Without clients, only callers
+on this machine are served, unless `CDS_OPEN` is set. Then a call costs only a check of the caller's
+address.
 """
 
 from __future__ import annotations
@@ -31,15 +31,16 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 ADMISSION = "cds.admission"
-"""Set in the WSGI environment by the front, which asks the guard before it reads a body."""
+"""Set in the WSGI environment by the front, which calls the guard before it reads a body."""
 OPERATOR = "cds.operator"
-"""Set in the WSGI environment by whoever serves the operators' port."""
+"""Set in the WSGI environment by the server of the operators' port."""
 
-# What a load balancer asks, and what people open in a browser from a card.
+# Used by load balancers, and by people who open a link on a card in a browser.
 _PUBLIC = ("/health", "/ready", "/evidence", "/static/", "/sandbox")
-# Metrics and reports: on the operators' port; without clients for callers on this machine too.
+# Metrics and reports are for the operators' port, and without clients also for callers on this
+# machine.
 OPERATOR_PATHS = ("/metrics", "/feedback/report")
-# What a probe asks, by whatever name it knows this machine.
+# Used by probes, under any host name of this machine.
 _PROBED = ("/health", "/ready")
 _FORWARDED = ("HTTP_FORWARDED", "HTTP_X_FORWARDED_FOR", "HTTP_X_REAL_IP", "HTTP_VIA")
 _REALM = 'Bearer realm="cds-hooks"'
@@ -72,10 +73,10 @@ _NO_PLACE_FOR_TOKENS = {
 
 
 def verifier_of(settings: Settings) -> Verifier | None:
-    """What checks tokens; `None` where no clients are configured. Raises `SettingsError`."""
+    """The verifier of tokens, or `None` if no clients are configured. Raises `SettingsError`."""
     if not settings.clients_file:
         return None
-    # PyJWT and cryptography: only where there are clients.
+    # PyJWT and cryptography are imported only if there are clients.
     from cds_service.trust.clients import ClientsError, read_clients
     from cds_service.trust.key_sets import KeySets
     from cds_service.trust.ledger import LedgerError, ledger_of
@@ -99,7 +100,7 @@ def verifier_of(settings: Settings) -> Verifier | None:
 
 
 def servers_of(verifier: Verifier | None) -> tuple[Server, ...]:
-    """The FHIR servers that the calls of single clients may have asked. Raises `SettingsError`."""
+    """FHIR servers that only calls of certain clients may use. Raises `SettingsError`."""
     clients = verifier.clients.values() if verifier is not None else ()
     return tuple(
         _server(entry | {"clients": [client.iss]}, client.name)
@@ -118,7 +119,7 @@ def _server(entry: Mapping[str, Any], name: str) -> Server:
 
 
 class Refused(msgspec.Struct, frozen=True):
-    """A call is not let in: what it is answered, and the reason for our log."""
+    """A call is refused: the response, and the reason for our log."""
 
     status: int
     issue: Issue
@@ -131,9 +132,9 @@ _LEDGER_AWAY = Refused(503, _NO_LEDGER, "ledger", {"Retry-After": "2"})
 
 
 class Guard:
-    """Decides from the head of a call, its path and headers alone, whether it may come in.
+    """Decide from the head of a call (path and headers) whether it is allowed.
 
-    `settings` and `verifier` as configured; without a `verifier` there are no trusted clients.
+    `settings` and `verifier` are as configured. Without a `verifier` there are no trusted clients.
     """
 
     def __init__(self, settings: Settings, verifier: Verifier | None) -> None:
@@ -141,7 +142,7 @@ class Guard:
         self._verifier = verifier
         self._public_host = urlsplit(settings.public_url).hostname or None
         self.allowed = allowed_by(settings, verifier)
-        """From which origins pages may call."""
+        """The origins from which browsers may call."""
         _log.log(*_said_at_start(settings, verifier))
 
     @property
@@ -150,7 +151,7 @@ class Guard:
         return self._verifier is not None
 
     def admission(self, environ: Mapping[str, Any]) -> Refused | Checked | None:
-        """Whether a call with this WSGI environment may come in. Reads no body, and never raises."""
+        """Whether a call with this WSGI environment is allowed. Reads no body and never raises."""
         if OPERATOR in environ:
             return None
         path = environ["PATH_INFO"]
@@ -160,16 +161,16 @@ class Guard:
             return _OPERATORS_ONLY if refused is not None and operators else refused
         if operators:
             return _OPERATORS_ONLY
-        # A preflight carries no token; it is answered, and nothing is done.
+        # A preflight request has no token. It gets a response and has no effect.
         if path.startswith(_PUBLIC) or environ["REQUEST_METHOD"] == "OPTIONS":
             return None
         return self._of_token(environ, self._verifier)
 
     def _without_clients(self, environ: Mapping[str, Any], operators: bool) -> Refused | None:
-        """Only this machine, unless opened; and no page that a browser was led to by a trick.
+        """Allow only this machine (unless opened), and refuse pages that use a browser to call it.
 
-        A page of another origin can make a browser call this machine. Where its host name is made
-        to point here (DNS rebinding) it could even read the answer: so the names are checked too.
+        A page of another origin can make a browser call this machine. With DNS rebinding it could
+        even read the response. Therefore the host name and origin are checked too.
         """
         opened = self._settings.open and not operators
         if not opened and not is_local(environ):
@@ -186,7 +187,7 @@ class Guard:
         return None
 
     def _is_own_host(self, host: str | None) -> bool:
-        """Whether a Host header names this machine; without one no browser is at work."""
+        """Whether a Host header names this machine. A call without one does not come from a browser."""
         if host is None:
             return True
         try:
@@ -208,12 +209,12 @@ class Guard:
             return _LEDGER_AWAY
 
     def use_up(self, checked: Checked) -> Refused | None:
-        """Use up the token of a call that is there whole; why it is refused, if it is."""
+        """Use up the token of a complete call. Returns the reason if it is refused."""
         from cds_service.trust.ledger import LedgerError
         from cds_service.trust.tokens import RefusedError
 
         if self._verifier is None:
-            return _LEDGER_AWAY  # nobody can have checked it: nobody is let in
+            return _LEDGER_AWAY  # the token cannot have been checked, so the call is refused
         try:
             self._verifier.use_up(checked)
         except RefusedError as error:
@@ -224,12 +225,12 @@ class Guard:
 
 
 def admit(request: Request, guard: Guard, record: CallRecord) -> Response | None:
-    """The answer to a call that may not come in.
+    """The response to a call that is refused, or `None`.
 
-    The front may have asked the guard already, before it read the body.
+    The front may have called the guard already, before it read the body.
     """
     if request.url_rule is None and guard.has_clients:
-        return None  # there is nothing here, which anybody may know
+        return None  # the address does not exist, which is no secret
     environ = request.environ
     known = environ[ADMISSION] if ADMISSION in environ else guard.admission(environ)
     if known is None:
@@ -250,14 +251,14 @@ def _said_at_start(settings: Settings, verifier: Verifier | None) -> tuple[int, 
 
 
 def _token(authorization: str) -> str | None:
-    """What stands after "Bearer", in whatever case that is written."""
+    """The text after "Bearer", independent of case."""
     scheme, rest = authorization[: len(_SCHEME)], authorization[len(_SCHEME) :]
     return rest.strip() if scheme.lower() == _SCHEME else None
 
 
 def _unauthorized(refused: RefusedError) -> Refused:
     refusal, text = refused.refusal, refused.text
-    # RFC 6750: who sent no token is not told of an error.
+    # RFC 6750: a caller without a token gets no error code.
     error = f', error="invalid_token", error_description="{text}"'
     challenge = _REALM + ("" if refusal == "missing" else error)
     return Refused(401, Issue("login", text), str(refusal), {"WWW-Authenticate": challenge})
@@ -269,7 +270,7 @@ def _refusal(refused: Refused, record: CallRecord) -> Response:
 
 
 def is_local(environ: Mapping[str, Any]) -> bool:
-    """Whether the caller is on this machine, and not somebody for whom a proxy here calls."""
+    """Whether the caller is on this machine and not behind a proxy on it."""
     if any(name in environ for name in _FORWARDED):
         return False
     return _is_loopback(environ.get("REMOTE_ADDR") or "")

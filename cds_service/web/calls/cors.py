@@ -1,7 +1,7 @@
-"""Browsers: from which origins pages may call, and what they may read of the answer.
+"""CORS: the origins from which pages may call, and the headers that they may read.
 
-Only origins on a list are named in an answer. Never with credentials: there are none but the token,
-which a page adds itself.
+Only listed origins are named in a response. Credentials are never allowed, because the only one is
+the token, which the page adds itself.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _EXPOSED = "WWW-Authenticate, Retry-After"
 _SECONDS = "600"
 _VARY_OF_PREFLIGHT = "Origin, Access-Control-Request-Method, Access-Control-Request-Headers"
 LOOPBACK = "loopback"
-"""In a list of origins: every page that this machine serves itself."""
+"""In a list of origins: every page that is served by this machine."""
 
 Allowed = Callable[[str], bool]
 
@@ -43,16 +43,18 @@ def allowing(origins: Iterable[str]) -> Allowed:
 
 
 def allowed_by(settings: Settings, verifier: Verifier | None) -> Allowed:
-    """The origins of all clients; without clients, those in the settings."""
+    """The origins of all clients. Without clients, those in the settings."""
     if verifier is None:
         return allowing(settings.origins.split())
     return allowing(origin for client in verifier.clients.values() for origin in client.origins)
 
 
 def share(request: Request, response: Response, allowed: Allowed, caller: Client | None) -> None:
-    """Add the headers. `allowed` holds for all clients together: a preflight does not say whose it is.
+    """Add the headers. `allowed` contains the origins of all clients, because a preflight has no
+    client.
 
-    `caller` is the client whose token came with the call: a page of another one may not read it.
+    `caller` is the client whose token came with the call. A page of another client may not read the
+    response.
     """
     if not request.path.startswith(_OPEN_TO_BROWSERS):
         return

@@ -1,4 +1,4 @@
-"""Every error that a view raises becomes an OperationOutcome."""
+"""Convert every error of a view to an OperationOutcome."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ _FAILED = Issue(
 
 
 def register(app: Flask) -> None:
-    """Let an application answer errors so."""
+    """Register the error handlers of an application."""
     app.register_error_handler(BadCallError, bad_call)
     app.register_error_handler(HTTPException, http_error)
     app.register_error_handler(Exception, failure)
 
 
 def bad_call(error: BadCallError) -> Response:
-    """A call that we do not answer, with the reasons."""
+    """A call that is refused, with the reasons."""
     return json_answer(outcome(error.issues), error.status)
 
 
 def http_error(error: HTTPException) -> Response:
-    """An error of the framework: no such address, no such method."""
+    """An error of the framework, for example a wrong address or method."""
     status = HTTPStatus(error.code or 500)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return json_answer(outcome([_FAILED]), status)
@@ -48,7 +48,7 @@ def http_error(error: HTTPException) -> Response:
 
 
 def failure(error: Exception) -> Response:
-    """A fault of ours. Neither the text of the exception nor its traceback is told or logged."""
+    """An internal error. The exception text and traceback are neither sent nor logged."""
     current_record().failed(error, _place(error))
     return json_answer(outcome([_FAILED]), HTTPStatus.INTERNAL_SERVER_ERROR)
 
@@ -57,7 +57,7 @@ _OURS = ("/cds_service/", "/cards/")
 
 
 def _place(error: Exception) -> str:
-    """Where in our code an exception came from: file and line, nothing of the data."""
+    """The place in our code where an exception was raised: file and line, without data."""
     frames = traceback.extract_tb(error.__traceback__)
     ours = [f for f in frames if any(part in f.filename for part in _OURS)] or frames
     last = ours[-1]

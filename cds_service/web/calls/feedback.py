@@ -1,4 +1,4 @@
-"""Feedback on cards: what became of them."""
+"""Feedback on cards."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _UNAVAILABLE: Final = Issue(
 
 @blueprint.post("/cds-services/<service_id>/feedback")
 def take_feedback(service_id: str) -> Response:
-    """Keep feedback, all of it or nothing."""
+    """Store feedback, all items or none."""
     parts, record = current_parts(), current_record()
     service = found(parts.services, service_id)
     record.service = service.id

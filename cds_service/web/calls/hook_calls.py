@@ -21,13 +21,13 @@ from cds_service.web.parts import Parts, current_parts, current_request
 
 blueprint = Blueprint("hook_calls", __name__)
 
-# An answer is about one patient, so nobody may keep it.
+# A response is about one patient and must not be cached.
 _PRIVATE: Final = {"Cache-Control": "no-store"}
 
 
 @blueprint.get("/cds-services")
 def discover() -> Response:
-    """Which services there are, and what each of them would have prefetched."""
+    """The discovery document: the services and their prefetch templates."""
     return Response(current_parts().once(_discovery), content_type=JSON)
 
 
@@ -37,7 +37,7 @@ def _discovery(parts: Parts) -> bytes:
 
 @blueprint.post("/cds-services/<service_id>")
 def call_service(service_id: str) -> Response:
-    """Answer a hook call: read it, decide, record the decision, remember the cards."""
+    """Handle a hook call: read it, decide, record the decision, remember the cards."""
     parts, record = current_parts(), current_record()
     service = found(parts.services, service_id)
     record.kind, record.service = "call", service.id
@@ -49,7 +49,7 @@ def call_service(service_id: str) -> Response:
 
 @blueprint.post("/explain/<service_id>")
 def explain(service_id: str) -> Response:
-    """Every fact, rule and card of the decision on a hook call. Nothing of it is remembered."""
+    """Return every fact, rule and card of the decision on a hook call. No card is stored."""
     parts, record = current_parts(), current_record()
     service = found(parts.services, service_id)
     record.kind, record.service = "explain", service.id
@@ -58,7 +58,7 @@ def explain(service_id: str) -> Response:
 
 
 def found(services: Mapping[str, Service], service_id: str) -> Service:
-    """The service of an address; raises `BadCallError` (404)."""
+    """The service of an address. Raises `BadCallError` (404)."""
     if service_id in services:
         return services[service_id]
     text = f"There is no such service. There are: {', '.join(services)}."
@@ -83,7 +83,7 @@ def _answer(
 
 
 def _remember(answer: Answer, service: Service, parts: Parts, record: CallRecord) -> None:
-    """Keep the cards for the feedback on them, and the rules that led to them for the audit."""
+    """Store the cards for feedback, and their rules for the audit."""
     now, force = parts.answering.now(), parts.answering.force
     version, client, decision = force.knowledge.version, record.issuer, answer.decision
     cards: list[IssuedCard | WithheldCard] = [

@@ -1,4 +1,4 @@
-"""What is taken of a request: its body, up to limits, and the address that clients reach us by."""
+"""Read the body of a request within limits, and the address that the client used."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ _HOST = re.compile(r"[\w.-]+(:\d+)?|\[[0-9A-Fa-f:.]+\](:\d+)?", re.ASCII)
 
 
 ALWAYS_ALLOWED = 20_000
-"""Objects that a body may hold however short it is."""
+"""The number of objects that any body may contain."""
 BYTES_PER_OBJECT = 40
-"""Beyond that, a body needs so many bytes for each object.
+"""Above that number, a body needs this many bytes for each object.
 
-Real charts have 53 and more without any spaces, large ones 66 (of 598 charts). A body of many tiny
-objects costs more memory and time to read than its size tells."""
+Real charts have at least 53 without any spaces, and large ones 66 (of 598 charts). A body of many
+tiny objects needs more memory and time than its size suggests.
+"""
 
 
 def read_json(request: Request, limit: int) -> bytes:
-    """The bytes of a JSON body; raises `BadCallError` where they are too many (413) or no JSON (415)."""
+    """The bytes of a JSON body. Raises `BadCallError` if it is too large (413) or not JSON (415)."""
     _require_json(request)
     declared = request.content_length
     if (declared or 0) > limit:
@@ -38,7 +39,7 @@ def read_json(request: Request, limit: int) -> bytes:
 
 
 def _read_declared(request: Request, size: int) -> bytes:
-    """As many bytes as were announced, in one piece where the server has them: no copy is made."""
+    """Read the announced number of bytes, in one piece if the server has them, to avoid a copy."""
     stream = request.environ["wsgi.input"]
     body: bytes = stream.read(size)
     while len(body) < size and (piece := stream.read(size - len(body))):
@@ -47,7 +48,9 @@ def _read_declared(request: Request, size: int) -> bytes:
 
 
 def _read_to_the_end(request: Request, limit: int) -> bytes:
-    """A chunked body has no length, and a server told to limit it may cut it silently: count here."""
+    """Read a chunked body. It has no length, and a server with a limit may cut it silently, so
+    count here.
+    """
     pieces: list[bytes] = []
     size = 0
     while piece := request.stream.read(_PIECE):
@@ -74,11 +77,12 @@ def _too_large(limit: int) -> BadCallError:
 
 
 def require_few_values(body: bytes) -> None:
-    """Refuse a body made of many tiny objects, before it is decoded; raises `BadCallError` (413).
+    """Refuse a body of many tiny objects before it is decoded. Raises `BadCallError` (413).
 
-    Braces within texts count as well, which makes no difference to any chart. Lists and numbers are
-    skipped quickly, members are bounded where they are read, and depth needs no count: the decoder
-    stops at the interpreter's own bound of about a thousand levels.
+    Braces within texts are counted too, which does not affect real charts. Lists and numbers need
+    no limit because they are skipped quickly. The number of members is limited where they are read.
+    The depth needs no limit because the decoder stops at the interpreter's limit of about a
+    thousand levels.
     """
     most = ALWAYS_ALLOWED + len(body) // BYTES_PER_OBJECT
     if len(body) > 2 * ALWAYS_ALLOWED and body.count(b"{") > most:
@@ -87,12 +91,12 @@ def require_few_values(body: bytes) -> None:
 
 
 def own_address(settings: Settings, request: Request) -> str:
-    """Without a slash at the end; raises `BadCallError` (400) where the Host header is no host."""
+    """The base address without a final slash. Raises `BadCallError` (400) if the Host header is invalid."""
     if settings.public_url:
         return settings.public_url
     host = request.host
     if _HOST.fullmatch(host) is None:
         text = "The Host header is missing or malformed, and the links on cards need it."
         raise BadCallError(400, Issue("invalid", text))
-    # `url_root` would say the same, after taking the address apart and together again.
+    # `url_root` has the same value, but splits the address and joins it again.
     return f"{request.scheme}://{host}{request.root_path.rstrip('/')}"

@@ -1,6 +1,7 @@
-"""Calls that the front turns away before the application sees their body.
+"""Calls that the front refuses before the application reads their body.
 
-They pass through the application all the same, for one form of error, one log and one count.
+They still pass through the application, so that errors have one format, one log line and one
+counter.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ from cds_service.web.answers import json_answer, outcome
 from cds_service.web.operate.record import CallRecord
 
 REFUSAL = "cds.refusal"
-"""Where the front says in the WSGI environment why a call is turned away."""
+"""Set in the WSGI environment by the front: the reason why a call is refused."""
 _RETRY_SECONDS = "2"
 
 
 class Turned(Enum):
-    """Why a call is turned away: status, text, whether later may be better, whether bytes are left."""
+    """The reasons for refusing a call: status, text, whether to retry, whether unread bytes are left."""
 
     LARGE = (413, Issue("too-long", "The body is too large."), False, True)
     SLOW_BODY = (408, Issue("timeout", "The body took too long to arrive."), False, True)
@@ -45,12 +46,12 @@ class Turned(Enum):
 
     @property
     def closes(self) -> bool:
-        """Whether the connection is no use any more: part of the body is still to come."""
+        """Whether the connection cannot be reused because part of the body is unread."""
         return self.value[3]
 
 
 def turn_away(why: Turned, record: CallRecord) -> Response:
-    """The answer to such a call."""
+    """The response to such a call."""
     status, issue, later, _ = why.value
     record.refused = why.name.lower()
     return json_answer(outcome([issue]), status, {"Retry-After": _RETRY_SECONDS} if later else {})

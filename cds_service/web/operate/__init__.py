@@ -1,1 +1,1 @@
-"""What those who run the service see: log, figures, records of calls, health."""
+"""Operation: log, metrics, records of calls, health."""

@@ -1,4 +1,4 @@
-"""What those who run the service ask of it."""
+"""Views for operators."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _NO_STORE = Issue(
 
 @blueprint.get("/health")
 def health() -> Response:
-    """That this process answers."""
+    """Liveness of this process."""
     return json_answer({"status": "ok"})
 
 
 @blueprint.get("/ready")
 def ready() -> Response:
-    """That it can do all its work."""
-    # The knowledge is loaded before the first request can come in, or the start has failed.
+    """Readiness of the whole service."""
+    # The knowledge is loaded before the first request can arrive, or the start has failed.
     parts = current_parts()
     try:
         parts.store.check()
@@ -39,5 +39,5 @@ def ready() -> Response:
 
 @blueprint.get("/metrics")
 def figures() -> Response:
-    """The metrics, as Prometheus reads them."""
+    """The metrics in the format of Prometheus."""
     return Response(metrics.exposition(), content_type=metrics.CONTENT_TYPE)

@@ -17,7 +17,7 @@ _ROOT = "cds_service"
 
 
 class JsonLines(logging.Formatter):
-    """A log record as one line of JSON; its `fields` are members of the line."""
+    """Formats a log record as one line of JSON. Its `fields` are members of the line."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The line."""
@@ -30,7 +30,7 @@ class JsonLines(logging.Formatter):
 
 
 def configure(level: str) -> None:
-    """Write our log lines, and nobody else's, to standard error."""
+    """Write our log lines, and no others, to standard error."""
     logger = logging.getLogger(_ROOT)
     logger.setLevel(level)
     if not any(isinstance(h.formatter, JsonLines) for h in logger.handlers):
@@ -40,7 +40,7 @@ def configure(level: str) -> None:
 
 
 def write_line(record: CallRecord, knowledge: str, site: str) -> None:
-    """Write the line of one answered request."""
+    """Write the line of one request."""
     failed = record.status >= HTTPStatus.INTERNAL_SERVER_ERROR
     level = logging.ERROR if failed else logging.INFO
     if _log.isEnabledFor(level):

@@ -1,7 +1,8 @@
-"""Figures for Prometheus. Their labels are names that we chose; no value of a request is one.
+"""Prometheus metrics. Labels are names that we define. They never contain a value of a request.
 
-With several workers, the server's parent sets PROMETHEUS_MULTIPROC_DIR before it starts them: each
-worker then counts into files there, and whichever is asked adds them up, those of dead workers too.
+With several workers, the parent process sets PROMETHEUS_MULTIPROC_DIR before it starts them. Each
+worker then counts in files there, and the worker that serves `/metrics` adds them up, including
+those of workers that have ended.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ _store = _counter("cds_store_events", "What happened to records.", "event")
 
 
 def counts(record: CallRecord) -> Iterator[tuple[Counter, tuple[str, ...]]]:
-    """The counters that one answered request adds one to, each with its labels."""
+    """The counters that one request increments, each with its labels."""
     client = record.caller.name if record.caller is not None else ""
     yield _calls, (record.route, record.service or "", client, str(record.status))
     for labels in zip(record.cards or (), record.indicators or (), strict=True):
@@ -78,27 +79,27 @@ def counts(record: CallRecord) -> Iterator[tuple[Counter, tuple[str, ...]]]:
 
 @lru_cache(maxsize=1024)
 def _labelled(counter: Counter, labels: tuple[str, ...]) -> Counter:
-    """A counter with its labels. The library would take a lock to find it each time."""
+    """A counter with its labels, cached. The library would take a lock to find it each time."""
     return counter.labels(*labels)
 
 
 def observe(record: CallRecord) -> None:
-    """Count one answered request."""
+    """Count one request."""
     for counter, labels in counts(record):
         _labelled(counter, labels).inc()
     _seconds.labels(record.route).observe(record.seconds)
 
 
 class StoreCounting:
-    """Counts what the store reports."""
+    """Counts the events of the store."""
 
     def add(self, event: Event, by: int = 1) -> None:
-        """That something happened, so many times."""
+        """Count an event a number of times."""
         _store.labels(event.value).inc(by)
 
 
 def exposition() -> bytes:
-    """All figures of all workers, as Prometheus reads them."""
+    """The metrics of all workers in the format of Prometheus."""
     if MULTIPROCESS not in os.environ:
         return generate_latest(_registry)
     together = CollectorRegistry()

@@ -1,8 +1,9 @@
-"""What may be kept of one call. The log line, the metrics and the audit record are made from this alone.
+"""The record of one call. Log line, metrics and audit record are made only from this.
 
-Only names that we chose ourselves may be in it: the route, the service, the client as configured,
-card ids, the kidney class, prefetch keys. No path, body, header or context: they may identify a
-patient. Of `hookInstance` it has a salted hash, by which an integrator finds a call in the log.
+It contains only names that we define: the route, the service, the configured client, card ids, the
+kidney class, prefetch keys. It contains no path, body, header or context, because they may identify
+a patient. `hookInstance` is stored as a salted hash, with which an integrator finds a call in the
+log.
 """
 
 from __future__ import annotations
@@ -26,17 +27,17 @@ if TYPE_CHECKING:
 
 _HASH_BYTES: Final = 8
 KEY_BYTES: Final = hashlib.blake2b.MAX_KEY_SIZE
-"""The longest key of the hash."""
+"""The maximum length of the key of the hash."""
 
 
 class CallRecord(msgspec.Struct):
-    """What is known so far of the call that is being answered. `None` means: it never came to that.
+    """The known data of the current call. `None` means that the step was not reached.
 
-    `route` is the pattern of the address, `seconds` the time until the answer, `call` the hash,
-    `sent` and `not_sent` prefetch keys, `fetched` what became of those that were fetched, `unknown`
-    the keys whose data were not known, `withheld` the issue codes of FHIR by key, `not_shown`
-    why cards that were decided were not returned. `kind` is "call"
-    or "explain" where the call is kept for the audit. `refused` names the check that refused it.
+    `route` is the pattern of the address, `seconds` the time until the response, `call` the hash,
+    `sent` and `not_sent` prefetch keys, `fetched` the results of fetching by key, `unknown` the
+    keys whose data were unknown, `withheld` the FHIR issue codes by key, `not_shown` the reasons
+    why decided cards were not returned. `kind` is "call" or "explain" if the call is stored for
+    the audit. `refused` names the check that refused it.
     `error` is the type of an exception and `at` the place in our code. `items` and `new` count
     feedback.
     """
@@ -68,31 +69,32 @@ class CallRecord(msgspec.Struct):
 
     @property
     def issuer(self) -> str:
-        """The issuer of the caller's token, as configured; "" where calls are not authenticated."""
+        """The issuer of the caller's token, as configured, or "" if calls are not authenticated."""
         return self.caller.iss if self.caller is not None else ""
 
     @property
     def is_kept(self) -> bool:
-        """Whether it is kept for the audit.
+        """Whether the record is stored for the audit.
 
-        A call that was refused before it was read is not, or anybody could fill the store.
+        A call that was refused before it was read is not. Otherwise any caller could fill the
+        store.
         """
         return self.kind is not None
 
     def read(self, call: HookCall, key: bytes) -> None:
-        """Record which prefetch keys a call brought, and the hash of its instance under this key."""
+        """Record the prefetch keys of a call, and the hash of its instance with this key."""
         instance = call.hook_instance.encode("utf-8", "surrogatepass")
         self.call = hashlib.blake2b(instance, key=key, digest_size=_HASH_BYTES).hexdigest()
         self.sent = [name for name in KINDS if name in call.prefetch]
         self.not_sent = [name for name in KINDS if name not in call.prefetch]
 
     def fetched_these(self, contents: Mapping[str, Content[Any]]) -> None:
-        """Record which prefetch keys were fetched, and what became of that."""
+        """Record the fetched prefetch keys and the result for each."""
         if contents:
             self.fetched = {name: content.state.value for name, content in contents.items()}
 
     def decided(self, decision: Decision) -> None:
-        """Record the cards, the kidney class, and the keys whose data were not known, or withheld."""
+        """Record the cards, the kidney class, and the keys whose data were unknown or withheld."""
         self.cards = [card.card for card in decision.cards]
         self.indicators = [card.indicator for card in decision.cards]
         self.unknown = sorted({gap.key for gap in decision.gaps})
@@ -104,15 +106,15 @@ class CallRecord(msgspec.Struct):
             self.kidney = kidney.kidney_class.value
 
     def issued(self, cards: Sequence[IssuedCard | WithheldCard]) -> None:
-        """Record the rules that led to the cards of the answer, and to those that are not in it."""
+        """Record the rules that led to cards, including cards that were not returned."""
         self.rules = tuple(dict.fromkeys(rule for card in cards for rule in card.rules))
 
     def failed(self, error: Exception, at: str) -> None:
-        """Record the type of an exception and where it came from. Its text may hold patient data."""
+        """Record the type and place of an exception. Its text may contain patient data."""
         self.error, self.at = type(error).__name__, at
 
     def answered(self, route: str | None, method: str, status: int) -> None:
-        """Record the answer. An address that is none of ours may hold anything: it has no route."""
+        """Record the response. An unknown address may contain anything, so it has no route."""
         if route is not None:
             self.route, self.method = route, method
         self.status = status
@@ -120,7 +122,7 @@ class CallRecord(msgspec.Struct):
 
 
 def current_record() -> CallRecord:
-    """The record of the request that is being answered; it begins when it is first asked for."""
+    """The record of the current request. It is created on first use."""
     record: CallRecord | None = g.get("record")
     if record is None:
         record = g.record = CallRecord()
@@ -145,11 +147,11 @@ LOGGED: Final = (
     "error",
     "at",
 )
-"""What a line of the log has where it is known, beside what it always has."""
+"""The optional fields of a log line."""
 
 
 def log_fields(record: CallRecord, knowledge: str, site: str = "") -> dict[str, Any]:
-    """The members of the line of the log."""
+    """The members of the log line."""
     fields: dict[str, Any] = {
         "route": record.route,
         "method": record.method,
@@ -169,9 +171,10 @@ def log_fields(record: CallRecord, knowledge: str, site: str = "") -> dict[str, 
 
 
 def answered_call(record: CallRecord, record_id: str, at: datetime, knowledge: str) -> AnsweredCall:
-    """What is kept of a hook call for the audit: who called what and when, and what was answered.
+    """The audit record of a hook call: client, service, time and result.
 
-    Kept also where there was no card, or an error: "was the service asked?" has an answer.
+    It is also stored for errors and calls without a card, so that it shows whether the service was
+    called.
     """
     return AnsweredCall(
         id=record_id,
