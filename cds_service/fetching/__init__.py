@@ -1,1 +1,1 @@
-"""Asking FHIR servers for what a call did not bring: searches, connections, pages, failures."""
+"""Fetching missing data from FHIR servers: searches, connections, pages, failures."""

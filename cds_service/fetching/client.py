@@ -1,8 +1,8 @@
-"""The only code here that opens connections: GET of FHIR JSON from servers on the site's list.
+"""The only module that opens connections to FHIR servers: GET of FHIR JSON from listed servers.
 
-There is a pool of connections for each server on the list and none for any other, so there is
-nothing that could reach elsewhere: no proxy, no redirect, no other host. The address that a name
-leads to is checked where the connection is made, so a name cannot change its mind in between.
+Each listed server has a connection pool, and there is no other pool, so no other host can be
+reached: no proxy, no redirect. The IP address of a host name is checked when the connection is
+made, so the name cannot resolve to another address in between.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ _OK = 200
 _REDIRECTS = range(300, 400)
 _BUSY = frozenset({429, 503})
 
-# urllib3 logs URLs, and the URL of a search holds the patient's id.
+# urllib3 logs URLs, and the URL of a search contains the patient's id.
 for _name in ("connection", "connectionpool", "poolmanager", "response", "util.retry"):
     logging.getLogger(f"urllib3.{_name}").addFilter(lambda _: False)
 
 
 class Limits:
-    """What one hook call may cost: time and bytes. Shared by all its requests."""
+    """The limits of one hook call in time and bytes, shared by all its requests."""
 
     def __init__(self, seconds: float, request_seconds: float, max_bytes: int) -> None:
         self._end = time.monotonic() + seconds
@@ -56,38 +56,40 @@ class Limits:
         self._sockets: set[socket.socket] = set()
 
     def remaining(self) -> float:
-        """Seconds until there is no more use in an answer; 0 when that is now."""
+        """Seconds until a response is no longer useful, or 0."""
         return 0.0 if self._over.is_set() else max(0.0, self._end - time.monotonic())
 
     def of_one_request(self) -> float:
-        """The moment by which a request that starts now must be answered."""
+        """The deadline for a request that starts now."""
         return time.monotonic() + min(self._request_seconds, self.remaining())
 
     def spend(self, size: int) -> None:
-        """Count bytes that came; raises `UnavailableError` where they are too many."""
+        """Count received bytes. Raises `UnavailableError` if there are too many."""
         with self._lock:
             self._left -= size
             if self._left < 0:
                 raise UnavailableError(Why.TOO_LARGE)
 
     def wait(self, seconds: float) -> None:
-        """Do nothing for a while, but not once all is over."""
+        """Sleep, but not beyond the end of the call."""
         self._over.wait(seconds)
 
     def hold(self, sock: socket.socket) -> None:
-        """Remember a connection in use, to be cut when time is up."""
+        """Remember an open connection, to close it when the time is up."""
         with self._lock:
             self._sockets.add(sock)
         if self._over.is_set():
             _cut(sock)
 
     def release(self, sock: socket.socket) -> None:
-        """Forget a connection whose request is over."""
+        """Forget a connection whose request has ended."""
         with self._lock:
             self._sockets.discard(sock)
 
     def end(self) -> None:
-        """Time is up: cut what still runs, so that no thread waits for a server that is stuck."""
+        """The time is up: close all connections, so that no thread waits for a server that does not
+        respond.
+        """
         self._over.set()
         with self._lock:
             sockets = tuple(self._sockets)
@@ -96,13 +98,13 @@ class Limits:
 
 
 def _cut(sock: socket.socket) -> None:
-    """Shut a connection down under whoever reads from it, past the TLS layer."""
+    """Shut down the socket of a connection, below the TLS layer, while another thread reads from it."""
     with suppress(OSError):
         socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
 
 class _Request(local):
-    """The request that this thread makes."""
+    """The current request of this thread."""
 
     limits: Limits | None = None
     sock: socket.socket | None = None
@@ -112,11 +114,11 @@ _request = _Request()
 
 
 class _AddressRefusedError(exceptions.HTTPError):
-    """The name leads to no address that may be asked."""
+    """The host name resolves to no allowed address."""
 
 
 class _Checked(HTTPConnection):
-    """A connection to an address that was looked at."""
+    """A connection to an address that was checked."""
 
     server: Server
 
@@ -124,7 +126,7 @@ class _Checked(HTTPConnection):
         return _connected(self, self.server)
 
     def request(self, *args: Any, **kwargs: Any) -> None:
-        """Send a request, on a connection that can be cut."""
+        """Send a request on a connection that can be closed by another thread."""
         if self.sock is None:
             self.connect()
         _hold(self.sock)
@@ -132,7 +134,7 @@ class _Checked(HTTPConnection):
 
 
 class _CheckedTls(HTTPSConnection):
-    """The same over TLS. The certificate is checked against the name, as always."""
+    """The same with TLS. The certificate is checked against the host name as usual."""
 
     server: Server
 
@@ -140,7 +142,7 @@ class _CheckedTls(HTTPSConnection):
         return _connected(self, self.server)
 
     def request(self, *args: Any, **kwargs: Any) -> None:
-        """Send a request, on a connection that can be cut."""
+        """Send a request on a connection that can be closed by another thread."""
         if self.sock is None:
             self.connect()
         _hold(self.sock)
@@ -154,7 +156,7 @@ def _hold(sock: Any) -> None:
 
 
 def _connected(connection: HTTPConnection, server: Server) -> socket.socket:
-    """A socket to an address of the server that may be asked: the very one that was checked."""
+    """A socket to an allowed address of the server: exactly the address that was checked."""
     found = socket.getaddrinfo(connection.host, connection.port, type=socket.SOCK_STREAM)
     addresses = dict.fromkeys(str(row[4][0]) for row in found)
     allowed = [address for address in addresses if server.may_be_at(address)]
@@ -174,7 +176,7 @@ def _connection_to(address: str, connection: HTTPConnection) -> socket.socket:
 
 
 class _AgainError(Exception):
-    """Trying once more may help, after some seconds."""
+    """A second try may succeed after some seconds."""
 
     def __init__(self, after: float, failure: UnavailableError) -> None:
         super().__init__()
@@ -183,7 +185,7 @@ class _AgainError(Exception):
 
 
 class Client:
-    """Asks the servers of a list, over connections that stay open. Safe for many threads."""
+    """A client for listed servers that keeps connections open. Safe for many threads."""
 
     def __init__(self, ssl_context: ssl.SSLContext | None = None) -> None:
         self._ssl = ssl_context
@@ -191,7 +193,7 @@ class Client:
         self._lock = Lock()
 
     def get(self, server: Server, target: str, token: Token | None, limits: Limits) -> bytes:
-        """The JSON at a path of a server; raises `UnavailableError`. Tried twice where that may help."""
+        """The JSON at a path of a server. Raises `UnavailableError`. Retries once if that may help."""
         try:
             return self._try(server, target, token, limits)
         except _AgainError as again:
@@ -221,7 +223,7 @@ class Client:
             if not limits.remaining():
                 raise UnavailableError(Why.TIMEOUT) from None
             raise
-        except Exception as error:  # noqa: BLE001 - a cut connection fails in ways of its own
+        except Exception as error:  # noqa: BLE001 - a closed connection fails in many ways
             if not limits.remaining():
                 raise UnavailableError(Why.TIMEOUT) from None
             raise _failure(error) from None
@@ -273,7 +275,7 @@ def _new_pool(server: Server, ssl_context: ssl.SSLContext | None) -> HTTPConnect
 
 
 def _headers(token: Token | None) -> dict[str, str]:
-    # Some servers compress all the same: gzip is unpacked, and counted as it grows.
+    # Some servers compress anyway. gzip is unpacked, and the limit applies to the unpacked size.
     headers = {
         "Accept": _ACCEPT,
         "Accept-Encoding": "identity",
@@ -301,7 +303,7 @@ def _encoding(headers: Mapping[str, str]) -> str:
 
 
 def _seconds(retry_after: str) -> float | None:
-    """How long a server asks to be left alone: a number of seconds, or a date."""
+    """The pause that a server asks for: a number of seconds, or a date."""
     text = retry_after.strip()
     if text.isascii() and text.isdigit():
         return float(text[:9])
@@ -312,7 +314,7 @@ def _seconds(retry_after: str) -> float | None:
 
 
 def _read(response: urllib3.BaseHTTPResponse, limits: Limits, end: float) -> bytes:
-    """The body as it comes, while there is time and it is not too large."""
+    """Read the body in pieces until the time is up or it is too large."""
     pieces = _pieces(response, end)
     if _encoding(response.headers) != "identity":
         pieces = _unpacked(pieces)
@@ -331,7 +333,7 @@ def _pieces(response: urllib3.BaseHTTPResponse, end: float) -> Iterator[bytes]:
 
 
 def _unpacked(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """What is inside gzip, in small pieces however much it grows."""
+    """The unpacked content of gzip, in small pieces however much it grows."""
     gzip = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
     try:
         for piece in pieces:
@@ -358,7 +360,7 @@ _FAILURES: tuple[tuple[type[Exception], Callable[[], Exception]], ...] = (
 
 
 def _failure(error: Exception) -> Exception:
-    """What an error of the layers below means. Its text may hold the URL, so it ends here."""
+    """Convert an error of a lower layer. Its text may contain the URL, so it is dropped here."""
     cause = error.args[-1] if isinstance(error, exceptions.ProtocolError) and error.args else None
     refused = isinstance(cause, ConnectionRefusedError)
     if refused:

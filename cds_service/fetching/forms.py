@@ -1,8 +1,8 @@
-"""The forms of a search: what a FHIR server is asked for a prefetch key, and what it is asked instead.
+"""The forms of a search: the request for a prefetch key, and alternatives to it.
 
-EHRs differ in the searches that they accept. Each key has a list of forms, tried in order: a server
-that refuses one (status 400) is asked in the next one. A form changes some parameters of the key's
-template. The names of the forms are those of the mark `form=` in the list of servers.
+EHRs differ in the searches that they accept. Each key has a list of forms in a fixed order. If a
+server refuses one (status 400), the next one is tried. A form changes some parameters of the key's
+template. The names of the forms are used in the flag `form=` of the list of servers.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from types import MappingProxyType
 import msgspec
 
 Token = tuple[str, str]
-"""A code system and a code of it."""
+"""A code system and one of its codes."""
 _Changes = Mapping[str, str | None]
 
 _SCHEME = re.compile(r"^https?://(www\.)?")
 
 
 class Form(msgspec.Struct, frozen=True):
-    """One way to ask for a key: one search for each member of `changes`; their results are joined.
+    """One way to request a key: one search for each member of `changes`, with combined results.
 
-    A change names a parameter and its new value, or `None` to leave the parameter out.
+    A change is a parameter with its new value, or with `None` to omit it.
     """
 
     name: str
@@ -31,7 +31,7 @@ class Form(msgspec.Struct, frozen=True):
 
 
 _TEMPLATE = Form("template", ({},))
-# Pages are larger here: most laboratory results are others than the wanted ones.
+# Pages are larger here, because most laboratory results are not the requested ones.
 _ANY_RESULT: _Changes = {"code": None, "category": "laboratory", "_count": "100"}
 _LABS = (
     _TEMPLATE,
@@ -50,7 +50,7 @@ FORMS: Mapping[str, tuple[Form, ...]] = MappingProxyType(
         "medicationRequests": (
             _TEMPLATE,
             Form("intent", ({"intent": "order,plan"},)),
-            # The Medications that orders refer to are then fetched one by one or by id.
+            # The referenced Medications are then fetched separately.
             Form("no-include", ({"_include": None},)),
             Form("intent-no-include", ({"intent": "order,plan", "_include": None},)),
         ),
@@ -60,15 +60,15 @@ FORMS: Mapping[str, tuple[Form, ...]] = MappingProxyType(
         "kidneyProcedures": (_TEMPLATE, Form("any-code", ({"code": None},))),
     }
 )
-"""The forms of each key in the order in which they are tried. Other keys have the template alone."""
+"""The forms of each key in the order in which they are tried. Other keys have only the template."""
 
 
 class Query(msgspec.Struct, frozen=True):
     """One search of a form.
 
-    `count` is how many resources a page should have. `wanted` is how many are enough, where the
-    server was asked to give the newest first. `codes` is what the template asks for where this
-    search asks for more: the results have to be filtered here.
+    `count` is the requested page size. `wanted` is the sufficient number of results, if the server
+    was asked for the newest first. `codes` contains the codes of the template if this search
+    requests more: the results must be filtered here.
     """
 
     template: str
@@ -78,21 +78,21 @@ class Query(msgspec.Struct, frozen=True):
 
     @property
     def resource_type(self) -> str:
-        """The type of resource that is asked for."""
+        """The type of the requested resource."""
         return self.template.partition("?")[0].partition("/")[0]
 
 
 USUAL = _TEMPLATE.name
-"""The form that is tried first where nothing else is known or configured."""
+"""The first form to try if no other is known or configured."""
 
 
 def forms_of(key: str, first: str = USUAL) -> tuple[Form, ...]:
-    """The forms of a key in the order in which they are tried, beginning with the one named."""
+    """The forms of a key in the order in which they are tried, beginning with the named one."""
     return tuple(sorted(FORMS.get(key, (_TEMPLATE,)), key=lambda form: form.name != first))
 
 
 def is_form(text: str) -> bool:
-    """Whether this is a key and the name of one of its forms, with a colon between."""
+    """Whether this is a key and the name of one of its forms, separated by a colon."""
     key, _, name = text.partition(":")
     return any(form.name == name for form in FORMS.get(key, ()))
 
@@ -132,15 +132,15 @@ def _tokens(parameter: str) -> frozenset[Token]:
 
 
 def plain_tokens(tokens: Iterable[Token]) -> frozenset[Token]:
-    """Codes whose systems are written in the one way in which they are compared here."""
+    """Codes with normalised code systems, for comparison."""
     return frozenset((_plain(system), code) for system, code in tokens)
 
 
 def is_another(codings: Iterable[Token], wanted: frozenset[Token]) -> bool:
-    """Whether these codings surely mean something else than the wanted codes (plain tokens).
+    """Whether these codings certainly mean something other than the wanted codes (plain tokens).
 
-    True only where there is a coding of a wanted code system and none of the codes is wanted. What
-    is coded in other systems alone, or not at all, may mean anything.
+    True only if there is a coding of a wanted code system and none of the codes is wanted. A
+    resource without codings, or with codings only of other systems, may have any meaning.
     """
     systems = {system for system, _ in wanted}
     found = plain_tokens(codings)
@@ -148,6 +148,6 @@ def is_another(codings: Iterable[Token], wanted: frozenset[Token]) -> bool:
 
 
 def _plain(system: str) -> str:
-    """A code system without what differs between spellings: version, slash, scheme, case."""
+    """A code system without the differences between spellings: version, slash, scheme, case."""
     bare = system.strip().casefold().partition("|")[0].rstrip("/")
     return _SCHEME.sub("", bare)

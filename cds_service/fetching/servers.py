@@ -1,7 +1,7 @@
-"""The FHIR servers that may be asked, and what is sent to them.
+"""The list of FHIR servers, and the URLs that are requested from them.
 
-A hook call names a server of its own choice. Only a server on the site's list is ever asked, and
-then at the address on the list, not at the one in the call.
+A hook call names any server. Only a listed server is used, and with the address in the list, not
+with the one in the call.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 _SLOT = re.compile(r"\{\{context\.(\w+)\}\}")
 _DOTS = re.compile(r"(\.|%2e){1,2}", re.IGNORECASE)
 _IPV4 = 4
-_ISATAP = 0x5EFE  # in the third quarter of the address; one bit tells whether it is unique
+_ISATAP = 0x5EFE  # in the third quarter of the address; one bit shows whether it is unique
 _PORTS: Mapping[str, int] = {"https": 443, "http": 80}
 _LISTS = (("client=", "clients"), ("form=", "forms"))
 
@@ -33,20 +33,20 @@ PRIVATE: tuple[_Network, ...] = tuple(
     ipaddress.ip_network(network)
     for network in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
 )
-"""Addresses inside an organisation: asked only where the list says so."""
+"""Private addresses inside an organisation, allowed only if the list says so."""
 METADATA = frozenset(
     ipaddress.ip_address(address)
     for address in ("169.254.169.254", "fd00:ec2::254", "100.100.100.200", "168.63.129.16")
 )
-"""Where clouds hand out credentials to whoever asks from inside: never asked."""
+"""Cloud metadata addresses, which give out credentials to internal callers. Never allowed."""
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
-# All addresses of the Internet are in here. Outside are forms that may lead to an IPv4 address
-# inside: IPv4-compatible (::/96), IPv4-translated, site-local (fec0::/10), local NAT64 (RFC 8215).
+# All Internet addresses are in this range. Other forms may lead to an internal IPv4 address:
+# IPv4-compatible (::/96), IPv4-translated, site-local (fec0::/10), local NAT64 (RFC 8215).
 _UNICAST = ipaddress.ip_network("2000::/3")
 
 
 class Token:
-    """An access token. It shows itself to nobody but the server that it is sent to."""
+    """An access token. It never appears in output except in the request to its server."""
 
     __slots__ = ("_text",)
 
@@ -55,7 +55,7 @@ class Token:
 
     @property
     def usable(self) -> bool:
-        """Whether it can stand in a header."""
+        """Whether it can be sent in a header."""
         return _TOKEN.fullmatch(self._text) is not None
 
     def header(self) -> str:
@@ -70,11 +70,11 @@ class Token:
 
 
 class Server(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One server that may be asked.
+    """One listed server.
 
-    `open`: without an access token too. `private`: also where its name leads to an address inside
-    the organisation. `clients`: the only ones whose calls may have it asked; empty for all.
-    `forms`: the search forms that it takes, as "key:form" (see `forms.FORMS`).
+    `open`: requests without an access token are allowed. `private`: its host name may resolve to a
+    private address. `clients`: only calls of these clients may use it; empty for all. `forms`: the
+    search forms to try first, as "key:form" (see `forms.FORMS`).
     """
 
     url: str
@@ -84,29 +84,29 @@ class Server(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     forms: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse an address that would never be safe to ask, and a form that does not exist."""
+        """Refuse an unsafe address and an unknown form."""
         if normal(self.url) is None:
             raise ValueError("not an address that can be asked safely")
         if not all(is_form(form) for form in self.forms):
             raise ValueError("not a search form of a prefetch key")
 
     def form_of(self, key: str) -> str:
-        """The search form that it takes for a prefetch key."""
+        """The search form to try first for a prefetch key."""
         named = (form.partition(":") for form in self.forms)
         return next((name for of, _, name in named if of == key), USUAL)
 
     @property
     def base(self) -> str:
-        """The address without a slash at the end."""
+        """The address without a final slash."""
         return normal(self.url) or ""
 
     @property
     def loopback(self) -> bool:
-        """Whether it runs on this machine, by its very address."""
+        """Whether its address is a loopback address."""
         return _is_loopback(urlsplit(self.base).hostname or "")
 
     def may_be_at(self, address: str) -> bool:
-        """Whether the address that its name leads to may be asked."""
+        """Whether a resolved address of its host name is allowed."""
         ip = _unwrapped(ipaddress.ip_address(address.partition("%")[0]))
         if ip in METADATA or ip.is_link_local or ip.is_multicast or ip.is_unspecified:
             return False
@@ -117,7 +117,7 @@ class Server(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.private and any(ip in network for network in PRIVATE)
 
     def target(self, template: str, context: Mapping[str, Any]) -> str | None:
-        """Path and query of a prefetch template; `None` where the context cannot fill it."""
+        """Path and query of a prefetch template, or `None` if the context cannot fill it."""
         path, _, query = template.partition("?")
         steps = [_filled(step, context) for step in path.split("/")]
         if any(step is None or _DOTS.fullmatch(step) for step in steps):
@@ -129,7 +129,7 @@ class Server(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return f"{self._path}/{'/'.join(filter(None, steps))}{'?' if asked else ''}{asked}"
 
     def next_target(self, here: str, link: str) -> str | None:
-        """Path and query of a `next` link; `None` where it leads away from this server."""
+        """Path and query of a `next` link, or `None` if it leads to another server."""
         if not _PLAIN.fullmatch(link):
             return None
         try:
@@ -164,7 +164,7 @@ class Server(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Servers:
-    """The list of a site."""
+    """The list of servers of a site."""
 
     def __init__(self, servers: Iterable[Server]) -> None:
         self._by_base: dict[str, list[Server]] = {}
@@ -175,7 +175,7 @@ class Servers:
         return (server for entries in self._by_base.values() for server in entries)
 
     def find(self, url: str, client: str = "") -> Server | None:
-        """The entry for the server that a call names, if that client's calls may have it asked."""
+        """The entry for the server in a call, if calls of the client may use it."""
         for server in self._by_base.get(normal(url) or "", ()):
             if not server.clients or client in server.clients:
                 return server
@@ -183,7 +183,7 @@ class Servers:
 
 
 def entries(text: str) -> list[dict[str, Any]]:
-    """The members of a list as written in a setting: addresses, each with its marks, commas between.
+    """The entries of a list in a setting: addresses with their flags, separated by commas.
 
     `https://ehr.example/fhir, http://127.0.0.1:8080/fhir open`
     """
@@ -194,12 +194,12 @@ def _entry(words: list[str]) -> dict[str, Any]:
     url, *marks = words
     lists = {name: [m[len(mark) :] for m in marks if m.startswith(mark)] for mark, name in _LISTS}
     rest = [mark for mark in marks if not mark.startswith(tuple(mark for mark, _ in _LISTS))]
-    # A mark that is not known stays, and is refused with the rest of what an entry cannot hold.
+    # An unknown flag is kept and then refused with all other invalid content.
     return {"url": url, **lists, **dict.fromkeys(rest, True)}
 
 
 def normal(url: str) -> str | None:
-    """An address in the form in which addresses are compared; `None` if it is none to be asked."""
+    """An address in normalised form for comparison, or `None` if it is not allowed."""
     if not _PLAIN.fullmatch(url):
         return None
     try:
@@ -237,7 +237,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def _unwrapped(ip: IpAddress) -> IpAddress:
-    """The IPv4 address that an IPv6 address merely wraps: it is where the packets go."""
+    """The IPv4 address inside an IPv6 address, which is the real destination."""
     if isinstance(ip, ipaddress.IPv4Address):
         return ip
     if ip in _NAT64:
@@ -246,12 +246,12 @@ def _unwrapped(ip: IpAddress) -> IpAddress:
 
 
 def _is_isatap(ip: IpAddress) -> bool:
-    """Whether the last part of the address is an IPv4 address to tunnel to (RFC 5214)."""
+    """Whether the last part of the address is an IPv4 address of a tunnel (RFC 5214)."""
     return ip.version != _IPV4 and (int(ip) >> 32 & 0xFDFFFFFF) == _ISATAP
 
 
 def _filled(text: str, context: Mapping[str, Any]) -> str | None:
-    """A piece of a template with its tokens filled and everything safe for a URL."""
+    """A part of a template with filled placeholders, escaped for a URL."""
     names = _SLOT.findall(text)
     if not all(isinstance(context.get(name), str) and context[name] for name in names):
         return None

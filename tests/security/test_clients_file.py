@@ -84,7 +84,7 @@ def test_a_server_that_cannot_be_asked_safely_is_refused(tmp_path: Path, good: D
     settings = Settings(
         clients_file=str(written(tmp_path, document)), public_url=PUBLIC, data_dir=str(tmp_path)
     )
-    with pytest.raises(SettingsError, match="north cannot be asked safely"):
+    with pytest.raises(SettingsError, match="north is not a safe address"):
         servers_of(verifier_of(settings))
 
 

@@ -49,26 +49,26 @@ _SCHEME = "bearer "
 _NOT_LOCAL = Issue(
     "forbidden",
     "No trusted clients are configured, so only callers on the same machine are served."
-    " Set CDS_CLIENTS_FILE to serve others; or CDS_OPEN=true, for trials and in a container.",
+    " Set CDS_CLIENTS_FILE to serve others, or CDS_OPEN=true for trials and in a container.",
 )
 _OTHER_HOST = Issue(
     "forbidden",
     "The Host header names another machine. Without trusted clients only a loopback name and the"
-    " host of CDS_PUBLIC_URL are served. Set CDS_PUBLIC_URL; or CDS_OPEN=true, for a container.",
+    " host of CDS_PUBLIC_URL are served. Set CDS_PUBLIC_URL, or CDS_OPEN=true for a container.",
 )
 _OTHER_ORIGIN = Issue(
     "forbidden",
     "Pages of this origin may not call the service. Add the origin to CDS_ORIGINS.",
 )
-_NOTHING_HERE = Issue("not-found", "There is nothing at this address.")
+_NOTHING_HERE = Issue("not-found", "This address does not exist.")
 _NO_LEDGER = Issue(
     "transient", "Tokens cannot be checked at the moment. Send the call again later."
 )
 
 
 _NO_PLACE_FOR_TOKENS = {
-    False: "CDS_DATA_DIR must be a directory that can be written to: used tokens are noted there.",
-    True: "CDS_DATABASE_URL must name a database that can be written to: used tokens are noted there.",
+    False: "CDS_DATA_DIR must be a writable directory, because used tokens are stored there.",
+    True: "CDS_DATABASE_URL must name a writable database, because used tokens are stored there.",
 }
 
 
@@ -83,7 +83,9 @@ def verifier_of(settings: Settings) -> Verifier | None:
     from cds_service.trust.tokens import Verifier
 
     if not settings.public_url:
-        raise SettingsError("CDS_PUBLIC_URL must be set: the tokens of trusted clients name it.")
+        raise SettingsError(
+            "CDS_PUBLIC_URL must be set, because the tokens of trusted clients contain it."
+        )
     ledger = ledger_of(settings.database_url, settings.data_dir)
     try:
         clients = read_clients(Path(settings.clients_file))
@@ -114,7 +116,7 @@ def _server(entry: Mapping[str, Any], name: str) -> Server:
     try:
         return msgspec.convert(entry, Server)
     except msgspec.ValidationError:
-        text = f"CDS_CLIENTS_FILE: a member of fhirServers of {name} cannot be asked safely."
+        text = f"CDS_CLIENTS_FILE: a member of fhirServers of {name} is not a safe address."
         raise SettingsError(text) from None
 
 

@@ -13,15 +13,13 @@ from cds_service.web.answers import json_answer, outcome
 from cds_service.web.operate.record import current_record
 
 _GENERIC = {
-    HTTPStatus.NOT_FOUND: Issue("not-found", "There is nothing at this address."),
+    HTTPStatus.NOT_FOUND: Issue("not-found", "This address does not exist."),
     HTTPStatus.METHOD_NOT_ALLOWED: Issue(
-        "not-supported", "This address does not answer that method; Allow names those it does."
+        "not-supported", "This address does not support the method. Allow lists the supported ones."
     ),
 }
 _BAD_REQUEST = Issue("invalid", "The request could not be read.")
-_FAILED = Issue(
-    "exception", "The service failed. The request was not answered; no card is implied."
-)
+_FAILED = Issue("exception", "The service failed. This does not mean that there is no card.")
 
 
 def register(app: Flask) -> None:

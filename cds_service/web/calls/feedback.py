@@ -18,7 +18,8 @@ from cds_service.web.parts import Parts, current_parts
 blueprint = Blueprint("feedback", __name__)
 
 _UNAVAILABLE: Final = Issue(
-    "transient", "The store cannot be reached, so nothing was kept. Send the feedback again later."
+    "transient",
+    "The store cannot be reached, so nothing was stored. Send the feedback again later.",
 )
 
 

@@ -61,7 +61,7 @@ def found(services: Mapping[str, Service], service_id: str) -> Service:
     """The service of an address. Raises `BadCallError` (404)."""
     if service_id in services:
         return services[service_id]
-    text = f"There is no such service. There are: {', '.join(services)}."
+    text = f"This service does not exist. The services are: {', '.join(services)}."
     raise BadCallError(404, Issue("not-found", text))
 
 

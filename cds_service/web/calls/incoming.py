@@ -63,7 +63,7 @@ def _read_to_the_end(request: Request, limit: int) -> bytes:
 
 def _require_json(request: Request) -> None:
     if request.mimetype not in _JSON_TYPES:
-        raise _unsupported("Send the body as application/json, and say so in Content-Type.")
+        raise _unsupported("Send the body as application/json, with this Content-Type.")
     if request.headers.get("Content-Encoding", "").strip().lower() not in _PLAIN:
         raise _unsupported("Send the body without Content-Encoding.")
 
@@ -86,7 +86,7 @@ def require_few_values(body: bytes) -> None:
     """
     most = ALWAYS_ALLOWED + len(body) // BYTES_PER_OBJECT
     if len(body) > 2 * ALWAYS_ALLOWED and body.count(b"{") > most:
-        text = f"The body holds more than {most} objects, which is no chart of its size."
+        text = f"The body contains more than {most} objects, too many for a chart of its size."
         raise BadCallError(413, Issue("too-long", text))
 
 

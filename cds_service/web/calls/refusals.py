@@ -26,20 +26,22 @@ class Turned(Enum):
     SLOW_BODY = (408, Issue("timeout", "The body took too long to arrive."), False, True)
     SHORT_BODY = (
         400,
-        Issue("incomplete", "The body ended before all of it had arrived."),
+        Issue("incomplete", "The body is incomplete."),
         False,
         True,
     )
-    NOT_ADMITTED = (401, Issue("login", "The call is not let in."), False, True)
+    NOT_ADMITTED = (401, Issue("login", "The call is not authorised."), False, True)
     SLOW_ANSWER = (
         503,
-        Issue("timeout", "The answer took too long, and was given up; no card is implied."),
+        Issue("timeout", "The response took too long. This does not mean that there is no card."),
         True,
         False,
     )
     BUSY = (
         503,
-        Issue("throttled", "Too many calls at the moment; no card is implied."),
+        Issue(
+            "throttled", "Too many calls at the moment. This does not mean that there is no card."
+        ),
         True,
         True,
     )

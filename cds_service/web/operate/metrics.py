@@ -34,17 +34,17 @@ def _counter(name: str, text: str, *labels: str) -> Counter:
     return Counter(name, text, labels, registry=_registry)
 
 
-_calls = _counter("cds_requests", "Requests answered.", "route", "service", "client", "status")
+_calls = _counter("cds_requests", "Requests.", "route", "service", "client", "status")
 _seconds = Histogram(
     "cds_request_seconds",
-    "Time from a complete request to its answer.",
+    "Time from a complete request to its response.",
     ("route",),
     buckets=_BUCKETS,
     registry=_registry,
 )
 _cards = _counter("cds_cards", "Cards issued.", "card", "indicator")
 _kidney = _counter("cds_kidney_classes", "Decisions by kidney class.", "kidney")
-_refused = _counter("cds_refused", "Requests turned away, by reason.", "reason")
+_refused = _counter("cds_refused", "Refused requests, by reason.", "reason")
 _unknown = _counter("cds_unknown_data", "Decisions in which data of a key were unknown.", "key")
 _withheld = _counter(
     "cds_withheld_data", "Decisions for which a server withheld data of a key.", "key", "reason"
@@ -53,7 +53,7 @@ _not_shown = _counter(
     "cds_cards_not_shown", "Cards decided and not returned, by reason.", "card", "reason"
 )
 _fetches = _counter("cds_fetches", "Prefetch keys that were fetched.", "key", "outcome")
-_store = _counter("cds_store_events", "What happened to records.", "event")
+_store = _counter("cds_store_events", "Events of the store.", "event")
 
 
 def counts(record: CallRecord) -> Iterator[tuple[Counter, tuple[str, ...]]]:

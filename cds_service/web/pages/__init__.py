@@ -1,1 +1,1 @@
-"""Pages for people, and what they load: evidence, the sandbox, style sheets."""
+"""Web pages and their files: evidence, sandbox, style sheets."""

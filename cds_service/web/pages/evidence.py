@@ -1,4 +1,4 @@
-"""The pages that cards link to: on which knowledge, limits and sources the advice rests."""
+"""The pages that cards link to: the knowledge, limits and sources behind the advice."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ _LONGEST_QUESTION: Final = 100
 
 @blueprint.get("/evidence")
 def evidence() -> Response:
-    """The page on what the service knows and how it decides."""
+    """The page with the knowledge and the decision tables."""
     return _page(current_parts().once(_evidence_page))
 
 
 @blueprint.get("/evidence.json")
 def evidence_document() -> Response:
-    """The same as one document."""
+    """The same content as JSON."""
     return json_answer(current_parts().once(_document))
 
 
 @blueprint.get("/evidence/codes")
 def found_codes() -> Response:
-    """The page with the codes and names that hold some words."""
+    """The page with the codes and names that contain the searched words."""
     asked = _question()
     found = current_parts().once(_codes).search(asked)
     return _page(render_template("codes.html", found=found, asked=asked, value_set=None))
@@ -39,7 +39,7 @@ def found_codes() -> Response:
 
 @blueprint.get("/evidence/codes.json")
 def found_codes_as_json() -> Response:
-    """The same as a document."""
+    """The same content as JSON."""
     return json_answer(current_parts().once(_codes).search(_question()))
 
 
@@ -49,7 +49,7 @@ def value_set(set_id: str) -> Response:
     knowledge = current_parts().knowledge
     chosen = knowledge.sets.get(set_id)
     if chosen is None:
-        raise BadCallError(404, Issue("not-found", "There is no such value set."))
+        raise BadCallError(404, Issue("not-found", "This value set does not exist."))
     rows = codes_of(chosen, knowledge)
     found = {"total": len(rows), "codes": rows}
     return _page(render_template("codes.html", found=found, asked="", value_set=chosen))

@@ -1,6 +1,6 @@
-"""What the service knows and how it decides, as one document: `/evidence.json`, and the page.
+"""The knowledge and the decision tables as one document, for `/evidence.json` and the page.
 
-Everything comes from the knowledge and from discovery; nothing is stated here a second time.
+All content comes from the knowledge and from discovery. Nothing is repeated here.
 """
 
 from __future__ import annotations
@@ -53,13 +53,13 @@ def document(knowledge: Knowledge, services: Mapping[str, Service]) -> Json:
 
 
 def _plain(row: Any) -> Json:
-    """A row of the knowledge as JSON: decimals as numbers, names as the files have them."""
+    """A row of the knowledge as JSON: decimals as numbers, names as in the files."""
     built: Json = msgspec.to_builtins(row, builtin_types=(Decimal,))
     return {name: value for name, value in built.items() if value not in ("", None, [], {})}
 
 
 def _review_state(knowledge: Knowledge) -> Json:
-    """How many rows stand in which state of review."""
+    """The number of rows in each review state."""
     rows: list[Any] = [
         *knowledge.parameter_rows,
         *knowledge.cards.values(),
@@ -110,7 +110,7 @@ def _hook(service: Service) -> Json:
 
 
 def _card(card_id: str, knowledge: Knowledge) -> Json:
-    """A card, when it comes, and what it offers."""
+    """A card, its conditions, and its offers."""
     card = knowledge.cards[card_id]
     policy = knowledge.policy
     suggests = [
@@ -168,7 +168,7 @@ def _value_set(value_set: ValueSet, knowledge: Knowledge) -> Json:
 
 
 def codes_of(value_set: ValueSet, knowledge: Knowledge) -> list[Json]:
-    """Every line of a value set: codes, beginnings of codes, and names in free text."""
+    """Every line of a value set: codes, code prefixes, and free-text names."""
     systems = {s.url: s.title for s in knowledge.systems}
     rows: list[Json] = [
         _code(value_set, systems.get(c.system, c.system), c.code, c.display, "code")
@@ -205,14 +205,14 @@ def _code(
 
 
 class Codes:
-    """All lines of all value sets, to be searched by code or by words of the name."""
+    """All lines of all value sets, for searching by code or by words of the name."""
 
     def __init__(self, knowledge: Knowledge) -> None:
         rows = [row for s in knowledge.sets.values() for row in codes_of(s, knowledge)]
         self._rows = [(row, _searched(row)) for row in rows]
 
     def search(self, text: str, limit: int = LIMIT) -> Json:
-        """The lines that hold every word, at most `limit` of them; and how many there are."""
+        """The lines that contain every word, at most `limit` of them, and the total number."""
         asked = text.casefold().split()
         found = [row for row, held in self._rows if asked and _holds(held, asked)]
         return {"total": len(found), "codes": found[:limit]}

@@ -22,7 +22,7 @@ blueprint = Blueprint("report", __name__)
 
 SPANS: Final = (30, 90, 365)
 _DEFAULT_SPAN: Final = 90
-# Making a report reads the whole span, so a page that is asked for often is made once in this time.
+# A report reads the whole time span, so it is cached for this time.
 _FRESH_SECONDS: Final = 60.0
 _STYLE: Final = styles.style("report.css")
 _HEADERS: Final = {**styles.headers(_STYLE), "Cache-Control": "no-store"}
@@ -30,7 +30,7 @@ _HEADERS: Final = {**styles.headers(_STYLE), "Cache-Control": "no-store"}
 
 @blueprint.get("/feedback/report")
 def show_report() -> Response:
-    """The report on one of the spans of days."""
+    """The report for one of the time spans."""
     page = current_parts().once(_cache).get(_span())
     return Response(page, headers=_HEADERS, mimetype="text/html")
 
@@ -69,7 +69,7 @@ def _span() -> int:
 
 
 class _Cache:
-    """The last page for each span. Whoever comes while one is made waits for that one."""
+    """The last page for each span. Further callers wait for a page that is being made."""
 
     def __init__(self, make: Callable[[int], str]) -> None:
         self._make = make

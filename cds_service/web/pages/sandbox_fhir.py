@@ -29,7 +29,7 @@ _CORS: Final = {
     "Access-Control-Expose-Headers": "Content-Type",
     "Access-Control-Max-Age": "600",
 }
-_NOT_FOUND: Final = Issue("not-found", "The sandbox has no such resource or type.")
+_NOT_FOUND: Final = Issue("not-found", "This resource or type does not exist in the sandbox.")
 
 
 @blueprint.get("/metadata")
@@ -97,7 +97,7 @@ def _base_url() -> str:
 def answer(value: Any) -> Response:
     """A resource, unless the client wants it in a form that is not spoken here."""
     if _accepted() is None:
-        raise BadCallError(406, Issue("not-supported", "Only JSON is spoken here."))
+        raise BadCallError(406, Issue("not-supported", "Only JSON is supported."))
     return json_answer(value)
 
 

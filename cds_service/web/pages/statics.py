@@ -1,4 +1,4 @@
-"""The files that our pages load, and what a browser may do with a page: nothing from elsewhere."""
+"""The static files of our pages, and the content security policy, which allows only these files."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Final
 
 from flask import Blueprint
 
-# Scripts and styles come as files from here, never out of a page, and no script can make markup
-# out of text: `require-trusted-types-for` without a policy refuses innerHTML and its relatives.
+# Scripts and styles are files from this server, never inline, and no script can create markup from
+# text: `require-trusted-types-for` without a policy blocks innerHTML and similar functions.
 _POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self';"
     " base-uri 'none'; form-action 'self'; frame-ancestors 'none';"
@@ -26,4 +26,4 @@ PAGE_HEADERS: Final[Mapping[str, str]] = MappingProxyType(
 
 
 blueprint = Blueprint("statics", __name__, static_folder="static", static_url_path="/static")
-"""The files of `static/` under /static; a browser asks whether its copy is current."""
+"""The files of `static/` under /static. Browsers must check whether their copy is current."""

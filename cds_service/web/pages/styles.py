@@ -1,4 +1,4 @@
-"""Pages for a browser: one style sheet in the page, and nothing else may be loaded or run."""
+"""Pages with one inline style sheet. Nothing else may be loaded or run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def style(name: str) -> str:
 
 
 def headers(style_sheet: str) -> Mapping[str, str]:
-    """What a browser may do with a page: apply this style sheet, known by its hash."""
+    """The content security policy of a page: only this style sheet, identified by its hash."""
     digest = base64.b64encode(hashlib.sha256(style_sheet.encode()).digest()).decode()
     return {
         "Content-Security-Policy": (

@@ -1,1 +1,1 @@
-"""Around the application: reading bodies under load, the operators' port, addresses, signs of life."""
+"""The environment of the application: reading bodies under load, operators' port, addresses, heartbeats."""

@@ -1,6 +1,7 @@
-"""On which addresses the server that runs us listens, whichever server that is.
+"""The addresses on which the server listens, independent of the server program.
 
-A server opens its sockets before it starts its workers, so they are among the open files here.
+A server opens its sockets before it starts its workers, so they are among the open files of this
+process.
 """
 
 from __future__ import annotations
@@ -17,16 +18,16 @@ _INTERNET = (socket.AF_INET, socket.AF_INET6)
 
 
 def addresses_served() -> set[str]:
-    """The addresses that sockets of this process are bound to, without being connected to anybody."""
+    """The addresses of listening sockets of this process."""
     try:
         files = [int(name) for name in os.listdir("/dev/fd")]  # noqa: PTH208 - numbers, not paths
     except OSError:
-        return set()  # no such directory on this system: nothing can be said
+        return set()  # this system has no such directory, so the addresses are unknown
     return {address for file in files for address in _served_by(file)}
 
 
 def require_closed(settings: Settings, addresses: Iterable[str]) -> None:
-    """Raises `SettingsError` where others could call, nobody is checked, and nobody said so."""
+    """Raise `SettingsError` if others could call without a check and the operator has not allowed it."""
     exposed = [address for address in addresses if not is_loopback(address)]
     if exposed and not settings.clients_file and not settings.open:
         raise SettingsError(
@@ -36,7 +37,7 @@ def require_closed(settings: Settings, addresses: Iterable[str]) -> None:
 
 
 def is_loopback(address: str) -> bool:
-    """Whether an address to listen on can be reached from this machine alone."""
+    """Whether a listening address can be reached only from this machine."""
     if address == "localhost":
         return True
     try:

@@ -1,10 +1,10 @@
-"""In front of the application: bodies are read here, without holding a thread, and load is bounded.
+"""The front of the application reads bodies without blocking a thread, and limits the load.
 
-A WSGI server hands a call to a thread before its body is there, so a few stalled uploads stop a
-worker. This is an RSGI application for granian. One event loop looks at the head of each call first:
-a caller who is not let in never takes a place. Then it reads the body as it comes, with a limit in
-size and time. A call gets a thread only when it is complete. Where too many wait, in all or of one
-client, further ones are turned away at once.
+A WSGI server assigns a call to a thread before its body has arrived, so a few stalled uploads block
+a worker. This is an RSGI application for granian. One event loop checks the head of each call
+first, so a caller without access never uses capacity. Then it reads the body as it arrives, with
+limits on size and time. A call gets a thread only when it is complete. If too many calls wait, in
+total or of one client, further ones are refused at once.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ from cds_service.web.serving import heartbeat
 
 _log = logging.getLogger(__name__)
 
-# A body up to this size is read in one step. It is not counted meanwhile: as many as may be read at
-# the same time (`max_uploads`) take no more, by default, than what is allowed for all bodies.
+# A body up to this size is read in one step and not counted in the meantime. By default, the
+# maximum number of these bodies (`max_uploads`) needs no more memory than the limit for all bodies.
 _SMALL_BYTES = 256 * 1024
 _MOST_BUFFERED_BYTES = 256 * 1024 * 1024
-"""Of all bodies that are being read, or wait, in one worker."""
+"""For all bodies in one worker that are being read or waiting."""
 
 _ADMITTING_THREADS = 4
 _STORE_THREADS = 4
@@ -46,13 +46,13 @@ _DRAIN_SECONDS = 1.0
 _DRAINED_BYTES = 32 * 1024 * 1024
 
 _CUT_OFF = (ProtocolClosed, ProtocolError, ConnectionError)
-"""What reading a body raises where the caller ended it early."""
+"""The exceptions when the caller ends a body early."""
 
 Environ = dict[str, Any]
 
 
 class Scope(Protocol):
-    """What granian tells of a request."""
+    """The data that granian passes for a request."""
 
     proto: str
     http_version: str
@@ -67,20 +67,20 @@ class Scope(Protocol):
 
 
 class Http(Protocol):
-    """What granian lets us do with a request."""
+    """The operations that granian offers for a request."""
 
     async def __call__(self) -> bytes:
         """The whole body."""
 
     def __aiter__(self) -> AsyncIterator[bytes]:
-        """The body piece by piece."""
+        """The body in pieces."""
 
     def response_bytes(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
-        """Answer."""
+        """Send a response."""
 
 
 class Answer(msgspec.Struct):
-    """What the application answered."""
+    """The response of the application."""
 
     status: int = 500
     headers: list[tuple[str, str]] = msgspec.field(default_factory=list)
@@ -88,7 +88,7 @@ class Answer(msgspec.Struct):
 
 
 class TurnedAwayError(Exception):
-    """The call does not get in."""
+    """The call is refused."""
 
     def __init__(self, why: Turned) -> None:
         super().__init__(why)
@@ -96,7 +96,7 @@ class TurnedAwayError(Exception):
 
 
 class Places:
-    """A bounded number of places, of which one client can have only its share."""
+    """A limited number of places. One client can use only a part of them."""
 
     def __init__(self, total: int, share: int) -> None:
         self._total = total
@@ -105,14 +105,14 @@ class Places:
         self._lock = Lock()
 
     def take(self, client: str) -> None:
-        """Take a place; raises `TurnedAwayError` where there is none for this client."""
+        """Take a place. Raises `TurnedAwayError` if there is none for this client."""
         with self._lock:
             if self._taken.total() >= self._total or self._taken[client] >= self._share:
                 raise TurnedAwayError(Turned.BUSY)
             self._taken[client] += 1
 
     def give_back(self, client: str) -> None:
-        """Give a place back."""
+        """Release a place."""
         with self._lock:
             self._taken[client] -= 1
             if not self._taken[client]:
@@ -120,15 +120,15 @@ class Places:
 
 
 class Front:
-    """The application as granian calls it (`--interface rsgi app:front`)."""
+    """The application in the form that granian calls (`--interface rsgi app:front`)."""
 
     def __init__(self, app: Any, settings: Settings, guard: Guard) -> None:
         self._app = app
         self._settings = settings
         self._guard = guard
         self._pool = ThreadPoolExecutor(settings.threads, thread_name_prefix="call")
-        # Feedback and reports may wait for a database. They have threads and places of their own,
-        # so that hook calls never wait behind them.
+        # Feedback and reports may wait for a database. They have separate threads and places, so
+        # that hook calls never wait for them.
         self._store_pool = ThreadPoolExecutor(_STORE_THREADS, thread_name_prefix="store-call")
         self._store_calls = self._places(_STORE_THREADS + _STORE_WAITING)
         self._admitting = ThreadPoolExecutor(_ADMITTING_THREADS, thread_name_prefix="admit")
@@ -137,15 +137,15 @@ class Front:
         self._buffered = 0
 
     def _places(self, total: int) -> Places:
-        """With clients, half of the places stay free for the others, whatever one of them does."""
+        """With clients, one client can use at most half of the places."""
         return Places(total, max(1, total // 2) if self._guard.has_clients else total)
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        """A worker begins: show the supervisor that its event loop turns."""
+        """Called when a worker starts. Begins the heartbeat of its event loop."""
         self._heartbeat = heartbeat.start(loop)
 
     async def __rsgi__(self, scope: Scope, proto: Http) -> None:
-        """Answer one request. Nothing is raised: the server would print it, with what it holds."""
+        """Handle one request. Never raises, because the server would print the exception with its data."""
         if scope.proto != "http":
             return
         headers = scope.headers.items()
@@ -155,7 +155,7 @@ class Front:
         except TurnedAwayError as turned:
             answer = await self._turned_away(turned.why, environ, proto)
         except ConnectionError:
-            return  # nobody is there to be answered
+            return  # the caller has disconnected
         proto.response_bytes(answer.status, answer.headers, answer.body)
 
     async def _answer(self, environ: Environ, proto: Http) -> Answer:
@@ -170,10 +170,11 @@ class Front:
             self._buffered -= len(body)
 
     async def _turned_away(self, why: Turned, environ: Environ, proto: Http) -> Answer:
-        """The answer to a call that does not get in."""
+        """The response to a call that is refused."""
         if why.closes:
             await _drain(proto)
-        # The guard's refusal is in the environment already; the application knows what to answer.
+        # The guard's refusal is already in the environment, and the application creates the
+        # response.
         if why is not Turned.NOT_ADMITTED:
             environ[REFUSAL] = why
         answer = self._call(environ, b"")
@@ -182,13 +183,13 @@ class Front:
         return answer
 
     async def _admit(self, environ: Environ) -> str | None:
-        """The client whose call may come in ("" for any caller), or `None` where it may not.
+        """The client of an allowed call ("" for any caller), or `None` if the call is refused.
 
-        Looks at the head alone, and keeps what the guard said for the application. Keys may have to
-        be fetched, so this has threads of its own.
+        It checks only the head and stores the result of the guard for the application. Fetching
+        keys may take time, so this has separate threads.
         """
         if _declared(environ) == 0:
-            return ""  # the guard is asked by the application: there is no body that takes a place
+            return ""  # without a body no place is needed, and the application calls the guard
         asked = self._admitting.submit(self._guard.admission, environ)
         known = environ[ADMISSION] = await asyncio.wrap_future(asked)
         if isinstance(known, Refused):
@@ -202,7 +203,8 @@ class Front:
         )
         places.take(client)
         task = pool.submit(self._call, dict(environ), body)
-        # The place is taken until the thread is done with it, also where nobody waits any more.
+        # The place is released when the thread has finished, even if the caller has stopped
+        # waiting.
         task.add_done_callback(lambda _: places.give_back(client))
         try:
             async with asyncio.timeout(self._settings.request_seconds):
@@ -224,13 +226,13 @@ class Front:
             close = getattr(pieces, "close", None)
             if close is not None:
                 close()
-        except Exception as error:  # noqa: BLE001 - the last place where it can be kept from the log
+        except Exception as error:  # noqa: BLE001 - the last place where the error can be kept from the log
             _log.error("failed", extra={"fields": {"error": type(error).__name__}})
             return Answer()
         return answer
 
     async def _body(self, environ: Environ, proto: Http, client: str) -> bytes:
-        """The body, complete; raises `TurnedAwayError`, or `ConnectionError` if the caller went."""
+        """The complete body. Raises `TurnedAwayError`, or `ConnectionError` if the caller disconnected."""
         declared = _declared(environ)
         if declared == 0:
             return b""
@@ -268,15 +270,16 @@ class Front:
 
 
 def _waits_for_the_store(path: str) -> bool:
-    """Whether a call may have to wait for the database: feedback, the report on it, readiness."""
+    """Whether a call may wait for the database: feedback, its report, readiness."""
     return path.rstrip("/").endswith(("/feedback", "/feedback/report", "/ready"))
 
 
 async def _drain(proto: Http) -> None:
-    """Take in a little more of a body that nobody reads.
+    """Read a little more of an unwanted body and discard it.
 
-    A connection that is closed with bytes unread is reset, and then many clients never see the
-    answer. Callers get a moment to have sent what they had begun, and no place.
+    If a connection is closed with unread bytes, it is reset, and many clients never see the
+    response. Callers get a short time to send the data that they have started, without using a
+    place.
     """
     left = _DRAINED_BYTES
     with contextlib.suppress(TimeoutError, *_CUT_OFF):
@@ -288,7 +291,7 @@ async def _drain(proto: Http) -> None:
 
 
 def _declared(environ: Mapping[str, Any]) -> int | None:
-    """The length that the caller announced; `None` for a chunked body."""
+    """The announced length, or `None` for a chunked body."""
     if "HTTP_TRANSFER_ENCODING" in environ:
         return None
     text = environ.get("CONTENT_LENGTH", "0")
@@ -317,7 +320,7 @@ def _environ(scope: Scope, headers: Iterable[tuple[str, str]]) -> Environ:
     if scope.authority:
         environ["HTTP_HOST"] = scope.authority
     for name, value in headers:
-        # With an underscore it would pass for another header.
+        # With an underscore it could pass for another header.
         if "_" in name:
             continue
         key = _CGI.get(name) or f"HTTP_{name.upper().replace('-', '_')}"

@@ -1,8 +1,8 @@
-"""Signs of life of a worker's event loop, for the process that supervises the workers.
+"""The heartbeat of a worker's event loop, for the process that supervises the workers.
 
-A file for each worker holds the monotonic time of its last turn of the event loop. It is mapped into
-memory: a full or slow disk must not make a healthy worker look dead. On Linux the monotonic clock is
-one for all processes.
+A file for each worker contains the monotonic time of its last turn of the event loop. It is
+memory-mapped, so that a full or slow disk does not make a healthy worker look dead. On Linux all
+processes have the same monotonic clock.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ import time
 from pathlib import Path
 
 HEARTBEATS = "WORKER_HEARTBEATS"
-"""The environment variable that names the directory of the files. Without it none are written."""
+"""The environment variable for the directory of the files. Without it none are written."""
 BEAT_SECONDS = 0.25
 _BEAT = struct.Struct("<d")
 
 
 def start(loop: asyncio.AbstractEventLoop) -> asyncio.Task[None] | None:
-    """Give signs of life from this event loop, where a supervisor asks for them."""
+    """Start the heartbeat of this event loop, if a supervisor wants it."""
     directory = os.environ.get(HEARTBEATS)
     return loop.create_task(_beat(Path(directory))) if directory else None
 
@@ -36,13 +36,14 @@ async def _beat(directory: Path) -> None:
 
 
 def beat(memory: mmap.mmap) -> None:
-    """Write the time at once. `pack_into` would first write zeros, and a supervisor that reads them
-    takes a healthy worker for one that never started."""
+    """Write the time in one step. `pack_into` would first write zeros, and a supervisor that reads
+    them would take a healthy worker for one that never started.
+    """
     memory[:] = _BEAT.pack(time.monotonic())
 
 
 def last_beat(directory: Path, pid: int | None) -> float | None:
-    """The monotonic time of a worker's last sign of life; `None` before its first."""
+    """The monotonic time of a worker's last heartbeat, or `None` before the first."""
     try:
         written = (directory / str(pid)).read_bytes()
     except OSError:

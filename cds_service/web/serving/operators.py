@@ -1,6 +1,6 @@
-"""The operators' own port: the figures, and whether the service answers on its own port.
+"""The operators' port: metrics, and whether the service responds on its own port.
 
-It runs beside the workers, in the process that started them, so it answers when they do not.
+It is served by the parent of the workers, so it responds even if they do not.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ _PATIENCE_SECONDS = 5.0
 _JSON = ("Content-Type", "application/json")
 _SILENT = (
     b'{"resourceType":"OperationOutcome","issue":[{"severity":"error","code":"transient",'
-    b'"details":{"text":"No worker answers."}}]}'
+    b'"details":{"text":"No worker responds."}}]}'
 )
 _NOTHING = (
     b'{"resourceType":"OperationOutcome","issue":[{"severity":"error","code":"not-found",'
-    b'"details":{"text":"There is nothing at this address."}}]}'
+    b'"details":{"text":"This address does not exist."}}]}'
 )
 
 
@@ -40,7 +40,7 @@ class _Silent(WSGIRequestHandler):
     timeout = 10
 
     def log_message(self, *_: Any) -> None:
-        """Nothing: the application writes its own line."""
+        """No output, because the application writes its own line."""
 
 
 class Operators:
@@ -51,7 +51,7 @@ class Operators:
         self._service = host, port
 
     def __call__(self, environ: dict[str, Any], start: StartResponse) -> Iterable[bytes]:
-        """Answer one request."""
+        """Handle one request."""
         path = environ.get("PATH_INFO", "")
         if environ["REQUEST_METHOD"] in {"GET", "HEAD"} and path in _ASKED_OF_A_WORKER:
             return self._asked(path, start)
@@ -75,7 +75,7 @@ class Operators:
 
 
 def serve_operators(app: Flask, address: str, service: tuple[str, int]) -> int:
-    """Begin to serve, in a thread; the port. Raises `OSError` if the address cannot be used."""
+    """Start serving in a thread. Returns the port. Raises `OSError` if the address cannot be used."""
     host, _, port = address.rpartition(":")
     server = make_server(host.strip("[]"), int(port), Operators(app, *service), _Server, _Silent)
     Thread(target=server.serve_forever, name="operators", daemon=True).start()

@@ -1,6 +1,7 @@
-"""What is slow to import is imported behind the back of the first request, not before the port opens.
+"""Slow modules are imported in a background thread after the first request.
 
-A thread started any earlier would be lost where the server forks its workers.
+An import before the port opens would delay the start. A thread that starts earlier would be lost
+when the server forks its workers.
 """
 
 from __future__ import annotations
@@ -8,12 +9,12 @@ from __future__ import annotations
 from importlib import import_module
 from threading import Thread
 
-# The models that check drafts. Whoever needs them earlier waits for this import, no longer.
+# The models that validate draft orders. A request that needs them earlier waits for this import.
 _MODULES = ("fhir.resources.R4B.medicationrequest", "fhir.resources.R4B.servicerequest")
 
 
 def start() -> None:
-    """Start the imports. To be called when the first request has come in."""
+    """Start the imports. Call this when the first request has arrived."""
     Thread(target=_import_all, name="warming", daemon=True).start()
 
 
