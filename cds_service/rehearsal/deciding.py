@@ -13,7 +13,6 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw
 
-from cards.explanation import explanation
 from cds_service.chart.dates import When
 from cds_service.chart.evidence import FactState
 from cds_service.hooks.answering import Answer, Answering
@@ -21,10 +20,10 @@ from cds_service.hooks.envelope import read_call
 from cds_service.hooks.errors import BadCallError
 from cds_service.hooks.registry import HOOKS
 from cds_service.hooks.services import services_of
-from cds_service.knowledge.loader import Knowledge
 from cds_service.reasoning.decision import Decision, RuleOutcome
 from cds_service.rehearsal.charts import Asked, asked_by
 from cds_service.rehearsal.moments import ORDER_SELECT, Moment
+from cds_service.site.force import InForce
 
 BASE_URL: Final = "https://rehearsal.invalid"
 USER: Final = "Practitioner/rehearsal"
@@ -54,21 +53,17 @@ class Outcome(msgspec.Struct, frozen=True):
 class Decider:
     """Answers the hook calls of past moments. Holds nothing of any patient."""
 
-    def __init__(self, knowledge: Knowledge) -> None:
-        self.knowledge = knowledge
+    def __init__(self, force: InForce) -> None:
+        self.knowledge = knowledge = force.knowledge
+        self.site = force.label
         self._services = {s.hook: s for s in services_of(knowledge).values()}
         self._now = datetime.now(UTC)
-        self._answering = Answering(knowledge, lambda: self._now, new_uuid=lambda: "rehearsal")
+        self._answering = Answering(force, lambda: self._now, new_uuid=lambda: "rehearsal")
 
     @property
     def hooks(self) -> tuple[str, ...]:
         """The hooks that the service offers."""
         return tuple(self._services)
-
-    @property
-    def site(self) -> str:
-        """The site file in force, "" without one."""
-        return ""
 
     def asked(self) -> list[Asked]:
         """The prefetch templates, which are those of every service."""
@@ -86,7 +81,7 @@ class Decider:
     def explain(self, body: bytes, moment: Moment) -> dict[str, Any]:
         """The whole decision as `/explain` returns it."""
         answer = self._answer(body, moment)
-        return explanation(answer.decision, answer.cards, self.knowledge)
+        return self._answering.explain(answer)
 
     def _answer(self, body: bytes, moment: Moment) -> Answer:
         self._now = clock_at(moment.at)

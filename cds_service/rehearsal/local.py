@@ -18,11 +18,12 @@ from cds_service.rehearsal.errors import StoppedError
 from cds_service.rehearsal.journal import Journal
 from cds_service.rehearsal.options import Options, as_of_of, fingerprint
 from cds_service.rehearsal.progress import phase
+from cds_service.rehearsal.rules import rules_of
 from cds_service.rehearsal.source import KINDS, Piece, open_source
 from cds_service.rehearsal.spill import guarding_disk, partition_bits
 from cds_service.rehearsal.summary import Summary, Totals
 from cds_service.rehearsal.tasks import Decided, Found, Gathered, Setup
-from cds_service.rehearsal.work import DECIDED, MAGNESIUM, MEDICATIONS, PATIENTS, knowledge
+from cds_service.rehearsal.work import DECIDED, MAGNESIUM, MEDICATIONS, PATIENTS
 from cds_service.rehearsal.workers import Task, Workers
 
 DECISIONS: Final = "decisions.parquet"
@@ -38,7 +39,8 @@ class LocalRun:
         os.umask(0o077)
         self._options = options
         self._source = open_source(Path(options.source))
-        self._knowledge = knowledge().version
+        self._decider = Decider(rules_of(options.site))
+        self._knowledge = self._decider.knowledge.version
         run = fingerprint(options, self._source, self._knowledge)
         self._journal = Journal(options.out, run, resume=options.resume)
         self._totals = Totals()
@@ -60,7 +62,7 @@ class LocalRun:
             raise
         workers.close()
         merge(self._journal.work / DECIDED, self._options.out / DECISIONS)
-        offered = Decider(knowledge()).hooks
+        offered = self._decider.hooks
         return self._totals.summary(self._options, self._source, as_of, self._knowledge, offered)
 
     def close(self) -> None:
@@ -80,6 +82,7 @@ class LocalRun:
             as_of_alone=not options.history,
             visits="Encounter" in source.kinds,
             deleted=source.deleted,
+            site=options.site,
         )
 
     def _as_of(self) -> str:

@@ -43,15 +43,14 @@ def check(options: Options) -> None:
         raise UsageError(f"--hooks: {unknown[0]} is not one of {', '.join(HOOKS)}")
     if options.first and options.last and options.first > options.last:
         raise UsageError("--from lies after --to")
-    if options.site is not None:
-        raise UsageError("--site: this version of the service reads no site files yet")
 
 
 def fingerprint(options: Options, source: Source, knowledge: str) -> str:
     """What an interrupted run must agree in to be continued: input, options, rules."""
+    site = options.site.read_bytes() if options.site is not None else b""
     files = sorted({(p.file, (source.folder / p.file).stat().st_mtime_ns) for p in source.pieces})
     same = msgspec.structs.replace(options, workers=1, resume=False, out=Path())
-    text = repr((FORMAT, same, source.pieces, files, knowledge))
+    text = repr((FORMAT, same, source.pieces, files, knowledge, site))
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 

@@ -33,6 +33,7 @@ class Setup(msgspec.Struct, frozen=True):
     as_of_alone: bool
     visits: bool
     deleted: frozenset[str]
+    site: Path | None = None
 
     def window(self) -> Window:
         """The moments that are rehearsed."""

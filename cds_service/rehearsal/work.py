@@ -6,7 +6,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import msgspec
 
 from cds_service.chart import dates
 from cds_service.knowledge.as_it_stood import AsItStood, load_as_it_stood
-from cds_service.knowledge.loader import Knowledge, load
+from cds_service.knowledge.loader import Knowledge
 from cds_service.rehearsal.blocks import blocks
 from cds_service.rehearsal.deciding import Decider
 from cds_service.rehearsal.gathering import Gathering
@@ -25,6 +25,7 @@ from cds_service.rehearsal.people import Person
 from cds_service.rehearsal.recognising import Recogniser
 from cds_service.rehearsal.review import Sampler
 from cds_service.rehearsal.rows import Row, table_of
+from cds_service.rehearsal.rules import rules_of
 from cds_service.rehearsal.source import Piece
 from cds_service.rehearsal.spill import guarding_disk, lines_in, records_in
 from cds_service.rehearsal.tally import RECORD_BYTES, counted
@@ -40,6 +41,7 @@ from cds_service.rehearsal.tasks import (
     Setup,
     is_deleted,
 )
+from cds_service.site.force import InForce
 
 PATIENTS, MAGNESIUM, MEDICATIONS = "patients.json", "magnesium.json", "medications.ndjson"
 DECIDED = "decided"
@@ -47,12 +49,6 @@ _DATES = re.compile(
     rb'"(?:recordedDate|authoredOn|issued|effectiveDateTime|performedDateTime|dateAsserted|start)"'
     rb'\s*:\s*"(\d{4}-\d\d-\d\d[^"]{0,30})"'
 )
-
-
-@cache
-def knowledge() -> Knowledge:
-    """The knowledge of this process."""
-    return load()
 
 
 class Worker:
@@ -68,9 +64,13 @@ class Worker:
     def _table(self) -> AsItStood:
         return load_as_it_stood()
 
-    @cached_property
+    @property
+    def _force(self) -> InForce:
+        return rules_of(self._setup.site)
+
+    @property
     def _knowledge(self) -> Knowledge:
-        return knowledge()
+        return self._force.knowledge
 
     @cached_property
     def _patients(self) -> frozenset[str]:
@@ -153,7 +153,7 @@ class Worker:
         """Decide the patients of a partition and count the moments of the others."""
         setup = self._setup
         sampler = Sampler()
-        decider = Decider(self._knowledge)
+        decider = Decider(self._force)
         plan = Plan(self._window, setup.hooks, setup.as_of_alone, setup.visits)
         rehearsing = Rehearsing(decider, self._table, plan, sampler)
         done = Decided()

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from cds_service.chart import dates
 from cds_service.knowledge.as_it_stood import load_as_it_stood
-from cds_service.knowledge.loader import load
 from cds_service.rehearsal.deciding import Decider
 from cds_service.rehearsal.moments import HOOKS, Window
 from cds_service.rehearsal.patients import Plan, Rehearsing
+from cds_service.rehearsal.rules import rules_of
 
 from .population import (
     DIABETES,
@@ -43,7 +43,7 @@ LATE = ("2024-06-15T00:00:01Z", "2024-06-16", "2024-09-01T08:00:00+02:00", "2025
 def rehearsing() -> Rehearsing:
     as_of = dates.parse("2026-01-01")
     assert as_of is not None
-    return Rehearsing(Decider(load()), load_as_it_stood(), Plan(Window(as_of), HOOKS))
+    return Rehearsing(Decider(rules_of(None)), load_as_it_stood(), Plan(Window(as_of), HOOKS))
 
 
 def decisions(resources: Iterable[Resource]) -> list[dict[str, Any]]:

@@ -157,12 +157,16 @@ def test_only_the_owner_may_read_what_is_written(expected: Path) -> None:
     assert not (expected / "work").exists()
 
 
-def test_no_site_file_yet(source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    command = ["rehearse", str(source), "--out", str(tmp_path / "out"), "--site", "site.yaml"]
+def test_a_bad_site_file_is_one_line(
+    source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "site.yaml").write_text("cards: {mg-suggest: {mode: loud}}")
+    site = ["--site", str(tmp_path / "site.yaml")]
     with pytest.raises(SystemExit) as ended:
-        main(command)
+        main(["rehearse", str(source), "--out", str(tmp_path / "out"), *site])
     assert ended.value.code == 2
-    assert capsys.readouterr().err.count("\n") == 1
+    said = capsys.readouterr().err
+    assert (said.count("\n"), said.startswith("--site: site.yaml")) == (1, True)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,35 @@
+"""The rules that are rehearsed: the knowledge of this version, with a site file where one is named."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+
+import msgspec
+
+from cards.registered import load_knowledge
+from cds_service.hooks.configured import HOOKS_OF_FILES
+from cds_service.rehearsal.errors import UsageError
+from cds_service.site.force import InForce, in_force
+from cds_service.site.lockouts import LockoutKeys
+
+
+@cache
+def rules_of(site: Path | None) -> InForce:
+    """What is in force in a rehearsal; raises `UsageError` where the site file cannot be used.
+
+    The silent mode before go-live is left out: a rehearsal is about the time after it. Lock-outs
+    need the memory of a running service; the report shows what they would leave.
+    """
+    knowledge = load_knowledge()
+    if site is None:
+        return InForce(knowledge)
+    from cds_service.site.load import SiteFileError, read_site
+
+    try:
+        read = read_site(site, knowledge, HOOKS_OF_FILES, datetime.now(UTC).date())
+    except SiteFileError as error:
+        raise UsageError(str(error).replace("CDS_SITE_FILE", "--site")) from None
+    loud = msgspec.structs.replace(read, file=msgspec.structs.replace(read.file, mode=None))
+    return in_force(knowledge, loud, LockoutKeys(), HOOKS_OF_FILES.names)
