@@ -28,7 +28,7 @@ from cards.naming import (
 from cards.phrases import Phrases, capital, filled, filled_lines, present
 from cards.spacing import SPACING, interactions
 from cards.summary import is_urgent
-from cards.values import known_values, limits
+from cards.values import known_values
 from cards.variants import variant
 from cds_service.chart.evidence import Evidence, Fact
 from cds_service.knowledge.loader import Knowledge
@@ -91,7 +91,7 @@ class _Detail:
         self._knowledge = knowledge
         self._phrases = Phrases(knowledge)
         self._plans = offered_plans(card, knowledge)
-        self._values = {**known_values(card, knowledge), **limits(knowledge)}
+        self._values = known_values(card, knowledge)
         self._suggests = is_suggestion(card, knowledge)
 
     def text(self) -> str:
@@ -151,25 +151,21 @@ class _Detail:
         if not self._plans:
             return
         first, *others = self._plans
-        trial = self._knowledge.parameters.trial
         dose = self._knowledge.parameters.dose
         low = first.max_mg_per_day <= dose.moderate_ckd_max_mg
         yield self._phrases.say(
             "plan.first.low" if low else "plan.first",
-            weeks=str(trial.weeks),
             plan=first.in_words,
             max_plan=str(first.max_mg_per_day),
         )
         for plan in others:
             alternative = self._phrases.say("plan.other", plan=plan.in_words)
             yield ". ".join(present([alternative, plan.note_specific.removesuffix(".")]))
-        yield self._phrases.say(
-            "plan.stop", weeks=str(trial.weeks), percent=str(trial.responder_percent)
-        )
+        yield self._phrases["plan.stop"]
         if not low and self._has_risk_factor():
-            yield self._phrases.say("plan.recheck", weeks=str(trial.recheck_weeks))
+            yield self._phrases["plan.recheck"]
         if max(plan.max_mg_per_day for plan in self._plans) > dose.upper_level_mg:
-            yield filled(self._phrases["plan.limit"], self._values)
+            yield self._phrases["plan.limit"]
 
     def _has_risk_factor(self) -> bool:
         risk_factors = {row.id for row in self._knowledge.policy.risk_factors}

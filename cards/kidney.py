@@ -22,7 +22,7 @@ def kidney_line(kidney: Kidney, missing: frozenset[str], knowledge: Knowledge) -
     parts = (
         _nothing(kidney, missing, phrases) or phrases[f"kidney.{kidney.kidney_class}"],
         _basis(kidney, phrases),
-        *(_flag(flag, knowledge, phrases) for flag in kidney.flags),
+        *(_flag(flag, phrases) for flag in kidney.flags),
         _others(kidney, phrases),
     )
     return "; ".join(present(parts))
@@ -56,9 +56,8 @@ def _nothing(kidney: Kidney, missing: frozenset[str], phrases: Phrases) -> str:
     return phrases["kidney.unknown.old" if on_file else "kidney.unknown.none"]
 
 
-def _flag(flag: str, knowledge: Knowledge, phrases: Phrases) -> str:
-    template = phrases.first_of(f"kidney.flag.{flag}") or escape(flag)
-    return template.replace("{days}", str(knowledge.parameters.egfr.moderate_fresh_days))
+def _flag(flag: str, phrases: Phrases) -> str:
+    return phrases.first_of(f"kidney.flag.{flag}") or escape(flag)
 
 
 def _others(kidney: Kidney, phrases: Phrases) -> str:

@@ -65,8 +65,7 @@ def _plan_label(plan: Plan, knowledge: Knowledge, phrases: Phrases) -> str:
     daily = list(_daily(plan))
     first, last = daily[0], daily[-1]
     if plan.id == knowledge.policy.perimenstrual_plan:
-        day = knowledge.parameters.dose.perimenstrual_start_cycle_day
-        return phrases.say("suggestion.plan.perimenstrual", last=last, day=str(day))
+        return phrases.say("suggestion.plan.perimenstrual", last=last)
     if first == last:
         return phrases.say("suggestion.plan.one", first=first)
     return phrases.say("suggestion.plan.steps", first=first, last=last)

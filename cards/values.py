@@ -1,10 +1,8 @@
-"""What fills the places of a card's texts: the values of the decision, and limits of the knowledge."""
+"""What fills the places of a card's texts: the values of the decision."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from decimal import Decimal
-from functools import lru_cache
 
 from cards.phrases import Phrases
 from cds_service.knowledge.loader import Knowledge
@@ -25,7 +23,7 @@ def known_values(card: CardDecision, knowledge: Knowledge) -> dict[str, str]:
     values |= _doses_in_words(values, phrases)
     if "form" in values:
         values["form"] = phrases.named("form", values["form"])
-    return values | {"years": str(knowledge.parameters.age.laxative_from_years)}
+    return values
 
 
 def _doses_in_words(values: dict[str, str], phrases: Phrases) -> dict[str, str]:
@@ -41,22 +39,6 @@ def _doses_in_words(values: dict[str, str], phrases: Phrases) -> dict[str, str]:
         quoted = phrases.say("dose.quoted", said=values.get("said", ""))
         words["dose_words"] = quoted or phrases["dose.unread"]
     return words
-
-
-@lru_cache(maxsize=8)
-def limits(knowledge: Knowledge) -> Mapping[str, str]:
-    """The limits that texts name: doses in mg a day, and when tests are due after a diuretic."""
-    dose = knowledge.parameters.dose
-    labs = knowledge.parameters.labs
-    return {
-        "upper": plain_number(dose.upper_level_mg),
-        "max": plain_number(dose.max_mg),
-        "moderate": plain_number(dose.moderate_ckd_max_mg),
-        "pregnancy": plain_number(dose.pregnancy_max_mg),
-        "unit": plain_number(dose.split_mg_per_dose),
-        "from_weeks": str(labs.with_diuretic_from_weeks),
-        "to_weeks": str(labs.with_diuretic_to_weeks),
-    }
 
 
 def plain_number(number: Decimal) -> str:

@@ -6,7 +6,7 @@ depends only on these two inputs, so a second import changes nothing, and ``--ch
 the knowledge files with their source. Cards and plans are edited by hand: ``--check`` compares only
 their ids, severities and doses.
 
-    python tools/import_clinical.py --from ../shared/clinical [--check]
+    python -m tools.import_clinical --from ../shared/clinical [--check]
 """
 
 from __future__ import annotations
@@ -16,8 +16,14 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
+
+import msgspec
+
+from cds_service.knowledge.model import PlanFile
+from cds_service.knowledge.plans import plans_from
 
 VERSION = "2.0.0"
 STATUS = "draft"
@@ -571,6 +577,8 @@ def import_parameters(source: Source, tables: Row, result: Import) -> None:
                 "title": row["title"],
                 "source": row["source"],
                 "why": row["why"],
+                **{name: row[name] for name in ("at_most", "same_as") if name in row},
+                "site": row["site"],
                 "version": VERSION,
                 "status": STATUS,
             }
@@ -603,18 +611,34 @@ def other_plans(source: Source, data: Path) -> list[str]:
         if plan_id != "note"
         for steps in [given if isinstance(given, list) else [given]]
     }
+    try:
+        plans = plans_from(_plan_file(data), _parameter_values(source)).plans
+    except (msgspec.MsgspecError, ValueError) as error:
+        return [f"plans: {error}"]
     found = {
-        row["id"]: (
-            row["target_mg_per_day"],
-            row["steps"][0].get("duration_days") if len(row["steps"]) > 1 else None,
+        plan.id: (
+            plan.target_mg_per_day,
+            plan.steps[0].duration_days if len(plan.steps) > 1 else None,
         )
-        for row in _read(data / "plans.json")["plans"]
+        for plan in plans
     }
     return [
         f"plans: {plan_id} is {stated.get(plan_id)} in the source, {found.get(plan_id)} here"
         for plan_id in sorted(stated.keys() | found.keys())
         if stated.get(plan_id) != found.get(plan_id)
     ]
+
+
+def _plan_file(data: Path) -> PlanFile:
+    return msgspec.json.decode((data / "plans.json").read_bytes(), type=PlanFile)
+
+
+def _parameter_values(source: Source) -> Row:
+    """The parameters that the plans name, as the source has them."""
+    result = Import()
+    import_parameters(source, json.loads(TABLES.read_text(encoding="utf-8")), result)
+    rows = json.loads(result.files["parameters.json"], parse_float=Decimal)
+    return {row["id"]: row["value"] for row in rows}
 
 
 def _mg_per_day(step: Row) -> int:

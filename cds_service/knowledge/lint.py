@@ -1,8 +1,9 @@
 """The knowledge linter: `python -m cds_service.knowledge.lint`, part of `make check`.
 
-Finds what a loader cannot: shapes that the JSON Schemas refuse, sets that nothing reads, a code in
-both a set and its exclusion, rules without a source, references nobody has, wording whose places
-nothing fills.
+Finds what a loader cannot: shapes that the JSON Schemas refuse, parameters and sets that nothing
+reads, numbers in texts that repeat a parameter, a code in both a set and its exclusion, rules
+without a source, references that do not exist, wording whose places nothing fills. What the code
+reads is taken from the code itself.
 """
 
 from __future__ import annotations
@@ -11,12 +12,16 @@ import json
 import re
 import sys
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import msgspec
 from jsonschema import Draft202012Validator
 
+from cds_service.knowledge import numbers, reads
 from cds_service.knowledge.loader import Knowledge, KnowledgeError, load
+from cds_service.knowledge.parameters import Parameters
 
 HERE = Path(__file__).parent
 STATUSES = ("draft", "in_review", "active", "retired")
@@ -43,71 +48,37 @@ SCHEMAS = {
     "source_attributes.json": "source_attributes",
     "wording.json": "wording",
 }
-SUMMARY_PLACES = frozenset(
-    {
-        *("risk", "egfr", "renal_reason", "mg", "drug", "drugs", "dose", "product", "advice"),
-        *("value", "age", "test", "date", "form", "finding", "text", "said", "missing", "hours"),
-        *("years", "order", "kidney", "limit"),
-    }
-)
-CAUTION_PLACES = {
-    "C1": {"weeks", "months"},
-    "C2": {"age", "mg"},
-    "C3": {"drug"},
-    "C3-offset": {"drug"},
-    "C4": {"finding"},
-    "C5": {"drug", "advice"},
-    "C6": {"finding"},
-    "C7": set(),
-    "C8": {"product"},
-    "M9": {"product", "since"},
-    "M12": {"finding"},
-    "M15": {"product", "date"},
-    "M15-undated": {"product"},
-    "M17": {"drug"},
-    "S2": set(),
-    "U6": {"product"},
-    "U13": {"product"},
-}
-READ_SETS = frozenset(
-    {
-        "migraine",
-        "migraine_exclude",
-        "renal_risk",
-        "renal_ckd",
-        "renal_dialysis",
-        "renal_aki",
-        "renal_transplant",
-        "renal_transplant_procedure",
-        "safety_heart_block",
-        "safety_pacemaker",
-        "safety_neuromuscular",
-        "safety_bowel_obstruction",
-        "safety_hypermagnesemia",
-        "caution_diarrhoea",
-        "pregnancy",
-        "lab_egfr",
-        "lab_creatinine",
-        "lab_magnesium",
-        "lab_other",
-        "med_magnesium",
-        "med_ppi",
-        "med_digoxin",
-        "med_diuretic_loop",
-        "med_diuretic_thiazide",
-        "med_diuretic_ksparing",
-        "med_diuretic_combo_ksparing",
-        "med_diuretic_other_neutral",
-        "med_migraine_acute",
-        "med_migraine_preventive_specific",
-        "med_migraine_preventive_nonspecific",
-    }
-)
-"""Sets that the code reads by name; the others are named by the policy or the interactions."""
+_LISTS = frozenset({"lint.py", "numbers.py", "reads.py", "tables.py", "wording.py"})
+"""Modules of this package that name things without reading them."""
 INFORMATIONAL = frozenset({"lactation", "lab_uacr", "med_sglt2_inhibitor"})
 """Sets the specification keeps for information; no rule reads them (SPEC 2, 3.3)."""
 _SOURCE = re.compile(r"SPEC \d|SEED$|R\d|docs/")
 _PLACE = re.compile(r"\{(\w+)\}", re.ASCII)
+_SET = re.compile(r"(?:renal|safety|risk|lab|caution)_[a-z_]+|[a-z_]+_exclude")
+"""What a value set of conditions or results is called: one that the code names must be there."""
+_NAMED = re.compile(r'[{"]([a-z][a-z0-9_]*(?:\.[a-z0-9_]+)+)(?:-1)?["}]')
+"""A parameter in another file: `{egfr.severe_below}` in a text, `"dose.start_mg"` in a plan."""
+
+
+class Code(NamedTuple):
+    """What the code of the product reads."""
+
+    numbers: tuple[tuple[str, str], ...]
+    parameters: frozenset[str]
+    names: frozenset[str]
+
+
+@lru_cache(maxsize=1)
+def code() -> Code:
+    """The code of this package, parsed once."""
+    modules = reads.product_code()
+    groups = {f.type.__name__: f.name for f in msgspec.structs.fields(Parameters)}
+    others = [module for path, module in modules.items() if path.name not in _LISTS]
+    return Code(
+        tuple(numbers.numbers_in_code(modules)),
+        reads.parameters_read(modules.values(), groups),
+        reads.names_in_code(others),
+    )
 
 
 def problems(folder: Path = HERE / "data", schemas: Path = HERE / "schemas") -> Iterator[str]:
@@ -118,6 +89,9 @@ def problems(folder: Path = HERE / "data", schemas: Path = HERE / "schemas") -> 
     except KnowledgeError as error:
         yield str(error)
         return
+    yield from _unread_parameters(knowledge, folder)
+    yield from numbers.in_files(folder, knowledge.parameter_rows)
+    yield from numbers.in_code(code().numbers, knowledge.parameter_rows)
     yield from problems_of(knowledge)
 
 
@@ -129,6 +103,16 @@ def problems_of(knowledge: Knowledge) -> Iterator[str]:
     yield from _sources(knowledge)
     yield from _places(knowledge)
     yield from _lengths(knowledge)
+
+
+def _unread_parameters(knowledge: Knowledge, folder: Path) -> Iterator[str]:
+    """Parameters that neither the code nor another knowledge file reads."""
+    files = [path for path in folder.rglob("*.json") if path.name != "parameters.json"]
+    named = {i for path in files for i in _NAMED.findall(path.read_text(encoding="utf-8"))}
+    read = code().parameters | named
+    for row in knowledge.parameter_rows:
+        if not any(row.id == one or row.id.startswith(f"{one}.") for one in read if "." in one):
+            yield f"parameters.json: nothing reads {row.id}"
 
 
 def _shapes(folder: Path, schemas: Path) -> Iterator[str]:
@@ -150,8 +134,10 @@ def _shapes(folder: Path, schemas: Path) -> Iterator[str]:
 
 
 def _unused_sets(knowledge: Knowledge) -> Iterator[str]:
-    policy = knowledge.policy
-    read = READ_SETS | INFORMATIONAL
+    policy, names = knowledge.policy, code().names
+    read = {s for s in knowledge.sets if {s, s.removeprefix("med_")} & names} | INFORMATIONAL
+    places = {p for text in knowledge.wording.texts.values() for p in _PLACE.findall(text)}
+    read |= {name for name in names if _SET.fullmatch(name)} - places
     read |= {s for r in policy.risk_factors for s in (r.valueset, r.exclude) if s}
     read |= {f"med_{r.drug_class}" for r in policy.wasting_drugs}
     read |= {i.valueset for i in knowledge.interactions.interactions}
@@ -247,16 +233,15 @@ def _row_name(row: Any) -> str:
 
 
 def _places(knowledge: Knowledge) -> Iterator[str]:
-    for card in knowledge.cards.values():
-        used = {p for s in (card.summary, *card.variants.values()) for p in _PLACE.findall(s)}
-        for place in sorted(used - SUMMARY_PLACES):
-            yield f"card {card.id}: nothing fills {{{place}}}"
-    for caution in knowledge.policy.cautions:
-        for place in sorted(set(_PLACE.findall(caution.text)) - CAUTION_PLACES[caution.id]):
-            yield f"caution {caution.id}: nothing fills {{{place}}}"
-    for text_id, text in knowledge.wording.texts.items():
-        if text.count("{") != text.count("}") or text.count("{") != len(_PLACE.findall(text)):
-            yield f"wording {text_id}: a brace is not closed"
+    """Places that no code fills: what fills `{drug}` is named "drug" somewhere."""
+    texts = {f"caution {row.id}": row.text for row in knowledge.policy.cautions}
+    texts |= {f"wording {text_id}": text for text_id, text in knowledge.wording.texts.items()}
+    for name, text in texts.items():
+        places = _PLACE.findall(text)
+        if text.count("{") != text.count("}") or text.count("{") != len(places):
+            yield f"{name}: a brace is not closed"
+        for place in sorted(set(places) - code().names):
+            yield f"{name}: nothing fills {{{place}}}"
 
 
 def _lengths(knowledge: Knowledge) -> Iterator[str]:

@@ -7,7 +7,9 @@ version reason alike.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import TypeVar
@@ -15,13 +17,14 @@ from typing import TypeVar
 import msgspec
 
 from cds_service.knowledge import drugs as drug_index
-from cds_service.knowledge import model, tables, wording
+from cds_service.knowledge import model, parameters, plans, tables, wording
 from cds_service.knowledge.dosage import DosageTables, Dosing
-from cds_service.knowledge.parameters import Parameter, Parameters, parameters_from
+from cds_service.knowledge.parameters import Parameter, Parameters, Value, parameters_from
 from cds_service.knowledge.terminology import CodeSystem, Terminology, ValueSet
 
 RELEASE = "2.0.0"
 _HASH_LENGTH = 12
+_PARAMETER = re.compile(rb"\{(?P<id>[a-z][a-z0-9_]*(?:\.[a-z0-9_]+)+)(?P<below>-1)?\}")
 T = TypeVar("T")
 
 
@@ -93,7 +96,7 @@ def load(folder: Traversable | None = None) -> Knowledge:
     reader = _Reader(folder if folder is not None else files(__package__).joinpath("data"))
     systems = reader.read("code_systems.json", _Systems).systems
     sets = {s.id: s for s in reader.read_all("valuesets", ValueSet)}
-    parameter_rows = reader.read("parameters.json", tuple[Parameter, ...])
+    parameter_rows = _parameter_rows(reader)
     registry = reader.read("cards.json", model.Registry)
     texts = reader.read("wording.json", Wording)
     brand_names = reader.read("rxnorm/brand_names.json", model.BrandNames)
@@ -116,7 +119,7 @@ def load(folder: Traversable | None = None) -> Knowledge:
         brand_names=brand_names,
         dosage_words=dosage_words,
         cards=_cards(registry.cards, texts.texts),
-        plans=reader.read("plans.json", model.Plans),
+        plans=_plans(reader, parameter_rows),
         interactions=reader.read("interactions.json", model.Interactions),
         coindications=reader.read("coindications.json", model.Coindications),
         safety_words=reader.read("safety_words.json", model.SafetyWords).words,
@@ -134,15 +137,24 @@ def load(folder: Traversable | None = None) -> Knowledge:
 
 def _check(knowledge: Knowledge) -> None:
     """Stops the start where a table has a gap or a reachable card has no wording."""
-    policy, cards, plans = knowledge.policy, knowledge.cards, knowledge.plans
+    policy, cards = knowledge.policy, knowledge.cards
     checks = (
-        ("policy.json", tables.gaps(policy, plans)),
-        ("cards.json", tables.registry_gaps(policy, cards, plans)),
-        ("wording.json", wording.missing(cards, plans, knowledge.wording.texts)),
+        ("policy.json", tables.gaps(policy, knowledge.plans)),
+        ("cards.json", tables.registry_gaps(policy, cards, knowledge.plans)),
+        ("wording.json", wording.missing(cards, knowledge.plans, knowledge.wording.texts)),
+        ("plans.json", _contradicting_plans(knowledge)),
     )
     for name, gaps in checks:
         for gap in gaps:
             raise KnowledgeError(f"knowledge file {name}: {gap}")
+
+
+def _contradicting_plans(knowledge: Knowledge) -> Iterator[str]:
+    cases: dict[str, set[str]] = {}
+    for row in knowledge.policy.plans:
+        cases.setdefault(row.plan, set()).update({row.kidney_class, row.age} - {"adult"})
+    choice = {plan: frozenset(of_plan) for plan, of_plan in cases.items()}
+    return plans.contradictions(knowledge.plans, choice, knowledge.parameters)
 
 
 def _cards(rows: tuple[model.Card, ...], texts: Mapping[str, str]) -> dict[str, model.Card]:
@@ -169,6 +181,24 @@ def _terminology(systems: tuple[CodeSystem, ...], sets: dict[str, ValueSet]) -> 
         raise KnowledgeError(f"knowledge file code_systems.json: {error}") from None
 
 
+def _parameter_rows(reader: _Reader) -> tuple[Parameter, ...]:
+    """The parameters; from now on the reader fills them into texts, their own titles included."""
+    name, shape = "parameters.json", tuple[Parameter, ...]
+    reader.fill_in({row.id: row.value for row in reader.read(name, shape)})
+    rows = reader.read(name, shape)
+    for line in parameters.contradictions(rows):
+        raise KnowledgeError(f"knowledge file {name}: {line}")
+    return rows
+
+
+def _plans(reader: _Reader, rows: tuple[Parameter, ...]) -> model.Plans:
+    file = reader.read("plans.json", model.PlanFile)
+    try:
+        return plans.plans_from(file, {row.id: row.value for row in rows})
+    except ValueError as error:
+        raise KnowledgeError(f"knowledge file plans.json: {error}") from None
+
+
 def _parameters(rows: tuple[Parameter, ...]) -> Parameters:
     try:
         return parameters_from(rows)
@@ -177,11 +207,16 @@ def _parameters(rows: tuple[Parameter, ...]) -> Parameters:
 
 
 class _Reader:
-    """Reads files of one folder and hashes what it read."""
+    """Reads files of one folder, fills parameters into them, and hashes what it read."""
 
     def __init__(self, folder: Traversable) -> None:
         self._folder = folder
         self._hashes: dict[str, bytes] = {}
+        self._values: Mapping[str, Value] = {}
+
+    def fill_in(self, values: Mapping[str, Value]) -> None:
+        """From now on, `{egfr.severe_below}` in a file stands for the parameter of that id."""
+        self._values = values
 
     def read(self, name: str, shape: type[T]) -> T:
         try:
@@ -189,10 +224,26 @@ class _Reader:
         except OSError:
             raise KnowledgeError(f"knowledge file {name} is missing") from None
         self._hashes[name] = hashlib.sha256(content).digest()
+        if self._values:
+            content = self._filled(name, content)
         try:
             return msgspec.json.decode(content, type=shape)
         except msgspec.DecodeError as error:
             raise KnowledgeError(f"knowledge file {name}: {error}") from None
+
+    def _filled(self, name: str, content: bytes) -> bytes:
+        """The content with its parameters. `{egfr.moderate_below-1}` is the whole number below."""
+
+        def value_of(place: re.Match[bytes]) -> bytes:
+            parameter, below = place["id"].decode(), bool(place["below"])
+            value = self._values.get(parameter)
+            if value is None:
+                raise KnowledgeError(f"knowledge file {name}: there is no parameter {parameter}")
+            if below and (isinstance(value, bool) or value != int(value)):
+                raise KnowledgeError(f"knowledge file {name}: {parameter} must be a whole number")
+            return parameters.said(Decimal(int(value) - 1) if below else value).encode()
+
+        return _PARAMETER.sub(value_of, content)
 
     def read_all(self, folder: str, shape: type[T]) -> list[T]:
         try:

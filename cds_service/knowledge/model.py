@@ -99,6 +99,47 @@ class PlanStep(_Row, frozen=True):
     timing: str = ""
 
 
+class StepSource(_Row, frozen=True):
+    """One instruction of a dose plan as `plans.json` has it: numbers are ids of parameters.
+
+    The dose is `dose_mg`, or `daily_mg` shared by `frequency`, or what the other instructions of
+    the step leave of `rest_of_mg`. {dose}, {times} and {days} in the texts are filled.
+    """
+
+    sequence: int
+    text: str
+    frequency: int | str
+    period: int
+    period_unit: str
+    dose_mg: str = ""
+    daily_mg: str = ""
+    rest_of_mg: str = ""
+    duration_days: str = ""
+    when: tuple[str, ...] = ()
+    timing: str = ""
+
+
+class PlanSource(_Row, frozen=True):
+    """A dose plan as `plans.json` has it; {dose_1}, {times_1}, {days_1} ... are of the first step.
+
+    `courses` is how often a course of the plan is taken.
+    """
+
+    id: str
+    title: str
+    steps: tuple[StepSource, ...]
+    supply_days: str
+    unit_mg: str
+    note: str
+    note_specific: str
+    source: str
+    version: str
+    status: str
+    in_words: str = ""
+    courses: str = ""
+    repeat_after_days: int | None = None
+
+
 class Plan(_Row, frozen=True):
     """A dose plan that a card can offer as a draft order.
 
@@ -542,6 +583,19 @@ class Plans(_Row, frozen=True):
     product: Coded
     route: Coded
     plans: tuple[Plan, ...]
+    labs: tuple[LabOrder, ...]
+    alternatives: tuple[Alternative, ...]
+
+
+class PlanFile(_Row, frozen=True):
+    """`data/plans.json`. `times` are the words for how often a day."""
+
+    version: str
+    status: str
+    product: Coded
+    route: Coded
+    times: dict[str, str]
+    plans: tuple[PlanSource, ...]
     labs: tuple[LabOrder, ...]
     alternatives: tuple[Alternative, ...]
 

@@ -6,15 +6,59 @@ A parameter that the file lacks, or that no field here reads, stops the start.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
+Value = bool | Decimal
 
-class Parameter(msgspec.Struct, frozen=True):
-    """One number or flag as the knowledge file has it, with its unit and where it comes from."""
+
+class SiteChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whether a site may change a parameter in its site file, and why.
+
+    `direction` ("up", "down") is the one in which nothing becomes less strict, and `limit` how far
+    a site may go. A flag that may go "down" may be switched off.
+    """
+
+    may_change: bool
+    why: str
+    direction: Literal["", "up", "down"] = ""
+    limit: Any = None
+
+    def __post_init__(self) -> None:
+        """The limit as it was written; raises `ValueError` if it is neither number nor flag."""
+        if self.limit is not None:
+            msgspec.structs.force_setattr(self, "limit", _as_written(self.limit, "its limit"))
+
+
+class SameAs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """That a limit in one unit is another one in another unit.
+
+    The parameter `times` the conversion is `id`, but for `tolerance_percent`, since limits are
+    rounded in each unit.
+    """
+
+    id: str
+    times: str
+    tolerance_percent: Decimal
+
+
+def _as_written(value: Any, name: str) -> Value:
+    """A flag, or the decimal that was written: 59.9 is 59.9."""
+    if isinstance(value, bool | Decimal):
+        return value
+    if isinstance(value, int | float):
+        return Decimal(str(value))
+    raise ValueError(f"{name} must be a number or a flag")
+
+
+class Parameter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One number or flag as the knowledge file has it, with its unit and where it comes from.
+
+    It must not exceed any of `at_most`, which are ids of other parameters.
+    """
 
     id: str
     value: Any
@@ -22,8 +66,23 @@ class Parameter(msgspec.Struct, frozen=True):
     title: str
     source: str
     why: str
+    site: SiteChange
     version: str
     status: str
+    at_most: tuple[str, ...] = ()
+    same_as: SameAs | None = None
+
+    def __post_init__(self) -> None:
+        """The value as it was written; raises `ValueError` if it is neither number nor flag."""
+        msgspec.structs.force_setattr(self, "value", _as_written(self.value, self.id))
+
+    @property
+    def bounds(self) -> tuple[Value, Value] | None:
+        """The lowest and the highest value that a site may set, `None` where it may set none."""
+        if not self.site.may_change:
+            return None
+        up = self.site.direction == "up"
+        return (self.value, self.site.limit) if up else (self.site.limit, self.value)
 
 
 class _Group(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -47,18 +106,9 @@ class Alcohol(_Group, frozen=True):
     abuse_counts: bool
 
 
-class AuditC(_Group, frozen=True):
-    """AUDIT-C as evidence of harmful drinking (off by default)."""
-
-    enabled: bool
-    positive_at: int
-    valid_days: int
-
-
 class Cards(_Group, frozen=True):
     """Limits on cards."""
 
-    cooldown_days: int
     detail_max: int
     drugs_in_summary: int
     max: int
@@ -134,13 +184,11 @@ class Egfr(_Group, frozen=True):
     greater_than_usable_from: Decimal
     moderate_below: Decimal
     moderate_fresh_days: int
-    no_rounding_before_compare: bool
     normal_valid_days: int
     normal_valid_days_at_risk: int
     plausible_max: Decimal
     plausible_min: Decimal
     severe_below: Decimal
-    severe_never_expires: bool
 
 
 class Hazard(_Group, frozen=True):
@@ -172,7 +220,6 @@ class Magnesium(_Group, frozen=True):
     mg_dl_per_mmol_l: Decimal
     mild_high_below_mg_dl: Decimal
     mild_high_below_mmol_l: Decimal
-    mmol_l_per_mg_dl: Decimal
     plausible_max_mg_dl: Decimal
     plausible_min_mg_dl: Decimal
     severe_low_mg_dl: Decimal
@@ -193,7 +240,6 @@ class MedicationLimits(_Group, frozen=True):
 class Migraine(_Group, frozen=True):
     """What counts as migraine and as an indication."""
 
-    infer_from_therapy: bool
     menstrual_qualifies_alone: bool
 
 
@@ -256,7 +302,6 @@ class Parameters(_Group, frozen=True):
 
     age: Age
     alcohol: Alcohol
-    audit_c: AuditC
     cards: Cards
     ckd_epi_2021: CkdEpi2021
     condition: ConditionLimits
@@ -288,5 +333,63 @@ def parameters_from(rows: Iterable[Parameter]) -> Parameters:
         branch = tree
         for group in groups:
             branch = branch.setdefault(group, {})
-        branch[name] = row.value
+        branch[name] = _number(row.value)
     return msgspec.convert(tree, Parameters)
+
+
+def _number(value: Value) -> bool | int | Decimal:
+    """Whole numbers as such: days and years are whole, and 18.5 of them stop the start."""
+    if isinstance(value, bool) or value.as_tuple().exponent != 0:
+        return value
+    return int(value)
+
+
+def contradictions(rows: Iterable[Parameter]) -> Iterator[str]:
+    """Where parameters contradict each other, or what a site may do to them, in words."""
+    by_id = {row.id: row for row in rows}
+    for row in by_id.values():
+        for other in row.at_most:
+            if other not in by_id:
+                yield f"{row.id}: there is no parameter {other}"
+            elif row.value > by_id[other].value:
+                yield f"{row.id} ({said(row.value)}) is above {other} ({said(by_id[other].value)})"
+        yield from _disagreeing(row, by_id)
+        yield from _site(row)
+
+
+def _disagreeing(row: Parameter, by_id: Mapping[str, Parameter]) -> Iterator[str]:
+    same = row.same_as
+    if same is None:
+        return
+    for name in sorted({same.id, same.times} - set(by_id)):
+        yield f"{row.id}: there is no parameter {name}"
+        return
+    other = by_id[same.id]
+    converted = Decimal(row.value) * Decimal(by_id[same.times].value)
+    if abs(converted - other.value) * 100 > same.tolerance_percent * abs(Decimal(other.value)):
+        yield (
+            f"{row.id} ({said(row.value)} {row.unit}) and {other.id} ({said(other.value)}"
+            f" {other.unit}) are one limit in two units, but differ"
+        )
+
+
+def _site(row: Parameter) -> Iterator[str]:
+    """A change that a site may make has a safe direction, and a limit on that side of the value."""
+    site = row.site
+    if not site.may_change:
+        if site.direction or site.limit is not None:
+            yield f"{row.id}: has a limit for sites, but may not be changed"
+        return
+    if not site.direction or site.limit is None:
+        yield f"{row.id}: a site may change it, but its direction or limit is missing"
+    elif isinstance(site.limit, bool) != isinstance(row.value, bool):
+        yield f"{row.id}: its limit for sites is of another kind than its value"
+    elif (site.limit > row.value) != (site.direction == "up") or site.limit == row.value:
+        yield f"{row.id}: its limit for sites is not {site.direction} from {said(row.value)}"
+
+
+def said(value: Value) -> str:
+    """A value as texts have it: 30, 1,300, 0.5, "yes"."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:,f}"

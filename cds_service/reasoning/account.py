@@ -88,7 +88,11 @@ def _rules(
     yield from _cards(decision, chart, drafts, fired)
     if len(fired) > len(decision.cards) + len(decision.withheld):
         why = f"{len(fired)} cards, the most serious shown"
-        yield RuleOutcome("at most three cards", "met", why)
+        yield RuleOutcome(_most(chart), "met", why)
+
+
+def _most(chart: Chart) -> str:
+    return f"at most {chart.knowledge.parameters.cards.max} cards"
 
 
 def _risk_unknown(chart: Chart) -> bool:
@@ -133,7 +137,7 @@ def _cards(
         if card in shown:
             yield RuleOutcome(card, "fired", "")
         elif card in held_back:
-            yield RuleOutcome(card, "fired", "not shown: at most three cards")
+            yield RuleOutcome(card, "fired", f"not shown: {_most(chart)}")
         elif card in unknown:
             yield RuleOutcome(card, "unknown", unknown[card])
         else:

@@ -274,7 +274,8 @@ def _lacking(chart: Chart, results: Results) -> Iterator[str]:
     if chart.problems.unread_of("renal"):
         yield f"conditions {UNREAD}"
     if latest is None and chart.kidney_labs.results:
-        yield "there is only creatinine, which does not count under 18"
+        from_age = chart.knowledge.parameters.creatinine.min_age_for_equation
+        yield f"there is only creatinine, which does not count under {from_age}"
     elif latest is None:
         yield "there is no eGFR and no creatinine by a known code"
     elif latest.when.days_ago_at_most(chart.today) < -1:

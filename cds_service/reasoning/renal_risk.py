@@ -65,11 +65,13 @@ def _counts(problem: Problem) -> bool:
 
 def _age(chart: Chart) -> Fact:
     oldest = chart.person.age_at_most(chart.today)
+    from_age = chart.knowledge.parameters.age.renal_risk
+    fact_id = f"age {from_age} or over"
     if oldest is None:
-        return Fact("age 65 or over", FactState.UNKNOWN, why="no usable birthDate")
-    old = oldest >= chart.knowledge.parameters.age.renal_risk
+        return Fact(fact_id, FactState.UNKNOWN, why="no usable birthDate")
+    old = oldest >= from_age
     evidence = Evidence(chart.person.resource, value=str(oldest), unit="a", matched="value")
-    return fact("age 65 or over", [evidence] if old else [])
+    return fact(fact_id, [evidence] if old else [])
 
 
 def _diabetes(chart: Chart) -> Fact:

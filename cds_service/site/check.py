@@ -19,6 +19,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from cds_service.knowledge.loader import Knowledge
+from cds_service.knowledge.parameters import Parameter
 from cds_service.site.document import Document, Fault, Path, printable, read_document
 from cds_service.site.model import Mode, SilentMode, SiteFile
 
@@ -27,14 +28,9 @@ SILENT_DAYS = 190
 forgotten."""
 
 
-def _bounds(row: Any) -> Any:
-    return getattr(row, "site", None)
-
-
-def may_change(row: Any) -> bool:
+def may_change(row: Parameter) -> bool:
     """Whether a site may change a parameter."""
-    bounds = _bounds(row)
-    return bounds is not None and bounds.may_change
+    return row.site.may_change
 
 
 INDICATORS = ("info", "warning", "critical")
@@ -240,7 +236,7 @@ def _parameters(
             what = f"is not a parameter; a site can change {', '.join(changeable)}"
             yield document.fault(place, what)
         elif not may_change(row):
-            what = f"cannot be changed by a site: {_bounds(row).why}"
+            what = f"cannot be changed by a site: {row.site.why}"
             yield document.fault(place, what)
         else:
             what = _unusable(value, row)
@@ -248,15 +244,16 @@ def _parameters(
                 yield document.fault(place, what)
 
 
-def _unusable(value: Any, row: Any) -> str:
+def _unusable(value: Any, row: Parameter) -> str:
     """Why a value cannot stand in place of the default, "" if it can."""
-    kinds = (int,) if isinstance(row.value, int) else (int, Decimal)
     if isinstance(row.value, bool):
         return "" if isinstance(value, bool) else "must be true or false"
-    if isinstance(value, bool) or not isinstance(value, kinds):
-        return "must be a whole number" if kinds == (int,) else "must be a number"
-    if not _bounds(row).min <= value <= _bounds(row).max:
-        return f"must be from {_bounds(row).min} to {_bounds(row).max} {row.unit}"
+    whole = row.value == int(row.value)
+    if isinstance(value, bool) or not isinstance(value, int if whole else int | Decimal):
+        return "must be a whole number" if whole else "must be a number"
+    low, high = row.bounds or (row.value, row.value)
+    if not low <= value <= high:
+        return f"must be from {low} to {high} {row.unit}"
     return ""
 
 

@@ -39,10 +39,12 @@ def told(*members: Any) -> list[str]:
 @pytest.mark.parametrize("row", rows("parameters"), ids=named("id"))
 def test_a_parameter(row: Row) -> None:
     (found,) = (p for p in knowledge().parameter_rows if p.id == row["id"])
-    assert json.dumps(found.value) == row["value"]
+    assert found.value == json.loads(row["value"], parse_float=Decimal)
     assert found.unit == row["unit"]
     assert found.source == row["source"]
     assert found.title == row["title"]
+    site = found.site
+    assert row["site"] == (f"{site.direction} to {site.limit}" if site.may_change else "no")
     read: Any = knowledge().parameters
     for name in row["id"].split("."):
         read = read[name] if isinstance(read, dict) else getattr(read, name)

@@ -115,7 +115,7 @@ def test_three_cards_are_no_more_than_three() -> None:
     draft = fhir.draft_order(GLYCINATE, id="g", dosage=fhir.dosage(200))
     found = told(on, "order-sign", (draft,))
     assert len(found.cards) == 3
-    assert "at most three cards" not in [r.rule for r in found.rules]
+    assert "at most 3 cards" not in [r.rule for r in found.rules]
 
 
 # -------------------------------------------------------------------- magnesium that is dangerous

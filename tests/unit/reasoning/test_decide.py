@@ -75,10 +75,10 @@ def test_at_most_three_cards_the_most_serious_first_and_it_is_told() -> None:
     found = decided("order-sign", on, drafts, complete=True)
     assert cards(found) == ["rx-mg-renal-critical", "rx-mg-allergy", "rx-mg-nmj"]
     assert [c.indicator for c in found.cards] == ["critical", "critical", "warning"]
-    told = next(r for r in found.rules if r.rule == "at most three cards")
+    told = next(r for r in found.rules if r.rule == "at most 3 cards")
     assert told.why == "4 cards, the most serious shown"
     held_back = next(r for r in found.rules if r.rule == "rx-ksparing-ckd")
-    assert (held_back.outcome, held_back.why) == ("fired", "not shown: at most three cards")
+    assert (held_back.outcome, held_back.why) == ("fired", "not shown: at most 3 cards")
 
 
 def test_the_account_names_each_order_and_what_it_is() -> None:
