@@ -89,7 +89,7 @@ class SupervisedServer(Server):  # type: ignore[misc, valid-type]
             now = time.monotonic()
             # If this process itself was suspended (with the machine), so were the workers.
             was_late, looked = now - looked > self._stall_seconds / 2, now
-            if self.interrupt_signal or not self._goes_on(now):
+            if self.interrupt_signal or not self._replace_dead_workers(now):
                 return
             for worker in self._restarts.take_due(now):
                 self._respawn_workers([worker], spawn_target, target_loader)
@@ -98,13 +98,13 @@ class SupervisedServer(Server):  # type: ignore[misc, valid-type]
             if not was_late:
                 self._end_hanging(now)
 
-    def _goes_on(self, now: float) -> bool:
+    def _replace_dead_workers(self, now: float) -> bool:
         """Record the workers that died. Returns false if the service could not start at all."""
         while self.interrupt_children:
             index = self.interrupt_children.pop(0)
-            had_started = self._beat(self.wrks[index]) is not None
+            had_started = self._last_heartbeat(self.wrks[index]) is not None
             self._any_started = self._any_started or had_started
-            if not self._any_started and not self._another_lives(index):
+            if not self._any_started and not self._has_other_worker(index):
                 return self._give_up(index)
             _log("a worker died and is replaced", worker=index + 1, started=had_started)
             self._restarts.died(index, had_started, now)
@@ -115,21 +115,21 @@ class SupervisedServer(Server):  # type: ignore[misc, valid-type]
         self.interrupt_children.append(index)  # granian then ends with an exit code
         return False
 
-    def _another_lives(self, index: int) -> bool:
+    def _has_other_worker(self, index: int) -> bool:
         return any(w.idx != index and w.is_alive() for w in self.wrks)
 
     def _end_hanging(self, now: float) -> None:
         for worker in self.wrks:
             if worker.idx in self._restarts.waiting or not worker.is_alive():
                 continue
-            beat = self._beat(worker)
+            beat = self._last_heartbeat(worker)
             self._any_started = self._any_started or beat is not None
             silent = now - (beat if beat is not None else worker.birth)
             if silent > (self._stall_seconds if beat is not None else START_SECONDS):
                 _log("a worker hangs and is replaced", worker=worker.idx + 1, seconds=round(silent))
                 os.kill(worker.inner.pid, signal.SIGKILL)
 
-    def _beat(self, worker: Any) -> float | None:
+    def _last_heartbeat(self, worker: Any) -> float | None:
         return last_beat(self._heartbeats, worker.inner.pid)
 
 

@@ -51,8 +51,8 @@ def _in_words(lines: Sequence[Line]) -> str:
 
 
 def _sentence(name: str, tally: Tally) -> str:
-    fates = ", ".join(f"{getattr(tally, series)} {series}" for series, _ in _SERIES)
-    return f"{name}: {tally.issued} issued, {fates}."
+    outcomes = ", ".join(f"{getattr(tally, series)} {series}" for series, _ in _SERIES)
+    return f"{name}: {tally.issued} issued, {outcomes}."
 
 
 def _legend() -> str:

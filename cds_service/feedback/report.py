@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from cds_service.knowledge.model import OverrideReason
-from cds_service.store.history import Fate, History, Issues
+from cds_service.store.history import CardOutcome, History, IssuedCards
 from cds_service.store.records import OTHER_REASON
 
 FEW = 20
@@ -109,16 +109,16 @@ class Report(msgspec.Struct, frozen=True):
 
 
 # A card has one value of each, but several rules. It counts for every rule.
-GROUPS: Mapping[str, Callable[[Issues], Iterable[str]]] = MappingProxyType(
+GROUPS: Mapping[str, Callable[[IssuedCards], Iterable[str]]] = MappingProxyType(
     {
-        "card": lambda alike: [alike.card],
-        "rule": lambda alike: alike.rules,
-        "hook": lambda alike: [alike.hook],
-        "service": lambda alike: [alike.service],
-        "client": lambda alike: [alike.client or NO_CLIENT],
-        "week": lambda alike: [alike.week.isoformat()],
-        "knowledge": lambda alike: [alike.knowledge],
-        "card and knowledge": lambda alike: [f"{alike.card}, {alike.knowledge}"],
+        "card": lambda cards_group: [cards_group.card],
+        "rule": lambda cards_group: cards_group.rules,
+        "hook": lambda cards_group: [cards_group.hook],
+        "service": lambda cards_group: [cards_group.service],
+        "client": lambda cards_group: [cards_group.client or NO_CLIENT],
+        "week": lambda cards_group: [cards_group.week.isoformat()],
+        "knowledge": lambda cards_group: [cards_group.knowledge],
+        "card and knowledge": lambda cards_group: [f"{cards_group.card}, {cards_group.knowledge}"],
     }
 )
 
@@ -145,27 +145,29 @@ def make_report(history: History, reasons: Iterable[OverrideReason]) -> Report:
     )
 
 
-def _lines(issues: Iterable[Issues], names: Callable[[Issues], Iterable[str]]) -> tuple[Line, ...]:
-    groups: dict[str, list[Issues]] = {}
-    for alike in issues:
-        for name in names(alike):
-            groups.setdefault(name, []).append(alike)
+def _lines(
+    issues: Iterable[IssuedCards], names: Callable[[IssuedCards], Iterable[str]]
+) -> tuple[Line, ...]:
+    groups: dict[str, list[IssuedCards]] = {}
+    for cards_group in issues:
+        for name in names(cards_group):
+            groups.setdefault(name, []).append(cards_group)
     return tuple(Line(name, _tally(groups[name])) for name in sorted(groups))
 
 
-def _tally(issues: Iterable[Issues]) -> Tally:
-    fates: Counter[Fate] = Counter()
+def _tally(issues: Iterable[IssuedCards]) -> Tally:
+    outcomes: Counter[CardOutcome] = Counter()
     seconds: Counter[int] = Counter()
-    for alike in issues:
-        fates[alike.fate] += alike.count
-        if alike.seconds is not None:
-            seconds[alike.seconds] += alike.count
+    for cards_group in issues:
+        outcomes[cards_group.outcome] += cards_group.count
+        if cards_group.seconds is not None:
+            seconds[cards_group.seconds] += cards_group.count
     return Tally(
-        issued=fates.total(),
-        accepted=fates[Fate.ACCEPTED],
-        overridden=fates[Fate.OVERRIDDEN],
-        ignored=fates[Fate.IGNORED],
-        open=fates[Fate.OPEN],
+        issued=outcomes.total(),
+        accepted=outcomes[CardOutcome.ACCEPTED],
+        overridden=outcomes[CardOutcome.OVERRIDDEN],
+        ignored=outcomes[CardOutcome.IGNORED],
+        open=outcomes[CardOutcome.OPEN],
         median_seconds=_median(seconds),
     )
 

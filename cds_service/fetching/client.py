@@ -63,7 +63,7 @@ class Limits:
         """The deadline for a request that starts now."""
         return time.monotonic() + min(self._request_seconds, self.remaining())
 
-    def spend(self, size: int) -> None:
+    def count_bytes(self, size: int) -> None:
         """Count received bytes. Raises `UnavailableError` if there are too many."""
         with self._lock:
             self._left -= size
@@ -74,12 +74,12 @@ class Limits:
         """Sleep, but not beyond the end of the call."""
         self._over.wait(seconds)
 
-    def hold(self, sock: socket.socket) -> None:
+    def track(self, sock: socket.socket) -> None:
         """Remember an open connection, to close it when the time is up."""
         with self._lock:
             self._sockets.add(sock)
         if self._over.is_set():
-            _cut(sock)
+            _shut_down(sock)
 
     def release(self, sock: socket.socket) -> None:
         """Forget a connection whose request has ended."""
@@ -94,10 +94,10 @@ class Limits:
         with self._lock:
             sockets = tuple(self._sockets)
         for sock in sockets:
-            _cut(sock)
+            _shut_down(sock)
 
 
-def _cut(sock: socket.socket) -> None:
+def _shut_down(sock: socket.socket) -> None:
     """Shut down the socket of a connection, below the TLS layer, while another thread reads from it."""
     with suppress(OSError):
         socket.socket.shutdown(sock, socket.SHUT_RDWR)
@@ -129,7 +129,7 @@ class _Checked(HTTPConnection):
         """Send a request on a connection that can be closed by another thread."""
         if self.sock is None:
             self.connect()
-        _hold(self.sock)
+        _track(self.sock)
         super().request(*args, **kwargs)
 
 
@@ -145,14 +145,14 @@ class _CheckedTls(HTTPSConnection):
         """Send a request on a connection that can be closed by another thread."""
         if self.sock is None:
             self.connect()
-        _hold(self.sock)
+        _track(self.sock)
         super().request(*args, **kwargs)
 
 
-def _hold(sock: Any) -> None:
+def _track(sock: Any) -> None:
     if _request.limits is not None:
         _request.sock = sock
-        _request.limits.hold(sock)
+        _request.limits.track(sock)
 
 
 def _connected(connection: HTTPConnection, server: Server) -> socket.socket:
@@ -320,7 +320,7 @@ def _read(response: urllib3.BaseHTTPResponse, limits: Limits, end: float) -> byt
         pieces = _unpacked(pieces)
     body = bytearray()
     for piece in pieces:
-        limits.spend(len(piece))
+        limits.count_bytes(len(piece))
         body += piece
     return bytes(body)
 

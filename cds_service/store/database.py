@@ -58,17 +58,17 @@ class Database:
         os.register_at_fork(after_in_child=self._forget)
 
     @contextmanager
-    def writing(self) -> Iterator[Connection]:
+    def write_transaction(self) -> Iterator[Connection]:
         """A transaction that is committed to disk when the block ends without an error."""
         # One transaction at a time in a process. SQLite has only one writer anyway. The others
         # would sleep for growing times, in threads that serve calls.
-        with self._turn, self._guarded(), self._opened().begin() as connection:
+        with self._turn, self._own_errors(), self._opened().begin() as connection:
             yield connection
 
     @contextmanager
-    def reading(self) -> Iterator[Connection]:
+    def read_transaction(self) -> Iterator[Connection]:
         """A consistent read view of the data. It does not block writers."""
-        with self._guarded(), self._opened().connect() as connection:
+        with self._own_errors(), self._opened().connect() as connection:
             yield connection.execution_options(reading=True)
 
     def rows(self, statement: str, values: Sequence[Any]) -> Sequence[Sequence[Any]]:
@@ -76,7 +76,7 @@ class Database:
 
         For the one question on the path of a hook call: SQLAlchemy would take three times as long.
         """
-        with self._guarded():
+        with self._own_errors():
             engine = self._opened()
             if engine.dialect.paramstyle != "qmark":
                 statement = statement.replace("?", "%s")
@@ -92,7 +92,7 @@ class Database:
 
     def check(self) -> None:
         """Query the database to check it. Raises `StoreUnavailableError`."""
-        with self.reading() as connection:
+        with self.read_transaction() as connection:
             connection.execute(text("SELECT version_num FROM alembic_version"))
 
     def close(self) -> None:
@@ -103,7 +103,7 @@ class Database:
                 self._engine = None
 
     @contextmanager
-    def _guarded(self) -> Iterator[None]:
+    def _own_errors(self) -> Iterator[None]:
         """Convert errors to our own. Driver messages may quote a statement, a password or a path."""
         try:
             yield

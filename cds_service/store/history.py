@@ -11,7 +11,7 @@ OPEN_FOR = timedelta(days=1)
 """A card without feedback counts as ignored after this time. Until then it counts as open."""
 
 
-class Fate(StrEnum):
+class CardOutcome(StrEnum):
     """The outcome of a card."""
 
     ACCEPTED = "accepted"
@@ -20,7 +20,7 @@ class Fate(StrEnum):
     OPEN = "open"
 
 
-class Issues(msgspec.Struct, frozen=True):
+class IssuedCards(msgspec.Struct, frozen=True):
     """The number of cards with the same values of all these fields.
 
     `seconds` is the time to the decision. It is `None` if there was no decision, or if it came
@@ -34,12 +34,12 @@ class Issues(msgspec.Struct, frozen=True):
     knowledge: str
     rules: tuple[str, ...]
     week: date
-    fate: Fate
+    outcome: CardOutcome
     seconds: int | None
     count: int
 
 
-class Overrides(msgspec.Struct, frozen=True):
+class OverrideCounts(msgspec.Struct, frozen=True):
     """The number of overridden cards with one reason: "system|code", "other", or "" for no reason."""
 
     card: str
@@ -47,7 +47,7 @@ class Overrides(msgspec.Struct, frozen=True):
     count: int
 
 
-class Taken(msgspec.Struct, frozen=True):
+class SuggestionCounts(msgspec.Struct, frozen=True):
     """How often a kind of suggestion was offered on a card, and how often it was accepted."""
 
     card: str
@@ -71,9 +71,9 @@ class History(msgspec.Struct, frozen=True):
 
     since: datetime
     until: datetime
-    issues: tuple[Issues, ...]
-    overrides: tuple[Overrides, ...]
-    taken: tuple[Taken, ...]
+    issues: tuple[IssuedCards, ...]
+    overrides: tuple[OverrideCounts, ...]
+    taken: tuple[SuggestionCounts, ...]
     feedback: int
     unmatched: int
     withheld: tuple[Withheld, ...] = ()

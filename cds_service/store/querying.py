@@ -23,12 +23,12 @@ from sqlalchemy import (
 from cds_service.store.database import Database
 from cds_service.store.history import (
     OPEN_FOR,
+    CardOutcome,
     Comment,
-    Fate,
     History,
-    Issues,
-    Overrides,
-    Taken,
+    IssuedCards,
+    OverrideCounts,
+    SuggestionCounts,
     Withheld,
 )
 from cds_service.store.records import Outcome, ShownSuggestion, milliseconds, moment_of
@@ -49,8 +49,12 @@ def read_history(connection: Connection, since: datetime, until: datetime) -> Hi
         since=since,
         until=until,
         issues=tuple(_issues(row) for row in connection.execute(_fates(*span)).mappings()),
-        overrides=tuple(Overrides(**row) for row in connection.execute(_reasons(*span)).mappings()),
-        taken=tuple(Taken(**row) for row in connection.execute(_suggestions(*span)).mappings()),
+        overrides=tuple(
+            OverrideCounts(**row) for row in connection.execute(_reasons(*span)).mappings()
+        ),
+        taken=tuple(
+            SuggestionCounts(**row) for row in connection.execute(_suggestions(*span)).mappings()
+        ),
         feedback=received,
         unmatched=unmatched or 0,
         withheld=tuple(Withheld(**row) for row in connection.execute(_withheld(*span)).mappings()),
@@ -86,13 +90,13 @@ def read_comments(connection: Connection, since: datetime) -> Sequence[Comment]:
     ]
 
 
-def _issues(row: RowMapping) -> Issues:
+def _issues(row: RowMapping) -> IssuedCards:
     seconds = row["seconds"]
-    return Issues(
+    return IssuedCards(
         **{
             **row,
             "rules": tuple(row["rules"].split()),
-            "fate": Fate(row["fate"]),
+            "outcome": CardOutcome(row["outcome"]),
             "seconds": seconds if seconds is not None and seconds >= 0 else None,
         }
     )
@@ -137,12 +141,12 @@ def _issued_between(first: int, end: int) -> ColumnElement[bool]:
 def _fates(first: int, end: int) -> Select[Any]:
     decision = _decisions(first)
     settled = end - OPEN_FOR // timedelta(milliseconds=1)
-    fate = case(
-        (decision.c.accepted == 1, literal(Fate.ACCEPTED.value)),
-        (decision.c.accepted == 0, literal(Fate.OVERRIDDEN.value)),
-        (issued_card.c.issued_ms < settled, literal(Fate.IGNORED.value)),
-        else_=literal(Fate.OPEN.value),
-    ).label("fate")
+    outcome = case(
+        (decision.c.accepted == 1, literal(CardOutcome.ACCEPTED.value)),
+        (decision.c.accepted == 0, literal(CardOutcome.OVERRIDDEN.value)),
+        (issued_card.c.issued_ms < settled, literal(CardOutcome.IGNORED.value)),
+        else_=literal(CardOutcome.OPEN.value),
+    ).label("outcome")
     waited = decision.c.decided_ms - issued_card.c.issued_ms
     # Clocks differ slightly. A decision less than a second before the card counts as simultaneous.
     seconds = case(
@@ -159,16 +163,16 @@ def _fates(first: int, end: int) -> Select[Any]:
         issued_card.c.knowledge,
         issued_card.c.rules,
         issued_card.c.week,
-        fate,
+        outcome,
         seconds,
     )
-    alike = (
+    cards_group = (
         select(*columns)
         .join_from(issued_card, decision, _same_card(decision.c), isouter=True)
         .where(_issued_between(first, end))
         .subquery("alike")
     )
-    return select(*alike.c, func.count().label("count")).group_by(*alike.c)
+    return select(*cards_group.c, func.count().label("count")).group_by(*cards_group.c)
 
 
 def _reasons(first: int, end: int) -> Select[Any]:

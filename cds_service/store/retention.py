@@ -62,7 +62,7 @@ def _in_pieces(
 ) -> int:
     total = 0
     while True:
-        with database.writing() as connection:
+        with database.write_transaction() as connection:
             removed = _remove(connection, table, key, condition)
         total += removed
         if removed == 0:

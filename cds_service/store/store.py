@@ -74,7 +74,7 @@ class Store:
         """What was shown under these names of a patient; `None` if the store did not say in time."""
         return self._remembering.shown_before(patients)
 
-    def keep(self, items: Sequence[Feedback]) -> int:
+    def add_feedback(self, items: Sequence[Feedback]) -> int:
         """Commit feedback, all items or none. Returns how many items were new.
 
         Raises `StoreUnavailableError` if nothing was stored.
@@ -102,7 +102,7 @@ class Store:
         from cds_service.store.querying import read_history
 
         def read() -> History:
-            with self._database.reading() as connection:
+            with self._database.read_transaction() as connection:
                 return read_history(connection, since, until)
 
         try:
@@ -114,7 +114,7 @@ class Store:
         """The comments received since a time. They may contain patient data."""
         from cds_service.store.querying import read_comments
 
-        with self._database.reading() as connection:
+        with self._database.read_transaction() as connection:
             return read_comments(connection, since)
 
     def purge(self, before: datetime | None = None) -> int:
@@ -146,13 +146,13 @@ class Store:
     def _write_feedback(self, calls: Sequence[Sequence[Feedback]]) -> Sequence[int]:
         from cds_service.store.writing import write_feedback
 
-        with self._database.writing() as connection:
+        with self._database.write_transaction() as connection:
             return [write_feedback(connection, items, self._now()) for items in calls]
 
     def _write_records(self, records: Sequence[Record]) -> None:
         from cds_service.store.writing import write_records
 
-        with self._database.writing() as connection:
+        with self._database.write_transaction() as connection:
             write_records(connection, records)
 
     def _purge_when_due(self) -> None:

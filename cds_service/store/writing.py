@@ -38,8 +38,8 @@ def write_records(connection: Connection, records: Iterable[Record]) -> None:
     by_kind: dict[type[Record], list[Any]] = {}
     for record in records:
         by_kind.setdefault(type(record), []).append(record)
-    for kind, alike in by_kind.items():
-        _WRITERS[kind](connection, alike)
+    for kind, cards_group in by_kind.items():
+        _WRITERS[kind](connection, cards_group)
 
 
 def _write_cards(connection: Connection, cards: Sequence[IssuedCard]) -> None:

@@ -70,7 +70,7 @@ def before_view() -> Response | None:
     record, parts, request = current_record(), current_parts(), current_request()
     turned = request.environ.get(refusals.REFUSAL)
     if turned is not None:
-        return refusals.turn_away(turned, record)
+        return refusals.refuse(turned, record)
     refusal = auth.admit(request, parts.guard, record)
     if refusal is None and parts.first_request.acquire(blocking=False):
         warming.start()

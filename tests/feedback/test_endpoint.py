@@ -12,7 +12,7 @@ import pytest
 from flask import Flask
 
 from cds_service.store.counting import Counters
-from cds_service.store.history import Fate, History
+from cds_service.store.history import CardOutcome, History
 from cds_service.store.store import Store
 from cds_service.web.parts import parts_of
 
@@ -35,8 +35,8 @@ def learned(app: Flask) -> History:
     return store_of(app).history(now - timedelta(days=1), now + timedelta(days=2))
 
 
-def fates(app: Flask) -> dict[Fate, int]:
-    return {issues.fate: issues.count for issues in learned(app).issues}
+def fates(app: Flask) -> dict[CardOutcome, int]:
+    return {issues.outcome: issues.count for issues in learned(app).issues}
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -84,7 +84,7 @@ def test_feedback_finds_its_card(build: Build, today: date) -> None:
     response = report(client, accepted(first), overridden(second, reason))
     assert response.status_code == 200
     assert response.get_json() == {"received": 2}
-    assert fates(app) == {Fate.ACCEPTED: 1, Fate.OVERRIDDEN: 1}
+    assert fates(app) == {CardOutcome.ACCEPTED: 1, CardOutcome.OVERRIDDEN: 1}
     [override] = learned(app).overrides
     assert override.reason.endswith(f"|{reason['reason']['code']}")
     assert learned(app).unmatched == 0

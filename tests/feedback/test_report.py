@@ -26,7 +26,13 @@ from cds_service.feedback.report import (
     percent,
 )
 from cds_service.knowledge.model import OverrideReason
-from cds_service.store.history import Fate, History, Issues, Overrides, Taken
+from cds_service.store.history import (
+    CardOutcome,
+    History,
+    IssuedCards,
+    OverrideCounts,
+    SuggestionCounts,
+)
 from cds_service.store.store import Store
 
 from ..store.conftest import NOW
@@ -36,7 +42,9 @@ MONDAY = date(2026, 11, 16)
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-def alike(count: int, fate: Fate, seconds: int | None = None, **changes: Any) -> Issues:
+def alike(
+    count: int, outcome: CardOutcome, seconds: int | None = None, **changes: Any
+) -> IssuedCards:
     usual: dict[str, Any] = {
         "card": "mg-suggest",
         "service": "s",
@@ -46,31 +54,31 @@ def alike(count: int, fate: Fate, seconds: int | None = None, **changes: Any) ->
         "rules": ("RF1", "migraine"),
         "week": MONDAY,
     }
-    return Issues(**{**usual, **changes}, fate=fate, seconds=seconds, count=count)
+    return IssuedCards(**{**usual, **changes}, outcome=outcome, seconds=seconds, count=count)
 
 
-def history(*issues: Issues, overrides: tuple[Overrides, ...] = ()) -> History:
+def history(*issues: IssuedCards, overrides: tuple[OverrideCounts, ...] = ()) -> History:
     return History(
         since=NOW - timedelta(days=90),
         until=NOW,
         issues=issues,
         overrides=overrides,
-        taken=(Taken("mg-suggest", "plan", 9, 4),),
+        taken=(SuggestionCounts("mg-suggest", "plan", 9, 4),),
         feedback=12,
         unmatched=3,
     )
 
 
 MIXED = history(
-    alike(6, Fate.ACCEPTED, 10),
-    alike(3, Fate.ACCEPTED, 50, rules=("RF2",), client="https://ehr.example"),
-    alike(2, Fate.OVERRIDDEN, 400, card="mg-check-renal"),
-    alike(8, Fate.IGNORED, week=date(2026, 11, 9), knowledge="1.0.0+b"),
-    alike(5, Fate.OPEN),
+    alike(6, CardOutcome.ACCEPTED, 10),
+    alike(3, CardOutcome.ACCEPTED, 50, rules=("RF2",), client="https://ehr.example"),
+    alike(2, CardOutcome.OVERRIDDEN, 400, card="mg-check-renal"),
+    alike(8, CardOutcome.IGNORED, week=date(2026, 11, 9), knowledge="1.0.0+b"),
+    alike(5, CardOutcome.OPEN),
     overrides=(
-        Overrides("mg-check-renal", "sys|refuses", 1),
-        Overrides("mg-check-renal", "", 4),
-        Overrides("mg-check-renal", "other", 1),
+        OverrideCounts("mg-check-renal", "sys|refuses", 1),
+        OverrideCounts("mg-check-renal", "", 4),
+        OverrideCounts("mg-check-renal", "other", 1),
     ),
 )
 REASONS = (OverrideReason("sys", "refuses", "Patient refuses"),)
@@ -104,16 +112,18 @@ def test_shares_are_of_the_cards_that_are_no_longer_open() -> None:
 
 def test_the_median_is_of_those_decided() -> None:
     assert make_report(MIXED, REASONS).total.median_seconds == 10
-    even = history(alike(1, Fate.ACCEPTED, 10), alike(1, Fate.ACCEPTED, 20))
+    even = history(alike(1, CardOutcome.ACCEPTED, 10), alike(1, CardOutcome.ACCEPTED, 20))
     assert make_report(even, ()).total.median_seconds == 10
-    assert make_report(history(alike(1, Fate.ACCEPTED)), ()).total.median_seconds is None
+    assert make_report(history(alike(1, CardOutcome.ACCEPTED)), ()).total.median_seconds is None
 
 
 def test_few_cards_are_marked() -> None:
-    enough = make_report(history(alike(FEW, Fate.IGNORED)), ())
+    enough = make_report(history(alike(FEW, CardOutcome.IGNORED)), ())
     assert not enough.some_are_few
-    assert make_report(history(alike(FEW - 1, Fate.IGNORED)), ()).some_are_few
-    assert make_report(history(alike(1, Fate.OPEN), alike(FEW - 1, Fate.IGNORED)), ()).some_are_few
+    assert make_report(history(alike(FEW - 1, CardOutcome.IGNORED)), ()).some_are_few
+    assert make_report(
+        history(alike(1, CardOutcome.OPEN), alike(FEW - 1, CardOutcome.IGNORED)), ()
+    ).some_are_few
 
 
 def test_reasons_have_their_names() -> None:
@@ -195,7 +205,7 @@ def data(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
         store.remember(issued)
     store.close()
     comment = "\x1b[31mHe fears\nthe taste [bold]"
-    store.keep([accepted(taken), overridden(refused, reason="other", comment=comment)])
+    store.add_feedback([accepted(taken), overridden(refused, reason="other", comment=comment)])
     store.close()
     monkeypatch.setenv("CDS_DATA_DIR", directory)
     return directory

@@ -39,7 +39,7 @@ def app(tmp_path: Path, clock: Clock) -> Flask:
 def records(app: Flask) -> list[dict[str, Any]]:
     store = parts_of(app).store
     store.flush()
-    with store._database.reading() as connection:
+    with store._database.read_transaction() as connection:
         rows = connection.execute(text("SELECT * FROM answered_call ORDER BY at_ms, kind, service"))
         return [dict(row._mapping) for row in rows]
 

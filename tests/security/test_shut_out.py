@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from cds_service.web.serving.front import Places, TurnedAwayError
+from cds_service.web.serving.front import CallRefusedError, Capacity
 
 from ..support.fhir import PATIENT_VIEW
 from ..support.serving import HOST, Running, serving
@@ -186,13 +186,13 @@ def test_a_refused_client_that_is_still_sending_sees_the_401(at_small: Ehr) -> N
 
 
 def test_places_are_bounded_in_all_and_for_each_client() -> None:
-    places = Places(total=3, share=2)
-    places.take("a")
-    places.take("a")
-    with pytest.raises(TurnedAwayError):
-        places.take("a")
-    places.take("b")
-    with pytest.raises(TurnedAwayError):
-        places.take("c")
-    places.give_back("a")
-    places.take("c")
+    places = Capacity(total=3, share=2)
+    places.acquire("a")
+    places.acquire("a")
+    with pytest.raises(CallRefusedError):
+        places.acquire("a")
+    places.acquire("b")
+    with pytest.raises(CallRefusedError):
+        places.acquire("c")
+    places.release("a")
+    places.acquire("c")

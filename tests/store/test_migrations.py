@@ -32,7 +32,7 @@ def test_the_steps_are_those_of_the_scripts() -> None:
 
 def test_the_scripts_make_the_tables_of_the_code(url: str) -> None:
     database = Database(url)
-    with database.reading() as connection:
+    with database.read_transaction() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, metadata) == []
     database.close()
@@ -40,11 +40,11 @@ def test_the_scripts_make_the_tables_of_the_code(url: str) -> None:
 
 def test_the_scripts_can_be_taken_back(url: str) -> None:
     database = Database(url)
-    with database.writing() as connection:
+    with database.write_transaction() as connection:
         backwards = config()
         backwards.attributes["connection"] = connection
         command.downgrade(backwards, "base")
-    with database.reading() as connection:
+    with database.read_transaction() as connection:
         assert inspect(connection).get_table_names() == ["alembic_version"]
     database.close()
 
@@ -55,7 +55,7 @@ def test_several_databases_may_be_brought_up_to_date_at_once(tmp_path: Path) -> 
 
     def opened(database: Database) -> list[str]:
         together.wait()
-        with database.reading() as connection:
+        with database.read_transaction() as connection:
             return inspect(connection).get_table_names()
 
     with ThreadPoolExecutor(len(databases)) as threads:

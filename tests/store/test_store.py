@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from cds_service.store.errors import StoreRefusedError
-from cds_service.store.history import Fate, History, Overrides, Taken
+from cds_service.store.history import CardOutcome, History, OverrideCounts, SuggestionCounts
 from cds_service.store.store import Store
 
 from .conftest import NOW, RETENTION_DAYS, Clock
@@ -24,15 +24,15 @@ def history(store: Store) -> History:
     return store.history(NOW - 1000 * DAY, LATER)
 
 
-def fates(store: Store) -> dict[Fate, int]:
-    found: dict[Fate, int] = {}
+def fates(store: Store) -> dict[CardOutcome, int]:
+    found: dict[CardOutcome, int] = {}
     for issues in history(store).issues:
-        found[issues.fate] = found.get(issues.fate, 0) + issues.count
+        found[issues.outcome] = found.get(issues.outcome, 0) + issues.count
     return found
 
 
 def rows(store: Store, table: str) -> int:
-    with store._database.reading() as connection:
+    with store._database.read_transaction() as connection:
         return int(connection.scalar(text(f"SELECT count(*) FROM {table}")) or 0)  # noqa: S608
 
 
@@ -48,7 +48,7 @@ def test_cards_are_there_after_closing(open_store: Callable[[], Store]) -> None:
     for issued in cards:
         store.remember(issued)
     store.close()
-    assert fates(open_store()) == {Fate.IGNORED: 1234}
+    assert fates(open_store()) == {CardOutcome.IGNORED: 1234}
     assert rows(open_store(), "issued_suggestion") == 2 * 1234
 
 
@@ -59,7 +59,7 @@ def test_cards_are_written_while_the_service_runs(store: Store) -> None:
         if fates(store):
             break
         store._background._stopping.wait(0.05)
-    assert fates(store) == {Fate.IGNORED: 1}
+    assert fates(store) == {CardOutcome.IGNORED: 1}
 
 
 def test_remembering_twice_is_remembering_once(store: Store) -> None:
@@ -67,7 +67,7 @@ def test_remembering_twice_is_remembering_once(store: Store) -> None:
     store.remember(issued)
     store.remember(issued)
     store.close()
-    assert fates(store) == {Fate.IGNORED: 1}
+    assert fates(store) == {CardOutcome.IGNORED: 1}
 
 
 def test_feedback_tells_the_fate_of_a_card(store: Store) -> None:
@@ -75,26 +75,30 @@ def test_feedback_tells_the_fate_of_a_card(store: Store) -> None:
     for issued in (taken, refused, left):
         store.remember(issued)
     store.close()
-    assert store.keep([accepted(taken), overridden(refused, reason="s|c")]) == 2
-    assert fates(store) == {Fate.ACCEPTED: 1, Fate.OVERRIDDEN: 1, Fate.IGNORED: 1}
-    assert history(store).overrides == (Overrides("mg-suggest", "s|c", 1),)
+    assert store.add_feedback([accepted(taken), overridden(refused, reason="s|c")]) == 2
+    assert fates(store) == {
+        CardOutcome.ACCEPTED: 1,
+        CardOutcome.OVERRIDDEN: 1,
+        CardOutcome.IGNORED: 1,
+    }
+    assert history(store).overrides == (OverrideCounts("mg-suggest", "s|c", 1),)
     assert sorted(history(store).taken, key=lambda t: t.kind) == [
-        Taken("mg-suggest", "labs", 3, 0),
-        Taken("mg-suggest", "plan", 3, 1),
+        SuggestionCounts("mg-suggest", "labs", 3, 0),
+        SuggestionCounts("mg-suggest", "plan", 3, 1),
     ]
 
 
 def test_a_card_of_today_may_still_be_decided_on(store: Store) -> None:
     store.remember(card(LATER - timedelta(hours=23)))
     store.close()
-    assert fates(store) == {Fate.OPEN: 1}
+    assert fates(store) == {CardOutcome.OPEN: 1}
 
 
 def test_the_same_item_again_changes_nothing(store: Store) -> None:
     issued = card()
     item = accepted(issued)
-    assert store.keep([item, item]) == 1
-    assert store.keep([item]) == 0
+    assert store.add_feedback([item, item]) == 1
+    assert store.add_feedback([item]) == 0
     assert rows(store, "feedback") == 1
     assert rows(store, "accepted_suggestion") == 1
     counts = store.counting.snapshot()  # type: ignore[attr-defined]
@@ -113,11 +117,11 @@ def test_a_card_of_which_something_was_taken_is_accepted(store: Store, turned: b
         accepted(second, after=timedelta(seconds=70)),
     ]
     for item in reversed(items) if turned else items:
-        store.keep([item])
+        store.add_feedback([item])
     for issued in (first, second):
         store.remember(issued)
     store.close()
-    assert fates(store) == {Fate.ACCEPTED: 2}
+    assert fates(store) == {CardOutcome.ACCEPTED: 2}
     assert sorted(i.seconds or 0 for i in history(store).issues) == [20, 70]
 
 
@@ -125,24 +129,24 @@ def test_the_last_override_counts(store: Store) -> None:
     issued = card()
     store.remember(issued)
     store.close()
-    store.keep([overridden(issued, after=timedelta(minutes=9), reason="s|last")])
-    store.keep([overridden(issued, after=timedelta(minutes=2), reason="s|first")])
-    assert history(store).overrides == (Overrides("mg-suggest", "s|last", 1),)
+    store.add_feedback([overridden(issued, after=timedelta(minutes=9), reason="s|last")])
+    store.add_feedback([overridden(issued, after=timedelta(minutes=2), reason="s|first")])
+    assert history(store).overrides == (OverrideCounts("mg-suggest", "s|last", 1),)
     assert [i.seconds for i in history(store).issues] == [120]
 
 
 def test_feedback_may_come_before_the_card_is_written(store: Store) -> None:
     issued = card()
-    store.keep([accepted(issued)])
+    store.add_feedback([accepted(issued)])
     assert history(store).unmatched == 1
     store.remember(issued)
     store.close()
     assert history(store).unmatched == 0
-    assert fates(store) == {Fate.ACCEPTED: 1}
+    assert fates(store) == {CardOutcome.ACCEPTED: 1}
 
 
 def test_feedback_on_an_unknown_card_is_kept_and_marked(store: Store) -> None:
-    store.keep([accepted(card()), overridden(card(), card="")])
+    store.add_feedback([accepted(card()), overridden(card(), card="")])
     assert history(store).feedback == 2
     assert history(store).unmatched == 2
 
@@ -152,9 +156,9 @@ def test_feedback_from_elsewhere_does_not_match(store: Store, change: dict[str, 
     issued = card()
     store.remember(issued)
     store.close()
-    store.keep([accepted(issued, **change)])
+    store.add_feedback([accepted(issued, **change)])
     assert history(store).unmatched == 1
-    assert fates(store) == {Fate.IGNORED: 1}
+    assert fates(store) == {CardOutcome.IGNORED: 1}
 
 
 def test_a_decision_before_the_card_has_no_duration(store: Store) -> None:
@@ -162,8 +166,8 @@ def test_a_decision_before_the_card_has_no_duration(store: Store) -> None:
     for issued in (early, just_before):
         store.remember(issued)
     store.close()
-    store.keep([accepted(early, after=timedelta(minutes=-5))])
-    store.keep([accepted(just_before, after=timedelta(milliseconds=-300))])
+    store.add_feedback([accepted(early, after=timedelta(minutes=-5))])
+    store.add_feedback([accepted(just_before, after=timedelta(milliseconds=-300))])
     assert {i.seconds for i in history(store).issues} == {None, 0}
 
 
@@ -173,7 +177,7 @@ def test_what_cannot_be_written_does_not_block_what_can(store: Store) -> None:
     for issued in (good, bad, card()):
         store.remember(issued)
     store.close()
-    assert fates(store) == {Fate.IGNORED: 2}
+    assert fates(store) == {CardOutcome.IGNORED: 2}
     counts = store.counting.snapshot()  # type: ignore[attr-defined]
     assert counts["records_lost"] == 1
     assert counts["records_written"] == 2
@@ -181,7 +185,7 @@ def test_what_cannot_be_written_does_not_block_what_can(store: Store) -> None:
 
 def test_a_refused_body_leaves_nothing_behind(store: Store) -> None:
     with pytest.raises(StoreRefusedError):
-        store.keep([accepted(card()), accepted(card(), service=None)])
+        store.add_feedback([accepted(card()), accepted(card(), service=None)])
     assert rows(store, "feedback") == 0
 
 
@@ -190,7 +194,7 @@ def test_many_writers_lose_and_double_nothing(open_store: Callable[[], Store]) -
     items = [accepted(card()) for _ in range(120)]
 
     def send(number: int) -> int:
-        return stores[number % 3].keep([items[number % 120]])
+        return stores[number % 3].add_feedback([items[number % 120]])
 
     with ThreadPoolExecutor(6) as pool:
         assert sum(pool.map(send, range(240))) == 120
@@ -211,12 +215,12 @@ def test_old_records_go_and_young_ones_stay(store: Store, clock: Clock) -> None:
         store.remember(issued)
     store.close()
     clock.now = old.issued
-    store.keep([accepted(card(), service="unknown and old")])
+    store.add_feedback([accepted(card(), service="unknown and old")])
     clock.now = NOW
-    store.keep([accepted(old), accepted(young), overridden(card())])
+    store.add_feedback([accepted(old), accepted(young), overridden(card())])
     # Two cards' worth: a card, two suggestions, feedback, what it took; and the old feedback.
     assert store.purge() == 5 + 2
-    assert fates(store) == {Fate.ACCEPTED: 1}
+    assert fates(store) == {CardOutcome.ACCEPTED: 1}
     assert rows(store, "issued_card") == 1
     assert rows(store, "issued_suggestion") == 2
     assert rows(store, "feedback") == 2
@@ -249,9 +253,9 @@ def test_a_database_of_a_newer_version_is_used_as_it_is(
 ) -> None:
     first = open_store()
     first.check()
-    with first._database.writing() as connection:
+    with first._database.write_transaction() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     second = open_store()
-    second.keep([accepted(card())])
+    second.add_feedback([accepted(card())])
     assert rows(second, "alembic_version") == 1
     assert "newer version" in caplog.text

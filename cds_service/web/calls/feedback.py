@@ -32,7 +32,7 @@ def take_feedback(service_id: str) -> Response:
     body = read_json(request, parts.settings.max_body_bytes)
     items = parts.once(_reader).read(body, service.id, record.issuer)
     record.items = len(items)
-    record.new = parts.store.keep(items)
+    record.new = parts.store.add_feedback(items)
     return json_answer({"received": len(items)})
 
 

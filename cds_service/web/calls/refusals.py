@@ -19,7 +19,7 @@ REFUSAL = "cds.refusal"
 _RETRY_SECONDS = "2"
 
 
-class Turned(Enum):
+class Refusal(Enum):
     """The reasons for refusing a call: status, text, whether to retry, whether unread bytes are left."""
 
     LARGE = (413, Issue("too-long", "The body is too large."), False, True)
@@ -52,7 +52,7 @@ class Turned(Enum):
         return self.value[3]
 
 
-def turn_away(why: Turned, record: CallRecord) -> Response:
+def refuse(why: Refusal, record: CallRecord) -> Response:
     """The response to such a call."""
     status, issue, later, _ = why.value
     record.refused = why.name.lower()

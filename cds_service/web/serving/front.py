@@ -28,7 +28,7 @@ from granian.rsgi import (  # type: ignore[attr-defined]
 
 from cds_service.settings import Settings
 from cds_service.web.calls.auth import ADMISSION, Guard, Refused
-from cds_service.web.calls.refusals import REFUSAL, Turned
+from cds_service.web.calls.refusals import REFUSAL, Refusal
 from cds_service.web.serving import heartbeat
 
 _log = logging.getLogger(__name__)
@@ -79,7 +79,7 @@ class Http(Protocol):
         """Send a response."""
 
 
-class Answer(msgspec.Struct):
+class BufferedResponse(msgspec.Struct):
     """The response of the application."""
 
     status: int = 500
@@ -87,15 +87,15 @@ class Answer(msgspec.Struct):
     body: bytes = b""
 
 
-class TurnedAwayError(Exception):
+class CallRefusedError(Exception):
     """The call is refused."""
 
-    def __init__(self, why: Turned) -> None:
+    def __init__(self, why: Refusal) -> None:
         super().__init__(why)
         self.why = why
 
 
-class Places:
+class Capacity:
     """A limited number of places. One client can use only a part of them."""
 
     def __init__(self, total: int, share: int) -> None:
@@ -104,14 +104,14 @@ class Places:
         self._taken: Counter[str] = Counter()
         self._lock = Lock()
 
-    def take(self, client: str) -> None:
-        """Take a place. Raises `TurnedAwayError` if there is none for this client."""
+    def acquire(self, client: str) -> None:
+        """Take a place. Raises `CallRefusedError` if there is none for this client."""
         with self._lock:
             if self._taken.total() >= self._total or self._taken[client] >= self._share:
-                raise TurnedAwayError(Turned.BUSY)
+                raise CallRefusedError(Refusal.BUSY)
             self._taken[client] += 1
 
-    def give_back(self, client: str) -> None:
+    def release(self, client: str) -> None:
         """Release a place."""
         with self._lock:
             self._taken[client] -= 1
@@ -136,9 +136,9 @@ class Front:
         self._calls = self._places(settings.threads + settings.max_waiting)
         self._buffered = 0
 
-    def _places(self, total: int) -> Places:
+    def _places(self, total: int) -> Capacity:
         """With clients, one client can use at most half of the places."""
-        return Places(total, max(1, total // 2) if self._guard.has_clients else total)
+        return Capacity(total, max(1, total // 2) if self._guard.has_clients else total)
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Called when a worker starts. Begins the heartbeat of its event loop."""
@@ -152,16 +152,16 @@ class Front:
         environ = _environ(scope, headers)
         try:
             answer = await self._answer(environ, proto)
-        except TurnedAwayError as turned:
-            answer = await self._turned_away(turned.why, environ, proto)
+        except CallRefusedError as turned:
+            answer = await self._refused(turned.why, environ, proto)
         except ConnectionError:
             return  # the caller has disconnected
         proto.response_bytes(answer.status, answer.headers, answer.body)
 
-    async def _answer(self, environ: Environ, proto: Http) -> Answer:
+    async def _answer(self, environ: Environ, proto: Http) -> BufferedResponse:
         client = await self._admit(environ)
         if client is None:
-            raise TurnedAwayError(Turned.NOT_ADMITTED)
+            raise CallRefusedError(Refusal.NOT_ADMITTED)
         body = await self._body(environ, proto, client)
         self._buffered += len(body)
         try:
@@ -169,13 +169,13 @@ class Front:
         finally:
             self._buffered -= len(body)
 
-    async def _turned_away(self, why: Turned, environ: Environ, proto: Http) -> Answer:
+    async def _refused(self, why: Refusal, environ: Environ, proto: Http) -> BufferedResponse:
         """The response to a call that is refused."""
         if why.closes:
             await _drain(proto)
         # The guard's refusal is already in the environment, and the application creates the
         # response.
-        if why is not Turned.NOT_ADMITTED:
+        if why is not Refusal.NOT_ADMITTED:
             environ[REFUSAL] = why
         answer = self._call(environ, b"")
         if why.closes:
@@ -196,24 +196,24 @@ class Front:
             return None
         return "" if known is None else known.client.iss
 
-    async def _in_a_thread(self, environ: Environ, body: bytes, client: str) -> Answer:
+    async def _in_a_thread(self, environ: Environ, body: bytes, client: str) -> BufferedResponse:
         of_store = _waits_for_the_store(environ["PATH_INFO"])
         pool, places = (
             (self._store_pool, self._store_calls) if of_store else (self._pool, self._calls)
         )
-        places.take(client)
+        places.acquire(client)
         task = pool.submit(self._call, dict(environ), body)
         # The place is released when the thread has finished, even if the caller has stopped
         # waiting.
-        task.add_done_callback(lambda _: places.give_back(client))
+        task.add_done_callback(lambda _: places.release(client))
         try:
             async with asyncio.timeout(self._settings.request_seconds):
                 return await asyncio.wrap_future(task)
         except TimeoutError:
-            raise TurnedAwayError(Turned.SLOW_ANSWER) from None
+            raise CallRefusedError(Refusal.SLOW_ANSWER) from None
 
-    def _call(self, environ: Environ, body: bytes) -> Answer:
-        answer = Answer()
+    def _call(self, environ: Environ, body: bytes) -> BufferedResponse:
+        answer = BufferedResponse()
 
         def start(status: str, headers: list[tuple[str, str]], _: Any = None) -> None:
             answer.status = int(status[:3])
@@ -228,29 +228,29 @@ class Front:
                 close()
         except Exception as error:  # noqa: BLE001 - the last place where the error can be kept from the log
             _log.error("failed", extra={"fields": {"error": type(error).__name__}})
-            return Answer()
+            return BufferedResponse()
         return answer
 
     async def _body(self, environ: Environ, proto: Http, client: str) -> bytes:
-        """The complete body. Raises `TurnedAwayError`, or `ConnectionError` if the caller disconnected."""
+        """The complete body. Raises `CallRefusedError`, or `ConnectionError` if the caller disconnected."""
         declared = _declared(environ)
         if declared == 0:
             return b""
         if (declared or 0) > self._settings.max_body_bytes:
-            raise TurnedAwayError(Turned.LARGE)
-        self._uploads.take(client)
+            raise CallRefusedError(Refusal.LARGE)
+        self._uploads.acquire(client)
         try:
             async with asyncio.timeout(self._settings.upload_seconds):
                 small = declared is not None and declared <= _SMALL_BYTES
                 body = await proto() if small else await self._pieces(proto)
         except TimeoutError:
-            raise TurnedAwayError(Turned.SLOW_BODY) from None
+            raise CallRefusedError(Refusal.SLOW_BODY) from None
         except _CUT_OFF:
-            raise TurnedAwayError(Turned.SHORT_BODY) from None
+            raise CallRefusedError(Refusal.SHORT_BODY) from None
         finally:
-            self._uploads.give_back(client)
+            self._uploads.release(client)
         if declared is not None and len(body) != declared:
-            raise TurnedAwayError(Turned.SHORT_BODY)
+            raise CallRefusedError(Refusal.SHORT_BODY)
         environ["CONTENT_LENGTH"] = str(len(body))
         return body
 
@@ -261,9 +261,9 @@ class Front:
                 body += piece
                 self._buffered += len(piece)
                 if len(body) > self._settings.max_body_bytes:
-                    raise TurnedAwayError(Turned.LARGE)
+                    raise CallRefusedError(Refusal.LARGE)
                 if self._buffered > _MOST_BUFFERED_BYTES:
-                    raise TurnedAwayError(Turned.BUSY)
+                    raise CallRefusedError(Refusal.BUSY)
         finally:
             self._buffered -= len(body)
         return bytes(body)

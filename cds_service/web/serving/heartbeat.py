@@ -23,10 +23,10 @@ _BEAT = struct.Struct("<d")
 def start(loop: asyncio.AbstractEventLoop) -> asyncio.Task[None] | None:
     """Start the heartbeat of this event loop, if a supervisor wants it."""
     directory = os.environ.get(HEARTBEATS)
-    return loop.create_task(_beat(Path(directory))) if directory else None
+    return loop.create_task(_write_heartbeats(Path(directory))) if directory else None
 
 
-async def _beat(directory: Path) -> None:
+async def _write_heartbeats(directory: Path) -> None:
     path = directory / str(os.getpid())
     path.write_bytes(bytes(_BEAT.size))
     with path.open("r+b") as file, mmap.mmap(file.fileno(), _BEAT.size) as memory:
