@@ -23,11 +23,14 @@ REHEARSAL := $(VENV)/requirements-rehearsal.txt
 SPARK := $(VENV)/requirements-spark.txt
 AUDIT := .venv-audit/requirements-audit.txt
 
+# Tests without servers, browsers, databases and generated cases.
+QUICK := tests/unit tests/scenarios tests/table tests/http tests/docs
+
 # Packages in which every branch must be covered, because a fault changes a card.
 FULLY_COVERED := cds_service/chart/*,cds_service/knowledge/*,cds_service/reasoning/*
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test check layout lint types architecture knowledge security format fhir-server test-fhir-server damage mutate mutate-sample bench soak audit sbom licences pins wheelhouse install install-dev install-rehearsal install-spark clean
+.PHONY: help run serve test quick check layout lint types architecture knowledge security format fhir-server test-fhir-server damage mutate mutate-sample bench soak audit sbom licences pins wheelhouse install install-dev install-rehearsal install-spark clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -46,6 +49,10 @@ ifeq ($(strip $(ARGS)),)
 else
 	@$(BIN)/python -m pytest $(ARGS)
 endif
+
+quick: $(DEV) ## the tests to run while you work, in less than a minute (no servers, no coverage)
+	@$(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal \
+		-m "not slow and not server and not browser" $(QUICK)
 
 check: layout lint types architecture knowledge security ## layout, lint, types, architecture, knowledge, security: all offline (-k: all that fail)
 

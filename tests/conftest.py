@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
+from importlib.resources.abc import Traversable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from flask import Flask
@@ -13,6 +15,9 @@ from flask.testing import FlaskClient
 from hypothesis import HealthCheck, settings
 
 from .support.requirements import RequirementsRan
+
+if TYPE_CHECKING:
+    from cds_service.knowledge.loader import Knowledge
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
@@ -35,11 +40,38 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(RequirementsRan(config))
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the slow tests without coverage: tracing more than doubles their time.
+
+    The other tests reach every branch that must be covered (`FULLY_COVERED` in the Makefile).
+    """
+    for item in items:
+        if item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.no_cover)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _data_elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """What services keep while under test, servers in their own process too, is thrown away."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CDS_DATA_DIR", str(tmp_path_factory.mktemp("data")))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _knowledge_read_once() -> Iterator[None]:
+    """Services in this process share the knowledge: reading it takes three quarters of a start."""
+    from cards import registered
+
+    from .support.decisions import knowledge
+
+    read = registered.load
+
+    def read_once(folder: Traversable | None = None) -> Knowledge:
+        return knowledge() if folder is None else read(folder)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(registered, "load", read_once)
         yield
 
 

@@ -21,7 +21,7 @@ from tests.charts import outcomes
 from tests.charts.outcomes import Explained, Row
 from tests.support.cards import assert_valid_answer, without_uuids
 
-pytestmark = pytest.mark.shared
+pytestmark = [pytest.mark.shared, pytest.mark.slow]
 
 NOT_AT_HAND = "(the charts are not at hand)"
 SOURCES = outcomes.sources() or [NOT_AT_HAND]

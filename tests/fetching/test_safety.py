@@ -19,6 +19,7 @@ from cds_service.settings import SettingsError, read_settings
 from ..support import http
 from ..support.fhir import PATIENT_VIEW, PREFETCH_KEYS
 from ..support.outcomes import assert_outcome
+from ..support.tables import each_row
 from . import ehr
 from .calling import TOKEN, call_at, serving
 from .conftest import Serve, Service
@@ -148,7 +149,7 @@ INSIDE += ["64:ff9b::a00:1", "fd12:3456::1", "2002:a00:1::"]
 OUTSIDE = ["8.8.8.8", "2606:4700::1111", "64:ff9b::808:808", "2002:808:808::"]
 
 
-@pytest.mark.parametrize("address", NEVER)
+@each_row("address", NEVER)
 def test_an_address_that_is_never_asked(address: str) -> None:
     assert not Server(url="https://ehr.example/fhir").may_be_at(address)
     assert not Server(url="https://ehr.example/fhir", private=True).may_be_at(address)

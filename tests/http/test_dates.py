@@ -27,6 +27,7 @@ def cut(value: Any, length: int) -> Any:
     return value
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", LENGTHS)
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_chart_whose_dates_are_cut_is_answered(

@@ -14,6 +14,7 @@ from flask.testing import FlaskClient
 from ..support import charts, http
 from ..support.fhir import ORDER_SIGN, PATIENT_VIEW, SERVICES
 from ..support.outcomes import assert_outcome
+from ..support.tables import each_row
 
 NOT_JSON: dict[str, bytes] = {
     "an empty body": b"",
@@ -48,8 +49,8 @@ NOT_AN_OBJECT: dict[str, bytes] = {
 MANY = 20_000
 
 
-@pytest.mark.parametrize("raw", NOT_JSON.values(), ids=NOT_JSON)
-@pytest.mark.parametrize("service", SERVICES)
+@each_row("raw", NOT_JSON.values(), ids=NOT_JSON)
+@each_row("service", SERVICES)
 def test_what_is_not_json_is_a_400(client: FlaskClient, service: str, raw: bytes) -> None:
     """A body of hundreds of thousands of braces is refused before anybody tries to read it."""
     assert_outcome(http.call(client, service, raw), 413 if raw.count(b"{") > MANY else 400)
@@ -102,10 +103,8 @@ def test_a_byte_order_mark(client: FlaskClient, today: date) -> None:
         assert_outcome(response, 400)
 
 
-@pytest.mark.parametrize(
-    "text", ["\\ud800", "\\udfff tail", "\\u0000", "\\ud83d\\ude00", "\\uffff"]
-)
-@pytest.mark.parametrize(
+@each_row("text", ["\\ud800", "\\udfff tail", "\\u0000", "\\ud83d\\ude00", "\\uffff"])
+@each_row(
     "path",
     [
         ("hookInstance",),
@@ -190,6 +189,7 @@ def _places(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str 
 WRONG: list[Any] = [None, 5, -1.5, True, "", "x", [], {}, [None], [[]], {"a": None}]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wrong", WRONG, ids=repr)
 @pytest.mark.parametrize("service", SERVICES)
 def test_any_one_value_may_be_of_the_wrong_kind(

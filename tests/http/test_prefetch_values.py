@@ -27,6 +27,7 @@ from ..support.fhir import (
     SERVICES,
 )
 from ..support.outcomes import assert_outcome
+from ..support.tables import each_row
 
 ABSENT = object()
 EMPTY_BUNDLE = {"resourceType": "Bundle", "type": "searchset", "total": 0}
@@ -64,9 +65,9 @@ def with_value(body: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
 # ---------------------------------------------------------------- required keys
 
 
-@pytest.mark.parametrize("value", NOT_KNOWN.values(), ids=NOT_KNOWN)
-@pytest.mark.parametrize("key", REQUIRED_KEYS)
-@pytest.mark.parametrize("service", SERVICES)
+@each_row("value", NOT_KNOWN.values(), ids=NOT_KNOWN)
+@each_row("key", REQUIRED_KEYS)
+@each_row("service", SERVICES)
 def test_a_required_key_that_is_not_known_is_a_412(
     client: FlaskClient, today: date, service: str, key: str, value: Any
 ) -> None:
@@ -85,9 +86,9 @@ def test_no_prefetch_at_all_names_every_required_key(
         assert key in words
 
 
-@pytest.mark.parametrize("value", NO_DATA.values(), ids=NO_DATA)
-@pytest.mark.parametrize("key", PREFETCH_KEYS)
-@pytest.mark.parametrize("service", SERVICES)
+@each_row("value", NO_DATA.values(), ids=NO_DATA)
+@each_row("key", PREFETCH_KEYS)
+@each_row("service", SERVICES)
 def test_no_data_is_an_answer(
     client: FlaskClient, today: date, service: str, key: str, value: Any
 ) -> None:
@@ -117,8 +118,8 @@ def test_everything_null_is_silent(client: FlaskClient, today: date, service: st
 # ---------------------------------------------------------------- optional keys
 
 
-@pytest.mark.parametrize("value", NOT_KNOWN.values(), ids=NOT_KNOWN)
-@pytest.mark.parametrize("key", OPTIONAL_KEYS)
+@each_row("value", NOT_KNOWN.values(), ids=NOT_KNOWN)
+@each_row("key", OPTIONAL_KEYS)
 def test_an_optional_key_that_is_not_known_is_named_on_the_card(
     client: FlaskClient, today: date, key: str, value: Any
 ) -> None:
@@ -197,7 +198,7 @@ def test_entries_without_search_mode_or_full_url_are_read(client: FlaskClient, t
 # ---------------------------------------------------------------- one bad entry
 
 
-@pytest.mark.parametrize(
+@each_row(
     "bad",
     [
         None,
@@ -211,7 +212,7 @@ def test_entries_without_search_mode_or_full_url_are_read(client: FlaskClient, t
     ],
     ids=str,
 )
-@pytest.mark.parametrize("key", PREFETCH_KEYS[1:])
+@each_row("key", PREFETCH_KEYS[1:])
 def test_one_bad_entry_never_loses_the_good_ones(
     client: FlaskClient, today: date, key: str, bad: Any
 ) -> None:

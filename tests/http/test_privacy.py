@@ -79,6 +79,7 @@ def check(response: TestResponse) -> None:
         assert SENTINEL not in response.get_data(as_text=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("append", [False, True], ids=["replaced", "appended"])
 @pytest.mark.parametrize("kind", ["cds-services", "explain"])
 @pytest.mark.parametrize("service", SERVICES)

@@ -17,6 +17,7 @@ from ..support import charts, fhir, http
 from ..support.cards import without_uuids
 from ..support.fhir import PATIENT_VIEW, SERVICES
 from ..support.outcomes import assert_outcome
+from ..support.tables import each_row
 
 CALL_PATHS = [f"/{kind}/{service}" for kind in ("cds-services", "explain") for service in SERVICES]
 MORE_THAN_ANY_CHART = 64 * 2**20
@@ -130,10 +131,8 @@ def test_json_in_any_spelling(
     assert response.status_code == 200
 
 
-@pytest.mark.parametrize(
-    "media_type", [None, "", "text/plain", "application/xml", "multipart/form-data", "json"]
-)
-@pytest.mark.parametrize("path", CALL_PATHS)
+@each_row("media_type", [None, "", "text/plain", "application/xml", "multipart/form-data", "json"])
+@each_row("path", CALL_PATHS)
 def test_what_is_not_json_is_refused(
     client: FlaskClient, today: date, path: str, media_type: str | None
 ) -> None:

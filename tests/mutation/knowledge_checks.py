@@ -199,7 +199,6 @@ class Judge:
         self._session: pytest.Session | None = None
         self._readers: dict[Hashable, list[int]] = {}
         self._recent: dict[str, list[str]] = {}
-        self._rows: list[tuple[int, list[str]]] = []
         self._tables: list[int] = []
         self.failure: BaseException | None = None
 
@@ -217,9 +216,8 @@ class Judge:
         try:
             self._session = session
             self._items = [i for i in session.items if _counts(i)]
-            self._rows = [(n, parts) for n, i in enumerate(self._items) if (parts := _row_of(i))]
             self._tables = [
-                n for n, i in enumerate(self._items) if i.path.name == "test_expected_values.py"
+                n for n, i in enumerate(self._items) if i.path.name.startswith("test_expected_")
             ]
             for name, module in list(sys.modules.items()):
                 if Path(getattr(module, "__file__", None) or "") in self._early:
@@ -258,16 +256,14 @@ class Judge:
         return any(key in self._readers for key in change.touches)
 
     def _order(self, change: Change, short: bool) -> list[int]:
-        """Tests that read what changed, then those that noticed a change of this file lately."""
+        """The last tests that noticed a change of this file, the tables of expectations, all others."""
         reading = [n for key in change.touches for n in self._readers.get(key, ())]
         if short:
             return list(dict.fromkeys(reading))
         by_id = {item.nodeid: n for n, item in enumerate(self._items)}
         lately = [by_id[r] for r in self._recent.get(change.file, ()) if r in by_id]
-        place = f"{change.file} {change.place}"
-        named = [n for n, parts in self._rows if all(part in place for part in parts)]
         every = range(len(self._items))
-        return list(dict.fromkeys((*lately[:4], *named, *reading, *lately, *self._tables, *every)))
+        return list(dict.fromkeys((*lately[:4], *self._tables, *reading, *lately, *every)))
 
     def _changed_run(self, knowledge: Knowledge, order: list[int], short: bool) -> str | None:
         self.source.knowledge = knowledge
@@ -360,13 +356,6 @@ def _counts(item: pytest.Item) -> bool:
         or item.path.name in _SLOW
         or item.path.parent.name == "mutation"
     )
-
-
-def _row_of(item: pytest.Item) -> list[str]:
-    """The names in a row of a table of expectations."""
-    if not item.path.name.startswith("test_expected_"):
-        return []
-    return str(getattr(getattr(item, "callspec", None), "id", "")).split()
 
 
 def _listen(knowledge: Knowledge, reads: Callable[..., None]) -> None:

@@ -31,6 +31,8 @@ from .confidence import SERVER_ERROR, Answer, more_confident
 from .elements import below, seeded, value_at
 from .service import Service
 
+pytestmark = pytest.mark.slow
+
 PARTS = 4
 Faults = Iterator[str]
 

@@ -19,6 +19,8 @@ from .damages import Case, Damage, damages, is_fault, planned, run, verdict
 from .elements import Place, element_of, key_of, seeded, some_place, value_at
 from .service import Service
 
+pytestmark = pytest.mark.slow
+
 SEED = 20_261_128
 CASES = 1_000
 PARTS = 8

@@ -17,6 +17,8 @@ from .moves import ORDERS, PLACES, REFERENCES, bundles, can_move, moved, resourc
 from .service import Service
 from .test_spellings import decided
 
+pytestmark = pytest.mark.slow
+
 EVERY = 10
 """One of so many calls is asked in each way; all ways together ask every call at least twice."""
 

@@ -50,6 +50,8 @@ from .strategies import (
     void_resources,
 )
 
+pytestmark = pytest.mark.slow
+
 FEW = settings(max_examples=40, deadline=None, derandomize=True)
 SERVICES = st.sampled_from([PATIENT_VIEW, ORDER_SELECT, ORDER_SIGN])
 STARTING = st.sampled_from([PATIENT_VIEW, ORDER_SELECT])

@@ -23,6 +23,8 @@ from .changes import (
 from .confidence import Answer
 from .service import Service
 
+pytestmark = pytest.mark.slow
+
 NOON = calls.Call("", "", DAY, lambda: None).now
 OXIDE_TABLET = "198741"  # magnesium oxide 400 mg oral tablet: 241 mg elemental
 NOT_READ = frozenset({"on", "o.n."})

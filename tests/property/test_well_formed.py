@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from cds_service.hooks.registry import HOOKS
 from cds_service.hooks.schema import passing, validator_for
 
+pytestmark = pytest.mark.slow
+
 TEXTS = st.sampled_from(
     [
         "",

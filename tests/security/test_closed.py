@@ -15,6 +15,7 @@ from cds_service.web.serving.binding import is_loopback
 
 from ..support.outcomes import assert_outcome
 from ..support.serving import PATIENCE_SECONDS, ROOT, environment, free_port, serving, started_with
+from ..support.tables import each_row
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - that it is refused is what is tested
 ELSEWHERE = ["192.0.2.7", "10.0.0.1", "2001:db8::1", "::ffff:192.0.2.7", "nonsense"]
@@ -59,8 +60,8 @@ def test_a_loopback_name_is_served(app: Flask, host: str) -> None:
     assert app.test_client().get("/cds-services", headers={"Host": host}).status_code == 200
 
 
-@pytest.mark.parametrize("path", REBOUND)
-@pytest.mark.parametrize("host", OTHER_HOSTS)
+@each_row("path", REBOUND)
+@each_row("host", OTHER_HOSTS)
 def test_a_name_that_was_pointed_at_this_machine_is_not(app: Flask, host: str, path: str) -> None:
     """DNS rebinding: a page's own host name leads to the loopback address."""
     hidden = path.startswith(("/metrics", "/feedback/report"))

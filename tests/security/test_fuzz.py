@@ -19,6 +19,8 @@ from cds_service.settings import Settings
 from ..support import charts
 from ..support.fhir import SERVICES
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = 150
 ALLOWED = {200, 400, 412, 413}
 # What has broken readers of JSON before.

@@ -45,6 +45,7 @@ OPERATIONS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("path", "method", "mode"), OPERATIONS)
 def test_calls_made_from_it_are_answered_as_it_says(
     app: Flask, path: str, method: str, mode: GenerationMode

@@ -14,10 +14,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.support.tables import each_row
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PACKAGES = ("cds_service", "cards")
@@ -57,6 +60,7 @@ print(json.dumps([
 """
 
 
+@cache
 def patterns() -> dict[str, Pattern]:
     """Each pattern that the product compiles when it is imported and its knowledge is loaded."""
     done = subprocess.run(  # noqa: S603
@@ -72,9 +76,6 @@ def patterns() -> dict[str, Pattern]:
         number = sum(1 for other in found if other.startswith(place))
         found[f"{place}-{number}" if number else place] = pattern
     return found
-
-
-PATTERNS = patterns()
 
 
 def texts(pattern: Pattern, length: int) -> Iterator[str]:
@@ -171,9 +172,10 @@ def slow_text(pattern: Pattern, names: Iterable[str] = ("search", "sub")) -> str
     return ""
 
 
-@pytest.mark.parametrize("place", sorted(PATTERNS))
-def test_a_pattern_takes_linear_time(place: str) -> None:
-    assert slow_text(PATTERNS[place], methods(place)) == ""
+@pytest.mark.slow
+def test_a_pattern_takes_linear_time() -> None:
+    slow = {place: slow_text(pattern, methods(place)) for place, pattern in patterns().items()}
+    assert {place: text for place, text in slow.items() if text} == {}
 
 
 @pytest.mark.parametrize(
@@ -197,11 +199,11 @@ def test_the_search_finds_slow_patterns(source: str) -> None:
 
 
 def test_there_are_patterns_to_look_at() -> None:
-    assert len(PATTERNS) > 15
-    assert any(isinstance(p.pattern, bytes) for p in PATTERNS.values())
+    assert len(patterns()) > 15
+    assert any(isinstance(p.pattern, bytes) for p in patterns().values())
 
 
-@pytest.mark.parametrize("path", _FILES, ids=lambda p: str(p.relative_to(ROOT)))
+@each_row("path", _FILES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_patterns_are_compiled_where_they_are_found(path: Path) -> None:
     """When a module is imported or knowledge is loaded: one made for a call would escape these tests."""
     allowed = {"escape", "Pattern", "Match", "RegexFlag", "ASCII", "IGNORECASE"}

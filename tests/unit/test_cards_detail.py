@@ -38,6 +38,7 @@ from tests.support.decisions import (
     safety_card,
     suggestion_card,
 )
+from tests.support.tables import each_row
 
 CARDS = sorted(knowledge().cards)
 SUGGESTING = [c for c in CARDS if c.startswith(("mg-suggest", "mg-with", "mg-check"))]
@@ -82,7 +83,7 @@ def kidney_said(known: Kidney, *missing: str) -> str:
 # ------------------------------------------------------------- the whole
 
 
-@pytest.mark.parametrize("card", CARDS)
+@each_row("card", CARDS)
 def test_every_card_says_what_to_do(card: str) -> None:
     text = said(one_of(card))
 
@@ -92,7 +93,7 @@ def test_every_card_says_what_to_do(card: str) -> None:
     assert MarkdownIt().render(text)
 
 
-@pytest.mark.parametrize("card", CARDS)
+@each_row("card", CARDS)
 def test_a_card_without_values_says_nothing_empty(card: str) -> None:
     text = said(CardDecision(card, "info"))
 
@@ -117,7 +118,7 @@ def test_a_safety_card_says_the_finding_before_the_action() -> None:
     assert places == sorted(places)
 
 
-@pytest.mark.parametrize("card", CARDS)
+@each_row("card", CARDS)
 def test_no_card_has_a_link_or_names_a_reference(card: str) -> None:
     text = said(one_of(card))
 
@@ -126,8 +127,8 @@ def test_no_card_has_a_link_or_names_a_reference(card: str) -> None:
     assert not re.search(r"\bR\d+\b", text)
 
 
-@pytest.mark.parametrize("card", CARDS)
-@pytest.mark.parametrize(
+@each_row("card", CARDS)
+@each_row(
     "words",
     [
         *("gentle", "safe with normal", "better tolerated", "well tolerated", "well absorbed"),
@@ -604,7 +605,7 @@ def test_pregnancy_names_the_signal_of_harm() -> None:
 # ------------------------------------------------------------------ evidence
 
 
-@pytest.mark.parametrize("card", CARDS)
+@each_row("card", CARDS)
 def test_two_lines_of_evidence_stand_on_suggestions_and_only_there(card: str) -> None:
     lines = [line.card for line in knowledge().evidence if line.card]
     text = said(one_of(card))

@@ -42,6 +42,7 @@ def test_hostile_text_becomes_no_markup(text: str) -> None:
     assert "<" not in TAGS_OF_A_LIST.sub("", html).replace("&lt;", "")
 
 
+@pytest.mark.slow
 @given(st.text(max_size=80))
 @example("a<b")
 @example("![x](y)")

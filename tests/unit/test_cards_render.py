@@ -34,6 +34,7 @@ from tests.support.decisions import (
     safety_card,
     suggestion_card,
 )
+from tests.support.tables import each_row
 
 CARDS = sorted(knowledge().cards)
 BODY = {
@@ -46,7 +47,7 @@ def reason(card: CardDecision) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("card", CARDS)
+@each_row("card", CARDS)
 def test_every_card_is_valid(card: str) -> None:
     shown = rendered(one_of(card))
 
@@ -55,7 +56,7 @@ def test_every_card_is_valid(card: str) -> None:
     assert shown["indicator"] == knowledge().cards[card].indicator
 
 
-@pytest.mark.parametrize("card", CARDS)
+@each_row("card", CARDS)
 def test_a_card_of_which_nothing_is_known_is_valid(card: str) -> None:
     assert_valid_answer({"cards": [rendered(CardDecision(card, "info"))]}, BODY)
 

@@ -24,6 +24,7 @@ from tests.support.decisions import (
     safety_card,
     suggestion_card,
 )
+from tests.support.tables import each_row
 
 CARDS = sorted(knowledge().cards)
 LIMIT = 139
@@ -36,7 +37,7 @@ def said(card: CardDecision) -> str:
     return summary(card, TODAY, knowledge())
 
 
-@pytest.mark.parametrize("card", CARDS)
+@each_row("card", CARDS)
 def test_every_card_is_filled(card: str) -> None:
     text = said(one_of(card))
 
@@ -53,14 +54,14 @@ def named(card: str) -> set[str]:
     return {name for name in one_of(card).values if "{" + name + "}" in template}
 
 
-@pytest.mark.parametrize("card", CARDS)
+@each_row("card", CARDS)
 def test_a_template_leaves_room_for_what_fills_it(card: str) -> None:
     row = knowledge().cards[card]
     for template in (row.summary, *row.variants.values()):
         assert len(template) < 120
 
 
-@pytest.mark.parametrize("card", CARDS)
+@each_row("card", CARDS)
 def test_a_card_without_values_still_reads(card: str) -> None:
     text = said(CardDecision(card, "info"))
 

@@ -46,6 +46,7 @@ from tests.support.decisions import (
     order,
     plan,
 )
+from tests.support.tables import each_row
 
 CARDS = sorted(knowledge().cards)
 OPTIONAL = re.compile(r"fact\.[a-z_]+|card\.[a-z-]+\.do\.[a-z_]+")
@@ -166,7 +167,7 @@ def with_texts(texts: dict[str, str]) -> Knowledge:
     return msgspec.structs.replace(knowledge(), wording=words)
 
 
-@pytest.mark.parametrize("card", CARDS)
+@each_row("card", CARDS)
 def test_a_card_can_be_said_in_every_state(card: str) -> None:
     for each in combinations(card):
         text = detail(each, knowledge())
@@ -182,7 +183,7 @@ def test_a_card_can_be_said_in_every_state(card: str) -> None:
             assert len(text) <= knowledge().parameters.cards.detail_max
 
 
-@pytest.mark.parametrize("card", CARDS)
+@each_row("card", CARDS)
 def test_a_card_that_offers_a_dose_says_the_dose_and_no_other_card_does(card: str) -> None:
     for each in combinations(card):
         plans = [o.plan for o in each.offers if o.kind is OfferKind.PLAN]
@@ -213,7 +214,7 @@ def test_nothing_is_missing() -> None:
     assert list(wording.missing(known.cards, known.plans, known.wording.texts)) == []
 
 
-@pytest.mark.parametrize("text_id", sorted(wording.required(knowledge().cards, knowledge().plans)))
+@each_row("text_id", sorted(wording.required(knowledge().cards, knowledge().plans)))
 def test_each_text_that_is_taken_away_is_missed(text_id: str) -> None:
     known = knowledge()
     texts = {i: text for i, text in known.wording.texts.items() if i != text_id}

@@ -19,6 +19,7 @@ from cds_service.hooks.errors import BadCallError, Issue
 from cds_service.hooks.schema import envelope_members, issues_of, validator_for
 from cds_service.hooks.services import services_of
 from cds_service.knowledge.loader import load
+from tests.support.tables import each_row
 
 SENTINEL = "Zq7SENTINEL"
 HOOKS = ("patient-view", "order-select", "order-sign")
@@ -62,8 +63,8 @@ def test_a_byte_order_mark_is_skipped() -> None:
     assert read(b"\xef\xbb\xbf" + json.dumps(call()).encode()) == read(call())
 
 
-@pytest.mark.parametrize("odd", [5, "x", [], {}, None, True])
-@pytest.mark.parametrize("member", ["token_type", "expires_in", "scope", "subject", "patient"])
+@each_row("odd", [5, "x", [], {}, None, True])
+@each_row("member", ["token_type", "expires_in", "scope", "subject", "patient"])
 def test_of_the_authorization_only_the_token_is_needed(member: str, odd: Any) -> None:
     authorization = {"access_token": "t", member: odd}
     found = read(call(fhirServer="https://x", fhirAuthorization=authorization))

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from tests.support.tables import each_row
+
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "cds_service" / "knowledge" / "data"
 SCHEMAS = ROOT / "cds_service" / "knowledge" / "schemas"
@@ -76,7 +78,7 @@ def test_schema_is_a_valid_schema(path: Path) -> None:
     Draft202012Validator.check_schema(read(path))
 
 
-@pytest.mark.parametrize(("name", "kind"), KINDS)
+@each_row(("name", "kind"), KINDS)
 def test_file_has_the_shape_of_its_kind(name: str, kind: str) -> None:
     validator = Draft202012Validator(read(SCHEMAS / f"{kind}.schema.json"))
     errors = [
@@ -86,7 +88,7 @@ def test_file_has_the_shape_of_its_kind(name: str, kind: str) -> None:
     assert errors == []
 
 
-@pytest.mark.parametrize(("name", "kind"), KINDS)
+@each_row(("name", "kind"), KINDS)
 def test_file_is_utf8_with_plain_line_ends_and_below_one_megabyte(name: str, kind: str) -> None:
     raw = (DATA / name).read_bytes()
     assert raw.decode("utf-8").endswith("\n")
@@ -148,7 +150,7 @@ def test_parameter_ids_are_unique_and_sorted() -> None:
     assert ids == sorted(set(ids))
 
 
-@pytest.mark.parametrize("name", VALUESETS)
+@each_row("name", VALUESETS)
 def test_value_set_is_named_for_its_file_and_cites_what_it_lists(name: str) -> None:
     valueset = data(f"valuesets/{name}")
     assert f"{valueset['id']}.json" == name
@@ -353,7 +355,7 @@ def test_nothing_odd_but_what_is_known(importer: ModuleType) -> None:
 
 @needs_source
 @pytest.mark.shared
-@pytest.mark.parametrize("name", VALUESETS)
+@each_row("name", VALUESETS)
 def test_value_set_keeps_every_code_of_its_source(name: str) -> None:
     source = [
         {**row, "system": SYSTEM_NAMES.get(row["system"], row["system"])}

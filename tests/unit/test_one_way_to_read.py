@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.tables import each_row
+
 ROOT = Path(__file__).resolve().parent.parent.parent / "cds_service"
 ROOMS = ("chart", "reasoning", "fhir")
 READERS = {Path("fhir/reading.py")}
@@ -61,13 +63,13 @@ def parsed(text: str) -> ast.AST:
     return ast.parse(text)
 
 
-@pytest.mark.parametrize("module", modules(), ids=str)
+@each_row("module", modules(), ids=str)
 def test_nothing_else_swallows_what_cannot_be_read(module: Path) -> None:
     found = set(caught(parsed((ROOT / module).read_text(encoding="utf-8"))))
     assert {name for name in found & (FAILURES | {""}) if (module, name) not in FINE} == set()
 
 
-@pytest.mark.parametrize("module", modules(), ids=str)
+@each_row("module", modules(), ids=str)
 def test_nothing_else_decodes(module: Path) -> None:
     assert set(decoding(parsed((ROOT / module).read_text(encoding="utf-8")))) == set()
 

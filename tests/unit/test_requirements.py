@@ -23,6 +23,7 @@ from ..support.requirements import (
     named_tests,
     read_requirements,
 )
+from ..support.tables import each_row
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 REQUIREMENTS = read_requirements()
@@ -53,7 +54,7 @@ def test_no_row_is_lost() -> None:
         assert {f"{family}-{n}" for n in range(1, count + 1)} <= set(ids)
 
 
-@pytest.mark.parametrize("row", REQUIREMENTS, ids=lambda row: row.id)
+@each_row("row", REQUIREMENTS, ids=lambda row: row.id)
 def test_a_row_has_tests_or_a_reason(row: Requirement) -> None:
     assert row.tests or row.reason
     assert len(row.reason) < 120
@@ -72,7 +73,7 @@ def functions_of(file: str) -> frozenset[str]:
     return frozenset(node.name for node in tree.body if isinstance(node, ast.FunctionDef))
 
 
-@pytest.mark.parametrize("name", named_tests(REQUIREMENTS))
+@each_row("name", named_tests(REQUIREMENTS))
 def test_a_named_test_exists(name: str) -> None:
     file, _, rest = name.partition("::")
     assert (ROOT / file).is_file(), file

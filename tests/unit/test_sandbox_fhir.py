@@ -13,6 +13,7 @@ from cds_service.hooks.services import services_of
 from cds_service.knowledge.loader import load
 from cds_service.sandbox.fhir_server import BadQueryError, Server, capabilities, span
 from cds_service.sandbox.patients import load_all, prefetch_of, server_of
+from tests.support.tables import each_row
 
 BASE = "https://sandbox.example/fhir"
 TODAY = date(2026, 11, 22)
@@ -79,7 +80,7 @@ def ids(server: Server, query: str) -> list[str]:
     return [entry["resource"]["id"] for entry in answer.get("entry", [])]
 
 
-@pytest.mark.parametrize("pid", sorted(load_all()))
+@each_row("pid", sorted(load_all()))
 def test_one_server_for_all_answers_a_template_as_one_for_a_chart_does(pid: str) -> None:
     context = {"patientId": prefetch_of(pid, TODAY)["patient"]["id"]}
     everyone = server_of(TODAY).prefetch(SERVICE.prefetch, context, "https://ehr.example/fhir")

@@ -32,6 +32,7 @@ from cds_service.sandbox.patients import (
     prefetch_of,
 )
 from cds_service.sandbox.relative_dates import resolve
+from tests.support.tables import each_row
 
 SERVICES = [id_of(hook) for hook in HOOKS.values()]
 PATIENT_VIEW, ORDER_SELECT, ORDER_SIGN = SERVICES
@@ -130,7 +131,7 @@ class TestFiles:
         folder = files("cds_service.sandbox") / "patients"
         assert sorted(path.name for path in folder.iterdir()) == [f"{pid}.json" for pid in PIDS]
 
-    @pytest.mark.parametrize("pid", PIDS)
+    @each_row("pid", PIDS)
     def test_a_file_stays_small_enough_to_read(self, pid: str) -> None:
         text = (files("cds_service.sandbox") / "patients" / f"{pid}.json").read_text("utf-8")
         assert json.loads(text)["id"] == pid
@@ -148,14 +149,14 @@ class TestFiles:
         ids = Counter(resources_of(pid)[0]["id"] for pid in PIDS)
         assert max(ids.values()) == 1
 
-    @pytest.mark.parametrize("pid", PIDS)
+    @each_row("pid", PIDS)
     def test_the_story_is_one_line_and_the_visit_is_shown(self, pid: str) -> None:
         person = patient(pid)
         assert person.story == person.story.strip()
         assert "\n" not in person.story
         assert [s.service for s in person.shows].count(PATIENT_VIEW) == 1
 
-    @pytest.mark.parametrize("pid", PIDS)
+    @each_row("pid", PIDS)
     def test_every_shown_draft_exists_and_every_draft_is_shown(self, pid: str) -> None:
         person = patient(pid)
         shown = {show.draft for show in person.shows if show.draft is not None}
@@ -171,20 +172,20 @@ class TestFiles:
 
 
 class TestCharts:
-    @pytest.mark.parametrize("pid", PIDS)
+    @each_row("pid", PIDS)
     def test_a_chart_has_the_size_of_a_chart(self, pid: str) -> None:
         kinds = Counter(resource["resourceType"] for resource in resources_of(pid))
         assert 15 <= kinds.total() <= 60
         assert kinds["Patient"] == 1
 
-    @pytest.mark.parametrize("pid", PIDS)
+    @each_row("pid", PIDS)
     def test_ids_are_unique_and_full_urls_fit(self, pid: str) -> None:
         entries = bundle_of(pid, DAY)["entry"]
         names = [f"{e['resource']['resourceType']}/{e['resource']['id']}" for e in entries]
         assert len(set(names)) == len(names)
         assert [e["fullUrl"].removeprefix("https://ehr.example/fhir/") for e in entries] == names
 
-    @pytest.mark.parametrize("pid", PIDS)
+    @each_row("pid", PIDS)
     def test_every_reference_leads_somewhere(self, pid: str) -> None:
         chart = resources_of(pid)
         orders = [order for draft in patient(pid).drafts for order in orders_of(pid, draft)]
@@ -194,7 +195,7 @@ class TestCharts:
             targets = {value for key, value in leaves(resource) if key == "reference"}
             assert targets <= known | own
 
-    @pytest.mark.parametrize("pid", PIDS)
+    @each_row("pid", PIDS)
     def test_every_resource_belongs_to_the_patient(self, pid: str) -> None:
         chart = resources_of(pid)
         own = f"Patient/{chart[0]['id']}"
@@ -203,11 +204,11 @@ class TestCharts:
             assert subject is None or subject["reference"] == own
             assert subject is not None or resource["resourceType"] == "Medication"
 
-    @pytest.mark.parametrize("pid", PIDS)
+    @each_row("pid", PIDS)
     def test_the_chart_is_valid_fhir(self, pid: str) -> None:
         get_fhir_model_class("Bundle").model_validate(bundle_of(pid, DAY))
 
-    @pytest.mark.parametrize(("pid", "draft"), drafts())
+    @each_row(("pid", "draft"), drafts())
     def test_draft_orders_are_valid_fhir_and_the_selections_are_among_them(
         self, pid: str, draft: str
     ) -> None:
@@ -315,14 +316,14 @@ class TestHookRequest:
         assert context["selections"] == ["MedicationRequest/rx-topiramate"]
         assert len(context["draftOrders"]["entry"]) == 2
 
-    @pytest.mark.parametrize(("pid", "draft"), drafts())
+    @each_row(("pid", "draft"), drafts())
     def test_draft_orders_stand_in_entries_with_their_address(self, pid: str, draft: str) -> None:
         context = hook_request(pid, ORDER_SIGN, DAY, draft)["context"]
         for entry in context["draftOrders"]["entry"]:
             name = f"{entry['resource']['resourceType']}/{entry['resource']['id']}"
             assert entry["fullUrl"] == f"https://ehr.example/fhir/{name}"
 
-    @pytest.mark.parametrize("pid", PIDS)
+    @each_row("pid", PIDS)
     def test_nothing_that_is_sent_is_empty(self, pid: str) -> None:
         """FHIR has no empty lists, objects or strings."""
         body = hook_request(pid, PATIENT_VIEW, DAY)
@@ -395,7 +396,7 @@ def cards_of(client: FlaskClient, pid: str, show: Show, day: date) -> list[str]:
     return sorted(card["extension"]["org.magnesium-migraine.decision"]["card"] for card in cards)
 
 
-@pytest.mark.parametrize(("pid", "show"), CALLS, ids=call_name)
+@each_row(("pid", "show"), CALLS, ids=call_name)
 def test_the_cards_are_those_that_the_patient_is_said_to_show(
     client: FlaskClient, pid: str, show: Show
 ) -> None:
@@ -412,8 +413,8 @@ def cut(value: Any, length: int) -> Any:
     return value[:length] if is_date else value
 
 
-@pytest.mark.parametrize("length", [4, 7], ids=["year", "month"])
-@pytest.mark.parametrize(("pid", "show"), CALLS, ids=call_name)
+@each_row("length", [4, 7], ids=["year", "month"])
+@each_row(("pid", "show"), CALLS, ids=call_name)
 def test_dates_without_a_day_are_answered_too(
     client: FlaskClient, pid: str, show: Show, length: int
 ) -> None:

@@ -13,6 +13,7 @@ from cds_service.fhir.prefetch import Content, State
 from tests.support import fhir
 from tests.support.decisions import knowledge
 from tests.support.fhir import Resource
+from tests.support.tables import each_row
 from tests.unit.chart.reading import SUBJECT, content
 
 RXNORM = fhir.SYSTEMS["rxnorm"]
@@ -292,7 +293,7 @@ def reacting(*manifestations: Any, **changes: Any) -> Resource:
     return allergy(**{"type": None, "reaction": reaction, **changes})
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("record", "gut"),
     [
         (reacting(DIARRHOEA), True),

@@ -9,6 +9,7 @@ import pytest
 
 from cds_service.chart import dates
 from cds_service.chart.dates import When
+from tests.support.tables import each_row
 
 TODAY = date(2026, 11, 22)
 END = (23, 59, 59, 999999)
@@ -71,7 +72,7 @@ def test_blanks_around_a_date_are_ignored() -> None:
     assert dates.parse(" 2026-11-22 ") == dates.parse("2026-11-22")
 
 
-@pytest.mark.parametrize(
+@each_row(
     "written",
     [
         None,

@@ -13,6 +13,7 @@ from cds_service.knowledge.drugs import MagnesiumProduct
 from tests.support import fhir
 from tests.support.decisions import knowledge
 from tests.support.fhir import Resource
+from tests.support.tables import each_row
 from tests.unit.chart.reading import chart, drafted
 
 OXIDE_400 = "198741"  # salt or elemental not in doubt: 241 mg a tablet
@@ -65,7 +66,7 @@ def test_another_drug_has_no_magnesium() -> None:
 # -------------------------------------------------------------------------------- the amount
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("code", "instruction", "daily"),
     [
         (OXIDE_400, amount(1, "tablet"), "241.0"),
@@ -155,7 +156,7 @@ def coded(code: str | None = None, **members: Any) -> Resource:
     return {"code": {"coding": codings, **members}}
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("timing", "times"),
     [
         (repeat(frequency=2, period=1, periodUnit="d"), "2"),
@@ -222,7 +223,7 @@ def test_every_eight_hours_is_three_times_a_day() -> None:
 # ---------------------------------------------------------------------------------- the text
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("code", "text", "daily"),
     [
         (GLYCINATE, "200 mg daily", "200"),
@@ -530,7 +531,7 @@ def test_a_timing_code_written_as_text_is_known(text: str, daily: str) -> None:
 DAILY = {"period": 1, "periodUnit": "d"}
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("timing", "times"),
     [
         # Of frequency and times of one day the larger, not the product.
@@ -745,7 +746,7 @@ def test_a_text_without_end_is_not_read_and_quoted_by_its_beginning() -> None:
 # --------------------------------------------------------------- salt or elemental (12.2 N-7)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("code", "label", "instruction", "daily", "up_to"),
     [
         # Oxide and hydroxide are always milligrams of the salt.

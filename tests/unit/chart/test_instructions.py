@@ -12,6 +12,7 @@ from cds_service.chart.chart import Chart
 from cds_service.chart.medications import MedicationUse
 from tests.support import fhir
 from tests.support.fhir import Resource
+from tests.support.tables import each_row
 from tests.unit.chart.reading import TODAY, chart, day
 
 FUROSEMIDE = "4603"
@@ -109,7 +110,7 @@ def course(*dosages: Any, **members: Any) -> MedicationUse:
     return one(order(FUROSEMIDE, *dosages, authoredOn=day(AUTHORED), **members))
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("dosages", "members", "ended"),
     [
         ([], {}, None),

@@ -18,6 +18,7 @@ from cds_service.chart.quantities import (
     comparator_of,
     from_text,
 )
+from tests.support.tables import each_row
 
 SPELLINGS = [
     ("mL/min/{1.73_m2}", EGFR),
@@ -84,7 +85,7 @@ SPELLINGS = [
 ]
 
 
-@pytest.mark.parametrize(("spelling", "unit"), SPELLINGS)
+@each_row(("spelling", "unit"), SPELLINGS)
 def test_each_spelling_is_known_as_code_and_as_text(spelling: str, unit: str) -> None:
     assert canonical_unit(spelling, None) == unit
     assert canonical_unit(None, spelling) == unit
@@ -175,7 +176,7 @@ def test_a_text_that_is_just_a_result(text: str, read: Measured) -> None:
     assert from_text(text) == read
 
 
-@pytest.mark.parametrize(
+@each_row(
     "text",
     [
         *("", "normal", "see comment", "-60", "60-90", "30 to 59", "1.", ".5", "1e3", "about 60"),

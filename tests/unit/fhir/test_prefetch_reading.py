@@ -11,6 +11,7 @@ from cds_service.fhir.prefetch import KINDS, REQUIRED, WITHHELD, Content, State
 from cds_service.fhir.wire import Entry
 from tests.support import fhir
 from tests.support.fhir import Resource
+from tests.support.tables import each_row
 from tests.unit.chart.reading import content, raw
 
 CONDITION = {"resourceType": "Condition", "id": "c"}
@@ -60,8 +61,8 @@ def test_an_absent_key_is_not_known(key: str) -> None:
     assert (found.state, found.known, found.why) == (State.MISSING, False, "was not sent")
 
 
-@pytest.mark.parametrize("key", KINDS)
-@pytest.mark.parametrize(
+@each_row("key", KINDS)
+@each_row(
     "value",
     [
         None,
@@ -100,7 +101,7 @@ def test_each_key_holds_its_types_and_no_others(key: str) -> None:
     assert ids(read(bundle(*mixed), key)) == sorted(kinds)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("value", "state", "why"),
     [
         (FAILURE, State.REFUSED, "OperationOutcome"),
@@ -274,8 +275,8 @@ def issue(severity: Any, code: Any) -> Resource:
     return {k: v for k, v in {"severity": severity, "code": code}.items() if v is not None}
 
 
-@pytest.mark.parametrize("damage", [(), (5,)])
-@pytest.mark.parametrize(
+@each_row("damage", [(), (5,)])
+@each_row(
     ("said", "withheld"),
     [
         *(

@@ -8,6 +8,7 @@ import pytest
 
 from cds_service.knowledge.amounts import mg_per_ml, names_strength, number_of, strengths
 from tests.support.decisions import knowledge
+from tests.support.tables import each_row
 
 AMOUNTS = knowledge().dosage.amounts
 
@@ -16,7 +17,7 @@ def decimals(*numbers: float) -> set[Decimal]:
     return {Decimal(str(n)) for n in numbers}
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "unit", "found"),
     [
         ("1 tablet", "unit", [1]),

@@ -10,6 +10,7 @@ import pytest
 from cds_service.knowledge.dosage import LONGEST_TEXT, Sig, plain_text
 from cds_service.knowledge.model import DosageWord
 from tests.support.decisions import knowledge
+from tests.support.tables import each_row
 
 DOSING = knowledge().dosage
 WORDS = knowledge().dosage_words
@@ -35,16 +36,14 @@ def named(word: DosageWord) -> str:
 # ------------------------------------------------------------------------- the words of the file
 
 
-@pytest.mark.parametrize("word", OFTEN, ids=named)
+@each_row("word", OFTEN, ids=named)
 def test_every_word_is_read_as_often_as_the_specification_says(word: DosageWord) -> None:
     assert word.times_per_day is not None
     for text in (word.text, word.text.upper(), f"1 tablet by mouth {word.text} with water"):
         assert times(text) == pytest.approx(word.times_per_day, abs=Decimal("0.000001")), text
 
 
-@pytest.mark.parametrize(
-    "word", [w for w in WORDS.words if w.group in ("weekly", "monthly")], ids=named
-)
+@each_row("word", [w for w in WORDS.words if w.group in ("weekly", "monthly")], ids=named)
 def test_no_word_of_a_week_or_a_month_is_read_as_one_of_a_day(word: DosageWord) -> None:
     found = times(f"2 tablets {word.text}")
     assert found is not None
@@ -335,7 +334,7 @@ def test_a_timing_code(code: str, found: Decimal | int | None) -> None:
 # ----------------------------------------------------------------------------------------- units
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("written", "unit"),
     [
         *((f"{{{word}}}", "unit") for word in (

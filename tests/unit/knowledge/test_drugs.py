@@ -18,6 +18,7 @@ from cds_service.knowledge.drugs import (
 from cds_service.knowledge.model import BrandName
 from cds_service.knowledge.terminology import Prefix, SetCode, ValueSet
 from tests.support.decisions import knowledge
+from tests.support.tables import each_row
 
 LOOP, THIAZIDE, SPARING = "diuretic_loop", "diuretic_thiazide", "diuretic_ksparing"
 DRUGS = knowledge().drugs
@@ -285,7 +286,7 @@ def product(text: str) -> MagnesiumProduct:
 NAMES = [n for n in knowledge().brand_names.names if n.safety in ("safe", "conditional")]
 
 
-@pytest.mark.parametrize("name", NAMES, ids=lambda n: n.text)
+@each_row("name", NAMES, ids=lambda n: n.text)
 def test_every_name_of_the_list_is_known(name: BrandName) -> None:
     drug = DRUGS.by_text(f"{name.text.upper()} 1 tab")
     assert drug is not None
@@ -294,7 +295,7 @@ def test_every_name_of_the_list_is_known(name: BrandName) -> None:
     assert ("magnesium" in drug.classes) is ("magnesium" in name.classes)
 
 
-@pytest.mark.parametrize("name", knowledge().brand_names.names, ids=lambda n: n.text)
+@each_row("name", knowledge().brand_names.names, ids=lambda n: n.text)
 def test_a_name_that_is_to_be_passed_over_is_no_magnesium(name: BrandName) -> None:
     drug = DRUGS.by_text(name.text)
     if name.safety in ("ambiguous", "negative"):
@@ -399,7 +400,7 @@ def test_a_brand_gives_the_route_of_its_products_where_the_words_do_not() -> Non
 # --------------------------------------------------------------- what an order makes of a salt
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("name", "coded_route", "instruction", "kind", "route"),
     [
         # M-13: Epsom salt and magnesium sulfate.

@@ -12,12 +12,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import pytest
-
 from cds_service.knowledge.drugs import ATC, Drug
 from cds_service.knowledge.terminology import Hit, SetCode
 from tests.support.decisions import knowledge
 from tests.support.fhir import SYSTEMS
+from tests.support.tables import each_row
 
 EXPECTED = Path(__file__).with_name("expected")
 LOINC = SYSTEMS["loinc"]
@@ -64,7 +63,7 @@ def hit(set_id: str, url: str, code: str) -> Hit:
     return found[0]
 
 
-@pytest.mark.parametrize("row", rows("codes"), ids=named("set", "code"))
+@each_row("row", rows("codes"), ids=named("set", "code"))
 def test_a_code_is_in_its_set_and_is_what_it_is(row: Row) -> None:
     found = hit(row["set"], BY_TITLE[row["system"]], row["code"])
     assert (found.matched, found.entry.system) == ("code", BY_TITLE[row["system"]])
@@ -75,7 +74,7 @@ def beginnings(drugs: bool) -> list[Row]:
     return [row for row in rows("beginnings") if (row["system"] == "ATC") is drugs]
 
 
-@pytest.mark.parametrize("row", beginnings(drugs=False), ids=named("set", "begins"))
+@each_row("row", beginnings(drugs=False), ids=named("set", "begins"))
 def test_a_code_that_begins_so_belongs_to_the_set(row: Row) -> None:
     """Also where a later release adds it: no release has a code that ends in ZZ."""
     url = BY_TITLE[row["system"]]
@@ -97,7 +96,7 @@ def left_out() -> Iterator[LeftOut]:
             yield LeftOut(row["set"], BY_TITLE[row["system"]], code)
 
 
-@pytest.mark.parametrize("gone", [*left_out()], ids=lambda gone: f"{gone.set_id} {gone.code}")
+@each_row("gone", [*left_out()], ids=lambda gone: f"{gone.set_id} {gone.code}")
 def test_a_beginning_that_the_set_leaves_out(gone: LeftOut) -> None:
     found = knowledge().terminology.hits(gone.url, _longer(gone.code))
     assert gone.set_id not in {h.set_id for h in found if h.matched == "prefix"}
@@ -112,7 +111,7 @@ def drug(found: Drug | None) -> Drug:
     return found
 
 
-@pytest.mark.parametrize("row", beginnings(drugs=True), ids=named("set", "begins"))
+@each_row("row", beginnings(drugs=True), ids=named("set", "begins"))
 def test_an_atc_code_that_begins_so(row: Row) -> None:
     groups = {p.prefix: p.display for p in knowledge().sets[row["set"]].prefixes}
     assert groups[row["begins"]].lower() == row["name"].lower()
@@ -120,14 +119,14 @@ def test_an_atc_code_that_begins_so(row: Row) -> None:
     assert row["set"].removeprefix("med_") in found.classes
 
 
-@pytest.mark.parametrize("row", rows("atc"), ids=named("class", "atc"))
+@each_row("row", rows("atc"), ids=named("class", "atc"))
 def test_an_atc_code(row: Row) -> None:
     value_set = knowledge().sets[f"med_{row['class']}"]
     assert row["atc"] in {c.code for c in value_set.codes if c.system == ATC}
     assert row["class"] in drug(knowledge().drugs.by_atc(row["atc"])).classes
 
 
-@pytest.mark.parametrize("row", rows("products"), ids=named("class", "route"))
+@each_row("row", rows("products"), ids=named("class", "route"))
 def test_a_product_with_its_class_and_route(row: Row) -> None:
     """The route follows from the dose form in the name (SPEC 7.4)."""
     found = drug(knowledge().drugs.by_rxnorm(row["rxcui"]))
@@ -137,7 +136,7 @@ def test_a_product_with_its_class_and_route(row: Row) -> None:
     assert found.route == row["route"]
 
 
-@pytest.mark.parametrize("row", rows("drugs"), ids=named("class", "name"))
+@each_row("row", rows("drugs"), ids=named("class", "name"))
 def test_a_drug_is_known_by_its_name_and_as_an_ingredient(row: Row) -> None:
     in_words = drug(knowledge().drugs.by_text(f"{row['name']} 1 unit"))
     assert row["class"] in in_words.classes
@@ -148,7 +147,7 @@ def test_a_drug_is_known_by_its_name_and_as_an_ingredient(row: Row) -> None:
         assert row["class"] in found.classes
 
 
-@pytest.mark.parametrize("row", rows("magnesium"), ids=named("kind", "rxcui"))
+@each_row("row", rows("magnesium"), ids=named("kind", "rxcui"))
 def test_what_a_magnesium_product_is(row: Row) -> None:
     found = drug(knowledge().drugs.by_rxnorm(row["rxcui"]))
     assert found.magnesium is not None
@@ -157,7 +156,7 @@ def test_what_a_magnesium_product_is(row: Row) -> None:
     assert found.magnesium.elemental_basis == row["basis"]
 
 
-@pytest.mark.parametrize("row", rows("laboratory"), ids=named("set", "loinc"))
+@each_row("row", rows("laboratory"), ids=named("set", "loinc"))
 def test_a_laboratory_code(row: Row) -> None:
     entry = hit(row["set"], LOINC, row["loinc"]).entry
     assert str(entry.preference or "") == row["preference"]

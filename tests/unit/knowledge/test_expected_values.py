@@ -19,6 +19,7 @@ from cds_service.knowledge.drugs import MagnesiumProduct
 from cds_service.knowledge.model import OfferRow
 from cds_service.knowledge.words import fold
 from tests.support.decisions import knowledge
+from tests.support.tables import each_row
 from tests.unit.knowledge.test_expected_codes import Row, drug, named, rows
 
 HL7_REASONS = "http://terminology.hl7.org/CodeSystem/non-adherence-reason-codes"
@@ -36,7 +37,7 @@ def told(*members: Any) -> list[str]:
 # ---------------------------------------------------------------------- numbers (SPEC 1 to 6)
 
 
-@pytest.mark.parametrize("row", rows("parameters"), ids=named("id"))
+@each_row("row", rows("parameters"), ids=named("id"))
 def test_a_parameter(row: Row) -> None:
     (found,) = (p for p in knowledge().parameter_rows if p.id == row["id"])
     assert found.value == json.loads(row["value"], parse_float=Decimal)
@@ -59,7 +60,7 @@ def test_there_are_no_other_parameters() -> None:
 # --------------------------------------------------------------------------- cards (SPEC 6)
 
 
-@pytest.mark.parametrize("row", rows("cards"), ids=named("card"))
+@each_row("row", rows("cards"), ids=named("card"))
 def test_a_card(row: Row) -> None:
     card = knowledge().cards[row["card"]]
     assert (card.indicator, card.source) == (row["indicator"], row["source"])
@@ -147,7 +148,7 @@ def test_what_the_kidney_table_says_of_each_row() -> None:
     assert [(r.id, r.basis, r.reason) for r in knowledge().policy.kidney] == KIDNEY_WORDS
 
 
-@pytest.mark.parametrize("row_id", KIDNEY_TITLES)
+@each_row("row_id", KIDNEY_TITLES)
 def test_the_kidney_table_in_words(row_id: str) -> None:
     (row,) = (r for r in knowledge().policy.kidney if r.id == row_id)
     assert [words for words in KIDNEY_TITLES[row_id] if words not in row.title] == []
@@ -366,7 +367,7 @@ def test_the_hazards_of_magnesium_that_is_taken() -> None:
     assert {r.labs for r in rows} == {ALL_TESTS}
 
 
-@pytest.mark.parametrize("caution", CAUTIONS)
+@each_row("caution", CAUTIONS)
 def test_a_caution_in_words(caution: str) -> None:
     (row,) = (r for r in knowledge().policy.cautions if r.id == caution)
     assert [words for words in CAUTIONS[caution] if words not in row.text] == []
@@ -441,7 +442,7 @@ def test_there_are_no_other_plans() -> None:
     assert [p.id for p in knowledge().plans.plans] == list(PLANS)
 
 
-@pytest.mark.parametrize("plan_id", PLANS)
+@each_row("plan_id", PLANS)
 def test_a_dose_plan(plan_id: str) -> None:
     (plan,) = (p for p in knowledge().plans.plans if p.id == plan_id)
     wanted = PLANS[plan_id]
@@ -524,7 +525,7 @@ def test_the_spacing_of_each_class_and_drug() -> None:
     assert found == [list(row.values()) for row in SPACING]
 
 
-@pytest.mark.parametrize("row", SPACING, ids=named("class", "drug"))
+@each_row("row", SPACING, ids=named("class", "drug"))
 def test_the_hours_are_those_of_the_advice(row: Row) -> None:
     """What a machine reads is what a clinician reads."""
     hours = {row["hours before"], row["hours after"]} - {""}
@@ -659,7 +660,7 @@ def test_every_nonspecific_preventive_has_its_other_uses() -> None:
 # ------------------------------------------------------- words of unread texts (SPEC 12.1 U-7)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("set_id", "text"),
     [
         ("renal", "Chronic kidney disease, stage 5"),
@@ -699,7 +700,7 @@ def test_words_that_name_something_of_a_safety_set(set_id: str, text: str) -> No
     assert any(f"{at}{word}" in folded for word in knowledge().safety_words[set_id])
 
 
-@pytest.mark.parametrize(
+@each_row(
     "text",
     [
         "Adrenal adenoma",
@@ -758,7 +759,7 @@ HONESTY = {
 }
 
 
-@pytest.mark.parametrize("line", RESTS_ON)
+@each_row("line", RESTS_ON)
 def test_an_honesty_line_and_what_it_rests_on(line: str) -> None:
     (row,) = (e for e in knowledge().evidence if e.id == line)
     assert row.references == RESTS_ON[line]
@@ -769,7 +770,7 @@ def test_no_honesty_line_is_missing() -> None:
     assert [e.id for e in knowledge().evidence] == list(RESTS_ON)
 
 
-@pytest.mark.parametrize("row", rows("references"), ids=named("id"))
+@each_row("row", rows("references"), ids=named("id"))
 def test_a_reference(row: Row) -> None:
     found = knowledge().references[row["id"]]
     assert (found.doi, found.pmid) == (row["doi"], row["pmid"])
@@ -785,7 +786,7 @@ def test_there_are_no_other_references() -> None:
 # ------------------------------------------------------------------ words, routes, systems
 
 
-@pytest.mark.parametrize("row", rows("routes"), ids=named("code"))
+@each_row("row", rows("routes"), ids=named("code"))
 def test_a_route(row: Row) -> None:
     drugs = knowledge().drugs
     if row["system"] == "word":
@@ -794,7 +795,7 @@ def test_a_route(row: Row) -> None:
         assert drugs.route_of_code(row["system"], row["code"]) == row["route"]
 
 
-@pytest.mark.parametrize("row", rows("dosage"), ids=named("table", "word"))
+@each_row("row", rows("dosage"), ids=named("table", "word"))
 def test_a_word_of_a_dosage(row: Row) -> None:
     dosing, word, means = knowledge().dosage, row["word"], row["means"]
     if row["table"] == "unit":
@@ -809,7 +810,7 @@ def test_a_word_of_a_dosage(row: Row) -> None:
     assert found == pytest.approx(Decimal(means), abs=Decimal("0.000001"))
 
 
-@pytest.mark.parametrize("row", rows("code_systems"), ids=named("id"))
+@each_row("row", rows("code_systems"), ids=named("id"))
 def test_a_code_system(row: Row) -> None:
     (system,) = (s for s in knowledge().systems if s.id == row["id"])
     assert (system.url, system.style, system.title) == (row["url"], row["style"], row["title"])
@@ -840,7 +841,7 @@ ALIASES = {
 }
 
 
-@pytest.mark.parametrize("alias", ALIASES)
+@each_row("alias", ALIASES)
 def test_another_name_of_a_drug(alias: str) -> None:
     assert ALIASES[alias] in drug(knowledge().drugs.by_text(alias)).ingredients
 
@@ -870,7 +871,7 @@ NOT_MAGNESIUM = (
 )
 
 
-@pytest.mark.parametrize("text", NOT_MAGNESIUM)
+@each_row("text", NOT_MAGNESIUM)
 def test_magnesium_that_is_only_in_the_name(text: str) -> None:
     found = knowledge().drugs.by_text(f"{text} 20 mg")
     assert found is None or "magnesium" not in found.classes
@@ -891,7 +892,7 @@ KINDS_BY_WORD = {
 """The word "laxative" in the text of an order never switches a check off (SPEC 12.4 M-3)."""
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("kind", "word"), [(kind, word) for kind, words in KINDS_BY_WORD.items() for word in words]
 )
 def test_a_word_that_says_what_magnesium_is_for(kind: str, word: str) -> None:
@@ -1017,7 +1018,7 @@ PARTS = (
 )
 
 
-@pytest.mark.parametrize("part", PARTS)
+@each_row("part", PARTS)
 def test_nothing_counts_as_approved_before_somebody_has_approved_it(part: str) -> None:
     """The rules await sign-off: whoever signs a part changes its status, and this test."""
     table = getattr(knowledge(), part)
@@ -1033,7 +1034,7 @@ def test_no_table_of_drugs_counts_as_approved() -> None:
 # ------------------------------------------------------------------------------------- wording
 
 
-@pytest.mark.parametrize("row", rows("wording"), ids=named("id"))
+@each_row("row", rows("wording"), ids=named("id"))
 def test_a_text_is_the_one_that_was_read_and_agreed(row: Row) -> None:
     """A word more or less can turn advice round: a change of a text is read a second time here."""
     assert knowledge().wording.texts[row["id"]].split("\n") == row["text"].split(" | ")

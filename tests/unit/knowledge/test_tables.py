@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
 from msgspec.structs import replace
 
 from cds_service.knowledge.model import (
@@ -18,6 +17,7 @@ from cds_service.knowledge.model import (
 )
 from cds_service.knowledge.tables import gaps, registry_gaps
 from tests.support.decisions import knowledge
+from tests.support.tables import each_row
 
 POLICY = knowledge().policy
 CATCH_ALL = POLICY.kidney[-1]
@@ -55,7 +55,7 @@ def test_the_policy_has_no_gap() -> None:
     assert gaps_of() == []
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("tables", "said"),
     [
         ({"kidney": (kidney("moon"), *POLICY.kidney)}, "kidney findings: moon is not known"),

@@ -14,6 +14,7 @@ from cds_service.knowledge.terminology import (
     codes_in,
 )
 from tests.support.decisions import knowledge
+from tests.support.tables import each_row
 
 ICD10CM = "http://hl7.org/fhir/sid/icd-10-cm"
 ICD10 = "http://hl7.org/fhir/sid/icd-10"
@@ -63,7 +64,7 @@ def hits(system: str | None, code: str | None) -> list[tuple[str, str, str]]:
     return [(h.set_id, h.entry.code, h.matched) for h in SMALL.hits(system, code)]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("system", "code", "found"),
     [
         (SNOMED, "1001", IN_BOTH),
@@ -121,7 +122,7 @@ def test_icd_9_external_causes_have_a_longer_category() -> None:
     assert [h.set_id for h in terms.hits(ICD9, "E8801")] == ["falls"]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("system", "url"),
     [
         (None, None),
@@ -271,7 +272,7 @@ def test_a_diagnosis_in_the_icd_10_of_another_country_is_read() -> None:
         assert [h.entry.stage for h in found if h.set_id == "renal_ckd"] == ["5"]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("also", "url"),
     [(also, system.url) for system in knowledge().systems for also in system.also],
 )
@@ -337,7 +338,7 @@ def test_migraine(system: str, code: str, qualifies: bool, subtype: str) -> None
     assert not subtype or subtype in entry.subtype
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("system", "code", "set_id"),
     [
         (SNOMED, "161481007", "migraine_exclude"),

@@ -11,6 +11,7 @@ from cds_service.reasoning.decision import Kidney, KidneyClass
 from cds_service.reasoning.kidney import kidney_function, worst_ckd
 from tests.support import fhir
 from tests.support.fhir import Resource
+from tests.support.tables import each_row
 from tests.unit.chart.reading import TODAY, WOMAN, chart, day
 
 NORMAL, MODERATE, SEVERE, UNKNOWN = (
@@ -62,7 +63,7 @@ def kidney(
 # ------------------------------------------------------------------------- rows of the table
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("labs", "conditions", "row", "kidney_class", "flags"),
     [
         ([], [DIALYSIS], "dialysis", SEVERE, ()),

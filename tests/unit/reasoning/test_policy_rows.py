@@ -15,6 +15,7 @@ from cds_service.reasoning.decision import CardDecision
 from tests.support import fhir
 from tests.support.decisions import knowledge
 from tests.support.fhir import Resource
+from tests.support.tables import each_row
 from tests.unit.chart.reading import TODAY
 from tests.unit.reasoning.asking import (
     ANTACID,
@@ -99,7 +100,7 @@ def order_for(row: SafetyRow, subtype: str) -> Resource:
     return orders(GLYCINATE, MG.get((row.card, row.grade), MG.get(row.card, 200)))
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("row", "subtype"),
     [(row, subtype) for row in POLICY.order_safety for subtype in row.subtypes],
     ids=lambda part: part if isinstance(part, str) else f"{part.card}-{part.grade}",

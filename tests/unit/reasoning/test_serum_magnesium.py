@@ -11,6 +11,7 @@ from cds_service.reasoning.decision import MagnesiumState, SerumMagnesium
 from cds_service.reasoning.magnesium import serum_magnesium
 from tests.support import fhir
 from tests.support.fhir import Resource
+from tests.support.tables import each_row
 from tests.unit.chart.reading import TODAY, chart
 
 NONE, SEVERE_LOW, LOW = MagnesiumState.NONE, MagnesiumState.SEVERE_LOW, MagnesiumState.LOW
@@ -41,7 +42,7 @@ def serum(*results: Resource, **values: Any) -> SerumMagnesium:
     return found
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("value", "unit", "state"),
     [
         (1.1, "mg/dL", SEVERE_LOW),
