@@ -52,6 +52,7 @@ class Chart:
         self._conditions_beside: dict[str, CodeableConcept | None] = {}
         self._readers: dict[str, Reader] = {}
         self._results: dict[str, Labs] = {}
+        self._gaps: dict[str, tuple[int, Gap | None]] = {}
         self._noted_gaps: dict[Gap, None] = {}
         self.answers: dict[Callable[[Chart], Any], Any] = {}
         """The answers to questions of the rules, each under the function that gives it."""
@@ -102,18 +103,20 @@ class Chart:
     def gaps(self, *keys: str) -> tuple[Gap, ...]:
         """What could not be had or read of these keys."""
         self._asked |= dict.fromkeys(keys)
-        return tuple(gap for key in keys if (gap := self._gap(key)) is not None)
+        return tuple(gap for key in keys if (gap := self._gap_of(key)) is not None)
 
     def gaps_met(self) -> tuple[Gap, ...]:
         """What turned out to be missing of what was read so far; reads no further key."""
         read = [key for key in KINDS if key in self._noted and key not in self._asked]
         lossy = [key for key in read if self._contents[key].withheld or self.reader(key).lost]
-        return tuple(gap for key in (*self._asked, *lossy) if (gap := self._gap(key)) is not None)
+        keys = (*self._asked, *lossy)
+        return tuple(gap for key in keys if (gap := self._gap_of(key)) is not None)
 
     def note_gaps(self, gaps: Iterable[Gap]) -> tuple[Gap, ...]:
         """Records what a question found to be missing beside whole keys; returns the same gaps."""
         found = tuple(gaps)
-        self._noted_gaps.update(dict.fromkeys(found))
+        if found:
+            self._noted_gaps.update(dict.fromkeys(found))
         return found
 
     @property
@@ -133,6 +136,16 @@ class Chart:
         if not missing and self._is_another_patient():
             missing.append(Gap("patient", "is not the patient of the hook's context"))
         return tuple(missing)
+
+    def _gap_of(self, key: str) -> Gap | None:
+        """The gap of a key, remembered until more of the key is noted as not readable."""
+        reader = self.reader(key)
+        known = self._gaps.get(key)
+        if known is not None and known[0] == reader.noted:
+            return known[1]
+        gap = self._gap(key)
+        self._gaps[key] = reader.noted, gap
+        return gap
 
     def _gap(self, key: str) -> Gap | None:
         if key == DRAFTS:

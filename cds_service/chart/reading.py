@@ -40,6 +40,8 @@ class Reader:
     def __init__(self, key: str) -> None:
         self.key = key
         self._found: dict[NotReadable, bool] = {}
+        self.noted = 0
+        """How often something was noted: what rests on `lost` holds until this number grows."""
 
     @property
     def not_readable(self) -> tuple[NotReadable, ...]:
@@ -49,6 +51,8 @@ class Reader:
     @property
     def lost(self) -> tuple[NotReadable, ...]:
         """What of it makes the key partly known."""
+        if not self.noted:
+            return ()
         return tuple(found for found, noted in self._found.items() if noted)
 
     @property
@@ -102,6 +106,7 @@ class Reader:
     def note(self, resource: str, element: str, why: str) -> None:
         """Record that an element cannot be read: the key is then known only in part."""
         self._found[NotReadable(self.key, resource, element, why)] = True
+        self.noted += 1
 
     def mention(self, resource: str, element: str, why: str) -> None:
         """Record what cannot be read but leaves the key known, as a code of another system does."""

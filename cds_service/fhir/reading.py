@@ -71,13 +71,15 @@ def says_nothing(value: Any) -> bool:
     if not isinstance(value, msgspec.Struct):
         return False
     said = False
-    for name in value.__struct_fields__:
-        member = getattr(value, name)
-        if member is None or (isinstance(member, Raw) and not memoryview(member)):
-            continue
-        if says_nothing(member):
-            return True
-        said = True
+    for member in msgspec.structs.astuple(value):
+        if isinstance(member, str):
+            said = True
+        elif isinstance(member, Raw):
+            said = said or bool(memoryview(member))
+        elif member is not None:
+            if says_nothing(member):
+                return True
+            said = True
     return not said
 
 

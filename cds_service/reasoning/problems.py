@@ -46,7 +46,10 @@ def safety_fact(chart: Chart, fact_id: str, set_id: str, grade: str = "") -> Fac
 
 def unread_gaps(chart: Chart, set_id: str) -> tuple[Gap, ...]:
     """Conditions that cannot be read and whose words name a safety set (SPEC 12.1 U-7)."""
+    unread = chart.problems.unread_of(set_id)
+    if not unread:
+        return ()
     return chart.note_gaps(
         Gap("conditions", f"holds a diagnosis that cannot be read: {evidence.display or set_id}")
-        for evidence in chart.problems.unread_of(set_id)
+        for evidence in unread
     )
