@@ -192,19 +192,26 @@ _Known = tuple[SetCode, str, Coding]
 """A code of a wanted test, the value set it is in, and the coding that says so."""
 
 
-class _Part(NamedTuple):
-    """What has a code and a value: an Observation itself, or one of its components.
+class _Test(NamedTuple):
+    """What a code says of its test.
 
-    `known` is the wanted test that its code names. `is_another` is true where it is of no interest:
-    a LOINC code says that it is none of them. With neither, its code cannot be read, and `named` are
-    the tests that it may be.
+    `known` is the wanted test that it names. `is_another` is true where it is of no interest: a
+    LOINC code says that it is none of them. With neither, it cannot be read: `unread` says why, and
+    `named` are the tests that it may be.
     """
+
+    known: _Known | None = None
+    is_another: bool = False
+    named: frozenset[str] = frozenset()
+    unread: str = ""
+
+
+class _Part(NamedTuple):
+    """What has a code and a value: an Observation itself, or one of its components."""
 
     source: Observation | _Component
     path: str
-    known: _Known | None
-    is_another: bool
-    named: frozenset[str] = frozenset()
+    test: _Test
 
 
 class _Report(NamedTuple):
@@ -237,7 +244,7 @@ class _Wanted:
         self._members = terminology.codes_of(_TESTS, LOINC)
         self._terminology = terminology
         self._words = {set_id: words[set_id] for set_id in _TESTS}
-        self._named: dict[str, frozenset[str]] = {}
+        self._tests: dict[tuple[str | None, ...], _Test] = {}
 
     def is_surely_another(self, observation: Observation) -> bool:
         """Whether its only coding is a LOINC code of another test, as that of most results is."""
@@ -251,30 +258,34 @@ class _Wanted:
         return is_loinc and code not in self._members
 
     def part(self, source: Observation | _Component, path: str) -> _Part:
-        """What the code of an Observation or component says."""
-        codings = (source.code.coding if source.code is not None else None) or ()
+        """An Observation or component with what its code says."""
+        code = source.code or CodeableConcept()
+        codings = code.coding or ()
+        key = (code.text, *[text for c in codings for text in (c.system, c.code, c.display)])
+        test = self._tests.get(key)  # the same few tests come again and again
+        if test is None:
+            test = self._tests[key] = self._test(code)
+        return _Part(source, path, test)
+
+    def _test(self, code: CodeableConcept) -> _Test:
+        codings = code.coding or ()
         loinc = [c for c in codings if self._terminology.canonical(c.system) == LOINC]
         for coding in loinc:
             hits = self._members.get(coding.code or "")
             if hits is not None:
-                return _Part(source, path, (hits[0].entry, hits[0].set_id, coding), False)
+                return _Test((hits[0].entry, hits[0].set_id, coding))
         if any(self._terminology.reads(c.system, c.code) for c in loinc):
-            return _Part(source, path, None, True)
-        named = self._named_in(source.code or CodeableConcept())
-        return _Part(source, path, None, not named and not self._asked, named)
+            return _Test(is_another=True)
+        named = self._named_in(code)
+        is_another = not named and not self._asked
+        return _Test(is_another=is_another, named=named, unread=_why_unread(code))
 
     def _named_in(self, code: CodeableConcept) -> frozenset[str]:
         """The tests that the words of a code name. Without words it may be each that was asked for."""
-        words = " ".join(filter(None, (code.text, *(c.display for c in code.coding or ()))))
-        named = self._named.get(words)  # the same few tests come again and again
-        if named is None:
-            said = fold(words)
-            named = self._named[words] = (
-                frozenset(s for s, known in self._words.items() if any(w in said for w in known))
-                if said.strip()
-                else self._asked
-            )
-        return named
+        said = fold(" ".join(filter(None, (code.text, *(c.display for c in code.coding or ())))))
+        if not said.strip():
+            return self._asked
+        return frozenset(s for s, known in self._words.items() if any(w in said for w in known))
 
 
 def read_labs(
@@ -300,7 +311,7 @@ def read_labs(
         parts = _parts(report, wanted, reader)
         if not parts:
             continue
-        is_wanted = any(part.known or part.named for part in parts)
+        is_wanted = any(part.test.known or part.test.named for part in parts)
         if not subject.is_meant(observation.subject):
             labs.foreign += is_wanted
         elif reason := _not_a_result(report, reader):
@@ -318,7 +329,7 @@ def _parts(report: _Report, wanted: _Wanted, reader: Reader) -> list[_Part]:
     observation, name = report
     own = wanted.part(observation, "")
     if observation.component is NOTHING:
-        return [] if own.is_another else [own]
+        return [] if own.test.is_another else [own]
     found = reader.read(_COMPONENTS, observation.component, name, "component") or []
     components = [
         wanted.part(component, f"component[{position}].")
@@ -327,27 +338,27 @@ def _parts(report: _Report, wanted: _Wanted, reader: Reader) -> list[_Part]:
     ]
     # A panel without a value of its own is the sum of its components, whatever it is called.
     is_panel = bool(found) and _valueless(observation)
-    if not is_panel or (own.known is not None and not any(part.known for part in components)):
+    if not is_panel or (own.test.known and not any(part.test.known for part in components)):
         components.insert(0, own)
-    return [part for part in components if not part.is_another]
+    return [part for part in components if not part.test.is_another]
 
 
 def _add(labs: Labs, report: _Report, parts: Iterable[_Part], reader: Reader) -> None:
     when: dates.When | None = None
     for part in parts:
-        if part.known is not None:
+        test = part.test
+        if test.known is not None:
             when = when or observed(report.observation, reader, report.name)
-            labs.results.append(LabResult(part.known, when, part, report, reader))
+            labs.results.append(LabResult(test.known, when, part, report, reader))
         else:
-            reader.mention(report.name, f"{part.path}code", _why_unread(part))
-            if part.named:
+            reader.mention(report.name, f"{part.path}code", test.unread)
+            if test.named:
                 when = when or observed(report.observation, reader, report.name)
                 labs.unread.append(_unread(part, when, report))
 
 
-def _why_unread(part: _Part) -> str:
-    codings = (part.source.code.coding if part.source.code is not None else None) or ()
-    systems = dict.fromkeys(c.system or "no system" for c in codings)
+def _why_unread(code: CodeableConcept) -> str:
+    systems = dict.fromkeys(c.system or "no system" for c in code.coding or ())
     return f"its code is of no system that is read ({', '.join(systems) or 'no code'})"
 
 
@@ -361,9 +372,9 @@ def _unread(part: _Part, when: dates.When, report: _Report) -> UnreadResult:
         display=label_of(code, coding),
         date=when.written or None,
         matched="text",
-        note=f"cannot be used: {_why_unread(part)}",
+        note=f"cannot be used: {part.test.unread}",
     )
-    return UnreadResult(part.named, when, evidence)
+    return UnreadResult(part.test.named, when, evidence)
 
 
 def _not_a_result(report: _Report, reader: Reader) -> str:
