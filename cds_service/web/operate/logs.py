@@ -31,6 +31,8 @@ class JsonLines(logging.Formatter):
 
 def configure(level: str) -> None:
     """Write our log lines, and no others, to standard error."""
+    # No line tells these, and finding them out costs time on every call.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logger = logging.getLogger(_ROOT)
     logger.setLevel(level)
     if not any(isinstance(h.formatter, JsonLines) for h in logger.handlers):
@@ -44,5 +46,8 @@ def write_line(record: CallRecord, knowledge: str, site: str) -> None:
     failed = record.status >= HTTPStatus.INTERNAL_SERVER_ERROR
     level = logging.ERROR if failed else logging.INFO
     if _log.isEnabledFor(level):
-        fields = log_fields(record, knowledge, site)
-        _log.log(level, "failed" if failed else "request", extra={"fields": fields})
+        # Made here: the logger would look for its caller, which no line tells, on every call.
+        event = "failed" if failed else "request"
+        line = logging.LogRecord(_log.name, level, __file__, 0, event, (), None)
+        vars(line)["fields"] = log_fields(record, knowledge, site)
+        _log.handle(line)
