@@ -216,7 +216,9 @@ class _Detail:
         phrases = self._phrases
         items = [
             phrases.say(
-                "missing.item", what=escape(phrases.named("gap", gap.key)), why=escape(gap.why)
+                "missing.item",
+                what=escape(phrases.named("gap", gap.key)),
+                why=escape(phrases.words(gap.why)),
             )
             for gap in self._card.gaps
         ]
@@ -240,7 +242,7 @@ class _Detail:
         found = [
             evidence_text(e, self._phrases) for e in caution.evidence if e.resource not in named
         ]
-        return f"{line} ({'; '.join(found)})" if found else line
+        return f"{line} ({self._phrases['list.semicolon'].join(found)})" if found else line
 
     def _apart_by_advice(self) -> list[str]:
         """One line for each piece of advice, with the drugs that it is for."""
@@ -364,5 +366,5 @@ class _Detail:
                 "date": day(magnesium.evidence.date) or self._phrases["why.magnesium.undated"],
             },
         )
-        note = escape(magnesium.evidence.note or "")
+        note = escape(self._phrases.words(magnesium.evidence.note))
         return f"{line} ({note})" if line and note else line

@@ -25,7 +25,7 @@ def kidney_line(kidney: Kidney, missing: frozenset[str], knowledge: Knowledge) -
         *(_flag(flag, phrases) for flag in kidney.flags),
         _others(kidney, phrases),
     )
-    return "; ".join(present(parts))
+    return phrases["list.semicolon"].join(present(parts))
 
 
 def _basis(kidney: Kidney, phrases: Phrases) -> str:
@@ -33,15 +33,17 @@ def _basis(kidney: Kidney, phrases: Phrases) -> str:
     if kidney.basis == "none":
         return ""
     if kidney.basis not in {"eGFR", "creatinine"} or evidence is None:
-        return evidence_text(evidence, phrases) if evidence else escape(kidney.reason)
+        return (
+            evidence_text(evidence, phrases) if evidence else escape(phrases.words(kidney.reason))
+        )
     date = day(evidence.date)
     said = phrases.say(
         f"kidney.{kidney.basis.lower()}" + ("" if date else ".undated"),
         egfr=escape(kidney.egfr_text),
-        creatinine=quantity(evidence),
+        creatinine=quantity(evidence, phrases),
         date=date,
     )
-    return f"{said} ({escape(evidence.note)})" if said and evidence.note else said
+    return f"{said} ({escape(phrases.words(evidence.note))})" if said and evidence.note else said
 
 
 def _nothing(kidney: Kidney, missing: frozenset[str], phrases: Phrases) -> str:

@@ -18,8 +18,8 @@ DATE_LENGTH = len("2026-01-31")
 LONGEST_NAME = 100
 EGFR_UNIT = "mL/min/{1.73_m2}"
 _YEARS = "a"
-_UNIT_TEXT = {EGFR_UNIT: "mL/min/1.73 m²", _YEARS: "years"}
-_AGES = {"0": "under 1 year", "1": "1 year"}
+_AGES = {"0": "age.under_one", "1": "age.one"}
+_UNIT_NAMES = {EGFR_UNIT: "unit.egfr", _YEARS: "unit.years"}
 _NAMED_BY_ITSELF = ("Condition", "Procedure")
 _MEDICATION = "Medication"
 _MONTHS_FROM = 2
@@ -107,32 +107,34 @@ def evidence_text(evidence: Evidence, phrases: Phrases) -> str:
     """A piece of evidence in a few words: name or code, value and unit, date, reservations."""
     by_text = phrases["evidence.by-text"] if evidence.matched == "text" else ""
     parts = (
-        _named(evidence),
-        quantity(evidence),
+        _named(evidence, phrases),
+        quantity(evidence, phrases),
         day(evidence.date),
         by_text,
-        escape(evidence.note or ""),
+        escape(phrases.words(evidence.note)),
     )
     return ", ".join(part for part in parts if part)
 
 
-def _named(evidence: Evidence) -> str:
+def _named(evidence: Evidence, phrases: Phrases) -> str:
     if evidence.value is not None and evidence.unit == EGFR_UNIT:
-        return "eGFR"
+        return phrases["evidence.egfr"]
     if evidence.display:
         # The long names of LOINC go on with how and where it was measured.
         return escape(plain(evidence.display.partition(" [")[0], LONGEST_NAME))
     return escape(evidence.code or "") or ("" if evidence.value else escape(evidence.resource))
 
 
-def quantity(evidence: Evidence) -> str:
+def quantity(evidence: Evidence, phrases: Phrases) -> str:
     """The value with its unit, as it was compared."""
     if evidence.value is None:
         return ""
     unit = evidence.unit or ""
     if unit == _YEARS and evidence.value in _AGES:
-        return _AGES[evidence.value]
-    return f"{escape(short(evidence.value))} {_UNIT_TEXT.get(unit) or escape(unit)}".rstrip()
+        return phrases[_AGES[evidence.value]]
+    value = phrases.first_of(f"value.{evidence.value}") or escape(short(evidence.value))
+    shown = phrases[_UNIT_NAMES[unit]] if unit in _UNIT_NAMES else escape(unit)
+    return f"{value} {shown}".rstrip()
 
 
 def short(value: str) -> str:

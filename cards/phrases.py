@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 
 from cds_service.knowledge.loader import Knowledge
+from cds_service.reasons import PLACES, Reason, Said, Value, all_of, several
 
 _PLACE = re.compile(r"\{(\w+)\}", re.ASCII)
 Values = Mapping[str, str]
@@ -49,6 +50,7 @@ class Phrases:
 
     def __init__(self, knowledge: Knowledge) -> None:
         self._texts = knowledge.wording.texts
+        self._reasons = knowledge.wording.reasons
 
     def __getitem__(self, phrase_id: str) -> str:
         return self._texts[phrase_id]
@@ -60,6 +62,25 @@ class Phrases:
     def say(self, phrase_id: str, **values: str) -> str:
         """A phrase, filled with values that are safe already; "" where one is lacking."""
         return filled(self._texts[phrase_id], values)
+
+    def words(self, said: Said | None) -> str:
+        """A reason in words. Words of the chart and codes are returned as they are."""
+        if not isinstance(said, Reason):
+            return said or ""
+        sentence = self._reasons[said.code]
+        if not said.values:
+            return sentence
+        places = zip(PLACES[said.code], said.values, strict=True)
+        values = {name: self._value(value, said.code) for name, value in places}
+        return _PLACE.sub(lambda place: values[place[1]], sentence)
+
+    def _value(self, value: Value, code: str) -> str:
+        if not isinstance(value, tuple):
+            return str(value) if isinstance(value, int) else self.words(value)
+        items = [self.words(item) for item in value]
+        if code == all_of.code:
+            return self.listed(items)
+        return self["list.semicolon" if code == several.code else "list.comma"].join(items)
 
     def named(self, kind: str, name: str) -> str:
         """What something is called: its phrase, else its own name in words."""

@@ -6,6 +6,7 @@ import re
 from decimal import ROUND_FLOOR, Decimal
 from typing import Any
 
+from cards.phrases import Phrases
 from cds_service.chart.evidence import Evidence, Fact, Gap
 from cds_service.knowledge.loader import Knowledge
 from cds_service.reasoning.decision import CardDecision, Kidney, KidneyClass
@@ -21,6 +22,7 @@ _NOT_LOOKED_AT = Kidney(KidneyClass.UNKNOWN, rule="")
 
 def reason(card: CardDecision, knowledge: Knowledge, site: str = "") -> Json:
     """Which card, on which knowledge and site file, because of what, and what was not known."""
+    phrases = Phrases(knowledge)
     return without_empty(
         {
             "card": card.card,
@@ -29,7 +31,7 @@ def reason(card: CardDecision, knowledge: Knowledge, site: str = "") -> Json:
             "because": [item for fact in card.because for item in because(fact)],
             "kidney": without_empty(kidney(card.kidney or _NOT_LOOKED_AT)),
             "cautions": list(dict.fromkeys(caution.id for caution in card.cautions)),
-            "unknown": [gap(g) for g in dict.fromkeys(card.gaps)],
+            "unknown": [gap(g, phrases) for g in dict.fromkeys(card.gaps)],
             "order": card.order.reference if card.order is not None else "",
         }
     )
@@ -80,9 +82,9 @@ def floored(value: Decimal) -> str:
     return f"{value:f}"
 
 
-def gap(missing: Gap) -> Json:
+def gap(missing: Gap, phrases: Phrases) -> Json:
     """What could not be had, and why."""
-    return filled({"key": missing.key, "why": missing.why})
+    return filled({"key": missing.key, "why": phrases.words(missing.why)})
 
 
 def filled(said: Json) -> Json:

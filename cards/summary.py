@@ -31,7 +31,8 @@ def summary(card: CardDecision, today: date, knowledge: Knowledge) -> str:
     phrases = Phrases(knowledge)
     limit = knowledge.parameters.cards.summary_max
     values = {name: phrases[f"default.{name}"] for name in _DEFAULTS}
-    values |= known_values(card, knowledge) | _of_lists(card, knowledge)
+    known = known_values(card, knowledge)
+    values |= known | _of_lists(card, known, knowledge)
     if card.kidney is not None:
         values |= _of_result(card.kidney, today, phrases)
     row = knowledge.cards[card.card]
@@ -62,7 +63,7 @@ def _filled(template: str, values: Values, phrases: Phrases) -> str:
     return capital(filled(_without_empty_clauses(template, values, phrases), values))
 
 
-def _of_lists(card: CardDecision, knowledge: Knowledge) -> dict[str, str]:
+def _of_lists(card: CardDecision, known: Values, knowledge: Knowledge) -> dict[str, str]:
     """What there can be several of: the drugs to keep apart, and the data that are not known."""
     phrases = Phrases(knowledge)
     named = knowledge.parameters.cards.drugs_in_summary
@@ -70,11 +71,11 @@ def _of_lists(card: CardDecision, knowledge: Knowledge) -> dict[str, str]:
     gaps = dict.fromkeys(phrases.named("gap", gap.key) for gap in card.gaps)
     values = {
         "drugs": counted(list(dict.fromkeys(drug for drug, _ in apart)), named, phrases),
-        "hours": apart[0][1].rstrip(".") if apart else card.values.get("advice", "").rstrip("."),
+        "hours": apart[0][1].rstrip(".") if apart else known.get("advice", "").rstrip("."),
         "missing": counted(list(gaps), named, phrases),
     }
     if not values["drugs"]:
-        values["drugs"] = card.values.get("drug", "")
+        values["drugs"] = known.get("drug", "")
     return {name: value for name, value in values.items() if value}
 
 

@@ -14,10 +14,11 @@ _DOSES = ("dose", "ordered", "current")
 def known_values(card: CardDecision, knowledge: Knowledge) -> dict[str, str]:
     """The values of a card that say something, with what its findings say of themselves."""
     phrases = Phrases(knowledge)
-    values = {name: value for name, value in card.values.items() if value}
-    if card.kidney is not None and card.kidney.reason:
-        values.setdefault("renal_reason", card.kidney.reason)
-        values.setdefault("kidney", card.kidney.reason)
+    values = {name: phrases.words(value) for name, value in card.values.items() if value}
+    if card.kidney is not None and card.kidney.reason is not None:
+        kidney = phrases.words(card.kidney.reason)
+        values.setdefault("renal_reason", kidney)
+        values.setdefault("kidney", kidney)
     if card.magnesium is not None and card.magnesium.text:
         values.setdefault("mg", card.magnesium.text)
     values |= _doses_in_words(values, phrases)

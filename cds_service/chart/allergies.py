@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from cds_service import reasons
 from cds_service.chart.conditions import SetAside, code_of
 from cds_service.chart.evidence import Evidence
 from cds_service.chart.naming import label_of
@@ -19,6 +20,7 @@ from cds_service.fhir.wire import AllergyIntolerance, CodeableConcept, Reaction,
 from cds_service.knowledge.drugs import MAGNESIUM, RXNORM, Drug, Drugs
 from cds_service.knowledge.terminology import Terminology
 from cds_service.knowledge.words import fold
+from cds_service.reasons import Reason
 
 OVER = frozenset({"inactive", "resolved"})
 WRONG = frozenset({"refuted", "entered-in-error"})
@@ -114,7 +116,7 @@ def read_allergies(
             continue
         drug, concept = match
         reason = _not_counted(record, damaged)
-        if reason:
+        if reason is not None:
             allergies.set_aside.append(SetAside(name, drug.name, reason))
             continue
         evidence = _evidence(record, drug, concept)
@@ -139,8 +141,8 @@ def _evidence(record: _Record, drug: Drug, concept: CodeableConcept) -> Evidence
     )
 
 
-def _not_counted(record: _Record, damaged: set[tuple[str, str]]) -> str:
-    """Why a record does not count, or "". A status that cannot be read leaves the key partly known."""
+def _not_counted(record: _Record, damaged: set[tuple[str, str]]) -> Reason | None:
+    """Why a record does not count. A status that cannot be read leaves the key partly known."""
     statuses = {
         "verificationStatus": record.resource.verificationStatus,
         "clinicalStatus": record.resource.clinicalStatus,
@@ -148,14 +150,14 @@ def _not_counted(record: _Record, damaged: set[tuple[str, str]]) -> str:
     codes = {element: code_of(status) for element, status in statuses.items()}
     for said in codes.values():
         if said in OVER | WRONG:
-            return f"is {said}"
+            return reasons.has_status(said)
     for element, said in codes.items():
         lost = (record.name, element) in damaged
         if said not in KNOWN and statuses[element] is not None and not lost:
-            record.reader.note(record.name, element, "says no code that FHIR defines")
+            record.reader.note(record.name, element, reasons.SAYS_NO_FHIR_CODE)
         if said not in KNOWN and (lost or statuses[element] is not None):
-            return "has a status that cannot be read"
-    return ""
+            return reasons.STATUS_NOT_READABLE
+    return None
 
 
 class _Named(dict[str, Drug | None]):
@@ -217,7 +219,7 @@ def _note_unnamed(record: _Record, terminology: Terminology) -> None:
     if any(c.code and terminology.canonical(c.system) == RXNORM for c in code.coding or ()):
         return
     if not any(_words_of(r.substance) for r in record.reactions if r.substance):
-        record.reader.note(record.name, "code", "names a substance by nothing that is read")
+        record.reader.note(record.name, "code", reasons.SUBSTANCE_NOT_NAMED)
 
 
 _FIXED: Mapping[str, tuple[str | None, ...]] = {
@@ -243,7 +245,7 @@ def _is_of_the_gut(record: _Record, terminology: Terminology) -> bool:
     danger, odd_danger = reader.parts(_TEXT, resource.criticality, name, "criticality")
     odd = [e for e, said in (("type", kind), ("criticality", danger)) if said not in _FIXED[e]]
     for element in odd:
-        reader.mention(name, element, "is no code that FHIR defines")
+        reader.mention(name, element, reasons.NO_FHIR_CODE)
     if not record.whole or unread or odd_kind or odd_danger or odd or danger == "high":
         return False
     if shown:

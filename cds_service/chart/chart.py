@@ -10,11 +10,12 @@ from typing import Any
 
 from msgspec import Raw
 
+from cds_service import reasons
 from cds_service.chart.allergies import Allergies, read_allergies
 from cds_service.chart.conditions import Problems, SetAside, read_problems
 from cds_service.chart.contents import OWNERS, Contents
 from cds_service.chart.evidence import Evidence, Gap, in_order
-from cds_service.chart.identity import NOT_SENT, UNNAMED, DrugFinder, Identity
+from cds_service.chart.identity import DrugFinder, Identity
 from cds_service.chart.labs import ASKED, Labs, read_labs, results_of
 from cds_service.chart.medications import Medications, MedicationUse, UseReader
 from cds_service.chart.patient import Person, read_person
@@ -27,6 +28,7 @@ from cds_service.fhir.drafts import DraftEntry
 from cds_service.fhir.prefetch import KINDS, REQUIRED, Content, State
 from cds_service.fhir.wire import CodeableConcept
 from cds_service.knowledge.loader import Knowledge
+from cds_service.reasons import Reason
 
 DRAFTS = "draftOrders"
 
@@ -79,14 +81,14 @@ class Chart:
             for lost in (*content.unreadable, *content.unread):
                 self.reader(key).note(*lost)
             for other in self._contents.misplaced(key):
-                why = f"is a {other.kind} under a key that is not its own"
+                why = reasons.under_other_key(other.kind)
                 self.reader(key).note(other.name, "", why)
         return content
 
     def _note_strays(self) -> None:
         """Resources under keys that nobody asked for leave the keys partly known that are their own."""
         for key, other in self._contents.strays(self.knowledge.terminology):
-            why = f"stands under {key}, which was not asked for"
+            why = reasons.under_unasked_key(key)
             for owner in OWNERS[other.kind]:
                 self.reader(owner).note(other.name, "", why)
 
@@ -130,11 +132,11 @@ class Chart:
         for key in REQUIRED:
             content = self.content(key)
             if not content.known:
-                missing.append(Gap(key, content.why, content.withheld))
+                missing.append(_unknown(key, content))
             elif content.partial and not content.entries:
-                missing.append(Gap(key, f"holds only a part of the data{content.beside}"))
+                missing.append(Gap(key, _fetched(reasons.IN_PART, content)))
         if not missing and self._is_another_patient():
-            missing.append(Gap("patient", "is not the patient of the hook's context"))
+            missing.append(Gap("patient", reasons.OTHER_PATIENT))
         return tuple(missing)
 
     def _gap_of(self, key: str) -> Gap | None:
@@ -150,31 +152,31 @@ class Chart:
     def _gap(self, key: str) -> Gap | None:
         if key == DRAFTS:
             whys = dict.fromkeys(
-                lost.why if not lost.element else "has elements that cannot be read"
+                lost.why if not lost.element else reasons.ELEMENTS_NOT_READABLE
                 for lost in self.reader(key).lost
             )
-            return Gap(key, "; ".join(whys)) if whys else None
+            return Gap(key, reasons.together(whys)) if whys else None
         content = self.content(key)
         if not content.known:
-            return Gap(key, content.why, content.withheld)
+            return _unknown(key, content)
         if key in _PARTS:
             getattr(self, _PARTS[key])  # what of it cannot be read shows when it is read
         if content.withheld:
             codes = content.withheld
-            return Gap(key, f"was answered only in part ({', '.join(codes)})", codes)
+            return Gap(key, reasons.answered_in_part(codes), codes)
         if lost := self.reader(key).lost:
             return Gap(key, _how_much(lost))
         if content.partial and not self._newest_first(key):
-            return Gap(key, f"holds only a part of the data{content.beside}")
-        return self._unidentified_gap(key, content.beside)
+            return Gap(key, _fetched(reasons.IN_PART, content))
+        return self._unidentified_gap(key, content)
 
-    def _unidentified_gap(self, key: str, beside: str) -> Gap | None:
+    def _unidentified_gap(self, key: str, content: Content[Any]) -> Gap | None:
         if key not in ("medicationRequests", "medicationStatements"):
             return None
         medications = self.requests if key == "medicationRequests" else self.statements
         if medications.unresolved:
-            return Gap(key, f"{NOT_SENT}{beside}")
-        return Gap(key, UNNAMED) if medications.unnamed else None
+            return Gap(key, _fetched(reasons.MEDICATION_NOT_SENT, content))
+        return Gap(key, reasons.MEDICATION_UNNAMED) if medications.unnamed else None
 
     def _newest_first(self, key: str) -> bool:
         if key == "kidneyLabs":
@@ -334,14 +336,14 @@ class Chart:
         name = f"MedicationRequest/{order.id}" if order.id else "MedicationRequest (draft)"
         return self._finder.identify(order, lambda: name, self.reader(DRAFTS))
 
-    def unidentified(self, order: wire.DraftOrder) -> str:
-        """Why nobody can tell what a draft orders; "" where that is known, or nothing chosen yet."""
+    def unidentified(self, order: wire.DraftOrder) -> Reason | None:
+        """Why nobody can tell what a draft orders; `None` where that is known, or nothing chosen yet."""
         identity = self._identity(order)
         concept, reference = order.medicationCodeableConcept, order.medicationReference
         chosen = (
             bool(concept.coding) if concept is not None else bool(reference and reference.reference)
         )
-        return identity.missing if chosen and not identity.named else ""
+        return identity.missing if chosen and not identity.named else None
 
     def is_named(self, order: wire.DraftOrder) -> bool:
         """Whether a name, or a code that can be looked up, says what a draft orders."""
@@ -410,7 +412,7 @@ class Chart:
             "kidneyProcedures": self.procedures.foreign,
         }
         return [
-            SetAside(key, f"{count} resources", "belong to another patient")
+            SetAside(key, reasons.resources(count), reasons.OF_ANOTHER_PATIENT)
             for key, count in parts.items()
             if count
         ]
@@ -429,16 +431,25 @@ _PARTS: Mapping[str, str] = {
 """What reads the resources of a key."""
 
 
-def _how_much(lost: Sequence[NotReadable]) -> str:
-    """How much of a key cannot be read, as the end of a sentence."""
+def _unknown(key: str, content: Content[Any]) -> Gap:
+    """The gap of a key that is not known."""
+    return Gap(key, content.why or reasons.NOT_SENT, content.withheld)
+
+
+def _fetched(why: Reason, content: Content[Any]) -> Reason:
+    """Why something is missing, with the reason why it was not fetched where a server was asked."""
+    return why if content.beside is None else reasons.with_failure(why, content.beside)
+
+
+def _how_much(lost: Sequence[NotReadable]) -> Reason:
+    """How much of a key cannot be read."""
     entries = sum(1 for one in lost if not one.element)
     elements = len(lost) - entries
-    said = []
-    if entries:
-        said.append(f"{entries} malformed {'entry' if entries == 1 else 'entries'}")
-    if elements:
-        said.append(f"{elements} {'element' if elements == 1 else 'elements'} that cannot be read")
-    return f"has {' and '.join(said)}"
+    malformed = reasons.malformed_entry if entries == 1 else reasons.malformed_entries
+    unread = reasons.unread_element if elements == 1 else reasons.unread_elements
+    if entries and elements:
+        return reasons.has_lost_both(malformed(entries), unread(elements))
+    return reasons.has_lost(malformed(entries) if entries else unread(elements))
 
 
 def open_chart(

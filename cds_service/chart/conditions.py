@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import Raw
 
+from cds_service import reasons
 from cds_service.chart import dates
 from cds_service.chart.evidence import Evidence
-from cds_service.chart.naming import NOTHING_SAID, label_of, why_not_read
+from cds_service.chart.naming import label_of, why_not_read
 from cds_service.chart.reading import Reader, is_there
 from cds_service.chart.subject import Subject
 from cds_service.fhir.prefetch import Content
@@ -28,6 +29,7 @@ from cds_service.fhir.wire import (
 )
 from cds_service.knowledge.terminology import Hit, SetCode, Terminology
 from cds_service.knowledge.words import fold
+from cds_service.reasons import Reason, Said
 
 ACTIVE = frozenset({"active", "recurrence", "relapse"})
 CLINICAL = ACTIVE | {"inactive", "remission", "resolved"}
@@ -41,8 +43,6 @@ RENAL = "renal"
 RENAL_SETS = frozenset({"renal_ckd", "renal_aki", "renal_dialysis", "renal_transplant"})
 """What cannot be read of these may be about kidney function, whatever else it is."""
 
-NOT_PROVEN = "perhaps has abated: its abatement cannot be read or is not over"
-UNCLEAR = "has a status that cannot be read"
 CERTAINTY: Mapping[str, tuple[str, str]] = {
     "A": ("refuted", ""),
     "V": ("unconfirmed", ""),
@@ -69,7 +69,7 @@ class Problem(msgspec.Struct, frozen=True):
     when: dates.When | None
     recorded: dates.When | None
     evidence: dict[str, Evidence]
-    reason: str
+    reason: Reason | None
     label: str
 
 
@@ -77,8 +77,8 @@ class SetAside(msgspec.Struct, frozen=True):
     """A resource that matched a value set but was not counted, and why."""
 
     resource: str
-    what: str
-    why: str
+    what: Said
+    why: Reason
 
 
 class Problems(msgspec.Struct):
@@ -135,13 +135,13 @@ class _Place(NamedTuple):
 
 
 class _Status(NamedTuple):
-    """What the status elements say. `reason` is why the Condition is not active, or "".
+    """What the status elements say. `reason` is why the Condition is not active.
 
     `unclear` is true where nobody can tell whether it is active or in error.
     """
 
     verification: str
-    reason: str
+    reason: Reason | None
     unclear: bool
     confirmed: bool
 
@@ -193,7 +193,7 @@ def read_problems(
             continue
         place = _Place(reader, name, lost.get(name, frozenset()))
         if empty:
-            reader.note(name, "code", NOTHING_SAID)
+            reader.note(name, "code", reasons.HOLDS_NOTHING_READ)
         if hits:
             _add(problems, _problem(condition, hits, place, limits), name)
         else:
@@ -235,9 +235,9 @@ def _newest_first(problems: list[Problem]) -> list[Problem]:
 
 def _add(problems: Problems, problem: Problem, name: str) -> None:
     problems.found.append(problem)
-    if problem.reason:
+    if problem.reason is not None:
         problems.set_aside.append(SetAside(name, problem.label, problem.reason))
-    if problem.reason == UNCLEAR:
+    if problem.reason == reasons.STATUS_NOT_READABLE:
         for set_id, evidence in problem.evidence.items():
             problems.unread.setdefault(set_id, []).append(evidence)
         for evidence in [e for s, e in problem.evidence.items() if s in RENAL_SETS][:1]:
@@ -255,18 +255,18 @@ def _add_unread(
     code = condition.code or Diagnosis()
     coded = [c for c in code.coding or () if c.code]
     why = why_not_read(condition.code)
-    if why != NOTHING_SAID:
+    if why != reasons.HOLDS_NOTHING_READ:
         place.reader.mention(place.name, "code", why)
     if not coded:
-        words = code.text or "no code and no text"
-        text = SetAside(place.name, words, "has no code: text never counts")
+        words = code.text or reasons.NO_CODE_NO_TEXT
+        text = SetAside(place.name, words, reasons.TEXT_NEVER_COUNTS)
         problems.set_aside.append(text)
     named = _sets_named((code.text, *(c.display for c in code.coding or ())), safety_words)
     if not named:
         return
     when, recorded = _when(condition, place)
     status = _status(condition, (), recorded, place, limits)
-    if status.reason not in ("", NOT_PROVEN, UNCLEAR):
+    if status.reason not in (None, reasons.PERHAPS_ABATED, reasons.STATUS_NOT_READABLE):
         return
     coding = next(iter(coded), Coding())
     evidence = Evidence(
@@ -309,15 +309,16 @@ def _problem(
                 matched=hit.matched,
             )
     status = _status(condition, hits, recorded, place, limits)
+    unsure = None if status.confirmed else reasons.has_status(status.verification)
     return Problem(
         hits=by_set,
-        active=not status.reason or status.reason == NOT_PROVEN,
+        active=status.reason in (None, reasons.PERHAPS_ABATED),
         past_event=status.verification not in WRONG,
         confirmed=status.confirmed,
         when=when,
         recorded=recorded,
         evidence=evidence,
-        reason=status.reason or ("" if status.confirmed else f"is {status.verification}"),
+        reason=status.reason or unsure,
         label=label_of(condition.code, hits[0][1]) or hits[0][0].entry.display,
     )
 
@@ -362,10 +363,10 @@ def _status(
     told = _is_told(verification, VERIFICATION, place, "verificationStatus", given=given)
     unverified = open_question or not told
     reason, unclear = _not_active(condition, (verification, clinical), recorded, place, limits)
-    if unclear or (unverified and reason in ("", NOT_PROVEN)):
-        return _Status(verification, UNCLEAR, unclear=True, confirmed=False)
+    if unclear or (unverified and reason in (None, reasons.PERHAPS_ABATED)):
+        return _Status(verification, reasons.STATUS_NOT_READABLE, unclear=True, confirmed=False)
     tentative = verification in TENTATIVE or verification == SAID_TO_BE_UNKNOWN
-    sure = not unverified and not tentative and reason != NOT_PROVEN
+    sure = not unverified and not tentative and reason != reasons.PERHAPS_ABATED
     return _Status(verification, reason, unclear=False, confirmed=sure)
 
 
@@ -374,7 +375,7 @@ def _is_told(said: str, codes: frozenset[str], place: _Place, element: str, *, g
     if said in codes or said == SAID_TO_BE_UNKNOWN:
         return True
     if given and element not in place.lost:
-        place.reader.note(place.name, element, "says no code that FHIR defines")
+        place.reader.note(place.name, element, reasons.SAYS_NO_FHIR_CODE)
     return not given and element not in place.lost
 
 
@@ -384,32 +385,36 @@ def _not_active(
     recorded: dates.When | None,
     place: _Place,
     limits: _Limits,
-) -> tuple[str, bool]:
-    """Why a Condition is not active, or ""; and whether nobody can tell."""
+) -> tuple[Reason | None, bool]:
+    """Why a Condition is not active; and whether nobody can tell."""
     ended = _ended(condition, said, limits.today, place)
     clinical = said[1]
-    if ended not in ("", NOT_PROVEN) or clinical in ACTIVE:
+    if ended not in (None, reasons.PERHAPS_ABATED) or clinical in ACTIVE:
         return ended, False
     given = condition.clinicalStatus is not None
     if not _is_told(clinical, CLINICAL, place, "clinicalStatus", given=given):
-        return UNCLEAR, True
+        return reasons.STATUS_NOT_READABLE, True
     listed = _is_problem_list_item(condition, place)
     if listed == "yes" or dates.within(recorded, limits.recorded_days, limits.today):
         return ended, False
     if listed == "perhaps" or recorded == dates.undated():
-        return UNCLEAR, True
-    return "has no clinicalStatus and is neither on the problem list nor recently recorded", False
+        return reasons.STATUS_NOT_READABLE, True
+    return reasons.NOT_LISTED_NOR_RECENT, False
 
 
-def _ended(condition: Condition, said: tuple[str, str], today: date, place: _Place) -> str:
-    """What says that a Condition is in error or over; "" if nothing does."""
+def _ended(
+    condition: Condition, said: tuple[str, str], today: date, place: _Place
+) -> Reason | None:
+    """What says that a Condition is in error or over."""
     verification, clinical = said
     if verification in WRONG:
-        return f"is {verification}"
+        return reasons.has_status(verification)
     if clinical in CLINICAL - ACTIVE:
-        return f"is {clinical}"
-    abated = _abated(condition, today, place)
-    return {"yes": "has abated", "perhaps": NOT_PROVEN, "no": ""}[abated]
+        return reasons.has_status(clinical)
+    return _ABATED.get(_abated(condition, today, place))
+
+
+_ABATED: Mapping[str, Reason] = {"yes": reasons.HAS_ABATED, "perhaps": reasons.PERHAPS_ABATED}
 
 
 def _certainty(
@@ -432,7 +437,7 @@ def _certainty(
     if letters <= CERTAINTY.keys():
         # Two codings that differ: neither certain nor ruled out.
         return CERTAINTY[letters.pop()] if len(letters) == 1 else CERTAINTY["V"]
-    place.reader.note(place.name, "code", "has a certainty of ICD-10-GM that cannot be read")
+    place.reader.note(place.name, "code", reasons.CERTAINTY_NOT_READABLE)
     return None
 
 

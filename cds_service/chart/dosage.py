@@ -14,12 +14,14 @@ from typing import NamedTuple
 
 import msgspec
 
+from cds_service import reasons
 from cds_service.chart.instructions import LARGEST, SMALLEST, Instruction, Repeat, Supply, days_in
 from cds_service.chart.medications import MedicationUse
 from cds_service.fhir.wire import CodeableConcept, Quantity
 from cds_service.knowledge import amounts
 from cds_service.knowledge.dosage import LONGEST_TEXT, Dosing, Sig, plain_text
 from cds_service.knowledge.drugs import Drugs, MagnesiumProduct
+from cds_service.reasons import Reason
 
 _MG_PER_MMOL = Decimal("24.305")
 _AMBIGUOUS = frozenset({"ambiguous", "salt-or-elemental"})
@@ -34,10 +36,6 @@ _BRACKETS = re.compile(r"\((?![^()]*\b(?:max|maximum|up to|hochstens|bis)\b)[^()
 _IN_TOTAL = re.compile(r"=|\b(?:total|gesamt|insgesamt|soit)\b", re.ASCII)
 """Signs that an amount is that of the whole day."""
 
-NOT_MAGNESIUM = "is not a magnesium product"
-LOST = "its dosage cannot be read"
-NOT_SAID = "its dosage does not say it"
-
 
 class DailyDose(msgspec.Struct, frozen=True):
     """Elemental magnesium in mg a day, or `None` with the reason.
@@ -47,7 +45,7 @@ class DailyDose(msgspec.Struct, frozen=True):
     """
 
     mg: Decimal | None
-    why: str = ""
+    why: Reason | None = None
     said: str = ""
     up_to: bool = False
 
@@ -55,9 +53,9 @@ class DailyDose(msgspec.Struct, frozen=True):
 def daily_elemental(use: MedicationUse, drugs: Drugs, dosing: Dosing) -> DailyDose:
     """Elemental magnesium that an order or statement amounts to, mg a day."""
     if use.drug.magnesium is None:
-        return DailyDose(None, NOT_MAGNESIUM)
+        return DailyDose(None, reasons.NOT_MAGNESIUM)
     if use.dosages is None:
-        return DailyDose(None, LOST)
+        return DailyDose(None, reasons.DOSAGE_NOT_READABLE)
     content = _Content(use.drug.magnesium, drugs, dosing, plain_text(use.label)[:LONGEST_TEXT])
     doses = [(i.sequence, _of_instruction(i, content)) for i in use.dosages]
     known = [(sequence, dose) for sequence, dose in doses if dose is not None]
@@ -69,7 +67,7 @@ def daily_elemental(use: MedicationUse, drugs: Drugs, dosing: Dosing) -> DailyDo
     unread = (
         _said(i, dosing) for i, (_, dose) in zip(use.dosages, doses, strict=True) if dose is None
     )
-    return DailyDose(None, NOT_SAID, "; ".join(filter(None, unread)))
+    return DailyDose(None, reasons.DOSE_NOT_STATED, "; ".join(filter(None, unread)))
 
 
 def in_whole_units(use: MedicationUse, daily_mg: Decimal, drugs: Drugs, dosing: Dosing) -> bool:

@@ -7,6 +7,9 @@ from enum import StrEnum
 
 import msgspec
 
+from cds_service import reasons
+from cds_service.reasons import Reason
+
 
 class Evidence(msgspec.Struct, frozen=True, gc=False):
     """Where in the chart something stands.
@@ -24,7 +27,7 @@ class Evidence(msgspec.Struct, frozen=True, gc=False):
     value: str | None = None
     unit: str | None = None
     matched: str = "code"
-    note: str | None = None
+    note: Reason | None = None
 
 
 class FactState(StrEnum):
@@ -36,12 +39,16 @@ class FactState(StrEnum):
 
 
 class Fact(msgspec.Struct, frozen=True, gc=False):
-    """One thing the rules ask of the chart, and its answer."""
+    """One thing the rules ask of the chart, and its answer.
+
+    `label` is what it is called, where the wording has no name for its id.
+    """
 
     id: str
     state: FactState
     evidence: tuple[Evidence, ...] = ()
-    why: str = ""
+    why: Reason | None = None
+    label: Reason | None = None
 
     @property
     def present(self) -> bool:
@@ -61,32 +68,36 @@ class Gap(msgspec.Struct, frozen=True, gc=False):
     """
 
     key: str
-    why: str
+    why: Reason
     withheld: tuple[str, ...] = ()
 
 
 def merged(gaps: Iterable[Gap]) -> tuple[Gap, ...]:
     """Each key once, with all reasons."""
-    whys: dict[str, dict[str, None]] = {}
+    whys: dict[str, dict[Reason, None]] = {}
     withheld: dict[str, dict[str, None]] = {}
     for gap in gaps:
         whys.setdefault(gap.key, {})[gap.why] = None
         withheld.setdefault(gap.key, {}).update(dict.fromkeys(gap.withheld))
-    return tuple(Gap(key, "; ".join(why), tuple(withheld[key])) for key, why in whys.items())
+    return tuple(Gap(key, reasons.together(why), tuple(withheld[key])) for key, why in whys.items())
 
 
 def fact(
-    fact_id: str, evidence: tuple[Evidence, ...] | list[Evidence], gaps: tuple[Gap, ...] = ()
+    fact_id: str,
+    evidence: tuple[Evidence, ...] | list[Evidence],
+    gaps: tuple[Gap, ...] = (),
+    label: Reason | None = None,
 ) -> Fact:
     """Present if there is evidence; else unknown if a question went unanswered; else absent.
 
     The evidence stands newest first and once each, however the EHR ordered its entries.
     """
     if evidence:
-        return Fact(fact_id, FactState.PRESENT, in_order(evidence))
+        return Fact(fact_id, FactState.PRESENT, in_order(evidence), label=label)
     if gaps:
-        return Fact(fact_id, FactState.UNKNOWN, why="; ".join(f"{g.key} {g.why}" for g in gaps))
-    return Fact(fact_id, FactState.ABSENT)
+        why = reasons.together(reasons.of_key(g.key, g.why) for g in gaps)
+        return Fact(fact_id, FactState.UNKNOWN, why=why, label=label)
+    return Fact(fact_id, FactState.ABSENT, label=label)
 
 
 def in_order(evidence: Iterable[Evidence]) -> tuple[Evidence, ...]:

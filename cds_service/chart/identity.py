@@ -12,8 +12,9 @@ from typing import NamedTuple
 import msgspec
 from msgspec import Raw
 
+from cds_service import reasons
 from cds_service.chart.instructions import Instruction
-from cds_service.chart.naming import NOTHING_SAID, label_of
+from cds_service.chart.naming import label_of
 from cds_service.chart.reading import Reader
 from cds_service.chart.subject import bare_id
 from cds_service.fhir import wire
@@ -21,10 +22,8 @@ from cds_service.fhir.reading import Shape, says_nothing
 from cds_service.fhir.wire import NOTHING, CodeableConcept, Coding, Reference, Text
 from cds_service.knowledge.drugs import ATC, MAGNESIUM, RXNORM, Drug, Drugs
 from cds_service.knowledge.terminology import Terminology
+from cds_service.reasons import Reason
 
-NOT_SENT = "names a medication that was not sent along"
-UNNAMED = "names a medication by nothing that can be looked up"
-CONTRADICTORY = "code and words name different drugs"
 SNOMED = "http://snomed.info/sct"
 _DATA_ABSENT = "data-absent-reason"
 
@@ -52,7 +51,7 @@ class Identity(NamedTuple):
 
     `drug` is `None` for drugs that no rule knows. `words` are all the names of the product, and its
     form. `missing` says why something of the medication cannot be identified, which may be
-    anything; "" if all of it can. `named` is true if words, or a code that can be looked up, tell a
+    anything; `None` if all of it can. `named` is true if words, or a code that can be looked up, tell a
     clinician what it is. `product_codes` are the codes of the product, as (system, code), without
     those of an ingredient.
     """
@@ -61,7 +60,7 @@ class Identity(NamedTuple):
     label: str = ""
     coding: Coding | None = None
     words: tuple[str, ...] = ()
-    missing: str = ""
+    missing: Reason | None = None
     named: bool = False
     product_codes: frozenset[tuple[str, str]] = frozenset()
 
@@ -80,7 +79,7 @@ class _Parts(NamedTuple):
     names: list[CodeableConcept]
     ingredients: list[CodeableConcept]
     form: str = ""
-    missing: str = ""
+    missing: Reason | None = None
 
 
 class DrugFinder:
@@ -127,7 +126,7 @@ class DrugFinder:
     def _identify(self, order: wire.Medication, name: str, reader: Reader) -> Identity:
         parts = self._parts(order, name, reader)
         if any(map(_has_an_empty_coding, (*parts.names, *parts.ingredients))):
-            reader.mention(name, "medication.coding", NOTHING_SAID)
+            reader.mention(name, "medication.coding", reasons.HOLDS_NOTHING_READ)
         named = next(filter(None, map(self._find, parts.names)), None)
         ingredients = [self._find(concept) for concept in parts.ingredients]
         missing = self._missing(parts, named, ingredients)
@@ -197,7 +196,7 @@ class DrugFinder:
         if reference.display:
             parts.names.append(CodeableConcept(text=reference.display))
         if not parts.names and not parts.ingredients:
-            parts = parts._replace(missing=parts.missing or NOT_SENT)
+            parts = parts._replace(missing=parts.missing or reasons.MEDICATION_NOT_SENT)
         return parts
 
     def sent(self, reference: str) -> wire.Medication | None:
@@ -209,10 +208,10 @@ class DrugFinder:
 
     def _missing(
         self, parts: _Parts, named: _Found | None, ingredients: Sequence[_Found | None]
-    ) -> str:
+    ) -> Reason | None:
         """Why something of a medication may be a drug that nobody can name."""
         if named is not None and named.coding is not None:
-            return ""
+            return None
         if parts.missing:
             return parts.missing
         unknown = [
@@ -221,9 +220,9 @@ class DrugFinder:
             if found is None
         ]
         if parts.ingredients:
-            return "" if all(map(self._is_named, unknown)) else UNNAMED
+            return None if all(map(self._is_named, unknown)) else reasons.MEDICATION_UNNAMED
         identified = named is not None or any(map(self._is_named, parts.names))
-        return "" if identified else UNNAMED
+        return None if identified else reasons.MEDICATION_UNNAMED
 
     def _is_named(self, concept: CodeableConcept) -> bool:
         """Whether it says which drug it is: by a code that is read, or by words alone (12.7.18)."""
@@ -340,14 +339,14 @@ class _Follow:
         listed, unread = self._reader.parts(
             _INGREDIENTS, product.ingredient, self._name, "medication.ingredient"
         )
-        missing = parts.missing or (UNNAMED if unread else "")
+        missing = parts.missing or (reasons.MEDICATION_UNNAMED if unread else None)
         for item in listed or ():
             if item.itemCodeableConcept is not None:
                 parts.ingredients.append(item.itemCodeableConcept)
             elif item.itemReference is not None:
                 parts = self._referred(item.itemReference, contained, parts)
             else:
-                missing = missing or UNNAMED
+                missing = missing or reasons.MEDICATION_UNNAMED
         return parts._replace(missing=parts.missing or missing)
 
     def _referred(self, reference: Reference, contained: Raw, parts: _Parts) -> _Parts:
@@ -355,7 +354,7 @@ class _Follow:
         inner, beside = self.to(reference, contained)
         if inner is None or (inner.code is None and not memoryview(inner.ingredient)):
             if not reference.display:
-                return parts._replace(missing=parts.missing or NOT_SENT)
+                return parts._replace(missing=parts.missing or reasons.MEDICATION_NOT_SENT)
             parts.ingredients.append(CodeableConcept(text=reference.display))
             return parts
         if inner.code is not None:

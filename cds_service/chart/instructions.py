@@ -14,6 +14,7 @@ from typing import ClassVar
 import msgspec
 from msgspec import Raw
 
+from cds_service import reasons
 from cds_service.chart import dates
 from cds_service.chart.naming import label_of
 from cds_service.chart.reading import Reader
@@ -198,7 +199,7 @@ class InstructionReader:
     ) -> None:
         """Record codes that nobody knows."""
         if any(code and code not in known for code in said or ()):
-            self._reader.note(self._resource, element, "is no code that FHIR defines")
+            self._reader.note(self._resource, element, reasons.NO_FHIR_CODE)
 
     def _quantities(self, dosage: _Dosage, at: str) -> tuple[Quantity, ...]:
         """The doses of an intake, of a range its upper end; none where one of them is lost."""

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import msgspec
 from msgspec import Raw
 
+from cds_service import reasons
 from cds_service.chart import dates, quantities
 from cds_service.chart.evidence import Evidence
 from cds_service.chart.naming import label_of, reference_of
@@ -33,6 +34,7 @@ from cds_service.fhir.wire import (
 )
 from cds_service.knowledge.terminology import SetCode, Terminology
 from cds_service.knowledge.words import fold
+from cds_service.reasons import Reason, Said
 
 FINAL = frozenset({"final", "amended", "corrected"})
 LOINC = "http://loinc.org"
@@ -82,14 +84,14 @@ class LabResult:
         """What the result says, and whether it can be used."""
         measured, why = self._measured()
         if _has_unknown_modifier(self._observation, self._reader, self.name):
-            measured, why = None, "carries a modifierExtension that this service does not know"
+            measured, why = None, reasons.UNKNOWN_MODIFIER
         status = self._observation.status
         if status not in FINAL:
-            measured, why = None, "has no status, or one that FHIR does not define as a result"
+            measured, why = None, reasons.NO_RESULT_STATUS
             if status != "unknown":  # which FHIR defines
-                self._reader.note(self.name, "status", "is missing, or none that FHIR defines")
+                self._reader.note(self.name, "status", reasons.NO_RESULT_CODE)
         if not self.entry.use:
-            measured, why = None, "was taken in a way that does not show kidney function"
+            measured, why = None, reasons.NOT_OF_KIDNEY_FUNCTION
         return Reading(measured, why, self._evidence(measured))
 
     def high(self) -> Measured | None:
@@ -100,19 +102,19 @@ class LabResult:
         usable = [high for high in highs if high is not None]
         return min(usable, key=lambda m: m.value) if usable else None
 
-    def _measured(self) -> tuple[Measured | None, str]:
+    def _measured(self) -> tuple[Measured | None, Reason | None]:
         source, path = self._source, self._path
         if is_there(source.valueQuantity):
             quantity = self._reader.whole(
                 _QUANTITY, source.valueQuantity, self.name, f"{path}valueQuantity"
             )
             measured = _quantity(quantity) if quantity is not None else None
-            return measured, "" if measured else "has no number that can be read"
+            return measured, None if measured else reasons.NO_READABLE_NUMBER
         if is_there(source.valueString):
             text = self._reader.read(_STRING, source.valueString, self.name, f"{path}valueString")
             measured = quantities.from_text(text) if text is not None else None
-            return measured, "" if measured else "is a text that is not just a number"
-        return None, "has no number"
+            return measured, None if measured else reasons.TEXT_NOT_A_NUMBER
+        return None, reasons.NO_NUMBER
 
     def _evidence(self, measured: Measured | None) -> Evidence:
         unit = (measured.unit or measured.unit_written or None) if measured else None
@@ -126,7 +128,7 @@ class LabResult:
             value=f"{measured.comparator}{measured.value}" if measured else None,
             unit=unit,
             matched="value",
-            note="no unit was given: that of the LOINC code" if assumed else None,
+            note=reasons.NO_UNIT if assumed else None,
         )
 
 
@@ -134,7 +136,7 @@ class Reading(NamedTuple):
     """What a result says: `measured` is `None` where it cannot be used, and `why` is the reason."""
 
     measured: Measured | None
-    why: str
+    why: Reason | None
     evidence: Evidence
 
 
@@ -156,7 +158,7 @@ class Labs(msgspec.Struct):
 
     results: list[LabResult] = []
     unread: list[UnreadResult] = []
-    set_aside: list[tuple[str, str, str]] = []
+    set_aside: list[tuple[str, str, Reason]] = []
     foreign: int = 0
     complete: bool = True
 
@@ -203,7 +205,7 @@ class _Test(NamedTuple):
     known: _Known | None = None
     is_another: bool = False
     named: frozenset[str] = frozenset()
-    unread: str = ""
+    unread: Reason = reasons.NO_CODE
 
 
 class _Part(NamedTuple):
@@ -357,9 +359,10 @@ def _add(labs: Labs, report: _Report, parts: Iterable[_Part], reader: Reader) ->
                 labs.unread.append(_unread(part, when, report))
 
 
-def _why_unread(code: CodeableConcept) -> str:
-    systems = dict.fromkeys(c.system or "no system" for c in code.coding or ())
-    return f"its code is of no system that is read ({', '.join(systems) or 'no code'})"
+def _why_unread(code: CodeableConcept) -> Reason:
+    given = code.coding or ()
+    systems: dict[Said, None] = dict.fromkeys(c.system or reasons.NO_SYSTEM for c in given)
+    return reasons.no_code_read(tuple(systems) or reasons.NO_CODE_GIVEN)
 
 
 def _unread(part: _Part, when: dates.When, report: _Report) -> UnreadResult:
@@ -372,25 +375,25 @@ def _unread(part: _Part, when: dates.When, report: _Report) -> UnreadResult:
         display=label_of(code, coding),
         date=when.written or None,
         matched="text",
-        note=f"cannot be used: {part.test.unread}",
+        note=reasons.cannot_be_used(part.test.unread),
     )
     return UnreadResult(part.test.named, when, evidence)
 
 
-def _not_a_result(report: _Report, reader: Reader) -> str:
+def _not_a_result(report: _Report, reader: Reader) -> Reason | None:
     observation, name = report
     if observation.status in NOT_A_RESULT:
-        return f"status is {observation.status}"
+        return reasons.status_is(observation.status)
     raw = observation.modifierExtension
     if raw is not NOTHING and is_there(raw):
         urls = [e.url or "" for e in reader.read(_EXTENSIONS, raw, name, "modifierExtension") or ()]
         if any(url.lower().endswith("notdone") for url in urls):
-            return "was not done"
+            return reasons.NOT_DONE
     raw = observation.dataAbsentReason
     if raw is not NOTHING and is_there(raw) and _valueless(observation):
         reader.read(_CONCEPT, raw, name, "dataAbsentReason")
-        return "has no value (dataAbsentReason)"
-    return ""
+        return reasons.NO_VALUE
+    return None
 
 
 def _valueless(observation: Observation) -> bool:

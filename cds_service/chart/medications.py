@@ -14,15 +14,11 @@ from typing import NamedTuple
 
 import msgspec
 
+from cds_service import reasons
 from cds_service.chart import dates
 from cds_service.chart.conditions import SetAside
 from cds_service.chart.evidence import Evidence
-from cds_service.chart.identity import (
-    CONTRADICTORY,
-    NOT_SENT,
-    DrugFinder,
-    Identity,
-)
+from cds_service.chart.identity import DrugFinder, Identity
 from cds_service.chart.instructions import (
     Instruction,
     InstructionReader,
@@ -39,6 +35,7 @@ from cds_service.fhir.wire import Medication
 from cds_service.knowledge.dosage import Dosing
 from cds_service.knowledge.drugs import MAGNESIUM, SUPPLEMENT, Drug
 from cds_service.knowledge.parameters import MedicationLimits
+from cds_service.reasons import Reason
 
 NO_ORDERS = frozenset({"proposal", "plan", "option"})
 """Intents that order nothing. A reported plan or proposal is what the patient takes (U-6)."""
@@ -118,13 +115,13 @@ class Medications(msgspec.Struct):
 
 
 class _Standing(NamedTuple):
-    """Whether an order or statement counts as taken now: `why` not, "" if it does.
+    """Whether an order or statement counts as taken now: `why` not.
 
     `ended`: it was taken and is over. `unclear`: nobody can tell by its status. `old`: it counts
     only for magnesium.
     """
 
-    why: str = ""
+    why: Reason | None = None
     ended: bool = False
     unclear: bool = False
     old: bool = False
@@ -185,11 +182,12 @@ class UseReader:
                 continue
             name = naming()
             standing = standing_of(resource, name)
-            if identity.missing:
-                self._lose(medications, resource, identity, name, standing)
+            if identity.missing is not None:
+                self._lose(medications, resource, identity.missing, name, standing)
             if identity.drug is not None and standing.unclear:
-                said = f"is {resource.status}" if resource.status else "is missing"
-                self._reader.mention(name, "status", f"{said}, which leaves open if it is taken")
+                given = resource.status
+                said = reasons.has_status(given) if given else reasons.IS_MISSING
+                self._reader.mention(name, "status", reasons.may_be_taken(said))
             if identity.drug is not None:
                 self._sort_in(medications, resource, identity, identity.drug, name, standing)
         return medications
@@ -198,7 +196,7 @@ class UseReader:
         self,
         medications: Medications,
         resource: Medication,
-        identity: Identity,
+        missing: Reason,
         name: str,
         standing: _Standing,
     ) -> None:
@@ -207,11 +205,11 @@ class UseReader:
             over = self._ended(resource, None, name) or self._since(resource, name)
             medications.lost_stopped.append(over)
         elif not standing.why:
-            absent = identity.missing == NOT_SENT
+            absent = missing == reasons.MEDICATION_NOT_SENT
             (medications.unresolved if absent else medications.unnamed).append(name)
         else:
             return
-        self._reader.mention(name, "medication", identity.missing)
+        self._reader.mention(name, "medication", missing)
 
     def _sort_in(
         self,
@@ -226,8 +224,8 @@ class UseReader:
         magnesium = MAGNESIUM in drug.classes
         why = standing.why
         if not why and standing.old and not magnesium:
-            why = f"was ordered more than {self._limits.authored_within_days} days ago"
-        if why:
+            why = reasons.ordered_earlier(self._limits.authored_within_days)
+        if why is not None:
             medications.set_aside.append(SetAside(name, identity.label, why))
         if why and not (standing.ended and _is_supplement(drug)):
             return
@@ -305,16 +303,16 @@ class UseReader:
     def _request(self, request: Medication, name: str) -> _Standing:
         status = request.status
         if status in REQUEST_ENDED:
-            return _Standing(f"status is {status}", ended=True)
+            return _Standing(reasons.status_is(status), ended=True)
         if status in REQUEST_NOT_TAKEN:
-            return _Standing(f"status is {status}")
+            return _Standing(reasons.status_is(status))
         if request.intent in NO_ORDERS and not _is_reported(request):
-            return _Standing(f"intent is {request.intent}")
+            return _Standing(reasons.intent_is(request.intent))
         if request.doNotPerform is True:
-            return _Standing("says doNotPerform")
+            return _Standing(reasons.DO_NOT_PERFORM)
         if request.intent not in INTENTS:
-            why = "is missing" if request.intent is None else "is no code that FHIR defines"
-            self._reader.note(name, "intent", f"{why}: it counts as an order")
+            why = reasons.IS_MISSING if request.intent is None else reasons.NO_FHIR_CODE
+            self._reader.note(name, "intent", reasons.counts_as_order(why))
         return _Standing(unclear=status != "active", old=self._is_old(request, name))
 
     def _is_old(self, request: Medication, name: str) -> bool:
@@ -334,13 +332,13 @@ class UseReader:
         start = self._reader.date(period.start, name, "effectivePeriod.start") if period else None
         end = self._reader.date(period.end, name, "effectivePeriod.end") if period else None
         if status in STATEMENT_NOT_TAKEN:
-            return _Standing(f"status is {status}")
+            return _Standing(reasons.status_is(status))
         if end is not None and end.last_day < self._today:
-            return _Standing("its effectivePeriod is over", ended=True)
+            return _Standing(reasons.PERIOD_OVER, ended=True)
         if status in STATEMENT_ENDED:
-            return _Standing(f"status is {status}", ended=True)
+            return _Standing(reasons.status_is(status), ended=True)
         if start is not None and start.first_day > self._today and status != "active":
-            return _Standing("its effectivePeriod has not begun")
+            return _Standing(reasons.PERIOD_NOT_BEGUN)
         covers = start is not None or end is not None
         return _Standing(unclear=status != "active" and not covers)
 
@@ -364,7 +362,7 @@ def _evidence(identity: Identity, drug: Drug, name: str, since: dates.When | Non
         display=identity.label,
         date=since.written if since else None,
         matched=drug.matched,
-        note=CONTRADICTORY if drug.contradictory else None,
+        note=reasons.CODE_AND_WORDS_DIFFER if drug.contradictory else None,
     )
 
 

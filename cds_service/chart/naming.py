@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from cds_service import reasons
 from cds_service.fhir.reading import says_nothing
 from cds_service.fhir.wire import CodeableConcept, Coding
 from cds_service.fhir.wire import name_of as reference_of
+from cds_service.reasons import Reason, Said
 
-__all__ = ["NOTHING_SAID", "label_of", "reference_of", "why_not_read"]
-
-NOTHING_SAID = "holds nothing that is read"
+__all__ = ["label_of", "reference_of", "why_not_read"]
 
 
 def label_of(concept: CodeableConcept | None, coding: Coding | None = None) -> str:
@@ -22,9 +22,10 @@ def label_of(concept: CodeableConcept | None, coding: Coding | None = None) -> s
     return next((c.display for c in concept.coding or () if c.display), "")
 
 
-def why_not_read(code: CodeableConcept | None) -> str:
-    """Why none of the codings of a concept is read, as the end of a sentence."""
+def why_not_read(code: CodeableConcept | None) -> Reason:
+    """Why none of the codings of a concept is read."""
     if code is not None and says_nothing(code):
-        return NOTHING_SAID
-    systems = {c.system or "no system": None for c in (code.coding if code else ()) or () if c.code}
-    return f"its code is of {', '.join(systems)}, which is not read" if systems else "has no code"
+        return reasons.HOLDS_NOTHING_READ
+    codings = (code.coding if code is not None else None) or ()
+    systems: dict[Said, None] = {c.system or reasons.NO_SYSTEM: None for c in codings if c.code}
+    return reasons.code_not_read(tuple(systems)) if systems else reasons.NO_CODE

@@ -8,10 +8,11 @@ from typing import NamedTuple
 
 import msgspec
 
+from cds_service import reasons
 from cds_service.chart import dates
 from cds_service.chart.evidence import Evidence, in_order
 from cds_service.chart.labs import FINAL, LOINC, NOT_A_RESULT, observed
-from cds_service.chart.naming import NOTHING_SAID, label_of, reference_of, why_not_read
+from cds_service.chart.naming import label_of, reference_of, why_not_read
 from cds_service.chart.reading import Reader
 from cds_service.chart.subject import Subject
 from cds_service.fhir.prefetch import Content
@@ -86,33 +87,35 @@ def read_pregnancy_status(
     moments = [status.when.latest for status in statuses]
     return PregnancyStatus(
         pregnant=_latest(
-            [s for s in statuses if dates.maybe_within(s.when, lookback_days, today)], reader
+            [s for s in statuses if dates.maybe_within(s.when, lookback_days, today)],
+            next((hit.entry.display for hit in terminology.hits(LOINC, LOINC_STATUS)), None),
+            reader,
         ),
         newest_first=bool(moments) and moments == sorted(moments, reverse=True),
     )
 
 
-def _latest(recent: list[_Status], reader: Reader) -> Evidence | None:
+def _latest(recent: list[_Status], display: str | None, reader: Reader) -> Evidence | None:
     """Evidence that the latest status says pregnant; of several that may be the latest, any does."""
     if not recent:
         return None
     bar = max(status.when.earliest for status in recent)
     latest = [status for status in recent if status.when.latest >= bar]
-    said = in_order(_evidence(status) for status in latest if status.pregnant)
+    said = in_order(_evidence(status, display) for status in latest if status.pregnant)
     if said:
         return said[0]
     for status in latest:
         if status.pregnant is None:
-            reader.note(status.name, "value", "says neither pregnant nor not pregnant")
+            reader.note(status.name, "value", reasons.NO_PREGNANCY_ANSWER)
     return None
 
 
-def _evidence(status: _Status) -> Evidence:
+def _evidence(status: _Status, display: str | None) -> Evidence:
     return Evidence(
         resource=status.name,
         system=LOINC,
         code=LOINC_STATUS,
-        display="Pregnancy status",
+        display=display,
         date=status.when.written or None,
         value="pregnant",
         matched="value",
@@ -152,7 +155,7 @@ def _note_unread(
     concept = code or CodeableConcept()
     why = why_not_read(code)
     named = fold(" ".join((label_of(concept), *(c.display or "" for c in concept.coding or ()))))
-    matters = why == NOTHING_SAID or any(word in named for word in words)
+    matters = why == reasons.HOLDS_NOTHING_READ or any(word in named for word in words)
     (reader.note if matters else reader.mention)(name, "code", why)
 
 

@@ -12,16 +12,18 @@ from typing import NamedTuple
 
 import msgspec
 
+from cds_service import reasons
 from cds_service.chart import dates
 from cds_service.chart.conditions import SetAside
 from cds_service.chart.evidence import Evidence, in_order
-from cds_service.chart.naming import NOTHING_SAID, label_of, why_not_read
+from cds_service.chart.naming import label_of, why_not_read
 from cds_service.chart.reading import Reader
 from cds_service.chart.subject import Subject
 from cds_service.fhir.prefetch import Content
 from cds_service.fhir.wire import CodeableConcept, Coding, Procedure
 from cds_service.knowledge.terminology import Hit, Terminology
 from cds_service.knowledge.words import fold
+from cds_service.reasons import Reason
 
 DIALYSIS = "renal_dialysis"
 TRANSPLANT = "renal_transplant_procedure"
@@ -33,7 +35,6 @@ NOT_DONE = frozenset({"preparation", "not-done", "entered-in-error"})
 DONE = frozenset({"completed", "in-progress"})
 STATUS = NOT_DONE | DONE | {"on-hold", "stopped"}
 _WORDS = ("renal", "renal_transplant")
-UNCLEAR = "has a status that cannot be read"
 
 
 class Procedures(msgspec.Struct):
@@ -120,7 +121,7 @@ def _note_unread(
     concept = code or CodeableConcept()
     why = why_not_read(code)
     named = fold(" ".join((concept.text or "", *(c.display or "" for c in concept.coding or ()))))
-    matters = why == NOTHING_SAID or any(word in named for word in words)
+    matters = why == reasons.HOLDS_NOTHING_READ or any(word in named for word in words)
     (reader.note if matters else reader.mention)(name, "code", why)
 
 
@@ -129,7 +130,7 @@ def _add(procedures: Procedures, found: _Found, hits: dict[str, Coding], window:
     for set_id, coding in hits.items():
         label = label_of(found.resource.code, coding)
         reason = _not_counted(found, set_id, when, window)
-        if reason:
+        if reason is not None:
             aside = SetAside(found.name, label, reason)
             procedures.set_aside += [] if aside in procedures.set_aside else [aside]
             continue
@@ -161,15 +162,17 @@ def _when(found: _Found) -> dates.When | None:
     return None
 
 
-def _not_counted(found: _Found, set_id: str, when: dates.When | None, window: _Window) -> str:
+def _not_counted(
+    found: _Found, set_id: str, when: dates.When | None, window: _Window
+) -> Reason | None:
     status = found.resource.status
     if status in NOT_DONE:
-        return f"status is {status}"
+        return reasons.status_is(status)
     if status not in STATUS and "status" not in found.odd:
-        found.reader.note(found.name, "status", "is missing, or no code that FHIR defines")
+        found.reader.note(found.name, "status", reasons.MISSING_OR_NO_FHIR_CODE)
     if set_id == TRANSPLANT and status not in DONE:
-        return f"status is {status}" if status in STATUS else UNCLEAR
+        return reasons.status_is(status) if status in STATUS else reasons.STATUS_NOT_READABLE
     if set_id == DIALYSIS and status != "in-progress" and when is not None:
         recent = dates.maybe_within(when, window.lookback_days, window.today)
-        return "" if recent else f"was more than {window.lookback_days} days ago"
-    return ""
+        return None if recent else reasons.performed_earlier(window.lookback_days)
+    return None

@@ -12,8 +12,10 @@ from typing import TypeVar
 import msgspec
 from msgspec import Raw
 
+from cds_service import reasons
 from cds_service.chart import dates
 from cds_service.fhir.reading import Shape, Unread
+from cds_service.reasons import Reason
 
 T = TypeVar("T")
 
@@ -27,7 +29,7 @@ class NotReadable(msgspec.Struct, frozen=True, gc=False):
     key: str
     resource: str
     element: str
-    why: str
+    why: Reason
 
 
 class Reader:
@@ -100,15 +102,15 @@ class Reader:
             return None
         when = dates.parse(text)
         if when is None:
-            self.note(resource, element, "is not a FHIR date")
+            self.note(resource, element, reasons.NOT_A_DATE)
         return when
 
-    def note(self, resource: str, element: str, why: str) -> None:
+    def note(self, resource: str, element: str, why: Reason) -> None:
         """Record that an element cannot be read: the key is then known only in part."""
         self._found[NotReadable(self.key, resource, element, why)] = True
         self.noted += 1
 
-    def mention(self, resource: str, element: str, why: str) -> None:
+    def mention(self, resource: str, element: str, why: Reason) -> None:
         """Record what cannot be read but leaves the key known, as a code of another system does."""
         self._found.setdefault(NotReadable(self.key, resource, element, why), False)
 

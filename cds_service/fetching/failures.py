@@ -4,33 +4,36 @@ from __future__ import annotations
 
 from enum import Enum
 
+from cds_service import reasons
+from cds_service.reasons import Reason
+
 
 class Why(Enum):
     """The reasons, as the end of a sentence: "was not sent, and ..."."""
 
-    NO_SERVER = "the call names no FHIR server"
-    NOT_LISTED = "the call's FHIR server is not on this service's list"
-    NO_TOKEN = "the call brought no access token for its FHIR server"  # noqa: S105
-    BAD_TOKEN = "the call's access token cannot be sent in a header"  # noqa: S105
-    NOT_ASKABLE = "the call's context does not say what to ask the FHIR server for"
-    TIMEOUT = "the FHIR server did not answer in time"
-    NAME = "the FHIR server's name leads nowhere"
-    ADDRESS = "the FHIR server's address is one that this service may not ask"
-    CONNECTION = "the FHIR server could not be reached"
-    TLS = "there is no safe connection to the FHIR server"
-    BROKEN = "the FHIR server's answer broke off"
-    STATUS = "the FHIR server answered with status"
-    REDIRECT = "the FHIR server answered with a redirect, which is not followed"
-    NOT_JSON = "the FHIR server's answer is not FHIR JSON"
-    TOO_LARGE = "the FHIR server's answer is larger than this service reads"
-    UNREADABLE = "the FHIR server's answer is not what was asked for"
-    OUTCOME = "the FHIR server answered with an OperationOutcome"
-    FEWER = "the FHIR server sent less than there is"
-    UNCLEAR = "the FHIR server's answer leaves open whether there is more"
-    LOOP = "the FHIR server's next page is one that was read already"
-    PAGES = "the FHIR server has more pages than this service reads"
-    ELSEWHERE = "the FHIR server's next page is at another address, which is not asked"
-    MEDICATIONS = "more Medications are referred to than this service fetches"
+    NO_SERVER = reasons.SERVER_NOT_NAMED
+    NOT_LISTED = reasons.SERVER_NOT_LISTED
+    NO_TOKEN = reasons.SERVER_NO_TOKEN
+    BAD_TOKEN = reasons.SERVER_BAD_TOKEN
+    NOT_ASKABLE = reasons.SERVER_NOT_ASKABLE
+    TIMEOUT = reasons.SERVER_TIMEOUT
+    NAME = reasons.SERVER_NAME_UNKNOWN
+    ADDRESS = reasons.SERVER_ADDRESS_REFUSED
+    CONNECTION = reasons.SERVER_NOT_REACHED
+    TLS = reasons.SERVER_NOT_SAFE
+    BROKEN = reasons.SERVER_BROKE_OFF
+    STATUS = reasons.server_status
+    REDIRECT = reasons.SERVER_REDIRECT
+    NOT_JSON = reasons.SERVER_NOT_JSON
+    TOO_LARGE = reasons.SERVER_TOO_LARGE
+    UNREADABLE = reasons.SERVER_UNREADABLE
+    OUTCOME = reasons.SERVER_OUTCOME
+    FEWER = reasons.SERVER_FEWER
+    UNCLEAR = reasons.SERVER_UNCLEAR
+    LOOP = reasons.SERVER_LOOP
+    PAGES = reasons.SERVER_PAGES
+    ELSEWHERE = reasons.SERVER_ELSEWHERE
+    MEDICATIONS = reasons.SERVER_MEDICATIONS
 
 
 class UnavailableError(Exception):
@@ -42,9 +45,10 @@ class UnavailableError(Exception):
         self.status = status
 
     @property
-    def text(self) -> str:
-        """The end of a sentence."""
-        return self.why.value if self.status is None else f"{self.why.value} {self.status}"
+    def reason(self) -> Reason:
+        """Why, to be said."""
+        found: Reason = self.why.value if self.status is None else self.why.value(self.status)
+        return found
 
     @property
     def code(self) -> str:

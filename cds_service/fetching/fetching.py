@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
+from cds_service import reasons
 from cds_service.fetching.client import Client, Limits
 from cds_service.fetching.failures import UnavailableError, Why
 from cds_service.fetching.forms import forms_of, queries
@@ -318,8 +319,10 @@ def _without(content: Content[Any], failure: UnavailableError | None) -> Content
     if failure is None:
         return content
     if content.known:
-        return msgspec.structs.replace(content, beside=f", and {failure.text}")
-    return msgspec.structs.replace(content, why=f"{content.why}, and {failure.text}")
+        return msgspec.structs.replace(content, beside=failure.reason)
+    return msgspec.structs.replace(
+        content, why=reasons.with_failure(content.why or reasons.NOT_SENT, failure.reason)
+    )
 
 
 # ------------------------------------------------- medications that are only referred to

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
+from cds_service import reasons
 from cds_service.fetching.failures import UnavailableError, Why
 from cds_service.fetching.forms import Query, is_another
 from cds_service.fhir import wire
@@ -148,7 +149,7 @@ _UNUSABLE: Mapping[State, tuple[Why]] = {
     State.REFUSED: (Why.OUTCOME,),
     State.UNREADABLE: (Why.UNREADABLE,),
 }
-_GARBLED: Content[Any] = Content(State.UNREADABLE, why="is not readable JSON")
+_GARBLED: Content[Any] = Content(State.UNREADABLE, why=reasons.NOT_READABLE_JSON)
 
 
 def _next_link(page: _Page) -> str | None:
@@ -245,5 +246,5 @@ def joined(pages: Sequence[Content[Any]], partial: bool) -> Content[Any]:
         unreadable=unreadable,
         unread=tuple(dict.fromkeys(lost for page in pages for lost in page.unread)),
         others=tuple(others),
-        beside=next((page.beside for page in pages if page.beside), ""),
+        beside=next((page.beside for page in pages if page.beside), None),
     )

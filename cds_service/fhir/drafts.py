@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from cds_service import reasons
 from cds_service.fhir import wire
 from cds_service.fhir.reading import Shape, Unread
 
@@ -52,7 +53,7 @@ def draft_entries(context: Mapping[str, Any], member: str = DRAFT_ORDERS) -> Ite
 def _entry(row: Mapping[str, Any]) -> DraftEntry:
     resource = row.get("resource", row if "resourceType" in row else None)
     full_url = row.get("fullUrl")
-    odd = (Unread("fullUrl", "is not a string"),) if not isinstance(full_url, str | None) else ()
+    odd = (Unread("fullUrl", reasons.NOT_A_STRING),) if not isinstance(full_url, str | None) else ()
     named = full_url if isinstance(full_url, str) else ""
     if not isinstance(resource, Mapping):
         return DraftEntry(named, {}, None, odd)

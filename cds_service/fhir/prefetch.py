@@ -16,9 +16,11 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import msgspec
 from msgspec import Raw
 
+from cds_service import reasons
 from cds_service.fhir import wire
 from cds_service.fhir.reading import Shape, Unread, may_hold
 from cds_service.fhir.types import R4
+from cds_service.reasons import Reason, Said
 
 R = TypeVar("R")
 
@@ -38,7 +40,7 @@ class Lost(NamedTuple):
 
     resource: str
     element: str
-    why: str
+    why: Reason
 
 
 class Elsewhere(NamedTuple):
@@ -58,7 +60,7 @@ class Content(msgspec.Struct, Generic[R]):
     `withheld` are the reasons why an OperationOutcome among the entries says that there is more:
     issue codes of FHIR, or "error". `partial` is true where the server said that there is more, or
     where nobody can tell. `others` are clinical resources of other keys, and Medications.
-    `beside` is why there is no more of it, as the end of a sentence.
+    `why` is why it is not known. `beside` is why there is no more of it, where a server was asked.
     """
 
     state: State
@@ -68,8 +70,8 @@ class Content(msgspec.Struct, Generic[R]):
     unreadable: tuple[Lost, ...] = ()
     unread: tuple[Lost, ...] = ()
     others: tuple[Elsewhere, ...] = ()
-    why: str = ""
-    beside: str = ""
+    why: Reason | None = None
+    beside: Reason | None = None
 
     @property
     def known(self) -> bool:
@@ -109,14 +111,16 @@ class Kind(Generic[R]):
 
     def __init__(self, struct: type[R], *resource_types: str) -> None:
         self.resource_types = frozenset(resource_types)
-        self.label = " or ".join(resource_types)
+        self.label: Said = (
+            reasons.either(*resource_types) if len(resource_types) > 1 else resource_types[0]
+        )
         self._resource: Shape[R] = Shape(struct)
         self._bundle: Shape[wire.Bundle[R]] = Shape(wire.Bundle[struct])  # type: ignore[valid-type]
 
     def read(self, raw: Raw | None) -> Content[R]:
         """The content of a prefetch value; `None` is an absent key. Never raises."""
         if raw is None:
-            return Content(State.MISSING, why="was not sent")
+            return Content(State.MISSING, why=reasons.NOT_SENT)
         if bytes(memoryview(raw)[:4]) == b"null":
             return Content(State.EMPTY)
         bundle = self._bundle.exact(raw)
@@ -144,11 +148,11 @@ class Kind(Generic[R]):
         bundle, unread = _PARTS.read(raw)
         damaged = {part.element.partition("[")[0] for part in unread}
         if bundle is None or "resourceType" in damaged or bundle.resourceType is None:
-            return Content(State.UNREADABLE, why=f"is neither a Bundle nor a {self.label}")
+            return Content(State.UNREADABLE, why=reasons.neither_bundle_nor(self.label))
         if bundle.resourceType != "Bundle":
             return self._single(raw, bundle.resourceType)
         if "entry" in damaged:
-            return Content(State.UNREADABLE, why="is a Bundle whose entries cannot be read")
+            return Content(State.UNREADABLE, why=reasons.ENTRIES_NOT_READABLE)
         found = _Found(self)
         for position, raw_part in enumerate(bundle.entry or ()):
             part, lost = _PART.read(raw_part)
@@ -158,9 +162,9 @@ class Kind(Generic[R]):
 
     def _single(self, raw: Raw, resource_type: str) -> Content[R]:
         if resource_type == "OperationOutcome":
-            return Content(State.REFUSED, why="was answered with an OperationOutcome")
+            return Content(State.REFUSED, why=reasons.ANSWERED_WITH_OUTCOME)
         if resource_type not in self.resource_types:
-            return Content(State.UNREADABLE, why=f"is neither a Bundle nor a {self.label}")
+            return Content(State.UNREADABLE, why=reasons.neither_bundle_nor(self.label))
         found = _Found(self)
         found.add(0, wire.Part(resource=raw), ())
         return found.content(more=False)
@@ -187,7 +191,7 @@ class _Found(Generic[R]):
         head = _HEAD.read(part.resource)[0] if part is not None else None
         kind = head.resourceType if head is not None else None
         if part is None or head is None or kind not in R4:
-            why = "holds no readable resource" if kind is None else "is not a resource of FHIR R4"
+            why = reasons.NO_READABLE_RESOURCE if kind is None else reasons.NO_RESOURCE_OF_R4
             self._unreadable.append(Lost(f"entry {position}", "", why))
         elif kind == "OperationOutcome":
             self._withheld |= dict.fromkeys(_withheld(part.resource))
@@ -213,13 +217,14 @@ class _Found(Generic[R]):
     def content(self, more: bool) -> Content[R]:
         """All of it as the content of a key; `more` is whether the server has more."""
         answers = any(_type_of(e) != "Medication" for e in self.entries)
-        state, why = State.DATA, ""
+        state: State = State.DATA
+        why: Reason | None = None
         if not answers and self._withheld:
-            state, why = State.REFUSED, "was answered with an OperationOutcome"
+            state, why = State.REFUSED, reasons.ANSWERED_WITH_OUTCOME
         elif not answers and self._unreadable:
-            state, why = State.UNREADABLE, "holds only malformed entries"
+            state, why = State.UNREADABLE, reasons.ONLY_MALFORMED_ENTRIES
         elif not answers and self._strangers:
-            state, why = State.UNREADABLE, f"holds no {self._kind.label}"
+            state, why = State.UNREADABLE, reasons.holds_no(self._kind.label)
         elif not self.entries and not more:
             state = State.EMPTY
         return Content(

@@ -16,6 +16,9 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import msgspec
 from msgspec import Raw, inspect
 
+from cds_service import reasons
+from cds_service.reasons import Reason
+
 T_co = TypeVar("T_co", covariant=True)
 
 _OBJECT = msgspec.json.Decoder(dict[str, Raw])
@@ -27,7 +30,7 @@ class Unread(NamedTuple):
     """An element that could not be read: its path ("code.coding[1].system", "" for the value itself)."""
 
     element: str
-    why: str
+    why: Reason
 
 
 class Shape(Generic[T_co]):
@@ -119,15 +122,15 @@ def _read(expected: inspect.Type, raw: Raw | bytes, path: str, unread: list[Unre
 
 
 def _read_scalar(expected: inspect.Type, raw: Raw | bytes, path: str, unread: list[Unread]) -> Any:
-    scalar, name = _SCALARS[type(expected)]
+    scalar, otherwise = _SCALARS[type(expected)]
     try:
         value = msgspec.json.decode(raw, type=scalar)
     except _FAILURES:
-        unread.append(Unread(path, f"is not {name}"))
+        unread.append(Unread(path, otherwise))
         return _NOTHING
     longest = expected.max_length if isinstance(expected, inspect.StrType) else None
     if longest is not None and len(value) > longest:
-        unread.append(Unread(path, f"is longer than {longest} characters"))
+        unread.append(Unread(path, reasons.too_long(longest)))
         return _NOTHING
     return value
 
@@ -154,10 +157,10 @@ def _read_struct(
     try:
         members = _OBJECT.decode(raw)
     except _FAILURES:
-        unread.append(Unread(path, "is not an object"))
+        unread.append(Unread(path, reasons.NOT_AN_OBJECT))
         return _NOTHING
     if _is_strange(expected, members):
-        unread.append(Unread(path, "holds nothing that FHIR defines there"))
+        unread.append(Unread(path, reasons.HOLDS_NOTHING_DEFINED))
         return _NOTHING
     values = {}
     for field in expected.fields:
@@ -176,7 +179,7 @@ def _read_list(
     try:
         items = _LIST.decode(raw)
     except _FAILURES:
-        unread.append(Unread(path, "is not a list"))
+        unread.append(Unread(path, reasons.NOT_A_LIST))
         return _NOTHING
     read = (
         _read(expected.item_type, item, f"{path}[{position}]", unread)
@@ -192,7 +195,7 @@ def _read_union(
     if bytes(memoryview(raw)[:4]) == b"null":
         if any(isinstance(t, inspect.NoneType) for t in expected.types):
             return None
-        unread.append(Unread(path, "is null"))
+        unread.append(Unread(path, reasons.IS_NULL))
         return _NOTHING
     attempts = []
     for alternative in expected.types:
@@ -208,15 +211,15 @@ def _read_union(
     return value
 
 
-_SCALARS: dict[type[inspect.Type], tuple[Any, str]] = {
-    inspect.StrType: (str, "a string"),
-    inspect.BoolType: (bool, "true or false"),
-    inspect.IntType: (int, "a whole number"),
-    inspect.DecimalType: (Decimal, "a number"),
-    inspect.DictType: (dict[str, Any], "an object"),
-    inspect.AnyType: (Any, "JSON"),
+_SCALARS: dict[type[inspect.Type], tuple[Any, Reason]] = {
+    inspect.StrType: (str, reasons.NOT_A_STRING),
+    inspect.BoolType: (bool, reasons.NOT_A_BOOLEAN),
+    inspect.IntType: (int, reasons.NOT_AN_INTEGER),
+    inspect.DecimalType: (Decimal, reasons.NOT_A_NUMBER),
+    inspect.DictType: (dict[str, Any], reasons.NOT_AN_OBJECT),
+    inspect.AnyType: (Any, reasons.NOT_JSON),
 }
-"""The other types that the structs of `wire` use, and what they are called in a reason."""
+"""The other types that the structs of `wire` use, and the reason where a value is of another."""
 
 
 def may_hold(raw: Raw, text: bytes) -> bool:

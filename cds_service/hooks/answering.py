@@ -11,6 +11,7 @@ import msgspec
 
 from cards.context import CardContext
 from cards.explanation import explanation
+from cards.phrases import Phrases
 from cards.render import render
 from cds_service.chart.chart import Chart, open_chart
 from cds_service.chart.evidence import Gap
@@ -95,7 +96,7 @@ class Answering(msgspec.Struct, frozen=True):
                 return Answer(silence(call.hook.name, chart), [])
         fetched = self._fetch(call)
         chart.add_fetched(fetched)
-        _require_known(chart, fetched)
+        self._require_known(chart, fetched)
         if drafts is None:
             drafts = call.hook.read_orders(chart, call.context)
         showing = self.force.showing(call.hook.name, call.client)
@@ -134,6 +135,11 @@ class Answering(msgspec.Struct, frozen=True):
             )
         )
 
+    def _require_known(self, chart: Chart, fetched: Contents) -> None:
+        gaps, phrases = chart.missing_required(), Phrases(self.knowledge)
+        if gaps:
+            raise NotKnownError(fetched, *(_not_known(gap, phrases) for gap in gaps))
+
     def explain(self, answer: Answer) -> dict[str, Any]:
         """Every fact, rule and card of a complete answer, as JSON."""
         return explanation(answer.decision, answer.cards, self.knowledge, self.force.label)
@@ -147,15 +153,6 @@ def _may_be_settled_by_orders(call: HookCall) -> bool:
     return not any(medication_references(call.context, orders.member))
 
 
-def _require_known(chart: Chart, fetched: Contents) -> None:
-    gaps = chart.missing_required()
-    if gaps:
-        raise NotKnownError(fetched, *map(_not_known, gaps))
-
-
-def _not_known(gap: Gap) -> Issue:
-    text = (
-        f"The prefetch key {gap.key} {gap.why}. Without it there is no safe answer."
-        " Send the data; null or an empty Bundle says that there are none."
-    )
+def _not_known(gap: Gap, phrases: Phrases) -> Issue:
+    text = phrases.say("message.not_known", key=gap.key, why=phrases.words(gap.why))
     return Issue("required", text, f"$.prefetch.{gap.key}")

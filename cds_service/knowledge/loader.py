@@ -33,11 +33,15 @@ class KnowledgeError(Exception):
 
 
 class Wording(msgspec.Struct, frozen=True):
-    """Texts of card details and labels (`wording.json`): id to template."""
+    """The wording of cards, messages and `/explain` in one language (`wording.json`).
+
+    `texts` are templates by id, `reasons` the sentences of the codes of `cds_service.reasons`.
+    """
 
     version: str
     status: str
     texts: dict[str, str]
+    reasons: dict[str, str]
 
 
 class Knowledge(msgspec.Struct, frozen=True, eq=False):
@@ -143,6 +147,7 @@ def _check(knowledge: Knowledge) -> None:
         ("cards.json", tables.registry_gaps(policy, cards, knowledge.plans)),
         ("wording.json", wording.missing(cards, knowledge.plans, knowledge.wording.texts)),
         ("plans.json", _contradicting_plans(knowledge)),
+        ("wording.json", wording.reason_mismatches(knowledge.wording.reasons)),
     )
     for name, gaps in checks:
         for gap in gaps:

@@ -379,7 +379,7 @@ class KidneyRow(_Row, frozen=True, rename={"kidney_class": "class"}):
     """A row of the kidney table: the first whose findings all hold decides.
 
     `basis` is what the class rests on where it is not a result: "diagnosis", or "none". `reason`
-    says the finding in a few words; its places are {egfr}, {stage} and {dialysis}.
+    is how the finding is named: by its eGFR, its stage, as dialysis or as acute kidney injury.
     """
 
     id: str
@@ -389,7 +389,7 @@ class KidneyRow(_Row, frozen=True, rename={"kidney_class": "class"}):
     source: str
     unless: tuple[str, ...] = ()
     basis: str = "none"
-    reason: str = ""
+    reason: Literal["", "egfr", "stage", "dialysis", "aki"] = ""
 
 
 class KidneyFlag(_Row, frozen=True):

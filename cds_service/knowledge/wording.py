@@ -7,10 +7,12 @@ offer and prefetch key asks for is named here, and its lack stops the start.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
 from cds_service.knowledge.model import Card, Plans
+from cds_service.reasons import PLACES
 
 KIDNEY_CLASSES: Final = ("NORMAL", "MODERATE", "SEVERE", "UNKNOWN")
 KIDNEY_BASES: Final = ("egfr", "creatinine")
@@ -27,6 +29,7 @@ PREFETCH_KEYS: Final = (
     *("kidneyLabs", "magnesiumLabs", "pregnancyStatus", "kidneyProcedures", "draftOrders"),
 )
 PRODUCT_FORMS: Final = ("supplement", "antacid", "laxative", "laxative-antacid", "bowel-prep")
+_PLACE: Final = re.compile(r"\{(\w+)\}", re.ASCII)
 FIXED: Final = (
     *("source.label", "source.label.draft", "source.topic.prevention", "source.topic.safety"),
     *("link.evidence", "summary.urgent", "urgent"),
@@ -35,11 +38,13 @@ FIXED: Final = (
     *("default.kidney", "default.renal_reason", "default.mg", "default.drug", "default.drugs"),
     *("default.product", "default.dose", "default.limit", "default.form", "default.finding"),
     *("default.missing",),
+    *("age.under_one", "age.one", "unit.years", "unit.egfr", "value.pregnant"),
     *("age.months", "age.years", "age.dated", "age.undated", "age.conflicting", "age.newest"),
     *("lead.do", "lead.check", "lead.unknown", "lead.apart", "lead.patient", "lead.kidney"),
     *("lead.why", "lead.evidence", "lead.finding"),
     *("list.and", "list.comma", "list.semicolon", "list.more", "list.other", "list.others"),
-    *("evidence.line", "evidence.by-text", "why.order", "why.magnesium.undated"),
+    *("message.not_known", "evidence.line", "evidence.egfr", "evidence.by-text"),
+    *("why.order", "why.magnesium.undated"),
     *("plan.first", "plan.first.low", "plan.other", "plan.stop", "plan.recheck", "plan.limit"),
     *("check.ask", "check.tests.first", "check.tests.beside"),
     *("patient.take", "patient.stop", "patient.apart", "patient.apart.drug", "patient.card"),
@@ -76,6 +81,19 @@ def missing(cards: Mapping[str, Card], plans: Plans, texts: Mapping[str, str]) -
     for plan in plans.plans:
         if not plan.in_words:
             yield f"plan {plan.id} does not say itself in words"
+
+
+def reason_mismatches(sentences: Mapping[str, str]) -> Iterator[str]:
+    """Each reason of the code without a sentence, sentence without a reason, and place that differs."""
+    for code in sorted(PLACES.keys() - sentences.keys()):
+        yield f"there is no sentence for the reason {code}"
+    for code in sorted(sentences.keys() - PLACES.keys()):
+        yield f"nothing gives the reason {code}"
+    for code in sorted(sentences.keys() & PLACES.keys()):
+        written = sorted(_PLACE.findall(sentences[code]))
+        if written != sorted(PLACES[code]):
+            given = ", ".join(PLACES[code]) or "nothing"
+            yield f"reason {code} has places for {', '.join(written) or 'nothing'}, and is given {given}"
 
 
 def case_texts(card: Card, case: str) -> tuple[str, str]:

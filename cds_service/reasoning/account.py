@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from cds_service import reasons
 from cds_service.chart.chart import Chart
 from cds_service.chart.evidence import Fact, FactState
 from cds_service.knowledge.model import SuggestRow
 from cds_service.reasoning import blocks, cautions, indication, medicines, person, renal_risk, risk
 from cds_service.reasoning.card_checks import HAZARD_CHECKS, ORDER_CHECKS
 from cds_service.reasoning.coindications import other_use
-from cds_service.reasoning.decision import CardDecision, Decision, RuleOutcome
+from cds_service.reasoning.decision import CardDecision, Decision, Outcome, RuleOutcome
 from cds_service.reasoning.gaps import all_gaps
 from cds_service.reasoning.kidney import kidney_function, outcome_of
 from cds_service.reasoning.magnesium import serum_magnesium
@@ -19,6 +20,11 @@ from cds_service.reasoning.medicines import is_oral_magnesium
 from cds_service.reasoning.orders import Draft, Drafts, trigger_of
 from cds_service.reasoning.suggest import eligibility
 from cds_service.reasoning.uncounted import uncounted
+from cds_service.reasons import Reason, Said
+
+NOT_STOPPED = "not stopped before"
+NO_SUGGESTION = "no suggestion"
+"""Names of rules, which programs look for in `/explain`."""
 
 
 def record(
@@ -51,10 +57,12 @@ def _facts(chart: Chart) -> Iterator[Fact]:
         "oral_magnesium",
         FactState.PRESENT if taken else medicines.supplement(chart).state,
         tuple(u.evidence for u in taken),
-        "" if taken else medicines.supplement(chart).why,
+        None if taken else medicines.supplement(chart).why,
     )
     for feature in renal_risk.features(chart):
-        yield Fact(f"renal risk: {feature.id}", feature.state, feature.evidence, feature.why)
+        label = reasons.renal_risk(feature.label or feature.id)
+        fact_id = f"renal_risk.{feature.id}"
+        yield Fact(fact_id, feature.state, feature.evidence, feature.why, label)
 
 
 def _rules(
@@ -65,34 +73,32 @@ def _rules(
     rows: Sequence[SuggestRow],
 ) -> Iterator[RuleOutcome]:
     if chart.person.deceased:
-        yield RuleOutcome("alive", "blocked", "the patient has died: no cards")
+        yield RuleOutcome("alive", Outcome.BLOCKED, reasons.HAS_DIED)
     yield from eligibility(chart)
     yield _stopped(chart, rows)
-    yield RuleOutcome(
-        "indication",
-        "met"
-        if indication.is_indicated(chart)
-        else "unknown"
-        if _risk_unknown(chart)
-        else "not met",
-        ", ".join(r.id for r in risk.present_factors(chart))
-        or ("menstrual pattern" if indication.menstrual(chart).present else "no risk factor"),
-    )
+    yield _indication(chart)
     for row in chart.knowledge.policy.kidney:
         outcome = outcome_of(row, chart)
         yield RuleOutcome(f"kidney: {row.id}", outcome, f"{row.title} -> {row.kidney_class}")
     for draft in drafts.orders:
         yield _order(draft, chart)
     if drafts.silences_suggestions:
-        yield RuleOutcome("no suggestion", "blocked", "magnesium is already being ordered")
+        yield RuleOutcome(NO_SUGGESTION, Outcome.BLOCKED, reasons.ALREADY_ORDERED)
     yield from _cards(decision, chart, drafts, fired)
     if len(fired) > len(decision.cards) + len(decision.withheld):
-        why = f"{len(fired)} cards, the most serious shown"
-        yield RuleOutcome(_most(chart), "met", why)
+        rule = f"at most {chart.knowledge.parameters.cards.max} cards"
+        yield RuleOutcome(rule, Outcome.MET, reasons.most_serious_shown(len(fired)))
 
 
-def _most(chart: Chart) -> str:
-    return f"at most {chart.knowledge.parameters.cards.max} cards"
+def _indication(chart: Chart) -> RuleOutcome:
+    menstrual = indication.menstrual(chart).present
+    otherwise = reasons.MENSTRUAL_PATTERN if menstrual else reasons.NO_RISK_FACTOR
+    why = ", ".join(r.id for r in risk.present_factors(chart)) or otherwise
+    if indication.is_indicated(chart):
+        return RuleOutcome("indication", Outcome.MET, why)
+    return RuleOutcome(
+        "indication", Outcome.UNKNOWN if _risk_unknown(chart) else Outcome.NOT_MET, why
+    )
 
 
 def _risk_unknown(chart: Chart) -> bool:
@@ -103,28 +109,30 @@ def _stopped(chart: Chart, rows: Sequence[SuggestRow]) -> RuleOutcome:
     """Magnesium that was stopped: silence where the table says so, else no recommendation (M-15)."""
     stopped = medicines.stopped_before(chart)
     if not stopped.present:
-        outcome = "unknown" if stopped.unknown else "met"
-        return RuleOutcome("not stopped before", outcome, stopped.why)
+        outcome = Outcome.UNKNOWN if stopped.unknown else Outcome.MET
+        return RuleOutcome(NOT_STOPPED, outcome, stopped.why or "")
     names = ", ".join(dict.fromkeys(e.resource for e in stopped.evidence))
     if any(row.silent_if_stopped for row in rows):
-        return RuleOutcome("not stopped before", "blocked", names)
-    return RuleOutcome("not stopped before", "not met", f"not recommended: {names}")
+        return RuleOutcome(NOT_STOPPED, Outcome.BLOCKED, names)
+    return RuleOutcome(NOT_STOPPED, Outcome.NOT_MET, reasons.not_recommended(names))
 
 
 def _order(draft: Draft, chart: Chart) -> RuleOutcome:
     """What an order is to the rules."""
     rule = f"order {draft.ref.reference or draft.ref.label or draft.kind}"
-    if draft.unidentified:
-        return RuleOutcome(rule, "unknown", draft.unidentified)
+    if draft.unidentified is not None:
+        return RuleOutcome(rule, Outcome.UNKNOWN, draft.unidentified)
     if draft.use is None:
-        return RuleOutcome(rule, "not met", "nothing this service acts on")
+        return RuleOutcome(rule, Outcome.NOT_MET, reasons.NOT_ACTED_ON)
     kind = trigger_of(draft, chart)
     other = other_use(draft, chart) if kind == "preventive" else None
     if other is not None and other.present:
         names = ", ".join(dict.fromkeys(e.display or e.resource for e in other.evidence))
-        return RuleOutcome(rule, "not met", f"no reason given, and used for {names} too")
-    meaning = "magnesium" if draft.is_magnesium() else kind or "checked beside magnesium"
-    return RuleOutcome(rule, "met" if draft.selected else "not met", meaning)
+        return RuleOutcome(rule, Outcome.NOT_MET, reasons.used_for(names))
+    meaning: Said = kind or reasons.CHECKED_BESIDE_MAGNESIUM
+    if draft.is_magnesium():
+        meaning = "magnesium"
+    return RuleOutcome(rule, Outcome.MET if draft.selected else Outcome.NOT_MET, meaning)
 
 
 def _cards(
@@ -135,16 +143,17 @@ def _cards(
     unknown = dict(_unknown(chart, drafts))
     for card in chart.knowledge.cards:
         if card in shown:
-            yield RuleOutcome(card, "fired", "")
+            yield RuleOutcome(card, Outcome.FIRED)
         elif card in held_back:
-            yield RuleOutcome(card, "fired", f"not shown: {_most(chart)}")
+            why = reasons.not_shown(chart.knowledge.parameters.cards.max)
+            yield RuleOutcome(card, Outcome.FIRED, why)
         elif card in unknown:
-            yield RuleOutcome(card, "unknown", unknown[card])
+            yield RuleOutcome(card, Outcome.UNKNOWN, unknown[card])
         else:
-            yield RuleOutcome(card, "not met", "")
+            yield RuleOutcome(card, Outcome.NOT_MET)
 
 
-def _unknown(chart: Chart, drafts: Drafts) -> Iterator[tuple[str, str]]:
+def _unknown(chart: Chart, drafts: Drafts) -> Iterator[tuple[str, Reason]]:
     """The cards of which it cannot be said whether they hold, and why."""
     ordered = [d for d in drafts.selected if d.use is not None and is_oral_magnesium(d.use)]
     orders = [MagnesiumOrder(d, d.use, chart, drafts) for d in ordered if d.use is not None]

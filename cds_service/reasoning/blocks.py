@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cds_service import reasons
 from cds_service.chart import dates
 from cds_service.chart.chart import Chart
 from cds_service.chart.evidence import Fact, FactState, fact
@@ -34,7 +35,7 @@ def heart_block(chart: Chart) -> Fact:
     block = safety_fact(chart, "heart_block", "safety_heart_block", "high")
     paced = pacemaker(chart)
     if block.present and paced.present:
-        why = f"{block.evidence[0].resource} is met by a pacemaker"
+        why = reasons.paced(block.evidence[0].resource)
         return Fact("heart_block", FactState.ABSENT, why=why)
     return block
 
@@ -66,7 +67,7 @@ def hypermagnesaemia(chart: Chart) -> Fact:
         return Fact("hypermagnesaemia", FactState.PRESENT, evidence)
     if diagnosed.present or not (serum.unknown or serum.gaps):
         return diagnosed
-    return Fact("hypermagnesaemia", FactState.UNKNOWN, why="serum magnesium is not known")
+    return Fact("hypermagnesaemia", FactState.UNKNOWN, why=reasons.MAGNESIUM_NOT_KNOWN)
 
 
 @question

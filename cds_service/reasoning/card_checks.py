@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from cds_service import reasons
 from cds_service.chart.chart import Chart
 from cds_service.chart.dosage import DailyDose
 from cds_service.chart.evidence import Fact
@@ -20,21 +21,22 @@ from cds_service.reasoning import blocks, hazard_checks, medicines, order_checks
 from cds_service.reasoning.finding import Finding
 from cds_service.reasoning.magnesium_order import MagnesiumOrder
 from cds_service.reasoning.orders import Draft, Drafts
+from cds_service.reasons import Reason
 
 
-def _never(_: object) -> str:
-    return ""
+def _never(_: object) -> None:
+    return None
 
 
 class OrderCheck(msgspec.Struct, frozen=True):
     """A check of a magnesium order.
 
-    `unknown` says why it cannot be known whether the check holds, "" where it can. `grades` are all
+    `unknown` says why it cannot be known whether the check holds, `None` where it can. `grades` are all
     that it can find.
     """
 
     find: Callable[[MagnesiumOrder], Finding | None]
-    unknown: Callable[[MagnesiumOrder], str] = _never
+    unknown: Callable[[MagnesiumOrder], Reason | None] = _never
     grades: frozenset[str] = frozenset()
 
 
@@ -42,17 +44,19 @@ class HazardCheck(msgspec.Struct, frozen=True):
     """A check of the magnesium that is taken; `unknown` and `grades` as in `OrderCheck`."""
 
     find: Callable[[Chart], Finding | None]
-    unknown: Callable[[Chart], str] = _never
+    unknown: Callable[[Chart], Reason | None] = _never
     grades: frozenset[str] = frozenset()
 
 
-def _of_fact(fact: Fact) -> str:
-    return fact.why if fact.unknown else ""
+def _of_fact(fact: Fact) -> Reason | None:
+    return fact.why if fact.unknown else None
 
 
-def _of_doses(doses: Iterable[DailyDose]) -> str:
+def _of_doses(doses: Iterable[DailyDose]) -> Reason | None:
     unread = [dose for dose in doses if dose.mg is None]
-    return f"a dose was not read: {unread[-1].why or unread[-1].said}" if unread else ""
+    if not unread:
+        return None
+    return reasons.dose_not_read(unread[-1].why or unread[-1].said)
 
 
 ORDER_CHECKS: Final[Mapping[str, OrderCheck]] = {

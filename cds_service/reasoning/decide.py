@@ -6,7 +6,6 @@ Nothing is looked at that cannot change the answer; `/explain` asks for all of i
 from __future__ import annotations
 
 from cds_service.chart.chart import DRAFTS, Chart
-from cds_service.chart.reading import NotReadable
 from cds_service.reasoning.account import record
 from cds_service.reasoning.decision import CardDecision, Decision
 from cds_service.reasoning.gaps import gaps_met
@@ -58,10 +57,4 @@ def decide(
     if complete:
         record(decision, chart, drafts, cards, rows)
     decision.not_readable = chart.not_readable()
-    if complete:  # however the EHR ordered its entries
-        decision.not_readable = tuple(sorted(decision.not_readable, key=_name_of))
     return decision
-
-
-def _name_of(lost: NotReadable) -> tuple[str, str, str, str]:
-    return lost.key, lost.resource, lost.element, lost.why

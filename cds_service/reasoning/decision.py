@@ -15,6 +15,7 @@ import msgspec
 from cds_service.chart.conditions import SetAside
 from cds_service.chart.evidence import Evidence, Fact, Gap
 from cds_service.chart.reading import NotReadable
+from cds_service.reasons import Reason, Said
 from cds_service.site.showing import Why
 
 
@@ -32,8 +33,8 @@ class Kidney(msgspec.Struct, frozen=True):
 
     `rule` is the row of the kidney table that matched. `basis` is "eGFR", "creatinine" (computed),
     "diagnosis", "procedure" or "none"; `value` is in mL/min/{1.73_m2} where there is one, not
-    rounded, and `egfr_text` is how it is said (">60", "48", "29.2"). `reason` says the finding in a
-    few words ("eGFR 25", "dialysis", "CKD stage 4"), "" for NORMAL and UNKNOWN. `why` says for
+    rounded, and `egfr_text` is how it is said (">60", "48", "29.2"). `reason` is the finding in a
+    few words ("eGFR 25", "dialysis", "CKD stage 4"), `None` for NORMAL and UNKNOWN. `why` says for
     UNKNOWN what is lacking.
 
     `flags` are among "stale", "needs_labs", "discordant", "conflicting" (two results of one day),
@@ -47,11 +48,11 @@ class Kidney(msgspec.Struct, frozen=True):
     basis: str = "none"
     value: Decimal | None = None
     egfr_text: str = ""
-    reason: str = ""
+    reason: Reason | None = None
     evidence: Evidence | None = None
     others: tuple[Evidence, ...] = ()
     flags: tuple[str, ...] = ()
-    why: str = ""
+    why: Reason | None = None
     gaps: tuple[Gap, ...] = ()
 
 
@@ -81,7 +82,7 @@ class SerumMagnesium(msgspec.Struct, frozen=True):
     text: str = ""
     evidence: Evidence | None = None
     unknown: bool = False
-    why: str = ""
+    why: Reason | None = None
     gaps: tuple[Gap, ...] = ()
 
 
@@ -137,7 +138,7 @@ class CardDecision(msgspec.Struct, frozen=True):
 
     card: str
     indicator: str
-    values: dict[str, str] = {}
+    values: dict[str, Said] = {}
     because: tuple[Fact, ...] = ()
     offers: tuple[Offer, ...] = ()
     cautions: tuple[Caution, ...] = ()
@@ -157,12 +158,22 @@ class Withheld(msgspec.Struct, frozen=True):
     until: date | None = None
 
 
+class Outcome(StrEnum):
+    """What came of a rule. Programs compare these codes, in every language."""
+
+    FIRED = "fired"
+    MET = "met"
+    NOT_MET = "not met"
+    BLOCKED = "blocked"
+    UNKNOWN = "unknown"
+
+
 class RuleOutcome(msgspec.Struct, frozen=True):
-    """One rule that was looked at: "fired", "met", "not met", "blocked" or "unknown", and why."""
+    """One rule that was looked at, what came of it, and why."""
 
     rule: str
-    outcome: str
-    why: str = ""
+    outcome: Outcome
+    why: Said = ""
 
 
 class Decision(msgspec.Struct):

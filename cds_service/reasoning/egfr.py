@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import msgspec
 
+from cds_service import reasons
 from cds_service.chart import dates, quantities
 from cds_service.chart.chart import Chart
 from cds_service.chart.evidence import Evidence
@@ -15,13 +16,13 @@ from cds_service.chart.labs import LabResult, newest_first
 from cds_service.chart.patient import Person
 from cds_service.chart.quantities import Measured
 from cds_service.knowledge.parameters import CkdEpi2021, Egfr, Parameters
+from cds_service.reasons import Reason
 
 REPORTED, COMPUTED = "eGFR", "creatinine"
 _FIRST, _LAST = 0, 99
 """Preferences before and after those of the LOINC codes of eGFR."""
 _REPORTED_SET = "lab_egfr"
 _LOWER = "female"
-_SEX_NOT_KNOWN = "computed as for a woman: the sex is not known, and this gives the lower eGFR"
 _FLIPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 """A bound on creatinine is the other bound on the eGFR."""
 
@@ -144,8 +145,8 @@ def _as_gfr(result: LabResult, chart: Chart) -> Gfr | Unusable | None:
     return _computed(result, chart.person, parameters)
 
 
-def _unusable(result: LabResult, evidence: Evidence, why: str) -> Unusable:
-    noted = msgspec.structs.replace(evidence, note=f"cannot be used: {why}")
+def _unusable(result: LabResult, evidence: Evidence, why: Reason) -> Unusable:
+    noted = msgspec.structs.replace(evidence, note=reasons.cannot_be_used(why))
     return Unusable(result.when, noted, _preference(result))
 
 
@@ -157,15 +158,15 @@ def _reported(result: LabResult, parameters: Parameters) -> Gfr | Unusable:
     limits = parameters.egfr
     measured, why, evidence = result.read()
     if measured is None:
-        return _unusable(result, evidence, why)
+        return _unusable(result, evidence, why or reasons.NO_NUMBER)
     if measured.unit not in (quantities.EGFR, ""):
-        return _unusable(result, evidence, "has a unit that is not one of eGFR")
+        return _unusable(result, evidence, reasons.NO_EGFR_UNIT)
     if not limits.plausible_min <= measured.value <= limits.plausible_max:
-        return _unusable(result, evidence, "is not plausible")
+        return _unusable(result, evidence, reasons.NOT_PLAUSIBLE)
     text = f"{measured.comparator}{said(measured.value)}"
     value, bound = _bounded(measured.value, measured.comparator, limits)
     if value is None:
-        return _unusable(result, evidence, "its comparator leaves the value open")
+        return _unusable(result, evidence, reasons.OPEN_COMPARATOR)
     return Gfr(value, result.when, evidence, REPORTED, text, _preference(result), bound)
 
 
@@ -197,17 +198,17 @@ def _computed(result: LabResult, person: Person, parameters: Parameters) -> Gfr 
         return None
     measured, why, evidence = result.read()
     if measured is None:
-        return _unusable(result, evidence, why)
+        return _unusable(result, evidence, why or reasons.NO_NUMBER)
     mg_dl = _creatinine_mg_dl(measured, result.entry.default_unit, parameters)
     if mg_dl is None:
-        return _unusable(result, evidence, "has no plausible value in a unit of creatinine")
+        return _unusable(result, evidence, reasons.NO_PLAUSIBLE_CREATININE)
     if oldest is None or not person.sex:
-        return _unusable(result, evidence, "the equation needs sex, and age at sampling")
+        return _unusable(result, evidence, reasons.NO_SEX_OR_AGE)
     egfr = ckd_epi_2021(mg_dl, oldest, person.sex, parameters.ckd_epi_2021)
     comparator = _FLIPPED.get(measured.comparator, measured.comparator)
     value, bound = _bounded(egfr, comparator, parameters.egfr)
     if value is None:
-        return _unusable(result, evidence, "its comparator leaves the value open")
+        return _unusable(result, evidence, reasons.OPEN_COMPARATOR)
     return Gfr(value, result.when, evidence, COMPUTED, said(value), _preference(result), bound)
 
 
@@ -298,7 +299,7 @@ def _lowest_gfr(result: LabResult, chart: Chart) -> Gfr | Unusable | None:
     )
     if not isinstance(other, Gfr):
         return other
-    noted = msgspec.structs.replace(other.evidence, note=_SEX_NOT_KNOWN)
+    noted = msgspec.structs.replace(other.evidence, note=reasons.COMPUTED_AS_FOR_A_WOMAN)
     return msgspec.structs.replace(other, evidence=noted)
 
 

@@ -11,6 +11,7 @@ from cds_service.chart.evidence import Evidence, Fact
 from cds_service.chart.medications import MedicationUse
 from cds_service.knowledge.model import HazardRow, SafetyRow
 from cds_service.reasoning.decision import Caution
+from cds_service.reasons import Said
 
 Row = TypeVar("Row", SafetyRow, HazardRow)
 
@@ -24,7 +25,7 @@ class Finding(msgspec.Struct, frozen=True):
 
     fact: str
     evidence: tuple[Evidence, ...]
-    values: dict[str, str] = {}
+    values: dict[str, Said] = {}
     grades: frozenset[str] = frozenset()
     indicator: str = ""
     cautions: tuple[Caution, ...] = ()

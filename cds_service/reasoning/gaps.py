@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from cds_service import reasons
 from cds_service.chart.chart import DRAFTS, Chart
 from cds_service.chart.evidence import Gap, merged
 from cds_service.reasoning.kidney import kidney_function
 from cds_service.reasoning.magnesium import serum_magnesium
 from cds_service.reasoning.medicines import is_asked_for, lost_stopped_gaps, unclear_gaps
 from cds_service.reasoning.problems import unread_gaps
-from cds_service.reasoning.renal_risk import UNREAD
 
 CHART_KEYS = (
     "patient",
@@ -40,7 +40,7 @@ def all_gaps(chart: Chart) -> tuple[Gap, ...]:
     results = [*kidney_function(chart).gaps, *serum_magnesium(chart).gaps]
     unread = [gap for set_id in SAFETY_SETS for gap in unread_gaps(chart, set_id)]
     if unread:  # it is said in its own words
-        results = [gap for gap in results if gap.why != UNREAD]
+        results = [gap for gap in results if gap.why != reasons.KIDNEY_CONDITION_UNREAD]
     # Last, since reading a result or a dose can show that it cannot be read.
     of_keys, of_drafts = chart.gaps(*CHART_KEYS), chart.gaps(DRAFTS)
     unclear = (*unclear_gaps(chart, is_asked_for), *lost_stopped_gaps(chart))

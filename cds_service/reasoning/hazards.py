@@ -40,7 +40,7 @@ def _card(chart: Chart, row: HazardRow, finding: Finding) -> CardDecision:
         card=row.card,
         indicator=row.indicator or chart.knowledge.cards[row.card].indicator,
         values={
-            "renal_reason": kidney_function(chart).reason,
+            "renal_reason": kidney_function(chart).reason or "",
             "mg": serum_magnesium(chart).text,
             "product": ", ".join(dict.fromkeys(u.label for u in taken)),
         }

@@ -9,23 +9,25 @@ from collections.abc import Iterator
 from datetime import date
 from itertools import chain
 
+from cds_service import reasons
 from cds_service.chart import dates
 from cds_service.chart.chart import Chart
 from cds_service.chart.evidence import Evidence, Fact, FactState, Gap, in_order
 from cds_service.knowledge.model import KidneyFlag, KidneyRow
-from cds_service.reasoning.decision import Kidney, KidneyClass
+from cds_service.reasoning.decision import Kidney, KidneyClass, Outcome
 from cds_service.reasoning.egfr import Gfr, Results, ckd_epi_2021, good_results, kidney_results
 from cds_service.reasoning.problems import safety_problems
 from cds_service.reasoning.question import question
-from cds_service.reasoning.renal_risk import UNREAD, shorteners
+from cds_service.reasoning.renal_risk import shorteners
+from cds_service.reasons import Reason, Said
 
 SEVERE_STAGES = ("5D", "5", "4")
 MODERATE_STAGES = ("3b", "3", "3a")
 _STAGE_ORDER = (*SEVERE_STAGES, *MODERATE_STAGES, "2", "1", "unspecified")
 _STAGE_WORDS = {
-    "5D": "end-stage renal disease",
-    **{stage: f"CKD stage {stage}" for stage in ("5", "4", *MODERATE_STAGES)},
-    "unspecified": "CKD of unknown stage",
+    "5D": reasons.END_STAGE,
+    **{stage: reasons.ckd_stage(stage) for stage in ("5", "4", *MODERATE_STAGES)},
+    "unspecified": reasons.CKD_OF_UNKNOWN_STAGE,
 }
 """What a stage is called in a summary: problem lists say it in a dozen ways, some a line long."""
 _STAGE_FINDINGS = {
@@ -38,7 +40,6 @@ _SOURCES = {
     **dict.fromkeys(("aki_open", *_STAGE_FINDINGS.values()), ("conditions",)),
 }
 """The prefetch keys that findings of diseases come from; all others come from the results."""
-_UNUSABLE_RESULT = "has a result that cannot be used"
 
 _Found = Iterator[tuple[str, Evidence | None]]
 
@@ -73,7 +74,7 @@ def _assess(chart: Chart) -> Kidney:
         evidence=evidence,
         others=tuple(dict.fromkeys(e for e in others if e is not None and e != evidence)),
         flags=tuple(dict.fromkeys(f.flag for f in flags if _holds(f, findings))),
-        why=next(_lacking(chart, results)) if kidney_class is KidneyClass.UNKNOWN else "",
+        why=next(_lacking(chart, results)) if kidney_class is KidneyClass.UNKNOWN else None,
         gaps=tuple(_gaps(chart, results)),
     )
 
@@ -82,18 +83,18 @@ def _holds(row: KidneyRow | KidneyFlag, findings: dict[str, Evidence | None]) ->
     return all(f in findings for f in row.when) and not any(f in findings for f in row.unless)
 
 
-def outcome_of(row: KidneyRow, chart: Chart) -> str:
-    """How a row of the table came out: "met", "not met", or "unknown" where its data are not known.
+def outcome_of(row: KidneyRow, chart: Chart) -> Outcome:
+    """How a row of the table came out; unknown where its data are not known.
 
     What comes after the row that is met was not asked.
     """
     kidney = kidney_function(chart)
     ids = [r.id for r in chart.knowledge.policy.kidney]
     if ids.index(row.id) >= ids.index(kidney.rule):
-        return "met" if row.id == kidney.rule else "not met"
+        return Outcome.MET if row.id == kidney.rule else Outcome.NOT_MET
     keys = {key for finding in row.when for key in _SOURCES.get(finding, ("kidneyLabs",))}
     missing = {gap.key for gap in (*chart.gaps(*sorted(keys)), *kidney.gaps)}
-    return "unknown" if keys & missing else "not met"
+    return Outcome.UNKNOWN if keys & missing else Outcome.NOT_MET
 
 
 # ------------------------------------------------------------------------------ findings
@@ -234,17 +235,17 @@ def _basis(row: KidneyRow, latest: Gfr | None, decisive: Evidence | None, chart:
     return row.basis
 
 
-def _reason(row: KidneyRow, latest: Gfr | None, decisive: Evidence | None, chart: Chart) -> str:
+def _reason(
+    row: KidneyRow, latest: Gfr | None, decisive: Evidence | None, chart: Chart
+) -> Reason | None:
     """The finding in a few words; the chart's own words for it are in the evidence."""
-    if not row.reason:
-        return ""
-    stage = _STAGE_WORDS.get(worst_ckd(chart)[0], "")
-    on_dialysis = decisive is not None and _names_dialysis(decisive, chart)
-    return row.reason.format(
-        egfr=latest.text if latest else "",
-        stage=stage,
-        dialysis="dialysis" if on_dialysis else stage,
-    )
+    if row.reason == "egfr":
+        return reasons.egfr_is(latest.text) if latest is not None else None
+    if row.reason == "aki":
+        return reasons.ACUTE_KIDNEY_INJURY
+    if row.reason == "dialysis" and decisive is not None and _names_dialysis(decisive, chart):
+        return reasons.DIALYSIS
+    return _STAGE_WORDS.get(worst_ckd(chart)[0]) if row.reason else None
 
 
 def _names_dialysis(evidence: Evidence, chart: Chart) -> bool:
@@ -258,39 +259,42 @@ def _names_dialysis(evidence: Evidence, chart: Chart) -> bool:
 def _gaps(chart: Chart, results: Results) -> Iterator[Gap]:
     """What is on file but cannot be used, of keys that could be read."""
     if results.unusable is not None:
-        yield Gap("kidneyLabs", _UNUSABLE_RESULT)
+        yield Gap("kidneyLabs", reasons.UNUSABLE_RESULT)
     if chart.problems.unread_of("renal"):
-        yield Gap("conditions", UNREAD)
+        yield Gap("conditions", reasons.KIDNEY_CONDITION_UNREAD)
 
 
-def _lacking(chart: Chart, results: Results) -> Iterator[str]:
+def _lacking(chart: Chart, results: Results) -> Iterator[Reason]:
     """What is lacking for a class, for the account of a decision; the first is the most telling."""
     latest, unusable = results.latest, results.unusable
     for gap in chart.gaps("kidneyLabs"):
-        yield f"{gap.key} {gap.why}"
+        yield reasons.of_key(gap.key, gap.why)
     if unusable is not None:
-        newest = "a newer result" if latest is not None else "the newest result"
-        yield f"{newest} {unusable.evidence.note}"
+        newest = reasons.newer_result if latest is not None else reasons.newest_result
+        yield newest(unusable.evidence.note or reasons.UNUSABLE_RESULT)
     if chart.problems.unread_of("renal"):
-        yield f"conditions {UNREAD}"
+        yield reasons.of_key("conditions", reasons.KIDNEY_CONDITION_UNREAD)
     if latest is None and chart.kidney_labs.results:
-        from_age = chart.knowledge.parameters.creatinine.min_age_for_equation
-        yield f"there is only creatinine, which does not count under {from_age}"
+        age = chart.knowledge.parameters.creatinine.min_age_for_equation
+        yield reasons.only_creatinine(age)
     elif latest is None:
-        yield "there is no eGFR and no creatinine by a known code"
+        yield reasons.NO_KIDNEY_RESULT
     elif latest.when.days_ago_at_most(chart.today) < -1:
-        yield f"eGFR {latest.text} is dated after the day of the call"
+        yield reasons.egfr_dated_later(latest.text)
     else:
-        yield f"eGFR {latest.text} is not surely from the last {_valid_days(latest, chart)}"
+        yield _not_recent(latest, chart)
 
 
-def _valid_days(latest: Gfr, chart: Chart) -> str:
+def _not_recent(latest: Gfr, chart: Chart) -> Reason:
     limits = chart.knowledge.parameters.egfr
     shortener = _shortener(chart)
     if shortener is None or not _fresh(latest, limits.normal_valid_days, chart.today):
-        return f"{limits.normal_valid_days} days"
-    found = shortener.id if shortener.present else f"{shortener.id}: {shortener.why}"
-    return f"{limits.normal_valid_days_at_risk} days, for which it holds here ({found})"
+        return reasons.egfr_not_recent(latest.text, limits.normal_valid_days)
+    named: Said = shortener.label or shortener.id
+    if shortener.why is not None:
+        named = reasons.risk_unknown(named, shortener.why)
+    days = limits.normal_valid_days_at_risk
+    return reasons.egfr_not_recent_at_risk(latest.text, days, named)
 
 
 __all__ = ["ckd_epi_2021", "kidney_function", "outcome_of", "worst_ckd"]

@@ -8,6 +8,7 @@ from decimal import ROUND_DOWN, Decimal
 
 import msgspec
 
+from cds_service import reasons
 from cds_service.chart import dates, quantities
 from cds_service.chart.chart import Chart
 from cds_service.chart.evidence import Evidence, Gap
@@ -16,11 +17,11 @@ from cds_service.chart.quantities import Measured
 from cds_service.knowledge.parameters import Magnesium
 from cds_service.reasoning.decision import MagnesiumState, SerumMagnesium
 from cds_service.reasoning.question import question
+from cds_service.reasons import Reason
 
 _HALF_STEP = Decimal("0.0001")
 _SHOWN = Decimal("0.001")
 _FIRST = datetime.min.replace(tzinfo=UTC)
-_UNUSABLE = "has a result that cannot be used"
 _HIGH_STATES = frozenset(
     {MagnesiumState.SLIGHTLY_HIGH, MagnesiumState.HIGH, MagnesiumState.CRITICAL_HIGH}
 )
@@ -71,7 +72,7 @@ def _assess(chart: Chart) -> SerumMagnesium:
     levels, unusable = _newest_levels(recent, limits)
     bar = max((level.result.when.earliest for level in levels), default=_FIRST)
     unread = any(is_recent(u.when) and u.when.latest >= bar for u in labs.unread)
-    gaps = (Gap("magnesiumLabs", _UNUSABLE),) if unusable or unread else ()
+    gaps = (Gap("magnesiumLabs", reasons.UNUSABLE_RESULT),) if unusable or unread else ()
     unknown = bool(gaps or chart.gaps("magnesiumLabs"))
     why = _why(chart, bool(levels), unknown, limits)
     if not levels:
@@ -120,16 +121,16 @@ def _decisive(latest: list[_Level]) -> _Level:
     return max(primary or latest, key=lambda level: _RANK[_state(level)])
 
 
-def _why(chart: Chart, found: bool, unknown: bool, limits: Magnesium) -> str:
+def _why(chart: Chart, found: bool, unknown: bool, limits: Magnesium) -> Reason | None:
     """What is lacking, for the account of a decision."""
     missing = chart.gaps("magnesiumLabs")
     if missing:
-        return f"{missing[0].key} {missing[0].why}"
+        return reasons.of_key(missing[0].key, missing[0].why)
     if unknown:
-        return "a newer result has no usable value or unit" if found else "no result can be used"
+        return reasons.NEWER_MAGNESIUM_UNUSABLE if found else reasons.NO_USABLE_RESULT
     if not found and any(r.entry.use for r in chart.magnesium_labs.results):
-        return f"the results are more than {limits.valid_days} days old"
-    return ""
+        return reasons.results_too_old(limits.valid_days)
+    return None
 
 
 _RANK = {

@@ -6,6 +6,7 @@ from calendar import monthrange
 from collections.abc import Callable
 from datetime import date
 
+from cds_service import reasons
 from cds_service.chart import dates
 from cds_service.chart.chart import Chart
 from cds_service.chart.dosage import DailyDose, daily_elemental
@@ -104,7 +105,7 @@ def unclear_gaps(chart: Chart, counts: Callable[[MedicationUse], bool]) -> tuple
     """What is not known for medicines whose status does not say whether they are taken."""
     parts = zip(MEDICATION_KEYS, (chart.requests.unclear, chart.statements.unclear), strict=True)
     return chart.note_gaps(
-        Gap(key, f"has {use.label} with a status that is not clear")
+        Gap(key, reasons.status_unclear(use.label))
         for key, uses in parts
         for use in uses
         if counts(use)
@@ -115,7 +116,7 @@ def lost_stopped_gaps(chart: Chart) -> tuple[Gap, ...]:
     """Medicines that were stopped recently and may have been magnesium: nobody can identify them."""
     lost = (chart.requests.lost_stopped, chart.statements.lost_stopped)
     return chart.note_gaps(
-        Gap(key, "has a stopped medication that nobody can identify")
+        Gap(key, reasons.STOPPED_UNIDENTIFIED)
         for key, ends in zip(MEDICATION_KEYS, lost, strict=True)
         if any(_may_be_recent(chart, end) for end in ends)
     )

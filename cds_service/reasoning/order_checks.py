@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from decimal import Decimal
 
+from cds_service import reasons
 from cds_service.chart.chart import Chart, State
 from cds_service.chart.dosage import DailyDose
 from cds_service.chart.medications import MedicationUse
@@ -22,6 +23,7 @@ from cds_service.reasoning.magnesium import magnesium_is_high, serum_magnesium
 from cds_service.reasoning.magnesium_order import MagnesiumOrder
 from cds_service.reasoning.medicines import drug_words
 from cds_service.reasoning.suggest import recheck
+from cds_service.reasons import Said
 
 REDUCED = (KidneyClass.MODERATE, KidneyClass.SEVERE)
 
@@ -44,7 +46,7 @@ def renal_critical(order: MagnesiumOrder) -> Finding | None:
     evidence = (kidney.evidence,) if kidney.evidence else ()
     # What interacts in this kidney class alone is a line of this card, not a card of its own.
     lines = tuple(i.caution() for i in _interacting(order) if i.kidney_bound)
-    return Finding("kidney", evidence, {"renal_reason": kidney.reason}, cautions=lines)
+    return Finding("kidney", evidence, {"renal_reason": kidney.reason or ""}, cautions=lines)
 
 
 def hypermagnesaemia(order: MagnesiumOrder) -> Finding | None:
@@ -65,7 +67,7 @@ def allergy(order: MagnesiumOrder) -> Finding | None:
     gut = cautions.gut_intolerance(order.chart)
     if not gut.present:
         return None
-    values = {"finding": gut.evidence[0].display or ""}
+    values: dict[str, Said] = {"finding": gut.evidence[0].display or ""}
     return Finding(gut.id, gut.evidence, values, frozenset({"gut"}))
 
 
@@ -94,7 +96,7 @@ def renal_unknown(order: MagnesiumOrder) -> Finding | None:
     return Finding(
         "renal_risk",
         tuple(e for f in present for e in f.evidence[:1]),
-        {"features": ", ".join(f.id for f in present)},
+        {"features": reasons.listed(tuple(f.label or f.id for f in present)) if present else ""},
         _grades_of_unknown_kidneys(chart),
     )
 
@@ -180,7 +182,7 @@ def age(order: MagnesiumOrder) -> Finding | None:
     """An age under 18, or none that is known."""
     age, limits = person.age(order.chart), order.parameters.age
     if age is None:
-        unknown = {"age": "", "limit": ""}
+        unknown: dict[str, Said] = {"age": "", "limit": ""}
         return Finding("age", (), unknown) if order.subtype == "supplement" else None
     if age >= limits.adult:
         return None

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
+from cds_service import reasons
 from cds_service.chart.chart import Chart
 from cds_service.chart.dosage import in_whole_units
 from cds_service.chart.evidence import Evidence, Fact, FactState, Gap, in_order, merged
@@ -22,6 +23,7 @@ from cds_service.reasoning.magnesium_order import MagnesiumOrder
 from cds_service.reasoning.medicines import is_oral_magnesium
 from cds_service.reasoning.order_checks import said, up_to
 from cds_service.reasoning.orders import Draft, Drafts, ordered_labs
+from cds_service.reasons import Said
 
 LABS = ("lab_creatinine", "lab_magnesium")
 INTERACTION = "interaction"
@@ -110,7 +112,7 @@ def _card(order: MagnesiumOrder, row: SafetyRow, finding: Finding) -> CardDecisi
     )
 
 
-def _values(order: MagnesiumOrder) -> dict[str, str]:
+def _values(order: MagnesiumOrder) -> dict[str, Said]:
     return {
         "product": order.use.label,
         "form": order.subtype,
@@ -128,7 +130,7 @@ def _unchecked(order: MagnesiumOrder) -> list[CardDecision]:
     if order.subtype != "supplement":
         gaps = tuple(g for g in gaps if g.key in row.critical_keys)
         if person.age(chart) is None:
-            gaps = merged((*gaps, Gap("patient", "has no usable birthDate")))
+            gaps = merged((*gaps, Gap("patient", reasons.NO_USABLE_BIRTH_DATE)))
     if not gaps:
         return []
     ordered = Fact("ordered_magnesium", FactState.PRESENT, (order.use.evidence,))

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from cds_service import reasons
 from cds_service.chart.chart import DRAFTS, Chart
 from cds_service.chart.evidence import Gap
 from cds_service.chart.medications import MedicationUse
@@ -23,13 +24,12 @@ from cds_service.fhir.wire import CodeableConcept, Contained, DraftOrder, Refere
 from cds_service.knowledge.drugs import COMBINATION, MAGNESIUM, WASTING
 from cds_service.reasoning.decision import OrderRef
 from cds_service.reasoning.medicines import subtype_of
+from cds_service.reasons import Reason
 
 ENDING = frozenset({"stopped", "cancelled", "entered-in-error", "completed", "on-hold"})
 SILENCING = frozenset({"supplement", "antacid", "laxative", "laxative-antacid", "bowel-prep"})
 PANELS = frozenset({"24320-4", "51990-0", "24321-2"})
 """LOINC panels that include creatinine, potassium and calcium."""
-NO_ORDER = "holds an entry that is no readable order"
-OTHER_FORM = "names a medication in a form that cannot be read"
 _MEDICATION_MEMBERS = frozenset({"medicationCodeableConcept", "medicationReference"})
 _MISSED = ("status", "intent", "subject")
 """What FHIR requires of an order beside its medication. Drafts often lack it: it is only listed."""
@@ -62,7 +62,7 @@ class Draft(msgspec.Struct, frozen=True):
     use: MedicationUse | None
     ending: bool
     selected: bool
-    unidentified: str = ""
+    unidentified: Reason | None = None
 
     def is_magnesium(self) -> bool:
         """Whether it orders an oral product with magnesium."""
@@ -126,8 +126,6 @@ def read_drafts(
     )
 
 
-NO_MEDICATION = "names no medication"
-
 BESIDE = frozenset({"Medication", "Condition"})
 """Resources among the draft orders that are no orders, but to which orders refer."""
 
@@ -135,7 +133,7 @@ BESIDE = frozenset({"Medication", "Condition"})
 def _is_meant(draft: Draft, named: frozenset[str], missing: bool) -> bool:
     if draft.ids:
         return bool(draft.ids & named)
-    return not named or (missing and draft.unidentified == NO_ORDER)
+    return not named or (missing and draft.unidentified == reasons.NO_ORDER)
 
 
 def _draft(chart: Chart, entry: DraftEntry, position: int) -> Draft:
@@ -145,12 +143,13 @@ def _draft(chart: Chart, entry: DraftEntry, position: int) -> Draft:
     known = own or next(iter(ids), "")
     reference = f"{kind}/{known}" if known and kind else ""
     name = reference or f"{kind or 'entry'} (draft)"
-    use, unidentified = None, ""
+    use: MedicationUse | None = None
+    unidentified: Reason | None = None
     if kind == "MedicationRequest":
         use = chart.draft(order, name)
-        unidentified = _unidentified(chart, entry, order) if use is None else ""
+        unidentified = _unidentified(chart, entry, order) if use is None else None
     elif kind not in NOT_AN_ORDER_OF_DRUGS:
-        name, unidentified = f"entry {position}", NO_ORDER
+        name, unidentified = f"entry {position}", reasons.NO_ORDER
     draft = Draft(
         ref=OrderRef(reference, use.label if use else "", dict(entry.resource)),
         order=order,
@@ -165,12 +164,12 @@ def _draft(chart: Chart, entry: DraftEntry, position: int) -> Draft:
     return draft
 
 
-def _unidentified(chart: Chart, entry: DraftEntry, order: DraftOrder) -> str:
-    """Why nobody can tell what a medication order orders; "" where that is known, or left open."""
+def _unidentified(chart: Chart, entry: DraftEntry, order: DraftOrder) -> Reason | None:
+    """Why nobody can tell what a medication order orders; `None` where that is known, or left open."""
     members = {name for name in entry.resource if name.startswith("medication")}
     lost = any(part.element.startswith("medication") for part in entry.unread)
     if (lost or members - _MEDICATION_MEMBERS) and not chart.is_named(order):
-        return OTHER_FORM
+        return reasons.OTHER_FORM
     return chart.unidentified(order)
 
 
@@ -182,17 +181,17 @@ def _record(chart: Chart, draft: Draft, entry: DraftEntry, name: str) -> None:
     lost = {part.element for part in entry.unread}
     for part in entry.unread:
         record(name, part.element, part.why)
-    if draft.unidentified:
+    if draft.unidentified is not None:
         (reader.mention if draft.ending else reader.note)(name, "", draft.unidentified)
     elif matters:
         for element in _MISSED:
             said = getattr(draft.order, element)
             if said is None and element not in lost:
-                reader.mention(name, element, "is missing")
+                reader.mention(name, element, reasons.IS_MISSING)
             elif said is not None and said not in _CODES.get(element, (said,)):
-                reader.mention(name, element, "is no code that FHIR defines")
+                reader.mention(name, element, reasons.NO_FHIR_CODE)
         if draft.use is None and not chart.is_named(draft.order):
-            reader.note(name, "", NO_MEDICATION)
+            reader.note(name, "", reasons.NO_MEDICATION)
 
 
 def _record_beside(chart: Chart, entries: Iterable[DraftEntry]) -> None:

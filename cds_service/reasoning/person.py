@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cds_service import reasons
 from cds_service.chart.chart import Chart
 from cds_service.chart.evidence import Evidence, Fact, FactState
 from cds_service.reasoning.question import question
@@ -24,7 +25,7 @@ def adult(chart: Chart) -> Fact:
     """Whether the patient is surely 18 or older (B7)."""
     years = age(chart)
     if years is None:
-        return Fact("adult", FactState.UNKNOWN, why="no usable birthDate")
+        return Fact("adult", FactState.UNKNOWN, why=reasons.NO_BIRTH_DATE)
     old_enough = years >= chart.knowledge.parameters.age.adult
     evidence = Evidence(chart.person.resource, value=str(years), unit="a", matched="value")
     return Fact("adult", FactState.PRESENT if old_enough else FactState.ABSENT, (evidence,))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cds_service import reasons
 from cds_service.chart.chart import Chart
 from cds_service.chart.conditions import Problem
 from cds_service.chart.evidence import Fact, Gap, fact, in_order
@@ -50,6 +51,6 @@ def unread_gaps(chart: Chart, set_id: str) -> tuple[Gap, ...]:
     if not unread:
         return ()
     return chart.note_gaps(
-        Gap("conditions", f"holds a diagnosis that cannot be read: {evidence.display or set_id}")
+        Gap("conditions", reasons.diagnosis_unread(evidence.display or set_id))
         for evidence in unread
     )

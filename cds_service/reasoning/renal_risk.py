@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from cds_service import reasons
 from cds_service.chart.chart import Chart
 from cds_service.chart.conditions import Problem
 from cds_service.chart.evidence import Evidence, Fact, FactState, Gap, fact
@@ -15,9 +16,9 @@ from cds_service.knowledge.drugs import COMBINATION, SPARING, WASTING
 from cds_service.reasoning.medicines import MEDICATION_KEYS
 from cds_service.reasoning.problems import safety_problems
 from cds_service.reasoning.question import question
+from cds_service.reasons import Reason
 
 DIURETICS = (*sorted(WASTING), SPARING, COMBINATION, "diuretic_other_neutral")
-UNREAD = "has a kidney condition that cannot be read"
 _ANY_PAST = ("renal_ckd", "renal_aki")
 """Sets whose diagnoses count for ever, whatever the code says about it (SPEC 3.3)."""
 
@@ -41,8 +42,13 @@ def shorteners(chart: Chart) -> Iterator[Fact]:
     yield _age(chart)
     yield _heart_failure(chart)
     yield kidney_history(chart)
-    yield _medicine(chart, "diuretic", _is_diuretic)
-    yield _medicine(chart, "calcineurin inhibitor", _is_calcineurin_inhibitor)
+    yield _medicine(chart, "diuretic", reasons.FEATURE_DIURETIC, _is_diuretic)
+    yield _medicine(
+        chart,
+        "calcineurin_inhibitor",
+        reasons.FEATURE_CALCINEURIN_INHIBITOR,
+        _is_calcineurin_inhibitor,
+    )
 
 
 def kidney_history(chart: Chart) -> Fact:
@@ -52,9 +58,10 @@ def kidney_history(chart: Chart) -> Fact:
         *(p.evidence[s] for s in _ANY_PAST for p in chart.problems.of(s) if p.past_event),
         *chart.procedures.of("renal_risk"),
     ]
-    unread = [Gap("conditions", UNREAD)] if chart.problems.unread_of("renal") else []
-    gaps = (*chart.gaps("conditions", "kidneyProcedures"), *unread)
-    return fact("kidney disease on record", found, gaps)
+    gaps = [*chart.gaps("conditions", "kidneyProcedures")]
+    if chart.problems.unread_of("renal"):
+        gaps.append(Gap("conditions", reasons.KIDNEY_CONDITION_UNREAD))
+    return fact("kidney_disease", found, tuple(gaps), reasons.FEATURE_KIDNEY_DISEASE)
 
 
 def _counts(problem: Problem) -> bool:
@@ -64,14 +71,12 @@ def _counts(problem: Problem) -> bool:
 
 
 def _age(chart: Chart) -> Fact:
-    oldest = chart.person.age_at_most(chart.today)
-    from_age = chart.knowledge.parameters.age.renal_risk
-    fact_id = f"age {from_age} or over"
+    oldest, limit = chart.person.age_at_most(chart.today), chart.knowledge.parameters.age.renal_risk
+    label = reasons.feature_age(limit)
     if oldest is None:
-        return Fact(fact_id, FactState.UNKNOWN, why="no usable birthDate")
-    old = oldest >= from_age
+        return Fact("age", FactState.UNKNOWN, why=reasons.NO_BIRTH_DATE, label=label)
     evidence = Evidence(chart.person.resource, value=str(oldest), unit="a", matched="value")
-    return fact(fact_id, [evidence] if old else [])
+    return fact("age", [evidence] if oldest >= limit else [], label=label)
 
 
 def _diabetes(chart: Chart) -> Fact:
@@ -80,7 +85,7 @@ def _diabetes(chart: Chart) -> Fact:
         for p in safety_problems(chart, "risk_diabetes")
         if "risk_diabetes_exclude" not in p.hits
     ]
-    return fact("diabetes", found, chart.gaps("conditions"))
+    return fact("diabetes", found, chart.gaps("conditions"), reasons.FEATURE_DIABETES)
 
 
 def _heart_failure(chart: Chart) -> Fact:
@@ -89,20 +94,23 @@ def _heart_failure(chart: Chart) -> Fact:
         for p in safety_problems(chart, "risk_heart_disease")
         if any("heart-failure" in entry.subtype for entry in p.hits["risk_heart_disease"])
     ]
-    return fact("heart failure", found, chart.gaps("conditions"))
+    gaps = chart.gaps("conditions")
+    return fact("heart_failure", found, gaps, reasons.FEATURE_HEART_FAILURE)
 
 
-def _medicine(chart: Chart, fact_id: str, counts: Callable[[MedicationUse], bool]) -> Fact:
+def _medicine(
+    chart: Chart, fact_id: str, label: Reason, counts: Callable[[MedicationUse], bool]
+) -> Fact:
     found = [use.evidence for use in chart.medications if counts(use)]
     unclear = [
-        Gap(key, f"has {use.label} with a status that is not clear")
+        Gap(key, reasons.status_unclear(use.label))
         for key, medications in zip(
             MEDICATION_KEYS, (chart.requests, chart.statements), strict=True
         )
         for use in medications.unclear
         if counts(use)
     ]
-    return fact(fact_id, found, (*chart.gaps(*MEDICATION_KEYS), *unclear))
+    return fact(fact_id, found, (*chart.gaps(*MEDICATION_KEYS), *unclear), label)
 
 
 def _is_diuretic(use: MedicationUse) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from cds_service import reasons
 from cds_service.chart import dates
 from cds_service.chart.chart import Chart
 from cds_service.chart.evidence import Evidence, Fact, FactState
@@ -21,6 +22,7 @@ from cds_service.reasoning.decision import (
     Offer,
     OfferKind,
     OrderRef,
+    Outcome,
     RuleOutcome,
 )
 from cds_service.reasoning.finding import marks
@@ -29,6 +31,7 @@ from cds_service.reasoning.interactions import Partner, interacting
 from cds_service.reasoning.kidney import kidney_function
 from cds_service.reasoning.magnesium import measured_within, serum_magnesium
 from cds_service.reasoning.medicines import drug_words, subtype_of
+from cds_service.reasons import Said
 
 ADDITIVE = frozenset({"antacid", "laxative", "laxative-antacid", "bowel-prep", "multivitamin"})
 GLYCINATE = Partner(MagnesiumProduct(salts=("magnesium glycinate",)))
@@ -52,9 +55,11 @@ def eligibility(chart: Chart) -> tuple[RuleOutcome, ...]:
     """Each condition of eligibility with its outcome (SPEC 6)."""
     outcomes: list[RuleOutcome] = []
     for rule, wanted, fact in _conditions(chart):
-        outcome = "unknown" if fact.unknown else "met" if fact.present == wanted else "not met"
-        if rule not in {"adult", "migraine"} and outcome == "not met":
-            outcome = "blocked"
+        outcome = Outcome.MET if fact.present == wanted else Outcome.NOT_MET
+        if fact.unknown:
+            outcome = Outcome.UNKNOWN
+        elif rule not in {"adult", "migraine"} and outcome is Outcome.NOT_MET:
+            outcome = Outcome.BLOCKED
         outcomes.append(RuleOutcome(rule, outcome, _why(fact)))
     return tuple(outcomes)
 
@@ -225,13 +230,13 @@ def _any(chart: Chart, names: Sequence[str]) -> bool:
 # ------------------------------------------------------------------ values and cautions
 
 
-def _values(chart: Chart, trigger: Trigger) -> dict[str, str]:
+def _values(chart: Chart, trigger: Trigger) -> dict[str, Said]:
     kidney = kidney_function(chart)
     by_gfr = kidney.basis in ("eGFR", "creatinine")
-    values = {
+    values: dict[str, Said] = {
         "risk": risk_words(chart),
         "egfr": kidney.egfr_text if by_gfr else "",
-        "renal_reason": kidney.reason,
+        "renal_reason": kidney.reason or "",
         "mg": serum_magnesium(chart).text,
     }
     if medicines.stopped(chart):
@@ -241,16 +246,12 @@ def _values(chart: Chart, trigger: Trigger) -> dict[str, str]:
     return values
 
 
-def risk_words(chart: Chart) -> str:
+def risk_words(chart: Chart) -> Said:
     """The risk factors as they are said in a summary: "diabetes and heart disease"."""
-    labels = list(dict.fromkeys(risk.label(chart, r) for r in risk.present_factors(chart)))
-    if not labels and indication.menstrual(chart).present:
-        labels = ["menstrual pattern"]
-    return (
-        labels[0]
-        if len(labels) == 1
-        else " and ".join(filter(None, (", ".join(labels[:-1]), labels[-1] if labels else "")))
-    )
+    labels = tuple(dict.fromkeys(risk.label(chart, r) for r in risk.present_factors(chart)))
+    if labels:
+        return labels[0] if len(labels) == 1 else reasons.all_of(labels)
+    return reasons.MENSTRUAL_PATTERN if indication.menstrual(chart).present else ""
 
 
 def suggestion_cautions(chart: Chart, offers: Sequence[Offer]) -> tuple[Caution, ...]:
@@ -365,7 +366,7 @@ def _once(uses: Sequence[MedicationUse]) -> list[MedicationUse]:
     return list({drug_words(u).lower(): u for u in reversed(uses)}.values())[::-1]
 
 
-def _why(fact: Fact) -> str:
+def _why(fact: Fact) -> Said:
     if fact.unknown:
-        return fact.why
+        return fact.why or ""
     return ", ".join(dict.fromkeys(e.resource for e in fact.evidence))

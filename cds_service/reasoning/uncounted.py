@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cds_service import reasons
 from cds_service.chart.chart import Chart
 from cds_service.chart.conditions import Problem, SetAside
 from cds_service.chart.medications import MedicationUse
@@ -11,6 +12,7 @@ from cds_service.knowledge.drugs import COMBINATION, MAGNESIUM, WASTING
 from cds_service.reasoning import blocks, indication, medicines, risk
 from cds_service.reasoning.decision import KidneyClass
 from cds_service.reasoning.kidney import kidney_function
+from cds_service.reasons import Reason
 
 
 def uncounted(chart: Chart) -> tuple[SetAside, ...]:
@@ -23,38 +25,38 @@ def _medicines(chart: Chart) -> Iterator[SetAside]:
     counted = {e for fact in risk.factors(chart) for e in fact.evidence}
     counted |= {use.evidence for use in medicines.oral_magnesium(chart)}
     for use in chart.medications:
-        why = "" if use.evidence in counted else _why_not_taken_for(use, chart)
-        if why:
+        why = None if use.evidence in counted else _why_not_taken_for(use, chart)
+        if why is not None:
             yield SetAside(use.reference, use.label, why)
 
 
-def _why_not_taken_for(use: MedicationUse, chart: Chart) -> str:
+def _why_not_taken_for(use: MedicationUse, chart: Chart) -> Reason | None:
     """Why a medicine that may lower magnesium, or is magnesium, did not count."""
     rows = chart.knowledge.policy.wasting_drugs
     classes = {*WASTING, COMBINATION, "ppi", MAGNESIUM, *(row.drug_class for row in rows)}
     if not any(use.of(drug_class) for drug_class in classes):
-        return ""
+        return None
     in_time = any(use.of(row.drug_class) and use.route in row.routes for row in rows)
-    reasons = (
-        (use.of(COMBINATION), "is combined with a potassium-sparing drug, which offsets it"),
-        (not use.regular, "is taken as needed, not regularly"),
-        (use.course_over, "is a course that is over"),
-        (in_time, "was ordered longer ago than it counts"),
-        (not use.oral, f"does not count by this route ({use.route})"),
-        (use.of("ppi"), "is not known to be taken for long enough"),
+    found = (
+        (use.of(COMBINATION), reasons.OFFSET_BY_COMBINATION),
+        (not use.regular, reasons.AS_NEEDED),
+        (use.course_over, reasons.COURSE_OVER),
+        (in_time, reasons.ORDERED_TOO_LONG_AGO),
+        (not use.oral, reasons.not_counted_by_route(use.route)),
+        (use.of("ppi"), reasons.NOT_TAKEN_LONG_ENOUGH),
     )
-    return next((why for holds, why in reasons if holds), "does not count as it is given")
+    return next((why for holds, why in found if holds), reasons.NOT_COUNTED_AS_GIVEN)
 
 
 def _problems(chart: Chart) -> Iterator[SetAside]:
     for problem in chart.problems.found:
-        if not problem.reason:
+        if problem.reason is None:
             for why in _why_not_counted(problem, chart):
                 evidence = next(iter(problem.evidence.values()))
                 yield SetAside(evidence.resource, problem.label, why)
 
 
-def _why_not_counted(problem: Problem, chart: Chart) -> Iterator[str]:
+def _why_not_counted(problem: Problem, chart: Chart) -> Iterator[Reason]:
     """Each reason why an active problem made no fact."""
     valuesets = {r.id: r.valueset for r in chart.knowledge.policy.risk_factors}
     facts = [(valuesets[f.id], f) for f in risk.factors(chart) if valuesets[f.id]]
@@ -64,9 +66,9 @@ def _why_not_counted(problem: Problem, chart: Chart) -> Iterator[str]:
     ]
     for set_id, fact in facts:
         if set_id in problem.hits and problem.evidence[set_id] not in fact.evidence:
-            yield f"does not count as {fact.id}"
+            yield reasons.not_counted_as(fact.id)
     if "pregnancy" in problem.hits and not blocks.pregnancy(chart).present:
-        yield "began longer ago than a pregnancy lasts"
+        yield reasons.PREGNANCY_BEGAN_EARLIER
     severe = kidney_function(chart).kidney_class is KidneyClass.SEVERE
     if "renal_aki" in problem.hits and not severe:
-        yield "is undated, over, or followed by good kidney function"
+        yield reasons.AKI_NOT_OPEN

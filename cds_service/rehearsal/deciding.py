@@ -13,6 +13,8 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw
 
+from cards.phrases import Phrases
+from cds_service import reasons
 from cds_service.chart.dates import When
 from cds_service.chart.evidence import FactState
 from cds_service.hooks.answering import Answer, Answering
@@ -21,6 +23,7 @@ from cds_service.hooks.errors import BadCallError
 from cds_service.hooks.registry import HOOKS
 from cds_service.hooks.services import services_of
 from cds_service.reasoning.decision import Decision, RuleOutcome
+from cds_service.reasons import Reason
 from cds_service.rehearsal.charts import Asked, asked_by
 from cds_service.rehearsal.moments import ORDER_SELECT, Moment
 from cds_service.site.force import InForce
@@ -29,7 +32,6 @@ BASE_URL: Final = "https://rehearsal.invalid"
 USER: Final = "Practitioner/rehearsal"
 _ORDER = "order "
 _KIDNEY = "kidney: "
-_OTHER_USE = "no reason given, and used for"
 _FAILED = frozenset({"not met", "blocked"})
 
 
@@ -76,7 +78,7 @@ class Decider:
             answer = self._answer(body, moment)
         except BadCallError as error:
             return Outcome(why_silent=(f"refused with {error.status}",))
-        return _outcome(answer)
+        return _outcome(answer, Phrases(self.knowledge))
 
     def explain(self, body: bytes, moment: Moment) -> dict[str, Any]:
         """The whole decision as `/explain` returns it."""
@@ -113,7 +115,7 @@ def request_body(
     )
 
 
-def _outcome(answer: Answer) -> Outcome:
+def _outcome(answer: Answer, phrases: Phrases) -> Outcome:
     decision = answer.decision
     cards = tuple((c.card, c.indicator, c.safety) for c in decision.cards)
     present = [f.id for f in decision.facts if f.state is FactState.PRESENT]
@@ -122,19 +124,19 @@ def _outcome(answer: Answer) -> Outcome:
         summaries=tuple(card["summary"] for card in answer.cards),
         kidney=str(decision.kidney.kidney_class) if decision.kidney is not None else "",
         risk=tuple(sorted({f for f in present if f.startswith("RF") or f == "menstrual"})),
-        why_silent=() if cards else tuple(dict.fromkeys(_why_silent(decision))),
+        why_silent=() if cards else tuple(dict.fromkeys(_why_silent(decision, phrases))),
         unknown=tuple(sorted({gap.key for gap in decision.gaps})),
-        unread=tuple(sorted({(n.key, n.why) for n in decision.not_readable})),
+        unread=tuple(sorted({(n.key, phrases.words(n.why)) for n in decision.not_readable})),
     )
 
 
-def _why_silent(decision: Decision) -> Iterator[str]:
+def _why_silent(decision: Decision, phrases: Phrases) -> Iterator[str]:
     """The conditions of a card that were not met, by their rule."""
     rules = [r for r in decision.rules if not r.rule.startswith(_KIDNEY)]
     orders = [r for r in rules if r.rule.startswith(_ORDER)]
     if HOOKS[decision.service].orders is not None:
         if not any(r.outcome == "met" for r in orders):
-            yield from (f"order: {_plain(r)}" for r in orders)
+            yield from (f"order: {_plain(r, phrases)}" for r in orders)
             return
         if decision.service != ORDER_SELECT:
             yield "order checked, nothing found"
@@ -151,9 +153,11 @@ def _why_silent(decision: Decision) -> Iterator[str]:
         yield f"kidney class {kidney.kidney_class}" if kidney is not None else "nothing found"
 
 
-def _plain(rule: RuleOutcome) -> str:
+def _plain(rule: RuleOutcome, phrases: Phrases) -> str:
     """Why an order gives no card, without the names of diseases."""
-    return "used for another disease too" if rule.why.startswith(_OTHER_USE) else rule.why
+    if isinstance(rule.why, Reason) and rule.why.code == reasons.used_for.code:
+        return "used for another disease too"
+    return phrases.words(rule.why)
 
 
 def _card_rules(decision: Decision) -> frozenset[str]:

@@ -27,6 +27,7 @@ from cds_service.fhir.prefetch import KINDS
 from cds_service.settings import SettingsError, read_settings
 
 from ..support import fhir
+from ..support.wording import in_words
 from .calling import TEMPLATES, fetched, ids_of, question
 from .conftest import Serve
 from .ehr import Asked, Ehr, Reply, say
@@ -141,14 +142,14 @@ def test_the_table_of_the_document_is_the_one_that_is_used() -> None:
         for key in keys.split(",")
     }
     used = {
-        (key, form.name): "; and ".join(map(in_words, form.changes))
+        (key, form.name): "; and ".join(map(words, form.changes))
         for key, forms in FORMS.items()
         for form in forms[1:]
     }
     assert told == used
 
 
-def in_words(changes: Mapping[str, str | None]) -> str:
+def words(changes: Mapping[str, str | None]) -> str:
     return ", ".join(
         f"no `{name}`" if value is None else f"`{name}={value}`" for name, value in changes.items()
     )
@@ -159,7 +160,7 @@ def test_the_document_names_every_reason_why_there_is_no_more() -> None:
     table = text.partition("## What the reasons mean")[2].partition("\n## ")[0]
     rare = {Why.BAD_TOKEN, Why.NOT_ASKABLE, Why.NAME, Why.BROKEN, Why.REDIRECT}
     rare |= {Why.NOT_JSON, Why.UNREADABLE, Why.OUTCOME, Why.STATUS}
-    assert [why for why in Why if why not in rare and f"| {why.value}" not in table] == []
+    assert [why for why in Why if why not in rare and f"| {in_words(why.value)}" not in table] == []
 
 
 # ---------------------------------------------------------------- asking again
@@ -198,7 +199,7 @@ def test_where_one_of_two_categories_fails_the_conditions_are_a_part(
     contents = fetched(serve(answer))
     assert ids_of(contents, "conditions") == ["c1", "c2", "c3", "c5"]
     assert contents["conditions"].partial
-    assert contents["conditions"].beside.endswith(f"status {status}")
+    assert in_words(contents["conditions"].beside).endswith(f"status {status}")
 
 
 def test_laboratory_results_are_asked_for_by_category_and_filtered(
@@ -308,7 +309,10 @@ def test_where_every_form_is_refused_the_key_is_not_known(serve: Serve, today: d
     contents = fetched(server)
     for key in ("kidneyLabs", "magnesiumLabs", "pregnancyStatus"):
         assert not contents[key].known
-        assert contents[key].why == "was not sent, and the FHIR server answered with status 400"
+        assert (
+            in_words(contents[key].why)
+            == "was not sent, and the FHIR server answered with status 400"
+        )
     assert len(server.of("Observation")) == sum(
         len(FORMS[key]) for key in ("kidneyLabs", "magnesiumLabs", "pregnancyStatus")
     )
@@ -342,7 +346,7 @@ def test_other_forms_are_tried_within_the_time_of_the_call(serve: Serve, today: 
         serve(refusing(today, refuses)), bounds=Bounds(seconds=0.5, request_seconds=0.5)
     )
     assert time.monotonic() - started < 1.5
-    assert "in time" in contents["kidneyLabs"].why
+    assert "in time" in in_words(contents["kidneyLabs"].why)
 
 
 # ---------------------------------------------------------------- what a server takes

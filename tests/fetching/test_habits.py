@@ -20,6 +20,7 @@ from ..support import fhir, http
 from ..support.cards import card_id, offers, recommended, unknown_keys
 from ..support.fhir import PATIENT_VIEW, PREFETCH_KEYS
 from ..support.outcomes import assert_outcome
+from ..support.wording import in_words
 from .calling import fetched, ids_of
 from .conftest import Serve
 from .ehr import Ehr
@@ -153,7 +154,9 @@ def test_what_is_missing_is_marked_and_nothing_else(serve: Serve, today: date, m
     }
     assert lacking == ({MISSING[mode]} if mode in MISSING else set())
     for key in lacking:
-        assert contents[key].why or contents[key].beside or contents[key].withheld
+        assert (
+            in_words(contents[key].why) or in_words(contents[key].beside) or contents[key].withheld
+        )
 
 
 @pytest.mark.parametrize("mode", ["relnext", "qnext", "basenext", "pipenext", "emptyfirst"])
@@ -168,7 +171,7 @@ def test_a_page_that_names_itself_is_read_once(serve: Serve, today: date) -> Non
     server = serve(having("loop", today))
     found = fetched(server)["conditions"]
     assert len(server.of("Condition")) == 1
-    assert found.beside == ", and the FHIR server's next page is one that was read already"
+    assert in_words(found.beside) == "the FHIR server's next page is one that was read already"
 
 
 def test_a_server_that_does_not_sort_is_read_to_the_end(serve: Serve, today: date) -> None:

@@ -10,12 +10,14 @@ import msgspec
 import pytest
 from msgspec import Raw
 
+from cds_service import reasons
 from cds_service.fetching.searching import joined
 from cds_service.fhir.prefetch import Content, Elsewhere, Lost, State
 
 from ..support import charts, fhir, http
 from ..support.cards import card_id, recommended, unknown_keys, without_uuids
 from ..support.fhir import ORDER_SIGN, PATIENT_VIEW, PREFETCH_KEYS
+from ..support.wording import in_words
 from .calling import call_at, fetched, ids_of, key_of, serving, why_unknown
 from .conftest import Serve, Service
 from .ehr import Answering, Asked, Ehr, Json, Reply, say
@@ -219,7 +221,7 @@ def test_where_it_is_unclear_whether_there_is_more_it_is_a_part(
     found = fetched(server)["conditions"]
     assert len(found.entries) == 2
     assert found.partial
-    assert found.beside == ", and the FHIR server's answer leaves open whether there is more"
+    assert in_words(found.beside) == "the FHIR server's answer leaves open whether there is more"
 
 
 def test_a_full_page_without_a_total_and_without_a_link_may_be_cut(
@@ -297,7 +299,7 @@ def test_the_highest_total_counts(serve: Serve, whole: Json) -> None:
 
     server = serve(serving(whole["prefetch"], conditions=shrinking))
     found = fetched(server)["conditions"]
-    assert found.beside == ", and the FHIR server sent less than there is"
+    assert in_words(found.beside) == "the FHIR server sent less than there is"
 
 
 def test_what_is_included_is_none_of_those_that_are_counted(serve: Serve, today: date) -> None:
@@ -345,8 +347,8 @@ def test_every_member_of_a_content_is_kept_when_pages_are_joined() -> None:
         unreadable=(lost,),
         unread=(lost,),
         others=(other,),
-        why="",
-        beside=", and so on",
+        why=None,
+        beside=reasons.SERVER_TIMEOUT,
     )
     empty: Content[Any] = Content(State.EMPTY)
     assert joined([empty, full], partial=True) == full
@@ -549,7 +551,7 @@ def test_a_medication_that_a_search_leaves_out_is_read(serve: Serve, today: date
     server = serve(lambda asked: empty if asked.what == "Medication" else rest(asked))
     found = fetched(server)
     assert "med-1" in ids_of(found, "medicationRequests")
-    assert found["medicationRequests"].beside == ""
+    assert in_words(found["medicationRequests"].beside) == ""
 
 
 def test_what_cannot_be_read_of_a_fetched_medication_is_not_lost(serve: Serve, today: date) -> None:
@@ -578,7 +580,7 @@ def test_where_a_search_for_medications_fails_they_are_read(
     server = serve(lambda asked: reply if asked.what == "Medication" else rest(asked))
     found = fetched(server)
     assert "med-1" in ids_of(found, "medicationRequests")
-    assert found["medicationRequests"].beside == ""
+    assert in_words(found["medicationRequests"].beside) == ""
 
 
 def test_a_medication_that_was_sent_with_the_drafts_is_not_fetched(
@@ -621,7 +623,9 @@ def test_the_ingredients_that_a_medication_refers_to_are_fetched(serve: Serve, t
 
     found = fetched(serve(answer))
     assert {"kit", "a"} <= set(ids_of(found, "medicationRequests"))
-    assert found["medicationRequests"].beside == ", and the FHIR server answered with status 404"
+    assert (
+        in_words(found["medicationRequests"].beside) == "the FHIR server answered with status 404"
+    )
 
 
 def test_of_too_many_medications_those_of_drafts_and_of_what_is_taken_come_first(
@@ -641,8 +645,8 @@ def test_of_too_many_medications_those_of_drafts_and_of_what_is_taken_come_first
     have = set(ids_of(found, "medicationRequests"))
     assert {"d1", *(f"x{n}" for n in range(60, 130))} <= have
     assert len({id for id in have if id.startswith("x")}) == 99
-    why = ", and more Medications are referred to than this service fetches"
-    assert found["medicationRequests"].beside == why
+    why = "more Medications are referred to than this service fetches"
+    assert in_words(found["medicationRequests"].beside) == why
 
 
 def test_many_medications_are_fetched_in_batches(

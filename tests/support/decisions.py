@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from cards.render import CardContext, render
+from cds_service import reasons
 from cds_service.chart.evidence import Evidence, Fact, FactState, Gap
 from cds_service.knowledge.loader import Knowledge, load
 from cds_service.reasoning.decision import (
@@ -95,7 +96,7 @@ def kidney(of: str = "92", **other: Any) -> Kidney:
         "basis": "eGFR",
         "value": number,
         "egfr_text": of,
-        "reason": "" if of_value is KidneyClass.NORMAL else f"eGFR {of}",
+        "reason": None if of_value is KidneyClass.NORMAL else reasons.egfr_is(of),
         "evidence": egfr(of),
     }
     return Kidney(**usual | other)

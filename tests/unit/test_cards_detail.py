@@ -11,6 +11,7 @@ from markdown_it import MarkdownIt
 from cards.detail import detail
 from cards.naming import evidence_text
 from cards.phrases import Phrases, capital
+from cds_service import reasons
 from cds_service.chart.evidence import Evidence, Fact, FactState
 from cds_service.reasoning.decision import (
     CardDecision,
@@ -659,7 +660,7 @@ def test_a_computed_egfr_shows_what_it_was_computed_from() -> None:
 def test_a_diagnosis_and_a_procedure() -> None:
     stage = Evidence("Condition/k", ICD, "N18.4", "CKD stage 4", "2024-02-02")
     known = kidney("25", basis="diagnosis", value=None, evidence=stage)
-    bare = Kidney(KidneyClass.SEVERE, "dialysis", "procedure", reason="dialysis")
+    bare = Kidney(KidneyClass.SEVERE, "dialysis", "procedure", reason=reasons.DIALYSIS)
 
     assert kidney_said(known) == "Severely reduced; CKD stage 4, 2024-02-02"
     assert kidney_said(bare) == "Severely reduced; dialysis"

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from cards.summary import summary
 from cards.variants import variant
+from cds_service import reasons
 from cds_service.reasoning.decision import CardDecision, KidneyClass, MagnesiumState
 from tests.support.decisions import (
     caution,
@@ -90,7 +91,7 @@ def test_without_a_risk_factor_its_clause_goes() -> None:
 
 
 def test_without_an_egfr_the_reason_stands_in_its_place() -> None:
-    stage = kidney("48", basis="diagnosis", value=None, reason="CKD stage 3")
+    stage = kidney("48", basis="diagnosis", value=None, reason=reasons.ckd_stage("3"))
     card = suggestion_card("mg-suggest-reduced", values={"risk": "diabetes"}, kidney=stage)
 
     assert said(card).startswith("Migraine + diabetes, CKD stage 3: magnesium only")
@@ -138,7 +139,7 @@ def test_a_result_that_does_not_stand_alone_is_said_with_that(flag: str, words: 
 
 
 def test_without_any_result_the_summary_asks_for_one() -> None:
-    stage = kidney("48", basis="diagnosis", value=None, egfr_text="", reason="CKD stage 3")
+    stage = kidney("48", basis="diagnosis", value=None, egfr_text="", reason=reasons.ckd_stage("3"))
     card = suggestion_card("mg-suggest-reduced", offers=(labs(),), kidney=stage)
 
     assert said(card) == (

@@ -16,6 +16,7 @@ from cards.render import render
 from cards.suggestions import suggestions
 from cards.summary import summary
 from cards.variants import variant
+from cds_service import reasons
 from cds_service.chart.evidence import Evidence
 from cds_service.fhir.prefetch import KINDS
 from cds_service.knowledge import wording
@@ -91,7 +92,7 @@ def kidneys() -> Iterator[Kidney]:
             basis,
             Decimal(text) if text else None,
             text,
-            "CKD stage 3" if basis == "diagnosis" else "",
+            reasons.ckd_stage("3") if basis == "diagnosis" else None,
             evidence,
             (egfr("105"),) if flag else (),
             flag,

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from cds_service import reasons
 from cds_service.chart.chart import open_chart
 from cds_service.chart.evidence import Gap
 from cds_service.fhir.drafts import draft_entries
@@ -15,6 +16,7 @@ from cds_service.fhir.wire import DraftOrder
 from tests.support import fhir
 from tests.support.decisions import knowledge
 from tests.support.fhir import Resource
+from tests.support.wording import in_words
 from tests.unit.chart.reading import TODAY, WOMAN, chart, day, raw
 
 OUTCOME = fhir.operation_outcome()
@@ -31,7 +33,7 @@ def page(*resources: Resource) -> Resource:
 
 
 def test_with_all_keys_nothing_is_missing() -> None:
-    assert chart().missing_required() == ()
+    assert in_words(chart().missing_required()) == ()
 
 
 @pytest.mark.parametrize("key", fhir.REQUIRED_KEYS)
@@ -46,18 +48,18 @@ def test_with_all_keys_nothing_is_missing() -> None:
 def test_a_required_key_that_is_not_known(key: str, value: Any, why: str) -> None:
     (gap,) = chart(**{key: value}).missing_required()
     assert gap.key == key
-    assert gap.why.startswith(why)
+    assert in_words(gap.why).startswith(why)
 
 
 @pytest.mark.parametrize("key", fhir.REQUIRED_KEYS)
 def test_a_required_key_that_was_not_sent(key: str) -> None:
-    assert chart(without=[key]).missing_required() == (Gap(key, "was not sent"),)
+    assert in_words(chart(without=[key]).missing_required()) == (Gap(key, "was not sent"),)
 
 
 @pytest.mark.parametrize("key", ["conditions", "medicationRequests"])
 def test_a_part_of_a_required_key_of_which_nothing_came_is_not_enough(key: str) -> None:
     (gap,) = chart(**{key: page()}).missing_required()
-    assert gap == Gap(key, "holds only a part of the data")
+    assert in_words(gap) == Gap(key, "holds only a part of the data")
 
 
 @pytest.mark.parametrize(
@@ -76,8 +78,8 @@ def test_a_part_of_a_required_key_of_which_nothing_came_is_not_enough(key: str) 
 )
 def test_a_required_key_known_in_part_is_answered_and_is_a_gap(value: Resource, why: str) -> None:
     found = chart(conditions=value)
-    assert found.missing_required() == ()
-    assert [(g.key, g.why) for g in found.gaps("conditions")] == [("conditions", why)]
+    assert in_words(found.missing_required()) == ()
+    assert [(g.key, in_words(g.why)) for g in found.gaps("conditions")] == [("conditions", why)]
     assert [p.active for p in found.problems.found] == [True]
 
 
@@ -89,7 +91,7 @@ def test_a_required_key_of_which_all_was_withheld_is_not_enough() -> None:
 
 @pytest.mark.parametrize("key", fhir.REQUIRED_KEYS)
 def test_null_says_that_there_is_none(key: str) -> None:
-    assert chart(None, WOMAN, (), **{key: None}).missing_required() == ()
+    assert in_words(chart(None, WOMAN, (), **{key: None}).missing_required()) == ()
 
 
 @pytest.mark.parametrize(
@@ -109,7 +111,7 @@ def test_the_patient_must_be_the_one_of_the_call(
     sent["patient"] = raw({"resourceType": "Patient", "id": in_patient})
     found = open_chart(sent, in_context, TODAY, knowledge())
     why = () if same else (Gap("patient", "is not the patient of the hook's context"),)
-    assert found.missing_required() == why
+    assert in_words(found.missing_required()) == why
 
 
 # -------------------------------------------------------------------- gaps of other keys
@@ -117,15 +119,17 @@ def test_the_patient_must_be_the_one_of_the_call(
 
 @pytest.mark.parametrize("key", fhir.OPTIONAL_KEYS)
 def test_what_was_not_sent_or_refused_is_a_gap(key: str) -> None:
-    assert chart(without=[key]).gaps(key) == (Gap(key, "was not sent"),)
-    assert chart(**{key: OUTCOME}).gaps(key) == (Gap(key, "was answered with an OperationOutcome"),)
-    assert chart(None, WOMAN, (), **{key: None}).gaps(key) == ()
-    assert chart().gaps(key) == ()
+    assert in_words(chart(without=[key]).gaps(key)) == (Gap(key, "was not sent"),)
+    assert in_words(chart(**{key: OUTCOME}).gaps(key)) == (
+        Gap(key, "was answered with an OperationOutcome"),
+    )
+    assert in_words(chart(None, WOMAN, (), **{key: None}).gaps(key)) == ()
+    assert in_words(chart().gaps(key)) == ()
 
 
 def test_a_search_that_failed_in_part_is_a_gap() -> None:
     some = fhir.bundle([fhir.allergy("7980"), OUTCOME])
-    assert chart(allergies=some).gaps("allergies") == (
+    assert in_words(chart(allergies=some).gaps("allergies")) == (
         Gap("allergies", "was answered only in part (error)", ("error",)),
     )
 
@@ -137,7 +141,7 @@ def test_a_search_that_failed_in_part_is_a_gap() -> None:
 def test_malformed_entries_are_a_gap(bad: int, why: str) -> None:
     good = {"resource": fhir.allergy("7980")}
     bundle = {"resourceType": "Bundle", "entry": [good, *[{"resource": 5}] * bad]}
-    assert chart(allergies=bundle).gaps("allergies") == (Gap("allergies", why),)
+    assert in_words(chart(allergies=bundle).gaps("allergies")) == (Gap("allergies", why),)
 
 
 def test_elements_that_cannot_be_read_are_a_gap() -> None:
@@ -152,7 +156,7 @@ def test_elements_that_cannot_be_read_are_a_gap() -> None:
         ([allergy, twice], "has 3 elements that cannot be read"),
     ):
         found = chart(allergies=fhir.bundle(several))
-        assert found.gaps("allergies") == (Gap("allergies", why),)
+        assert in_words(found.gaps("allergies")) == (Gap("allergies", why),)
     assert [(n.key, n.resource, n.element) for n in found.not_readable()] == [
         ("allergies", f"AllergyIntolerance/{allergy['id']}", "clinicalStatus"),
         ("allergies", "AllergyIntolerance/b", "code.coding[0]"),
@@ -164,12 +168,12 @@ def test_entries_and_elements_that_cannot_be_read_are_counted_apart() -> None:
     entries = [{}, {"resource": {**fhir.allergy("7980"), "clinicalStatus": 5}}]
     found = chart(allergies={"resourceType": "Bundle", "entry": entries})
     why = "has 1 malformed entry and 1 element that cannot be read"
-    assert found.gaps("allergies") == (Gap("allergies", why),)
+    assert in_words(found.gaps("allergies")) == (Gap("allergies", why),)
 
 
 def test_a_gap_grows_with_what_is_read_later() -> None:
     found = chart()
-    assert found.gaps("kidneyLabs") == ()
+    assert in_words(found.gaps("kidneyLabs")) == ()
     found.reader("kidneyLabs").note("Observation/1", "valueQuantity", "is not an object")
     assert [g.key for g in found.gaps("kidneyLabs")] == ["kidneyLabs"]
 
@@ -185,7 +189,9 @@ def test_the_elements_of_a_patient_are_a_gap_too() -> None:
 
 @pytest.mark.parametrize("key", ["allergies", "medicationStatements", "kidneyProcedures"])
 def test_a_part_is_a_gap(key: str) -> None:
-    assert chart(**{key: page()}).gaps(key) == (Gap(key, "holds only a part of the data"),)
+    assert in_words(chart(**{key: page()}).gaps(key)) == (
+        Gap(key, "holds only a part of the data"),
+    )
 
 
 def test_the_newest_page_of_pregnancy_statuses_is_enough_if_it_is_newest_first() -> None:
@@ -196,8 +202,8 @@ def test_the_newest_page_of_pregnancy_statuses_is_enough_if_it_is_newest_first()
     )
     gap = (Gap("pregnancyStatus", "holds only a part of the data"),)
     assert chart(pregnancyStatus=page(new, old)).gaps("pregnancyStatus") == ()
-    assert chart(pregnancyStatus=page(old, new)).gaps("pregnancyStatus") == gap
-    assert chart(pregnancyStatus=page()).gaps("pregnancyStatus") == gap
+    assert in_words(chart(pregnancyStatus=page(old, new)).gaps("pregnancyStatus")) == gap
+    assert in_words(chart(pregnancyStatus=page()).gaps("pregnancyStatus")) == gap
 
 
 # ------------------------------------------------------------- resources under other keys
@@ -207,7 +213,7 @@ def test_a_resource_under_a_key_that_is_not_its_own_is_named() -> None:
     kidneys = fhir.condition("N18.5", id="k", today=TODAY)
     found = chart({"allergies": [fhir.allergy("7980"), kidneys]})
     assert [g.key for g in found.gaps("conditions", "allergies")] == ["allergies"]
-    assert [(n.resource, n.why) for n in found.not_readable()] == [
+    assert [(n.resource, in_words(n.why)) for n in found.not_readable()] == [
         ("Condition/k", "is a Condition under a key that is not its own")
     ]
 
@@ -215,12 +221,12 @@ def test_a_resource_under_a_key_that_is_not_its_own_is_named() -> None:
 def test_a_resource_that_stands_under_its_own_key_too_may_stand_anywhere() -> None:
     kidneys = fhir.condition("N18.5", id="k", today=TODAY)
     found = chart({"allergies": [fhir.allergy("7980"), kidneys], "conditions": [kidneys]})
-    assert found.gaps("conditions", "allergies") == ()
+    assert in_words(found.gaps("conditions", "allergies")) == ()
 
 
 def test_resources_of_no_concern_may_stand_anywhere() -> None:
     asked = [fhir.allergy("7980"), {"resourceType": "Provenance", "id": "p"}]
-    assert chart({"allergies": asked}).gaps("allergies") == ()
+    assert in_words(chart({"allergies": asked}).gaps("allergies")) == ()
 
 
 @pytest.mark.parametrize(
@@ -251,7 +257,7 @@ def test_what_stands_under_a_key_that_nobody_asked_for_is_named(
 ) -> None:
     found = chart(more=fhir.bundle([resource]))
     assert [g.key for g in found.gaps(*fhir.PREFETCH_SEARCHES)] == keys
-    assert {n.why for n in found.not_readable()} == (
+    assert {in_words(n.why) for n in found.not_readable()} == (
         {"stands under more, which was not asked for"} if keys else set()
     )
 
@@ -259,7 +265,7 @@ def test_what_stands_under_a_key_that_nobody_asked_for_is_named(
 def test_what_stands_under_its_own_key_too_may_stand_under_others() -> None:
     kidneys = fhir.condition("N18.5", id="k", today=TODAY)
     found = chart({"conditions": [kidneys]}, more=fhir.bundle([kidneys]))
-    assert found.gaps(*fhir.PREFETCH_SEARCHES) == ()
+    assert in_words(found.gaps(*fhir.PREFETCH_SEARCHES)) == ()
 
 
 @pytest.mark.parametrize("key", [*fhir.PREFETCH_SEARCHES, "other"])
@@ -274,7 +280,7 @@ def test_a_medication_is_found_under_any_key(key: str) -> None:
     if key == "medicationRequests":
         found = chart({key: [order, medication]})
     assert [u.of("magnesium") for u in found.medications] == [True]
-    assert found.gaps(*fhir.PREFETCH_SEARCHES) == ()
+    assert in_words(found.gaps(*fhir.PREFETCH_SEARCHES)) == ()
 
 
 def test_a_medication_of_fetched_contents_is_found() -> None:
@@ -328,9 +334,13 @@ def test_a_condition_that_is_not_there_is_not_found() -> None:
 )
 def test_the_newest_page_of_results_is_enough_if_it_is_newest_first(key: str, code: str) -> None:
     new, old = (fhir.observation(code, 60, None, d, today=TODAY) for d in (10, 20))
-    assert chart(**{key: page(new, old)}).gaps(key) == ()
-    assert chart(**{key: page(old, new)}).gaps(key) == (Gap(key, "holds only a part of the data"),)
-    assert chart(**{key: page()}).gaps(key) == (Gap(key, "holds only a part of the data"),)
+    assert in_words(chart(**{key: page(new, old)}).gaps(key)) == ()
+    assert in_words(chart(**{key: page(old, new)}).gaps(key)) == (
+        Gap(key, "holds only a part of the data"),
+    )
+    assert in_words(chart(**{key: page()}).gaps(key)) == (
+        Gap(key, "holds only a part of the data"),
+    )
 
 
 def test_gaps_stand_in_the_order_asked_for() -> None:
@@ -347,20 +357,23 @@ def test_a_medication_that_cannot_be_found_among_the_statements_is_a_gap() -> No
     del statement["medicationCodeableConcept"]
     statement["medicationReference"] = {"reference": "Medication/elsewhere"}
     found = chart({"medicationStatements": [statement]})
-    assert found.gaps("medicationRequests") == ()
+    assert in_words(found.gaps("medicationRequests")) == ()
     assert [g.key for g in found.gaps("medicationStatements")] == ["medicationStatements"]
 
 
 def test_contents_that_were_fetched_stand_before_what_was_sent() -> None:
     fetched: dict[str, Content[Any]] = {
         "conditions": Content(State.EMPTY),
-        "allergies": Content(State.DATA, partial=True, beside=", and there are too many pages"),
+        "allergies": Content(State.DATA, partial=True, beside=reasons.SERVER_PAGES),
     }
     found = open_chart({}, "pat-1", TODAY, knowledge())
     found.add_fetched(fetched)
     assert [g.key for g in found.missing_required()] == ["patient", "medicationRequests"]
-    assert found.gaps("allergies") == (
-        Gap("allergies", "holds only a part of the data, and there are too many pages"),
+    assert in_words(found.gaps("allergies")) == (
+        Gap(
+            "allergies",
+            "holds only a part of the data, and the FHIR server has more pages than this service reads",
+        ),
     )
 
 
@@ -385,8 +398,8 @@ def test_what_was_set_aside_is_told_and_others_resources_are_counted() -> None:
     named = {s.resource for s in found}
     assert {f"{r['resourceType']}/{r['id']}" for r in own.values()} <= named
     assert set(own) <= named
-    foreign = [s for s in found if s.why == "belong to another patient"]
-    assert [s.what for s in foreign] == ["1 resources"] * len(own)
+    foreign = [s for s in found if in_words(s.why) == "belong to another patient"]
+    assert [in_words(s.what) for s in foreign] == ["1 resources"] * len(own)
     assert len(found) == 2 * len(own)
 
 
@@ -504,22 +517,21 @@ def test_each_part_is_read_for_this_patient_on_this_day() -> None:
 
 def test_the_gaps_met_are_those_of_what_was_asked_for() -> None:
     found = chart(without=["allergies", "kidneyLabs"])
-    assert found.gaps_met() == ()
+    assert in_words(found.gaps_met()) == ()
     found.gaps("conditions", "allergies")
-    assert found.gaps_met() == (Gap("allergies", "was not sent"),)
+    assert in_words(found.gaps_met()) == (Gap("allergies", "was not sent"),)
 
 
 def test_what_was_withheld_of_a_key_that_was_read_is_met_though_nobody_asked() -> None:
     withheld = fhir.bundle([fhir.medication_request("4603", today=TODAY), OUTCOME])
     found = chart(medicationRequests=withheld, without=["allergies"])
-    assert found.missing_required() == ()
+    assert in_words(found.missing_required()) == ()
     assert [(g.key, g.withheld) for g in found.gaps_met()] == [("medicationRequests", ("error",))]
 
 
 # A code of the house, without a name, says nothing to anybody else.
 NAMELESS = {"coding": [{"system": "urn:local", "code": "77"}]}
-NOT_SENT = "names a medication that was not sent along"
-UNNAMED = "names a medication by nothing that can be looked up"
+NOT_SENT, UNNAMED = reasons.MEDICATION_NOT_SENT, reasons.MEDICATION_UNNAMED
 
 
 def test_an_order_that_nobody_can_read_is_a_gap() -> None:
@@ -577,7 +589,7 @@ def test_without_a_status_a_condition_counts_while_it_is_recent(days: int, activ
 )
 def test_why_nobody_can_tell_what_a_draft_orders(medication: Resource, why: str) -> None:
     order = drafted({"resourceType": "MedicationRequest", **medication})
-    assert chart().unidentified(order) == why
+    assert chart().unidentified(order) == (why or None)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from cds_service.fhir.wire import CodeableConcept, Coding
 from tests.support import fhir
 from tests.support.decisions import knowledge
 from tests.support.fhir import Resource
+from tests.support.wording import in_words
 from tests.unit.chart.reading import SUBJECT, TODAY, content, day
 
 RECORDED_DAYS = 730
@@ -61,7 +62,7 @@ def status(code: str) -> Resource:
 @pytest.mark.parametrize("clinical", ["active", "recurrence", "relapse"])
 def test_active_is_active(clinical: str) -> None:
     problem = one(migraine(clinicalStatus=status(clinical)))
-    assert (problem.active, problem.reason) == (True, "")
+    assert (problem.active, in_words(problem.reason)) == (True, "")
 
 
 @pytest.mark.parametrize("clinical", ["inactive", "remission", "resolved"])
@@ -69,32 +70,36 @@ def test_what_is_over_is_set_aside_but_did_happen(clinical: str) -> None:
     found = problems(migraine(clinicalStatus=status(clinical)))
     (problem,) = found.found
     assert (problem.active, problem.past_event) == (False, True)
-    assert [s.why for s in found.set_aside] == [f"is {clinical}"]
+    assert [in_words(s.why) for s in found.set_aside] == [f"is {clinical}"]
 
 
 @pytest.mark.parametrize("verification", ["refuted", "entered-in-error"])
 def test_what_is_wrong_never_happened(verification: str) -> None:
     problem = one(migraine(verificationStatus=status(verification)))
     assert (problem.active, problem.past_event) == (False, False)
-    assert problem.reason == f"is {verification}"
+    assert in_words(problem.reason) == f"is {verification}"
 
 
 @pytest.mark.parametrize("verification", ["unconfirmed", "provisional", "differential"])
 def test_what_is_tentative_is_active_but_not_confirmed(verification: str) -> None:
     problem = one(migraine(verificationStatus=status(verification)))
     assert (problem.active, problem.confirmed) == (True, False)
-    assert problem.reason == f"is {verification}"
+    assert in_words(problem.reason) == f"is {verification}"
 
 
 @pytest.mark.parametrize("verification", [status("confirmed"), None])
 def test_otherwise_it_is_confirmed(verification: Any) -> None:
     problem = one(migraine(verificationStatus=verification))
-    assert (problem.active, problem.confirmed, problem.reason) == (True, True, "")
+    assert (problem.active, problem.confirmed, in_words(problem.reason)) == (True, True, "")
 
 
 def test_a_verification_that_is_said_to_be_unknown_is_tentative() -> None:
     problem = one(migraine(verificationStatus=status("unknown")))
-    assert (problem.active, problem.confirmed, problem.reason) == (True, False, "is unknown")
+    assert (problem.active, problem.confirmed, in_words(problem.reason)) == (
+        True,
+        False,
+        "is unknown",
+    )
 
 
 UNREADABLE = [
@@ -121,7 +126,7 @@ def test_a_status_that_cannot_be_read_makes_it_neither_present_nor_absent(
     found = problems(migraine(**changes))
     (problem,) = found.found
     assert (problem.active, problem.confirmed) == (False, False)
-    assert problem.reason == "has a status that cannot be read"
+    assert in_words(problem.reason) == "has a status that cannot be read"
     assert [e.resource for e in found.unread_of("migraine")] == ["Condition/m"]
     assert found.unread_of("renal") == ()
 
@@ -157,7 +162,7 @@ def test_what_is_surely_over_stays_over_whatever_else_cannot_be_read(
     changes: Resource, reason: str
 ) -> None:
     found = problems(migraine(**changes))
-    assert [p.reason for p in found.found] == [reason]
+    assert [in_words(p.reason) for p in found.found] == [reason]
     assert found.unread == {}
 
 
@@ -170,7 +175,7 @@ def test_what_is_over_is_confirmed_by_a_verification_that_can_be_read() -> None:
 def test_a_status_with_one_odd_coding_is_read_by_its_other_codings() -> None:
     odd = {"coding": [{"code": 5}, {"code": "resolved"}]}
     problem = one(migraine(clinicalStatus=odd))
-    assert (problem.active, problem.reason) == (False, "is resolved")
+    assert (problem.active, in_words(problem.reason)) == (False, "is resolved")
 
 
 PROBLEM_LIST = [{"coding": [{"code": "problem-list-item"}]}]
@@ -236,7 +241,7 @@ def test_an_abatement_in_the_past_ends_it(
 ) -> None:
     problem = one(migraine(clinicalStatus=clinical, **abatement))
     assert problem.active is not over
-    assert problem.reason == ("has abated" if over else "")
+    assert in_words(problem.reason) == ("has abated" if over else "")
 
 
 @pytest.mark.parametrize(
@@ -259,7 +264,7 @@ def test_an_abatement_in_the_past_ends_it(
 def test_an_abatement_that_is_not_proven_ends_nothing(abatement: dict[str, Any]) -> None:
     problem = one(migraine(**abatement))
     assert (problem.active, problem.confirmed) == (True, False)
-    assert problem.reason.startswith("perhaps has abated")
+    assert in_words(problem.reason).startswith("perhaps has abated")
 
 
 def test_an_abatement_that_is_not_there_is_none() -> None:
@@ -362,13 +367,16 @@ def test_another_disease_is_passed_over() -> None:
 def test_text_alone_never_counts_and_is_reported(code: Resource, named: str) -> None:
     found = problems(migraine(code=code))
     assert found.found == []
-    assert [(s.resource, s.what) for s in found.set_aside] == [("Condition/m", named)]
-    assert "text never counts" in found.set_aside[0].why
+    assert [(s.resource, in_words(s.what)) for s in found.set_aside] == [("Condition/m", named)]
+    assert "text never counts" in in_words(found.set_aside[0].why)
 
 
 def test_a_condition_without_code_is_set_aside() -> None:
     found = problems(migraine(code=None))
-    assert (found.found, [s.what for s in found.set_aside]) == ([], ["no code and no text"])
+    assert (found.found, [in_words(s.what) for s in found.set_aside]) == (
+        [],
+        ["no code and no text"],
+    )
 
 
 def test_another_patients_condition_is_counted_but_not_read() -> None:
@@ -465,7 +473,11 @@ def test_the_certainty_of_a_german_diagnosis(
     letter: str | None, active: bool, confirmed: bool, reason: str
 ) -> None:
     problem = one(certain(letter))
-    assert (problem.active, problem.confirmed, problem.reason) == (active, confirmed, reason)
+    assert (problem.active, problem.confirmed, in_words(problem.reason)) == (
+        active,
+        confirmed,
+        reason,
+    )
 
 
 def test_a_verification_status_stands_before_the_certainty() -> None:
@@ -475,7 +487,7 @@ def test_a_verification_status_stands_before_the_certainty() -> None:
 @pytest.mark.parametrize("letter", ["X", "", 5])
 def test_a_certainty_that_cannot_be_read_leaves_it_open(letter: Any) -> None:
     problem = one(certain(letter))
-    assert (problem.active, problem.reason) == (False, "has a status that cannot be read")
+    assert (problem.active, in_words(problem.reason)) == (False, "has a status that cannot be read")
     assert "code" in noted(certain(letter))
 
 
@@ -486,7 +498,7 @@ def test_the_certainty_stands_on_the_coding_or_around_it(where: str) -> None:
     code: Resource = {"coding": [coding]}
     disease = migraine(verificationStatus=None, code=code)
     {"coding": coding, "code": code, "condition": disease}[where]["extension"] = extension
-    assert one(disease).reason == "is resolved"
+    assert in_words(one(disease).reason) == "is resolved"
 
 
 def test_two_certainties_that_differ_leave_it_unconfirmed() -> None:
@@ -565,7 +577,7 @@ def test_a_code_that_is_not_read_is_mentioned_with_its_system_and_leaves_the_key
     reader = Reader("conditions")
     problems(in_house("Asthma"), migraine(code={"text": "Asthma"}, id="n"), reader=reader)
     assert reader.lost == ()
-    assert [(n.resource, n.element, n.why) for n in reader.not_readable] == [
+    assert [(n.resource, n.element, in_words(n.why)) for n in reader.not_readable] == [
         ("Condition/m", "code", f"its code is of {HOUSE}, which is not read"),
         ("Condition/n", "code", "has no code"),
     ]
@@ -636,7 +648,7 @@ def test_what_does_not_count_hides_no_condition_behind_it() -> None:
     )
     assert [p.active for p in found.found].count(True) == 1
     assert found.foreign == 2
-    assert [(s.resource, s.what) for s in found.set_aside] == [
+    assert [(s.resource, in_words(s.what)) for s in found.set_aside] == [
         ("Condition/m", "no code and no text"),
         ("Condition/t", "migraine"),
         ("Condition/r", found.found[0].label),
@@ -689,7 +701,7 @@ def test_a_condition_knows_when_it_was_recorded() -> None:
 
 def test_why_a_condition_without_a_status_does_not_count() -> None:
     old = migraine(clinicalStatus=None, category=None, recordedDate=day(5000))
-    assert one(old).reason == (
+    assert in_words(one(old).reason) == (
         "has no clinicalStatus and is neither on the problem list nor recently recorded"
     )
 

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from cds_service import reasons
 from cds_service.chart.dosage import DailyDose, daily_elemental, in_whole_units
 from cds_service.knowledge.drugs import MagnesiumProduct
 from tests.support import fhir
@@ -15,6 +16,8 @@ from tests.support.decisions import knowledge
 from tests.support.fhir import Resource
 from tests.support.tables import each_row
 from tests.unit.chart.reading import chart, drafted
+
+from ...support.wording import in_words
 
 OXIDE_400 = "198741"  # salt or elemental not in doubt: 241 mg a tablet
 OXIDE_250 = "311429"  # 250 mg of salt or of magnesium: the higher figure counts
@@ -28,7 +31,6 @@ MG_200: Resource = {"value": 200, "unit": "mg"}
 MG_400: Resource = {"value": 400, "unit": "mg"}
 SPOONS: Resource = {"value": 4, "unit": "spoons"}
 MONTH: Resource = {"value": 30, "unit": "days"}
-NOT_SAID = "its dosage does not say it"
 
 
 def dose(code: str | None, *dosages: Any, **members: Any) -> Decimal | None:
@@ -60,7 +62,7 @@ def mg(written: str) -> Decimal:
 
 def test_another_drug_has_no_magnesium() -> None:
     found = found_dose(FUROSEMIDE, amount(1, "tablet"))
-    assert found == DailyDose(None, "is not a magnesium product")
+    assert in_words(found) == DailyDose(None, "is not a magnesium product")
 
 
 # -------------------------------------------------------------------------------- the amount
@@ -373,7 +375,7 @@ def test_one_instruction_that_cannot_be_computed_makes_the_whole_unknown() -> No
 
 def test_a_malformed_dosage_is_unknown() -> None:
     found = found_dose(GLYCINATE, dosageInstruction=5)
-    assert found == DailyDose(None, "its dosage cannot be read")
+    assert in_words(found) == DailyDose(None, "its dosage cannot be read")
 
 
 # -------------------------------------------------------------------------- what is supplied
@@ -699,7 +701,9 @@ def test_a_dose_in_words_of_a_product_known_by_words(
 def test_a_name_that_holds_the_dosage() -> None:
     assert dose(None, text="magnesium oxide 400 mg twice daily") == mg("482")
     assert found_dose(None, text="Mag-Ox 400 1 tab daily").said == "Mag-Ox 400 1 tab daily"
-    assert found_dose(None, text="magnesium oxide 400 mg") == DailyDose(None, NOT_SAID)
+    assert found_dose(None, text="magnesium oxide 400 mg") == DailyDose(
+        None, reasons.DOSE_NOT_STATED
+    )
 
 
 # ------------------------------------------------------------------ what is said and not read
@@ -728,7 +732,7 @@ def test_a_name_that_holds_the_dosage() -> None:
 def test_words_that_say_a_dose_but_are_not_read_are_quoted(
     instructions: list[Resource], said: str
 ) -> None:
-    assert found_dose(GLYCINATE, *instructions) == DailyDose(None, NOT_SAID, said)
+    assert found_dose(GLYCINATE, *instructions) == DailyDose(None, reasons.DOSE_NOT_STATED, said)
 
 
 def test_a_dose_that_is_read_quotes_nothing() -> None:
@@ -738,7 +742,7 @@ def test_a_dose_that_is_read_quotes_nothing() -> None:
 def test_a_text_without_end_is_not_read_and_quoted_by_its_beginning() -> None:
     words = "1 tablet daily " + "and rest " * 500
     found = found_dose(OXIDE_400, {"text": words})
-    assert found == DailyDose(None, NOT_SAID, f"{words[:200]}...")
+    assert found == DailyDose(None, reasons.DOSE_NOT_STATED, f"{words[:200]}...")
     longest = "2 scoops".ljust(199) + "x"
     assert found_dose(OXIDE_400, {"text": longest}).said == longest
 

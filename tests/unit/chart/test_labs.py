@@ -23,6 +23,7 @@ from cds_service.fhir.prefetch import KINDS, Content
 from tests.support import fhir
 from tests.support.decisions import knowledge
 from tests.support.fhir import Resource
+from tests.support.wording import in_words
 from tests.unit.chart.reading import SUBJECT, TODAY, content, raw
 
 KIDNEY = ASKED["kidneyLabs"]
@@ -66,14 +67,14 @@ def lost(reader: Reader) -> list[str]:
 def test_results_that_are_final(status: str) -> None:
     reading = one(egfr(status=status)).read()
     assert reading.measured == Measured(Decimal(58), "", EGFR, fhir.EGFR_UNIT)
-    assert reading.why == ""
+    assert in_words(reading.why) == ""
 
 
 @pytest.mark.parametrize("status", ["registered", "preliminary", "cancelled", "entered-in-error"])
 def test_what_is_not_a_result_yet_or_any_more_is_set_aside(status: str) -> None:
     found = labs(egfr(status=status))
     assert found.results == []
-    assert [(name, why) for name, _, why in found.set_aside] == [
+    assert [(name, in_words(why)) for name, _, why in found.set_aside] == [
         ("Observation/o", f"status is {status}")
     ]
 
@@ -82,7 +83,7 @@ def test_what_is_not_a_result_yet_or_any_more_is_set_aside(status: str) -> None:
 def test_a_status_that_fhir_does_not_call_a_result_cannot_be_used(status: str | None) -> None:
     reading = one(egfr(status=status)).read()
     assert reading.measured is None
-    assert "status" in reading.why
+    assert "status" in in_words(reading.why)
 
 
 @pytest.mark.parametrize(
@@ -117,14 +118,14 @@ def test_a_reason_for_absence_beside_a_value_does_not_take_the_value_away() -> N
 def test_a_modifier_that_is_not_known_makes_a_result_unusable(modifier: Any) -> None:
     reading = one(egfr(modifierExtension=modifier)).read()
     assert reading.measured is None
-    assert "modifierExtension" in reading.why
+    assert "modifierExtension" in in_words(reading.why)
 
 
 @pytest.mark.parametrize("element", ["modifierExtension", "dataAbsentReason", "component"])
 def test_null_is_like_absent(element: str) -> None:
     assert one({**egfr(), element: None}).read().measured is not None
     valueless = {**egfr(valueQuantity=None), element: None}
-    assert one(valueless).read().why == "has no number"
+    assert in_words(one(valueless).read().why) == "has no number"
 
 
 def test_an_empty_list_of_modifiers_changes_nothing() -> None:
@@ -154,7 +155,7 @@ def test_a_result_without_quantity_or_text_is_kept_but_has_no_number(
 ) -> None:
     reading = one(egfr(valueQuantity=None, **other)).read()
     assert reading.measured is None
-    assert reading.why == "has no number"
+    assert in_words(reading.why) == "has no number"
 
 
 @pytest.mark.parametrize("other", ["valueCodeableConcept", "valueInteger", "valueRange"])
@@ -225,7 +226,7 @@ def test_a_result_whose_code_cannot_be_read_but_whose_words_name_a_test(
     assert unread.when.written == fhir.moment(10, TODAY)
     assert unread.evidence.resource == "Observation/o"
     assert unread.evidence.note is not None
-    assert "cannot be used" in unread.evidence.note
+    assert "cannot be used" in in_words(unread.evidence.note)
     assert lost(reader) == ["code"]
     assert not reader.is_partial, "whether something is unknown depends on its date"
 
@@ -239,7 +240,7 @@ def test_a_result_whose_code_cannot_be_read_and_that_names_another_test_is_recor
         egfr(code={"coding": [{"system": HOUSE, "code": "1", "display": words}]}), reader=reader
     )
     assert found == Labs()
-    assert [n.why for n in reader.not_readable] == [
+    assert [in_words(n.why) for n in reader.not_readable] == [
         f"its code is of no system that is read ({HOUSE})"
     ]
     assert not reader.is_partial
@@ -384,7 +385,7 @@ def test_a_quantity_of_which_a_part_is_lost_cannot_be_used(element: str, value: 
     """60 is not 60 without its comparator, and not of the unit of the code without its own."""
     reader = Reader("kidneyLabs")
     reading = one(egfr(valueQuantity={"value": 60, element: value}), reader).read()
-    assert (reading.measured, reading.why) == (None, "has no number that can be read")
+    assert (reading.measured, in_words(reading.why)) == (None, "has no number that can be read")
     assert lost(reader) == [f"valueQuantity.{element}"]
     assert reader.is_partial
 
@@ -437,7 +438,7 @@ def test_a_quantity_that_holds_no_number(quantity: bytes) -> None:
     (result,) = read(KINDS["kidneyLabs"].read(type(raw(0))(body))).results
     reading = result.read()
     assert reading.measured is None
-    assert reading.why
+    assert in_words(reading.why)
 
 
 def test_a_result_as_text() -> None:
@@ -449,7 +450,7 @@ def test_a_result_as_text() -> None:
 def test_a_quantity_of_null_is_like_none() -> None:
     observation = {**egfr(valueQuantity=None), "valueQuantity": None, "valueString": "60"}
     assert one(observation).read().measured == Measured(Decimal(60), "", "", "")
-    assert one({**observation, "valueString": None}).read().why == "has no number"
+    assert in_words(one({**observation, "valueString": None}).read().why) == "has no number"
 
 
 @pytest.mark.parametrize("text", ["reduced", "60-90", 60, ["60"]])
@@ -457,7 +458,7 @@ def test_a_text_that_is_not_just_a_number(text: Any) -> None:
     observation = {**egfr(valueQuantity=None), "valueString": text}
     reading = one(observation).read()
     assert reading.measured is None
-    assert reading.why == "is a text that is not just a number"
+    assert in_words(reading.why) == "is a text that is not just a number"
 
 
 def test_a_report_of_pages_is_no_result_and_is_recorded() -> None:
@@ -471,7 +472,7 @@ def test_a_creatinine_of_another_vessel_or_beside_dialysis_cannot_be_used() -> N
     arterial = fhir.observation("21232-4", 1, "mg/dL", 10, today=TODAY)
     reading = one(arterial).read()
     assert reading.measured is None
-    assert "kidney function" in reading.why
+    assert "kidney function" in in_words(reading.why)
 
 
 def test_the_evidence_says_what_was_compared() -> None:
@@ -488,7 +489,7 @@ def test_the_evidence_says_that_no_unit_was_given() -> None:
     evidence = one(egfr(valueQuantity={"value": 58})).read().evidence
     assert evidence.unit is None
     assert evidence.note is not None
-    assert "unit" in evidence.note
+    assert "unit" in in_words(evidence.note)
 
 
 def test_an_odd_unit_is_shown_as_it_was_written() -> None:
@@ -578,7 +579,7 @@ def test_a_component_whose_code_cannot_be_read_is_found_by_its_words() -> None:
 def test_a_panel_known_by_its_code_has_no_number_if_none_of_its_components_is() -> None:
     own = fhir.concept(fhir.CREATININE, "loinc")
     (result,) = labs(panel(part("2823-3"), code=own)).results
-    assert result.read().why == "has no number"
+    assert in_words(result.read().why) == "has no number"
 
 
 # --------------------------------------------------------------------------------- the date
@@ -736,7 +737,7 @@ def test_what_does_not_count_hides_no_result_behind_it() -> None:
         egfr(),
     )
     assert (len(found.results), found.foreign) == (1, 2)
-    assert found.set_aside == [("Observation/o", "eGFR", "status is cancelled")]
+    assert in_words(found.set_aside) == [("Observation/o", "eGFR", "status is cancelled")]
 
 
 def test_results_without_an_id_are_named_by_their_place() -> None:
@@ -769,7 +770,7 @@ def test_a_result_is_called_by_its_display_else_by_its_text(display: str | None)
     ],
 )
 def test_why_a_result_cannot_be_used(changes: dict[str, Any], why: str) -> None:
-    assert one(egfr(**changes)).read().why == why
+    assert in_words(one(egfr(**changes)).read().why) == why
 
 
 @pytest.mark.parametrize(
@@ -780,12 +781,12 @@ def test_why_a_result_cannot_be_used(changes: dict[str, Any], why: str) -> None:
     ],
 )
 def test_why_an_observation_is_no_result(changes: dict[str, Any], why: str) -> None:
-    assert [row[2] for row in labs(egfr(**changes)).set_aside] == [why]
+    assert [in_words(row[2]) for row in labs(egfr(**changes)).set_aside] == [why]
 
 
 def test_a_unit_that_was_not_given_is_told() -> None:
     evidence = one(egfr(valueQuantity={"value": 60})).read().evidence
-    assert evidence.note == "no unit was given: that of the LOINC code"
+    assert in_words(evidence.note) == "no unit was given: that of the LOINC code"
 
 
 def test_the_lowest_upper_limit_counts_and_those_without_a_number_hide_none() -> None:
@@ -822,4 +823,6 @@ def test_two_equal_upper_limits_in_different_units_are_read() -> None:
 
 def test_why_a_creatinine_before_dialysis_cannot_be_used() -> None:
     before = egfr(code=fhir.concept("11042-9", "loinc"))
-    assert one(before).read().why == "was taken in a way that does not show kidney function"
+    assert (
+        in_words(one(before).read().why) == "was taken in a way that does not show kidney function"
+    )

@@ -10,6 +10,7 @@ from cds_service.chart.chart import Chart
 from cds_service.chart.medications import MedicationUse, magnesium_uses
 from tests.support import fhir
 from tests.support.fhir import Resource
+from tests.support.wording import in_words
 from tests.unit.chart.reading import TODAY, chart, day
 
 RXNORM = fhir.SYSTEMS["rxnorm"]
@@ -76,7 +77,7 @@ def one(resource: Resource, *others: Resource) -> MedicationUse:
 )
 def test_the_test_of_an_order(changes: dict[str, Any], why: str) -> None:
     found = ordered(order(**changes)).requests
-    assert [s.why for s in found.set_aside] == ([why] if why else [])
+    assert [in_words(s.why) for s in found.set_aside] == ([why] if why else [])
     assert len(found.uses) == (0 if why else 1)
 
 
@@ -136,7 +137,7 @@ def test_why_a_statement_does_not_count() -> None:
     stopped = statement(status="stopped")
     coming = statement(status=None, effectivePeriod={"start": day(-1)})
     found = chart({"medicationStatements": [over, stopped, coming]}).statements
-    assert [s.why for s in found.set_aside] == [
+    assert [in_words(s.why) for s in found.set_aside] == [
         "its effectivePeriod is over",
         "status is stopped",
         "its effectivePeriod has not begun",
@@ -258,7 +259,7 @@ def test_a_medication_named_by_nothing_that_can_be_looked_up_is_a_gap(
     """It could be magnesium: that there is none would be more than is known."""
     found = ordered(order(medicationCodeableConcept=medication, id="r"))
     assert found.requests.unnamed == ["MedicationRequest/r"]
-    assert [g.why for g in found.gaps("medicationRequests")] == [
+    assert [in_words(g.why) for g in found.gaps("medicationRequests")] == [
         "names a medication by nothing that can be looked up"
     ]
     assert [(n.resource, n.element) for n in found.not_readable()] == [
@@ -396,7 +397,7 @@ def test_a_medication_that_cannot_be_found_is_a_gap(
 ) -> None:
     found = ordered(referring(reference, **members))
     assert found.requests.unresolved == ["MedicationRequest/r"]
-    assert [g.why for g in found.gaps("medicationRequests")] == [
+    assert [in_words(g.why) for g in found.gaps("medicationRequests")] == [
         "names a medication that was not sent along"
     ]
 
@@ -558,7 +559,7 @@ def test_what_does_not_count_hides_no_order_behind_it() -> None:
         order(),
     ).requests
     assert (len(found.uses), found.foreign, found.unnamed) == (1, 2, ["MedicationRequest/n"])
-    assert [(s.resource, s.what) for s in found.set_aside] == [
+    assert [(s.resource, in_words(s.what)) for s in found.set_aside] == [
         ("MedicationRequest/r", "Furosemide")
     ]
 
@@ -659,7 +660,7 @@ def test_magnesium_without_a_usable_status_counts_as_taken(status: Any) -> None:
 def test_a_status_that_says_nothing_is_named(code: str, status: str | None, why: str) -> None:
     found = ordered(order(code, status=status))
     assert found.medications or found.requests.unclear
-    assert [(n.resource, n.element, n.why) for n in found.not_readable()] == [
+    assert [(n.resource, n.element, in_words(n.why)) for n in found.not_readable()] == [
         ("MedicationRequest/r", "status", why)
     ]
     assert found.gaps("medicationRequests") == ()
@@ -688,7 +689,7 @@ def test_a_status_that_is_clear_is_not_unclear() -> None:
 def test_an_unclear_order_that_is_old_does_not_count() -> None:
     found = ordered(order(status=None, authoredOn=day(800))).requests
     assert (found.uses, found.unclear) == ([], [])
-    assert [s.why for s in found.set_aside] == ["was ordered more than 730 days ago"]
+    assert [in_words(s.why) for s in found.set_aside] == ["was ordered more than 730 days ago"]
 
 
 @pytest.mark.parametrize(

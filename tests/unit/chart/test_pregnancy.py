@@ -13,6 +13,7 @@ from cds_service.fhir.prefetch import Content
 from tests.support import fhir
 from tests.support.decisions import knowledge
 from tests.support.fhir import Resource
+from tests.support.wording import in_words
 from tests.unit.chart.reading import SUBJECT, TODAY, content, day
 
 DAYS = 300
@@ -140,7 +141,9 @@ def test_a_code_that_is_not_read_may_be_the_status_by_its_words(code: Any, lost:
 def test_a_code_that_is_not_read_is_named_with_its_system() -> None:
     reader = Reader("pregnancyStatus")
     of(content("pregnancyStatus", [status(code=fhir.concept("1", "urn:house"))]), reader)
-    assert [n.why for n in reader.not_readable] == ["its code is of urn:house, which is not read"]
+    assert [in_words(n.why) for n in reader.not_readable] == [
+        "its code is of urn:house, which is not read"
+    ]
 
 
 def test_a_status_may_stand_among_other_results() -> None:

@@ -13,6 +13,7 @@ from cds_service.fhir.prefetch import Content
 from tests.support import fhir
 from tests.support.decisions import knowledge
 from tests.support.fhir import Resource
+from tests.support.wording import in_words
 from tests.unit.chart.reading import SUBJECT, TODAY, content, day
 
 RENAL_DIALYSIS = "265764009"
@@ -83,10 +84,10 @@ def test_which_count(members: dict[str, Any], counts: bool) -> None:
 
 
 def test_why_one_does_not_count() -> None:
-    assert dialysis(procedure(performedDateTime=day(91))).set_aside[0].why == (
+    assert in_words(dialysis(procedure(performedDateTime=day(91))).set_aside[0].why) == (
         "was more than 90 days ago"
     )
-    assert dialysis(procedure(status="not-done")).set_aside[0].why == "status is not-done"
+    assert in_words(dialysis(procedure(status="not-done")).set_aside[0].why) == "status is not-done"
 
 
 @pytest.mark.parametrize(
@@ -139,7 +140,9 @@ def test_what_does_not_count_hides_no_dialysis_behind_it() -> None:
         procedure(code=code),
     )
     assert found.foreign == 2
-    assert [(s.resource, s.what) for s in found.set_aside] == [("Procedure/p", "Renal dialysis")]
+    assert [(s.resource, in_words(s.what)) for s in found.set_aside] == [
+        ("Procedure/p", "Renal dialysis")
+    ]
     assert [e.display for e in found.of(DIALYSIS)] == ["Renal dialysis"]
 
 
@@ -147,7 +150,7 @@ def test_a_dialysis_without_a_display_is_called_by_its_text() -> None:
     code = fhir.concept(RENAL_DIALYSIS, text="HD")
     found = dialysis(procedure(code=code), procedure(code=code, status="not-done"))
     assert [e.display for e in found.of(DIALYSIS)] == ["HD"]
-    assert [s.what for s in found.set_aside] == ["HD"]
+    assert [in_words(s.what) for s in found.set_aside] == ["HD"]
 
 
 def test_a_dialysis_without_an_id_is_named_by_its_place() -> None:
@@ -159,7 +162,7 @@ def test_a_dialysis_without_an_id_is_named_by_its_place() -> None:
 
 def test_a_dialysis_of_which_only_the_beginning_is_known_is_as_old_as_that() -> None:
     begun = procedure(performedDateTime=None, performedPeriod={"start": day(400)})
-    assert [s.why for s in dialysis(begun).set_aside] == ["was more than 90 days ago"]
+    assert [in_words(s.why) for s in dialysis(begun).set_aside] == ["was more than 90 days ago"]
 
 
 @pytest.mark.parametrize(
@@ -245,7 +248,7 @@ def test_a_transplant_counts_at_any_age(members: dict[str, Any]) -> None:
 def test_a_transplant_that_was_not_done_or_may_not_have_been(status: Any, why: str) -> None:
     found = dialysis(procedure(code=fhir.concept(TRANSPLANT), status=status))
     assert found.of(TRANSPLANT_SET) == ()
-    assert [s.why for s in found.set_aside] == [why]
+    assert [in_words(s.why) for s in found.set_aside] == [why]
 
 
 @pytest.mark.parametrize(
@@ -289,7 +292,7 @@ def test_a_code_that_is_not_read_is_named_with_its_system() -> None:
     reader = Reader("kidneyProcedures")
     asked = [procedure(code=fhir.concept("1", "urn:house")), procedure(code=None, id="q")]
     of(content("kidneyProcedures", asked), reader)
-    assert [n.why for n in reader.not_readable] == [
+    assert [in_words(n.why) for n in reader.not_readable] == [
         "its code is of urn:house, which is not read",
         "has no code",
     ]

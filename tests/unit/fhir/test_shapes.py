@@ -13,6 +13,8 @@ from cds_service.fhir.drafts import draft_entries, medication_references, medica
 from cds_service.fhir.reading import Shape
 from cds_service.fhir.wire import CodeableConcept, Coding, Period
 
+from ...support.wording import in_words
+
 
 class Inner(msgspec.Struct):
     text: str | None = None
@@ -37,7 +39,7 @@ SHAPE: Shape[Outer] = Shape(Outer)
 
 def read(text: str) -> tuple[Outer | None, list[tuple[str, str]]]:
     value, unread = SHAPE.read(text.encode())
-    return value, [(part.element, part.why) for part in unread]
+    return value, [(part.element, in_words(part.why)) for part in unread]
 
 
 def test_what_fits_is_read_strictly() -> None:
@@ -116,7 +118,7 @@ def test_so_are_the_objects_inside() -> None:
     text = b'{"coding": [{"value": 1}, {"version": "2"}, {"code": "a"}], "text": "t"}'
     found, unread = Shape(CodeableConcept).read(text)
     assert found == CodeableConcept(coding=[Coding(), Coding(code="a")], text="t")
-    assert [(part.element, part.why) for part in unread] == [
+    assert [(part.element, in_words(part.why)) for part in unread] == [
         ("coding[0]", "holds nothing that FHIR defines there")
     ]
 
@@ -152,7 +154,7 @@ def test_null_is_a_value_only_where_it_may_be(
     expected: Any, text: str, value: Any, why: str | None
 ) -> None:
     found, unread = Shape(expected).read(text.encode())
-    assert (found, [part.why for part in unread]) == (value, [why] if why else [])
+    assert (found, [in_words(part.why) for part in unread]) == (value, [why] if why else [])
 
 
 # ------------------------------------------------------------------- references of drafts

@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 
+from cds_service import reasons
 from cds_service.chart.chart import Chart
 from cds_service.reasoning.orders import (
-    NO_ORDER,
-    OTHER_FORM,
     Drafts,
     ordered_labs,
     read_drafts,
@@ -18,6 +17,7 @@ from cds_service.reasoning.orders import (
 )
 from tests.support import fhir
 from tests.support.fhir import Resource
+from tests.support.wording import in_words
 from tests.unit.chart.reading import TODAY, chart
 from tests.unit.reasoning.asking import decide, is_settled
 
@@ -71,8 +71,13 @@ def lost(*rows: Any) -> list[tuple[str, str]]:
 )
 def test_an_entry_that_is_no_readable_order_is_an_order_nobody_can_identify(row: Any) -> None:
     found = read(row, {"resource": order()})
-    assert [(d.unidentified, d.selected) for d in found.orders] == [(NO_ORDER, True), ("", True)]
-    assert [(g.key, g.why) for g in found.gaps] == [("draftOrders", NO_ORDER)]
+    assert [(d.unidentified, d.selected) for d in found.orders] == [
+        (reasons.NO_ORDER, True),
+        (None, True),
+    ]
+    assert [(g.key, in_words(g.why)) for g in found.gaps] == [
+        ("draftOrders", in_words(reasons.NO_ORDER))
+    ]
     assert lost(row) == [("entry 0", "")]
 
 
@@ -81,7 +86,7 @@ def test_an_entry_that_is_no_readable_order_is_an_order_nobody_can_identify(row:
 )
 def test_orders_of_other_things_are_readable(kind: str) -> None:
     found = read({"resource": {"resourceType": kind, "id": "x", "status": 5}})
-    assert [d.unidentified for d in found.orders] == [""]
+    assert [d.unidentified for d in found.orders] == [None]
     assert found.gaps == ()
 
 
@@ -144,7 +149,7 @@ def test_the_rest_of_an_order_is_read_and_what_is_lost_is_named(
 ) -> None:
     (draft,) = read({"resource": order(**changes)}).orders
     assert draft.is_magnesium()
-    assert draft.unidentified == ""
+    assert draft.unidentified is None
     name = "MedicationRequest (draft)" if "id" in changes else "MedicationRequest/d"
     assert lost({"resource": order(**changes)}) == [(name, element)]
 
@@ -194,7 +199,7 @@ def test_what_ends_leaves_nothing_open() -> None:
 )
 def test_a_medication_in_a_form_that_cannot_be_read_is_nobodys_guess(medication: Resource) -> None:
     (draft,) = read({"resource": order(**{"medicationCodeableConcept": None, **medication})}).orders
-    assert (draft.use, draft.unidentified) == (None, OTHER_FORM)
+    assert (draft.use, draft.unidentified) == (None, reasons.OTHER_FORM)
 
 
 def test_another_form_beside_the_one_that_is_read_does_not_matter() -> None:
@@ -202,7 +207,7 @@ def test_another_form_beside_the_one_that_is_read_does_not_matter() -> None:
     assert draft.is_magnesium()
     water = order(medicationCodeableConcept={"text": "water"}, medication={})
     (draft,) = read({"resource": water}).orders
-    assert (draft.use, draft.unidentified) == (None, "")
+    assert (draft.use, draft.unidentified) == (None, None)
 
 
 @pytest.mark.parametrize(
@@ -216,7 +221,9 @@ def test_another_form_beside_the_one_that_is_read_does_not_matter() -> None:
 def test_an_order_that_names_no_medication_may_be_of_magnesium(medication: Resource) -> None:
     on = chart()
     found = read({"resource": order(**medication)}, on=on)
-    assert [(gap.key, gap.why) for gap in found.gaps] == [("draftOrders", "names no medication")]
+    assert [(gap.key, in_words(gap.why)) for gap in found.gaps] == [
+        ("draftOrders", "names no medication")
+    ]
     assert [(n.resource, n.element) for n in on.not_readable()] == [("MedicationRequest/d", "")]
 
 
@@ -225,7 +232,7 @@ def test_what_a_draft_lacks_is_listed_and_no_more(element: str) -> None:
     on = chart()
     found = read({"resource": order(**{element: None})}, on=on)
     assert (found.gaps, found.orders[0].is_magnesium()) == ((), True)
-    assert [(n.element, n.why) for n in on.not_readable()] == [(element, "is missing")]
+    assert [(n.element, in_words(n.why)) for n in on.not_readable()] == [(element, "is missing")]
 
 
 @pytest.mark.parametrize("element", ["status", "intent"])
@@ -233,7 +240,7 @@ def test_a_code_of_a_draft_that_fhir_does_not_know_is_listed_and_no_more(element
     on = chart()
     found = read({"resource": order(**{element: "ordered"})}, on=on)
     assert (found.gaps, found.orders[0].is_magnesium()) == ((), True)
-    assert [(n.element, n.why) for n in on.not_readable()] == [
+    assert [(n.element, in_words(n.why)) for n in on.not_readable()] == [
         (element, "is no code that FHIR defines")
     ]
 
@@ -258,7 +265,9 @@ def test_an_order_nested_too_deeply_is_no_readable_order() -> None:
     for _ in range(100_000):
         deep = [deep]
     try:
-        assert [d.unidentified for d in read({"resource": order(note=deep)}).orders] == [NO_ORDER]
+        assert [d.unidentified for d in read({"resource": order(note=deep)}).orders] == [
+            reasons.NO_ORDER
+        ]
     finally:
         while deep:  # or the interpreter would free it by recursion
             deep = deep.pop()

@@ -11,6 +11,7 @@ from cds_service.chart.chart import Chart
 from cds_service.reasoning.decision import Decision, OfferKind
 from tests.support import fhir
 from tests.support.fhir import Resource
+from tests.support.wording import in_words
 from tests.unit.chart.reading import TODAY, WOMAN, chart
 from tests.unit.reasoning.asking import decide, is_settled
 
@@ -76,9 +77,12 @@ def test_at_most_three_cards_the_most_serious_first_and_it_is_told() -> None:
     assert cards(found) == ["rx-mg-renal-critical", "rx-mg-allergy", "rx-mg-nmj"]
     assert [c.indicator for c in found.cards] == ["critical", "critical", "warning"]
     told = next(r for r in found.rules if r.rule == "at most 3 cards")
-    assert told.why == "4 cards, the most serious shown"
+    assert in_words(told.why) == "4 cards, the most serious shown"
     held_back = next(r for r in found.rules if r.rule == "rx-ksparing-ckd")
-    assert (held_back.outcome, held_back.why) == ("fired", "not shown: at most 3 cards")
+    assert (held_back.outcome, in_words(held_back.why)) == (
+        "fired",
+        "not shown: at most 3 cards",
+    )
 
 
 def test_the_account_names_each_order_and_what_it_is() -> None:
@@ -88,7 +92,7 @@ def test_the_account_names_each_order_and_what_it_is() -> None:
         [f"MedicationRequest/{drafts[0]['id']}", f"MedicationRequest/{drafts[2]['id']}"],
         complete=True,
     )  # fmt: skip
-    orders = {r.why: r.outcome for r in found.rules if r.rule.startswith("order ")}
+    orders = {in_words(r.why): r.outcome for r in found.rules if r.rule.startswith("order ")}
     assert orders == {
         "magnesium": "met",
         "preventive": "not met",  # it was not selected

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from cds_service.chart.chart import NOT_SENT, UNNAMED, Chart
+from cds_service import reasons
+from cds_service.chart.chart import Chart
 from cds_service.reasoning.orders import (
     Drafts,
     ordered_labs,
@@ -17,6 +18,7 @@ from cds_service.reasoning.orders import (
 )
 from tests.support import fhir
 from tests.support.fhir import Resource
+from tests.support.wording import in_words
 from tests.unit.chart.reading import TODAY, chart
 
 TOPIRAMATE, PROPRANOLOL, SUMATRIPTAN, FUROSEMIDE = "199888", "856519", "313161", "313988"
@@ -341,10 +343,10 @@ def test_why_drafts_cannot_be_identified_is_said_once_for_each_reason() -> None:
     }
     house = {"medicationCodeableConcept": {"coding": [{"system": "urn:house", "code": "77"}]}}
     drafts = read(entries(order(id="a", **unsent), order(id="b", **house), order(id="c", **house)))
-    assert [(g.key, g.why) for g in drafts.gaps] == [
+    assert [(g.key, in_words(g.why)) for g in drafts.gaps] == [
         (
             "draftOrders",
-            f"{NOT_SENT}; {UNNAMED}",
+            f"{in_words(reasons.MEDICATION_NOT_SENT)}; {in_words(reasons.MEDICATION_UNNAMED)}",
         )
     ]
 

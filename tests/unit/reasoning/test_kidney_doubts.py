@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
+from cds_service import reasons
 from cds_service.chart.evidence import Gap
 from cds_service.reasoning.decision import KidneyClass
 from cds_service.reasoning.kidney import outcome_of
 from tests.support import fhir
 from tests.support.fhir import Resource
+from tests.support.wording import in_words
 from tests.unit.chart.reading import TODAY, chart, day
 from tests.unit.reasoning.test_kidney import (
     AKI,
@@ -34,7 +36,7 @@ MORNING, NOON, EVENING = (f"2026-11-10T{hour}:00:00Z" for hour in ("08", "12", "
 NEXT_MORNING, A_SECOND_LATER = "2026-11-11T08:00:00Z", "2026-11-11T08:00:01Z"
 HOUSE = "urn:oid:2.16.840.1.113883.3.9999.4.7"
 UNUSABLE = Gap("kidneyLabs", "has a result that cannot be used")
-UNREAD = Gap("conditions", "has a kidney condition that cannot be read")
+UNREAD = Gap("conditions", reasons.KIDNEY_CONDITION_UNREAD)
 
 # For the woman of 45: 0.7 mg/dL is 108.6, 1.05 is 66.8, 1.6 is 40.2, 1.9 is 32.7, 3.09 is 18.2.
 
@@ -130,7 +132,11 @@ def test_without_the_sex_results_may_disagree_too(
     both = dated(egfr(72), MORNING), dated(creatinine(amount), MORNING)
     found = kidney(*both, who=who)
     assert (found.kidney_class, found.flags) == (kidney_class, flags)
-    noted = [e.note for e in (found.evidence, *found.others) if e is not None and e.note]
+    noted = [
+        in_words(e.note)
+        for e in (found.evidence, *found.others)
+        if e is not None and in_words(e.note)
+    ]
     assert noted == [
         "computed as for a woman: the sex is not known, and this gives the lower eGFR"
     ] * len(flags)
@@ -279,8 +285,8 @@ def test_a_good_result_holds_a_year_and_half_a_year_with_a_risk(
     late = kidney(egfr(75, days + 1), **values)
     assert late.kidney_class is UNKNOWN
     assert late.flags == ()
-    assert named in late.why
-    assert f"the last {days} days" in late.why
+    assert named in in_words(late.why)
+    assert f"the last {days} days" in in_words(late.why)
 
 
 @pytest.mark.parametrize("code", ["310798", "198377"])  # hydrochlorothiazide; tacrolimus
@@ -291,7 +297,7 @@ def test_with_a_diuretic_or_a_calcineurin_inhibitor_it_holds_half_a_year(code: s
 
 
 def test_beyond_a_year_nothing_is_said_of_a_risk() -> None:
-    assert kidney(egfr(75, 400), who=ELDERLY).why.endswith("from the last 365 days")
+    assert in_words(kidney(egfr(75, 400), who=ELDERLY).why).endswith("from the last 365 days")
 
 
 def test_a_date_without_a_day_must_surely_be_within_the_time() -> None:
@@ -319,22 +325,22 @@ def test_a_date_without_a_day_must_surely_be_within_the_time() -> None:
 )
 def test_a_result_that_cannot_be_used_is_named_and_gives_tests_only(result: Resource) -> None:
     alone = kidney(result)
-    assert (alone.kidney_class, alone.flags, alone.gaps) == (
+    assert (alone.kidney_class, alone.flags, in_words(alone.gaps)) == (
         UNKNOWN,
         ("unusable_newer",),
         (UNUSABLE,),
     )
     older = {**egfr(92, 30), "id": "older"}
     newest = kidney(result, older)
-    assert (newest.rule, newest.flags, newest.gaps) == (
+    assert (newest.rule, newest.flags, in_words(newest.gaps)) == (
         "unusable-newer",
         ("unusable_newer",),
         (UNUSABLE,),
     )
     moderate = kidney(result, {**egfr(45, 30), "id": "older"})
     assert (moderate.kidney_class, moderate.flags) == (MODERATE, ("unusable_newer",))
-    assert alone.why.startswith("the newest result cannot be used: ")
-    assert newest.why.startswith("a newer result cannot be used: ")
+    assert in_words(alone.why).startswith("the newest result cannot be used: ")
+    assert in_words(newest.why).startswith("a newer result cannot be used: ")
     newer = kidney(result, {**egfr(92, 5), "id": "newer"})
     assert (newer.kidney_class, newer.flags, newer.gaps) == (NORMAL, (), ())
 
@@ -435,7 +441,7 @@ def test_the_newest_of_several_that_cannot_be_used_is_shown() -> None:
         found = kidney(*order)
         assert found.evidence is not None
         assert found.evidence.resource == "Observation/o3"
-        assert found.evidence.note == "cannot be used: has a unit that is not one of eGFR"
+        assert in_words(found.evidence.note) == "cannot be used: has a unit that is not one of eGFR"
         year = dated(fhir.observation(fhir.EGFR, 80, "mg/L", id="y", today=TODAY), "2026")
         found = kidney(*order, year)
         assert found.evidence is not None
@@ -499,7 +505,7 @@ def test_a_kidney_condition_that_cannot_be_read_hides_nothing_and_reassures_nobo
 
 
 def test_why_a_class_is_unknown_names_the_condition_that_cannot_be_read() -> None:
-    assert kidney(egfr(92), conditions=(HOUSE_CKD,)).why == (
+    assert in_words(kidney(egfr(92), conditions=(HOUSE_CKD,)).why) == (
         "conditions has a kidney condition that cannot be read"
     )
 
@@ -569,8 +575,8 @@ CHILD = fhir.patient(TODAY, age=12, sex="female")
 def test_a_creatinine_of_a_child_is_no_result_and_no_doubt() -> None:
     found = kidney(creatinine(0.6), who=CHILD)
     assert (found.kidney_class, found.flags, found.gaps) == (UNKNOWN, (), ())
-    assert found.why == "there is only creatinine, which does not count under 18"
-    assert kidney(who=CHILD).why == "there is no eGFR and no creatinine by a known code"
+    assert in_words(found.why) == "there is only creatinine, which does not count under 18"
+    assert in_words(kidney(who=CHILD).why) == "there is no eGFR and no creatinine by a known code"
 
 
 def test_a_creatinine_of_a_child_clears_no_injury() -> None:

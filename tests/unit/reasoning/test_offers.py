@@ -6,6 +6,7 @@ import pytest
 
 from tests.support import fhir
 from tests.support.fhir import Resource
+from tests.support.wording import in_words
 from tests.unit.chart.reading import TODAY, chart
 from tests.unit.reasoning.asking import (
     DIABETES,
@@ -67,10 +68,10 @@ def test_a_preventive_that_another_disease_explains_is_silent(drug: str, disease
     assert found.cards == ()
     (order,) = (r for r in found.rules if r.rule.startswith("order "))
     assert order.outcome == "not met"
-    assert order.why.startswith("no reason given, and used for ")
+    assert in_words(order.why).startswith("no reason given, and used for ")
     both = charted(has(MIGRAINE), has(disease), has(disease, id="again", recorded_days=9, text="B"))
     (twice,) = (r for r in selects(both, ordered(drug), complete=True).rules if "order " in r.rule)
-    assert ", " in twice.why.removeprefix("no reason given, ")
+    assert ", " in in_words(twice.why).removeprefix("no reason given, ")
     over = charted(has(MIGRAINE), has(disease, clinical="resolved"))
     assert shown(selects(over, ordered(drug))) == PREVENTIVE
 

@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
+from cds_service import reasons
 from cds_service.chart.evidence import Fact, FactState
 from cds_service.reasoning.problems import safety_problems
 from cds_service.reasoning.renal_risk import features, kidney_history, shorteners
 from tests.support import fhir
 from tests.support.fhir import Resource
+from tests.support.wording import in_words
 from tests.unit.chart.reading import TODAY, WOMAN, chart
 
 PRESENT, ABSENT, UNKNOWN = FactState.PRESENT, FactState.ABSENT, FactState.UNKNOWN
@@ -85,22 +87,23 @@ def test_a_history_that_could_not_be_looked_for_is_not_known(key: str) -> None:
     values: dict[str, Any] = {key: bundle}
     found = history(**values)
     assert found.state is UNKNOWN
-    assert found.why.startswith(f"{key} ")
+    assert in_words(found.why).startswith(f"{key} ")
 
 
 def test_a_kidney_condition_that_cannot_be_read_is_not_known() -> None:
     house = {**has("N18.4"), "code": {"text": "Nierenversagen"}}
     found = history(house)
     assert found == Fact(
-        "kidney disease on record",
+        "kidney_disease",
         UNKNOWN,
-        why="conditions has a kidney condition that cannot be read",
+        why=reasons.of_key("conditions", reasons.KIDNEY_CONDITION_UNREAD),
+        label=reasons.FEATURE_KIDNEY_DISEASE,
     )
 
 
 @pytest.mark.parametrize(
     ("code", "fact"),
-    [("E11.9", "diabetes"), ("I50.9", "heart failure")],
+    [("E11.9", "diabetes"), ("I50.9", "heart_failure")],
 )
 @pytest.mark.parametrize(
     ("status", "state"),
@@ -135,12 +138,12 @@ def test_diabetes_is_a_risk_but_does_not_shorten_how_long_a_result_holds() -> No
     ],
 )
 def test_age(who: Resource, state: FactState) -> None:
-    age = next(f for f in features(chart(who=who)) if f.id == "age 65 or over")
+    age = next(f for f in features(chart(who=who)) if f.id == "age")
     assert age.state is state
 
 
 @pytest.mark.parametrize(
-    ("code", "fact"), [("310798", "diuretic"), ("198377", "calcineurin inhibitor")]
+    ("code", "fact"), [("310798", "diuretic"), ("198377", "calcineurin_inhibitor")]
 )
 @pytest.mark.parametrize("key", ["medicationRequests", "medicationStatements"])
 def test_a_medicine_whose_status_is_not_clear_is_not_known(code: str, fact: str, key: str) -> None:
@@ -150,7 +153,7 @@ def test_a_medicine_whose_status_is_not_clear_is_not_known(code: str, fact: str,
         found = {f.id: f for f in features(chart({key: [{**order, "status": status}]}))}
         assert found[fact].state is state, status
     unclear = {f.id: f for f in features(chart({key: [{**order, "status": "unknown"}]}))}
-    assert "not clear" in unclear[fact].why
+    assert "not clear" in in_words(unclear[fact].why)
 
 
 def test_safety_problems_are_active_ones_newest_first() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.support import fhir
 from tests.support.fhir import Resource
+from tests.support.wording import in_words
 from tests.unit.chart.reading import TODAY
 from tests.unit.reasoning.test_account import takes, told
 
@@ -11,7 +12,7 @@ FUROSEMIDE_INJECTION, COMBINED_SPARING, PANTOPRAZOLE = "252484", "310812", "3142
 
 
 def aside(found: dict[str, list[Resource] | None]) -> list[tuple[str, str, str]]:
-    return [(s.resource, s.what, s.why) for s in told(found).set_aside]
+    return [(s.resource, in_words(s.what), in_words(s.why)) for s in told(found).set_aside]
 
 
 def test_medicines_that_do_not_count_are_named_in_the_order_of_the_chart() -> None:

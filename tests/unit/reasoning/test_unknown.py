@@ -6,12 +6,16 @@ from datetime import date
 
 import pytest
 
+from cards.explanation import explanation
+from cds_service import reasons
 from cds_service.chart.evidence import FactState, Gap, merged
 from cds_service.reasoning import blocks, risk
 from cds_service.reasoning.gaps import all_gaps, gaps_met
 from cds_service.reasoning.medicines import months_before
 from tests.support import fhir
+from tests.support.decisions import knowledge
 from tests.support.fhir import Resource
+from tests.support.wording import in_words
 from tests.unit.chart.reading import TODAY, chart
 from tests.unit.reasoning.asking import (
     ANTACID,
@@ -132,7 +136,7 @@ def test_a_safety_condition_that_cannot_be_read_is_unknown_and_named(words: str,
     on = charted(has(MIGRAINE), has(DIABETES), in_house_code(words))
     found = one(views(on, complete=True))
     assert (found.card, recommended(found), unknown(found)) == ("mg-suggest", [], {"conditions"})
-    assert words in found.gaps[0].why
+    assert words in in_words(found.gaps[0].why)
     states = {f.id: f.state for f in blocks.all_blocks(on)}
     assert [i for i, state in states.items() if state is FactState.UNKNOWN] == [fact]
 
@@ -155,7 +159,9 @@ def test_a_kidney_disease_that_cannot_be_read_allows_no_dose() -> None:
     good = one(views(charted(has(MIGRAINE), has(DIABETES), house)))
     assert (good.card, kinds(good), unknown(good)) == ("mg-check-renal", ["labs"], {"conditions"})
     (gap,) = good.gaps
-    assert gap.why == ("holds a diagnosis that cannot be read: Chronic kidney disease, stage 5")
+    assert in_words(gap.why) == (
+        "holds a diagnosis that cannot be read: Chronic kidney disease, stage 5"
+    )
     moderate = one(views(charted(has(MIGRAINE), has(DIABETES), house, gfr=48)))
     assert (moderate.card, kinds(moderate)) == ("mg-suggest-reduced", ["labs"])
     severe = charted(has(MIGRAINE), has(DIABETES), house, gfr=22)
@@ -298,7 +304,8 @@ def test_what_cannot_be_read_is_listed_in_one_order() -> None:
     odd = [{**in_house_code(words), "id": words} for words in ("Hay fever", "Eczema", "Gout")]
     for several in (odd, odd[::-1]):
         found = views(charted(*several), complete=True)
-        names = [lost.resource for lost in found.not_readable]
+        rows = explanation(found, [], knowledge())["notReadable"]
+        names = [row["resource"] for row in rows]
         assert names == ["Condition/Eczema", "Condition/Gout", "Condition/Hay fever"]
 
 
@@ -313,8 +320,9 @@ def test_what_was_missing_is_told_without_a_card() -> None:
 
 
 def test_a_key_is_named_once_with_all_reasons() -> None:
-    gaps = (Gap("a", "one"), Gap("b", "two"), Gap("a", "three"), Gap("a", "one"))
-    assert merged(gaps) == (Gap("a", "one; three"), Gap("b", "two"))
+    one, two, three = reasons.NOT_SENT, reasons.IN_PART, reasons.NOT_READABLE_JSON
+    gaps = (Gap("a", one), Gap("b", two), Gap("a", three), Gap("a", one))
+    assert merged(gaps) == (Gap("a", reasons.several((one, three))), Gap("b", two))
 
 
 @pytest.mark.parametrize(
