@@ -1,1 +1,1 @@
-"""What is known, as data: value sets, drugs, parameters, tables, evidence, wording."""
+"""The clinical knowledge as data: value sets, drugs, parameters, tables, evidence, wording."""

@@ -1,7 +1,7 @@
 """Amounts in dosage texts and product names: "1/2 to 1 tablet", "400 mg (241 mg elemental)".
 
-The texts are as `dosage.plain_text` returns them. A number that could mean two things ("1 000 mg",
-"1.000 mg", "10 mg/kg") is not read at all.
+The texts are as `dosage.plain_text` returns them. A number with two possible meanings ("1 000 mg",
+"1.000 mg", "10 mg/kg") is not read.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
 _NUMBER = r"(?:\d{1,2} )?\d/[1-9]|\d{1,3}(?:,\d{3})+|0\.\d{1,3}|\d{1,5}(?:[.,]\d{1,2})?"
-# "1 000 mg" is a thousand, and "2 200 mg tablets" are two: a number behind a number is not read.
-# "# 90 tab(s)" is what is supplied.
+# "1 000 mg" is a thousand, and "2 200 mg tablets" are two tablets, so a number after a number is
+# not read. "# 90 tab(s)" is the supplied quantity.
 _ALONE = r"(?<!#)(?<!# )(?<![\d.,/])(?<!\b\d )(?<!\b\d\d )(?<!\b\d\d\d )"
 _NOT_PER = r"(?! ?/ ?(?:kg|(?:\d{1,3}(?:\.\d)? ?)?ml)\b)"
 _STRENGTH = re.compile(rf"{_ALONE}(?P<value>{_NUMBER}) ?mg\b{_NOT_PER}", re.ASCII)
@@ -29,9 +29,9 @@ _ONE_HALF = Decimal("0.5")
 
 
 class Amounts:
-    """Reads amounts. `units` maps what is written to a unit, `words` numbers in words to numbers.
+    """Reads amounts. `units` maps spellings to units, and `words` maps number words to numbers.
 
-    `joiners` stand between the ends of a range, `ands` before a half.
+    `joiners` are the words between the ends of a range, and `ands` those before a half.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Amounts:
         )
 
     def of(self, text: str) -> dict[str, set[Decimal]]:
-        """The amounts that a text names, by unit; of a range its upper end."""
+        """The amounts in a text, by unit. For a range, the upper end."""
         found: dict[str, set[Decimal]] = {}
         for match in self._amount.finditer(text):
             value, unit = self._number(match["upper"] or match["value"]), match["unit"]
@@ -73,14 +73,14 @@ class Amounts:
         return found
 
     def total(self, text: str) -> Decimal | None:
-        """The mg that all tablets of an intake hold together: "2 tablets (800 mg total)"."""
+        """The mg of all tablets of one intake: "2 tablets (800 mg total)"."""
         found = {
             number_of(m["value"]) * (_MG if m["unit"] == "g" else 1) for m in _TOTAL.finditer(text)
         }
         return found.pop() if len(found) == 1 else None
 
     def elemental(self, text: str) -> set[Decimal] | None:
-        """The mg that a text calls elemental; `None` if it does not use the word."""
+        """The mg that a text calls elemental, or `None` if it does not use the word."""
         tokens = _WORD.findall(text)
         places = [at for at, token in enumerate(tokens) if token in self._elemental]
         if not places:
@@ -99,23 +99,23 @@ class Amounts:
 
 
 def strengths(text: str) -> set[Decimal]:
-    """The strengths in mg that a text names."""
+    """The strengths in a text, in mg."""
     return {number_of(m["value"]) for m in _STRENGTH.finditer(text)}
 
 
 def names_strength(text: str) -> bool:
-    """Whether a text names a strength, even if it cannot be read: "1 000 mg"."""
+    """Whether a text contains a strength, even one that cannot be read: "1 000 mg"."""
     return _ANY_STRENGTH.search(text) is not None
 
 
 def mg_per_ml(text: str) -> Decimal | None:
-    """The one strength of a liquid that a text names: "400 mg/5 mL"."""
+    """The only strength of a liquid in a text: "400 mg/5 mL"."""
     found = {number_of(m["mg"]) / Decimal(m["ml"] or 1) for m in _IN_VOLUME.finditer(text)}
     return found.pop() if len(found) == 1 else None
 
 
 def number_of(written: str) -> Decimal:
-    """A number as it is written: "2", "1,000", "0.5", "0,5", "1/2", "1 1/2"."""
+    """A number in any of these spellings: "2", "1,000", "0.5", "0,5", "1/2", "1 1/2"."""
     *whole, last = written.split()
     above, _, below = last.partition("/")
     parts = _decimal(below) if below else Decimal(1)
@@ -124,7 +124,7 @@ def number_of(written: str) -> Decimal:
 
 
 def _decimal(written: str) -> Decimal:
-    """A comma before one or two digits is a decimal comma, others part the thousands."""
+    """Read a comma before one or two digits as a decimal comma, and others as thousands separators."""
     before, comma, after = written.rpartition(",")
     if comma and len(after) in (1, 2) and "," not in before and "." not in written:
         return Decimal(f"{before}.{after}")

@@ -1,8 +1,9 @@
-"""Words of dosages: units, and how often and how much a text says (`dosage.json`, sig words).
+"""Words of dosages: units, frequencies and amounts in a text (`dosage.json`, sig words).
 
-A text is in lower case and without accents before it is read. From a phrase with a number others
-are learned: "3 times daily" gives "# times daily". The longest phrase at a place counts, so that
-"twice weekly" is never read as "twice". A text is read in one pass, whatever its length.
+A text is converted to lower case without accents before it is read. A phrase with a number also
+defines phrases with other numbers: "3 times daily" gives "# times daily". The longest phrase at a
+position counts, so that "twice weekly" is never read as "twice". A text is read in one pass,
+whatever its length.
 """
 
 from __future__ import annotations
@@ -19,12 +20,14 @@ from cds_service.knowledge.amounts import Amounts, number_of
 from cds_service.knowledge.model import DosageWord, DosageWords
 
 LONGEST_TEXT = 4000
-"""Characters of a dosage text that are read. Longer texts are left unread."""
+"""The maximum number of characters of a dosage text. Longer texts are not read."""
 
 _MOST_OFTEN = 24
-"""Times a day. "400 daily" says how much, not how often."""
+"""The maximum number of times per day. "400 daily" is an amount, not a frequency."""
 _MOST_UNITS = 20
-"""Tablets in a scheme "1-0-1" or in front of "daily". More is a year or a strength."""
+"""The maximum number of tablets in a scheme "1-0-1" or before "daily". A higher number is a year or
+a strength.
+"""
 _DAY_SECONDS = 86400
 _SLOT = "#"
 _HYPHEN = "-"
@@ -33,7 +36,7 @@ _SIGNS = str.maketrans({"½": " 1/2", "¼": " 1/4", "¾": " 3/4", "ß": "ss", "�
 _MIXED = re.compile(
     r"(?<![\d.,/-])(\d{1,2})(?: ?[&+] ?| (?:and|und|et) | ?- ?)(\d/[1-9])(?![\d/-])", re.ASCII
 )
-"""One and a half: "1 and 1/2", "1 & 1/2", "1-1/2"; not the last part of a scheme "1-0-1/2"."""
+"""One and a half: "1 and 1/2", "1 & 1/2", "1-1/2". Not the last part of a scheme "1-0-1/2"."""
 _ABBREVIATION = re.compile(r"(?<![a-z0-9])[a-z]\.(?:[a-z0-9]\.)*[a-z0-9]?(?![a-z0-9])", re.ASCII)
 _TOKEN = re.compile(
     r"\d{1,2} \d/[1-9]|\d+/\d+|\d{1,3}(?:,\d{3})+(?!\d)|\d+(?:[.,]\d+)?|[a-z]+|[/-]", re.ASCII
@@ -55,7 +58,7 @@ class DayPart(msgspec.Struct, frozen=True):
 
 
 class SigWord(msgspec.Struct, frozen=True):
-    """A phrase of our own: `frequency` times in `period` `period_unit`s."""
+    """A phrase that we define: `frequency` times in `period` `period_unit`s."""
 
     text: str
     group: str
@@ -65,16 +68,15 @@ class SigWord(msgspec.Struct, frozen=True):
 
 
 class DosageTables(msgspec.Struct, frozen=True):
-    """`dosage.json`: what the imported sig words do not contain.
+    """`dosage.json`: words that are not among the imported sig words.
 
-    `units` maps what EHRs write to "mg", "g", "ml", "mmol", "meq" or "unit" (tablet, capsule ...).
-    `event_times` are the codes of FHIR's EventTiming and the part of the day that each belongs to;
-    `meal_times` the same for those that stand before, at or after a meal. `counts` are words for a
-    number of times ("twice": "2 times"). `bare` are phrases that say how many times but not in
-    which period. `before_meals` are phrases that mean each of the three meals where nothing else is
-    said. `not_read` are imported words with another frequent meaning. `then` are words that begin
-    the next step of a course, `clock_words` those before an hour ("at 8"), `hour_words` those
-    behind one ("8 pm").
+    `units` maps spellings of EHRs to "mg", "g", "ml", "mmol", "meq" or "unit" (tablet, capsule
+    ...). `event_times` maps codes of FHIR's EventTiming to a part of the day. `meal_times` does the
+    same for codes before, at or after a meal. `counts` are words for a number of times ("twice": "2
+    times"). `bare` are phrases with a number of times but no period. `before_meals` are phrases
+    that mean all three meals if nothing else is stated. `not_read` are imported words with another
+    common meaning. `then` are words that begin the next step of a course. `clock_words` come before
+    a time ("at 8"), and `hour_words` after it ("8 pm").
     """
 
     version: str
@@ -108,13 +110,13 @@ class DosageTables(msgspec.Struct, frozen=True):
 
 
 class Sig(NamedTuple):
-    """What the words of a dosage say.
+    """The meaning of the words of a dosage.
 
-    `times` is how often a day. `units` is a number of tablets written without a unit ("2 nightly");
-    `unclear` is true if several such numbers differ. `scheme` is the number of tablets a day in a
-    scheme ("1-0-1": 2). `parts` are the parts of the day that are named, each of which may have an
-    amount of its own. `single` is true if the text speaks of one dose ("now") and does not say how
-    often. `says_dose` is true if the text holds a number or says how often.
+    `times` is the number of times per day. `units` is a number of tablets without a unit ("2
+    nightly"), and `unclear` is true if several such numbers differ. `scheme` is the number of
+    tablets per day in a scheme ("1-0-1": 2). `parts` are the named parts of the day, each of which
+    may have its own amount. `single` is true if the text is about one dose ("now") and has no
+    frequency. `says_dose` is true if the text contains a number or a frequency.
     """
 
     times: Decimal | None = None
@@ -133,7 +135,7 @@ class Sig(NamedTuple):
 
 
 class _Number(NamedTuple):
-    """A number of a text, or the two ends of a range. `word`: it was written as a word."""
+    """A number in a text, or the two ends of a range. `word` means that it was written as a word."""
 
     low: Decimal
     high: Decimal
@@ -144,7 +146,7 @@ _Token = str | _Number
 
 
 class _Phrase(NamedTuple):
-    """What a phrase says. `slot` tells what its number stands for: "frequency", "period" or ""."""
+    """The meaning of a phrase. `slot` is the meaning of its number: "frequency", "period" or ""."""
 
     kind: str
     frequency: int = 1
@@ -154,7 +156,7 @@ class _Phrase(NamedTuple):
     part: str = ""
 
     def times(self, number: _Number | None) -> Decimal | None:
-        """Times a day; `None` if the number cannot stand in the phrase."""
+        """Times per day, or `None` if the number is not possible in the phrase."""
         frequency, period = Decimal(self.frequency), Decimal(self.period)
         if number is not None and self.slot == "frequency":
             frequency = number.high
@@ -180,7 +182,7 @@ _KINDS = {
     "times_daily": "daily",
     "once_daily": "daily",
 }
-"""Groups of the sig words by what they do: "long" periods give way to a daily frequency."""
+"""Groups of the sig words by their effect. A daily frequency takes precedence over "long" periods."""
 
 
 class Dosing:
@@ -221,7 +223,7 @@ class Dosing:
     # -- units -------------------------------------------------------------------------------
 
     def unit(self, *written: str | None) -> str | None:
-        """The unit that a code or a text names; "annotation" for an unknown UCUM annotation."""
+        """The unit for a code or text. The result is "annotation" for an unknown UCUM annotation."""
         annotated = False
         for text in written:
             plain = plain_text(text or "").removesuffix("(s)").strip()
@@ -233,7 +235,7 @@ class Dosing:
         return "annotation" if annotated else None
 
     def days(self, *written: str | None) -> Decimal | None:
-        """The days in a unit of time, named by its UCUM code or in English."""
+        """The days in a unit of time, given by its UCUM code or in English."""
         for text in written:
             unit = plain_text(text or "").removesuffix("(s)")
             seconds = self.tables.seconds_per_unit.get(unit)
@@ -244,7 +246,7 @@ class Dosing:
     # -- texts -------------------------------------------------------------------------------
 
     def read(self, text: str) -> Sig:
-        """What a dosage text says; the text is as `plain_text` returns it."""
+        """The meaning of a dosage text in the form that `plain_text` returns."""
         if len(text) > LONGEST_TEXT:
             return Sig(says_dose=True)
         tokens = self._tokens(text)
@@ -265,25 +267,25 @@ class Dosing:
         )
 
     def steps(self, text: str) -> list[str]:
-        """The steps of a course: "1 daily for a week, then 2 daily" are two."""
+        """The steps of a course: "1 daily for a week, then 2 daily" has two."""
         return self._then.split(text)
 
     def portions(self, text: str) -> list[str]:
-        """What is joined by "and" or a comma: "1 in the morning, 2 at night" are two."""
+        """The parts that are joined by "and" or a comma: "1 in the morning, 2 at night" has two."""
         return [portion for portion in self._joined.split(text) if portion.strip()]
 
     def is_as_needed(self, text: str) -> bool:
-        """Whether a text says that it is for use as needed; what else it says is not read."""
+        """Whether a text states use as needed. The rest of such a text is not read."""
         folded = _fold_umlauts(_without_dots(plain_text(text[:LONGEST_TEXT])))
         return self._as_needed.search(folded) is not None
 
     def code(self, code: str) -> Decimal | None:
-        """How often a timing code says, in times a day."""
+        """The frequency of a timing code, in times per day."""
         known = self.tables.timing_codes.get(code.strip().upper(), code)
         return self.read(plain_text(known)).times
 
     def _times(self, tokens: Sequence[_Token], matches: Sequence[_Match]) -> Decimal | None:
-        """Times a day. Of several the largest, because it is compared with a limit."""
+        """Times per day. The largest of several, because it is compared with a limit."""
         if any(self._follows_a_count(tokens, m) for m in matches):
             return None
         found = {kind: [m for m in matches if m.phrase.kind == kind] for kind in _OFTEN}
@@ -299,14 +301,14 @@ class Dosing:
         return max((m.times for m in matches if m.phrase.kind == "before_meals"), default=None)
 
     def _follows_a_count(self, tokens: Sequence[_Token], match: _Match) -> bool:
-        """Whether it ends a count that is not read: "several times a day", "achtmal täglich"."""
+        """Whether it ends a number of times that is not read: "several times a day", "achtmal täglich"."""
         before = tokens[match.start - 1] if match.start > 0 else ""
         if match.phrase.kind not in ("daily", "long") or not isinstance(before, str):
             return False
         return before in self.tables.times_words or before.endswith(self.tables.count_endings)
 
     def _parts_of_day(self, tokens: Sequence[_Token], parts: Sequence[_Match]) -> int:
-        """How many parts of the day are named. "In the evening before bed" is one of them."""
+        """The number of named parts of the day. "In the evening before bed" is one."""
         places = {m.phrase.part: m.start for m in parts}
         if "evening" in places and "night" in places:
             start, end = sorted((places["evening"], places["night"]))
@@ -337,7 +339,7 @@ class Dosing:
         return found
 
     def _scheme(self, text: str) -> tuple[Decimal, Decimal] | None:
-        """Tablets a day, and at how many times, in "1-0-1"; of several schemes the largest."""
+        """Tablets per day and the number of intakes in "1-0-1". The largest of several schemes."""
         found = [
             [number_of(part) for part in match.groups()]
             for pattern in self._schemes
@@ -352,7 +354,7 @@ class Dosing:
     # -- tokens ------------------------------------------------------------------------------
 
     def _tokens(self, text: str) -> list[_Token]:
-        """Words, numbers and "/"; the two ends of a range are one number."""
+        """Words, numbers and "/". The two ends of a range are one number."""
         return [token for token in self._with_ranges(text) if token != _HYPHEN]
 
     def _with_ranges(self, text: str) -> Iterator[_Token]:
@@ -374,7 +376,7 @@ class Dosing:
         return _Number(low.low, high.high) if between in self.tables.range_words else None
 
     def _without_repeats(self, text: str) -> Iterator[_Token]:
-        """Without the second number in "2 (two)" and "two (2)"."""
+        """Remove the second number in "2 (two)" and "two (2)"."""
         before: _Token = ""
         for token in self._words(text):
             repeats = (
@@ -417,7 +419,9 @@ class Dosing:
                 at = match.end
 
     def _longest(self, tokens: Sequence[_Token], keys: Sequence[str], at: int) -> _Match | None:
-        """The longest phrase at a place; one with this very number comes before one with any."""
+        """The longest phrase at a position. A phrase with this exact number comes before one with
+        any number.
+        """
         openings = (keys[at], _SLOT) if isinstance(tokens[at], _Number) else (keys[at],)
         lengths = {length for opening in openings for length in self._lengths.get(opening, ())}
         for length in sorted(lengths, reverse=True):
@@ -465,7 +469,7 @@ class Dosing:
         return _Phrase(kind, word.frequency or 1, word.period or 1, seconds)
 
     def _names_a_part(self, tokens: Sequence[_Token]) -> bool:
-        """Whether it says when on the day: such words are counted by the parts that they name."""
+        """Whether it names a time of day. Such words are counted by the parts of the day that they name."""
         return any(match.phrase.kind == "part" for match in self._matches(tokens))
 
     def _learn(self, keys: Iterable[str], phrase: _Phrase) -> None:
@@ -478,11 +482,11 @@ class Dosing:
 
 
 _OFTEN = ("daily", "long", "bare", "part")
-"""Kinds of phrases that say how often."""
+"""Kinds of phrases that state a frequency."""
 
 
 def _slot(phrase: _Phrase, numbers: Sequence[_Number]) -> str:
-    """What the one number of a phrase stands for, if that can be told."""
+    """The meaning of the only number of a phrase, if it is clear."""
     if len(numbers) != 1 or numbers[0].low < 2:
         return ""
     if phrase.frequency == 1 and numbers[0].low == phrase.period:
@@ -503,19 +507,19 @@ def _template(token: _Token) -> str:
 
 
 def _without_dots(text: str) -> str:
-    """ "b.i.d." as "bid": without dots between single letters."""
+    """Spell "b.i.d." as "bid": without dots between single letters."""
     return _ABBREVIATION.sub(lambda match: f"{match[0].replace('.', '')} ", text)
 
 
 def _fold_umlauts(text: str) -> str:
-    """ "taeglich" as "taglich", in texts and phrases alike."""
+    """Spell "taeglich" as "taglich", in texts and in phrases."""
     for umlaut, plain in _UMLAUTS:
         text = text.replace(umlaut, plain)
     return text
 
 
 def plain_text(text: str) -> str:
-    """Lower case, without accents, and with single plain spaces; digits and signs stay."""
+    """Lower case, without accents, with single plain spaces. Digits and signs are kept."""
     lower = text.lower()
     if not lower.isascii():
         decomposed = unicodedata.normalize("NFD", lower.translate(_SIGNS))

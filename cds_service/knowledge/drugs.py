@@ -1,9 +1,9 @@
-"""Drugs: which classes a medication belongs to.
+"""Drugs: the classes that a medication belongs to.
 
-Match order (SPEC 7.1): RxNorm product, RxNorm ingredient, ATC by prefix, then display and text.
-A text is matched by whole words, the longest name first, with accents and apostrophes removed
-(SPEC 12.1 U-14). A text match is only ever a text match: what rests on it is said so, and it never
-gives a critical card unless it is magnesium itself.
+The order of matching (SPEC 7.1) is: RxNorm product, RxNorm ingredient, ATC prefix, then display and
+text. A text is matched by whole words, the longest name first, without accents and apostrophes
+(SPEC 12.1 U-14). Results that rest only on a text match say so. They never give a critical card,
+except for magnesium itself.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ ProductRow = tuple[str, str, tuple[str, ...], tuple[str, ...], str]
 
 
 class MagnesiumProduct(msgspec.Struct, frozen=True, gc=False):
-    """A magnesium product: what it is for, its salts, and elemental mg per unit (how sure)."""
+    """A magnesium product: its purpose, its salts, and elemental mg per unit (with the certainty)."""
 
     name: str = ""
     tty: str = ""
@@ -65,9 +65,9 @@ class MagnesiumTable(msgspec.Struct, frozen=True):
 
 
 class SubtypeWords(msgspec.Struct, frozen=True):
-    """A text that holds one of these words names magnesium of this subtype.
+    """A text that contains one of these words names magnesium of this subtype.
 
-    `never_salts`: words do not change what a product of one of these salts alone is for.
+    `never_salts`: for products of only one of these salts, words do not change the purpose.
     """
 
     subtype: str
@@ -76,12 +76,12 @@ class SubtypeWords(msgspec.Struct, frozen=True):
 
 
 class UseRow(msgspec.Struct, frozen=True):
-    """What magnesium of one salt alone is for, by the route and the words of the whole order.
+    """The purpose of magnesium of a single salt, by the route and the words of the whole order.
 
-    `salt` and `subtypes` tell which products the row applies to. It needs one of the `routes` that a
-    code says, or a word of `named` in what the product is called, or one of `instructed` in the
-    instructions; a row with none of them always applies. The first row that applies decides: the
-    product is for `becomes`, by `route` ("": as the order says).
+    `salt` and `subtypes` select the products. The row needs one of the `routes` as a code, or a
+    word of `named` in the name of the product, or one of `instructed` in the instructions. A row
+    with none of them always applies. The first matching row decides: `becomes` is the purpose, and
+    `route` the route ("": as in the order).
     """
 
     salt: str
@@ -95,12 +95,12 @@ class UseRow(msgspec.Struct, frozen=True):
 
 
 class DrugText(msgspec.Struct, frozen=True):
-    """How drug texts are read: short names, exclusions, route words (`drug_text.json`).
+    """Settings for reading drug texts: short names, exclusions, route words (`drug_text.json`).
 
     `route_systems` are other names of the systems of `route_codes`, both as `normalised` returns
-    them. `salt_forms` are drugs that are sold as magnesium salts ("esomeprazole magnesium"), which are no
-    magnesium supplements. `salt_subtypes` are what a salt is for where nothing else says it.
-    `names_beside` are ambiguous names, of one word, that count beside one of these words.
+    them. `salt_forms` are drugs that are sold as magnesium salts ("esomeprazole magnesium") and are
+    not magnesium supplements. `salt_subtypes` are the default purposes of salts. `names_beside` are
+    ambiguous names of one word that count only next to one of these words.
     """
 
     version: str
@@ -120,11 +120,11 @@ class DrugText(msgspec.Struct, frozen=True):
 
 
 class Drug(msgspec.Struct, frozen=True, gc=False):
-    """What a medication is, as far as the rules care.
+    """The classes, route and ingredients of a medication, as far as rules use them.
 
-    `route` is that of the product ("oral", "injectable", "local", "nasal", "inhaled") or "any".
-    `matched` is "code", "ingredient", "atc" or "text". `contradictory` is true where the code is
-    another drug's and the words name magnesium (SPEC 12.1 U-13).
+    `route` is the route of the product ("oral", "injectable", "local", "nasal", "inhaled") or
+    "any". `matched` is "code", "ingredient", "atc" or "text". `contradictory` is true if the code
+    is of another drug and the words name magnesium (SPEC 12.1 U-13).
     """
 
     name: str
@@ -137,7 +137,7 @@ class Drug(msgspec.Struct, frozen=True, gc=False):
 
 
 class _Name(NamedTuple):
-    """A phrase of a drug text and what it names. `brand` is set for names of products."""
+    """A phrase of a drug text and its meaning. `brand` is set for names of products."""
 
     classes: frozenset[str]
     ingredients: tuple[str, ...]
@@ -145,14 +145,14 @@ class _Name(NamedTuple):
 
 
 _NOT_MAGNESIUM = _Name(frozenset(), ())
-"""What names that stop a match stand for: "MiraLAX", "magnesium stearate"."""
+"""The meaning of names that stop a match: "MiraLAX", "magnesium stearate"."""
 
 _ANY_MAGNESIUM = _Name(frozenset({MAGNESIUM}), (MAGNESIUM,))
-"""What a word that begins with "magnes" stands for."""
+"""The meaning of a word that begins with "magnes"."""
 
 
 class _Names:
-    """Phrases by their words; the longest one at a place counts."""
+    """Phrases by their words. The longest one at a position counts."""
 
     def __init__(self) -> None:
         self._names: dict[tuple[str, ...], _Name] = {}
@@ -170,7 +170,7 @@ class _Names:
         self._lengths[key[0]] = tuple(sorted(lengths, reverse=True))
 
     def rename(self, phrase: str, name: _Name) -> None:
-        """A phrase that is another word for what `name` stands for, whatever class it had itself."""
+        """Make a phrase a synonym of `name`. The phrase keeps its own classes too."""
         known = self.of(phrase)
         self.add(phrase, name)
         if known is not None:
@@ -178,11 +178,11 @@ class _Names:
             self._names[key] = name._replace(classes=name.classes | known.classes)
 
     def of(self, phrase: str) -> _Name | None:
-        """What a phrase names."""
+        """The meaning of a phrase."""
         return self._names.get(tuple(words(phrase)))
 
     def at(self, tokens: Sequence[str], place: int) -> tuple[_Name, int] | None:
-        """The longest name that begins at a place, and how many words it has."""
+        """The longest name that begins at a position, and its number of words."""
         for length in self._lengths.get(tokens[place], ()):
             phrase = tuple(tokens[place : place + length])
             if len(phrase) == length and phrase in self._names:
@@ -252,12 +252,12 @@ class Drugs:
         return Drug(name, frozenset(classes), (name,), "any", "ingredient", magnesium)
 
     def is_product(self, code: str) -> bool:
-        """Whether an RxCUI names a product with its strength and form (SPEC 12.7.20)."""
+        """Whether an RxCUI is a product with strength and form (SPEC 12.7.20)."""
         row = self._products.get(code)
         return row is not None and row[1] in _PRODUCTS
 
     def every_name(self) -> Iterator[tuple[str, str, str, tuple[str, ...]]]:
-        """Each product and ingredient that a rule knows: RxCUI, name, term type, classes."""
+        """Each product and ingredient that a rule uses: RxCUI, name, term type, classes."""
         for code, (name, term_type, _, classes, _) in self._products.items():
             yield code, name, term_type, classes
         for code, (name, classes) in self._ingredients.items():
@@ -267,7 +267,7 @@ class Drugs:
     def by_atc(self, code: str, wording: str = "") -> Drug | None:
         """The drug of an ATC code, by its longest known prefix.
 
-        The words beside it name the ingredients, and may make it a fixed combination.
+        The words next to it name the ingredients and may make it a fixed combination.
         """
         known = next((code[:n] for n in range(len(code), 2, -1) if code[:n] in self._atc), None)
         if known is None:
@@ -287,7 +287,7 @@ class Drugs:
     # -- words -------------------------------------------------------------------------------
 
     def by_text(self, text: str) -> Drug | None:
-        """The drug that a display or a free text names, if it holds a name that the rules know."""
+        """The drug in a display or free text, if it contains a name that rules use."""
         tokens = words(text)
         found = [*self._names.all_in(tokens)]
         magnesium = [*self._magnesium_in(tokens)]
@@ -305,7 +305,7 @@ class Drugs:
         return Drug(text, frozenset(classes), ingredients, route, "text", product)
 
     def with_magnesium(self, drug: Drug, named: Drug | None) -> Drug:
-        """A drug known by its code, and magnesium besides if that is what its words name (U-13)."""
+        """A drug identified by its code. Magnesium is added if the words name it (U-13)."""
         if MAGNESIUM in drug.classes or named is None or named.magnesium is None:
             return drug
         return msgspec.structs.replace(
@@ -316,9 +316,9 @@ class Drugs:
         )
 
     def together(self, drugs: Sequence[Drug], wording: str) -> Drug:
-        """One product of several ingredients: all their classes (SPEC 12.1 U-5, 12.7.5).
+        """One product with several ingredients: all their classes (SPEC 12.1 U-5, 12.7.5).
 
-        `wording` names all its ingredients, those that no rule knows too.
+        `wording` names all its ingredients, including those that no rule uses.
         """
         classes = frozenset[str]().union(*(d.classes for d in drugs))
         if SPARING in classes and classes & WASTING:
@@ -346,10 +346,11 @@ class Drugs:
     def used(
         self, drug: Drug, route: str, names: Sequence[str], instructions: Sequence[str]
     ) -> tuple[Drug, str]:
-        """A drug and its route as this order uses it: Epsom salt is drunk, or bathed in (M-13).
+        """A drug and its route as used in this order: Epsom salt is taken orally or used in a bath
+        (M-13).
 
-        `route` is the one that a code says, or "any". `names` are the words for the product, and
-        `instructions` those for its use. The route is "" where these change nothing.
+        `route` is from a code, or "any". `names` are the words for the product, and `instructions`
+        those for its use. The route is "" if they do not change it.
         """
         product = drug.magnesium
         if product is None or len(product.salts) != 1 or product.other_ingredients:
@@ -374,7 +375,7 @@ class Drugs:
         return drug, ""
 
     def route_in(self, text: str) -> str:
-        """The route that a text names, or "any". Local words come first: "ear drops by mouth"."""
+        """The route in a text, or "any". Local words come first: "ear drops by mouth"."""
         padded = f" {' '.join(words(text))} "
         for route, route_words in self._text.routes.items():
             if any(f" {word} " in padded for word in route_words):
@@ -382,7 +383,7 @@ class Drugs:
         return "any"
 
     def route_of_code(self, system: str | None, code: str | None) -> str | None:
-        """The route of a route coding, if it is one the rules know."""
+        """The route of a route coding, if rules use it."""
         written = normalised(system or "")
         known = self._text.route_systems.get(written, written)
         return self._route_codes.get(known, {}).get(code or "")
@@ -390,7 +391,7 @@ class Drugs:
     # -- magnesium ---------------------------------------------------------------------------
 
     def single_salt(self, drug: Drug) -> tuple[str, str] | None:
-        """RxCUI and name of the one salt of a product known by its code; `None` for all others."""
+        """RxCUI and name of the only salt of a product with a code, or `None` for all others."""
         product = drug.magnesium
         if drug.matched != "code" or product is None or product.other_ingredients:
             return None
@@ -399,15 +400,15 @@ class Drugs:
         return salts[0] if len(salts) == len(product.salts) == 1 else None
 
     def products_of(self, salt: str) -> Sequence[tuple[float, MagnesiumProduct]]:
-        """The products of a salt alone by their strength in mg, the strongest first."""
+        """The products with only this salt by their strength in mg, the strongest first."""
         return self._by_salt.get(salt, ())
 
     def elemental_share(self, salt: str) -> float | None:
-        """The elemental magnesium in a salt, as a share of its weight (SPEC 5.1)."""
+        """The elemental share of the weight of a salt (SPEC 5.1)."""
         return self._magnesium.fractions.get(salt)
 
     def _magnesium_in(self, tokens: Sequence[str]) -> Iterator[_Name]:
-        """The names of magnesium in a text; a word that begins with "magnes" is one (U-14)."""
+        """The names of magnesium in a text. A word that begins with "magnes" is one (U-14)."""
         unclear = {
             text
             for text, needed in self._text.names_beside.items()
@@ -426,7 +427,7 @@ class Drugs:
             place += length
 
     def _is_salt_form(self, tokens: Sequence[str], place: int, length: int) -> bool:
-        """Whether "magnesium" alone stands behind a drug that is sold as a magnesium salt."""
+        """Whether "magnesium" alone follows a drug that is sold as a magnesium salt."""
         if length > 1:
             return False
         before = [word for word in tokens[max(0, place - 2) : place] if word != "de"]
@@ -464,7 +465,7 @@ class Drugs:
         return product
 
     def _by_words(self, text: str, salts: tuple[str, ...], otherwise: str = "") -> MagnesiumProduct:
-        """What it is for: by its words, else `otherwise`, else as its salts usually are."""
+        """The purpose: by its words, otherwise `otherwise`, otherwise the default of its salts."""
         padded = [f" {' '.join(words(text))} "]
         subtypes = [
             row.subtype
@@ -510,7 +511,7 @@ class Drugs:
             self._atc_subtypes.setdefault(code, subtype[0])
 
     def _add_brand(self, brand: BrandName) -> None:
-        """A name of a product. Ambiguous ones are left out unless other words make them clear."""
+        """A name of a product. Ambiguous names are left out unless other words make them clear."""
         if brand.safety == "negative":
             self._magnesium_names.add(brand.text, _NOT_MAGNESIUM)
             return
@@ -529,7 +530,7 @@ class Drugs:
 def _by_salt(
     products: Iterable[MagnesiumProduct],
 ) -> dict[str, tuple[tuple[float, MagnesiumProduct], ...]]:
-    """The products of one salt and nothing else by salt and strength; of two alike the first."""
+    """The products with only one salt, by salt and strength. The first of several equal ones."""
     found: dict[str, dict[float, MagnesiumProduct]] = {}
     for product in products:
         alone = len(product.salts) == 1 and not product.other_ingredients

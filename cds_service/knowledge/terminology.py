@@ -1,9 +1,9 @@
-"""Codes: which value sets a coding belongs to.
+"""Value sets: which sets a coding belongs to.
 
-Code systems are known by their canonical URL and by the OIDs and older URLs that EHRs send, however
-these are spelled: `Terminology.canonical` is the one place that normalises them (SPEC 12.1, U-7).
-A code that stands in a set is that; otherwise a set's prefixes may hold it (ICD only), unless
-the set excludes it. The longest prefix wins.
+Code systems are recognised by their canonical URL and by the OIDs and older URLs that EHRs send, in
+any spelling. Only `Terminology.canonical` normalises them (SPEC 12.1, U-7). A code belongs to a set
+if the set lists it, or (ICD only) if it has one of the set's prefixes and is not excluded. The
+longest prefix takes precedence.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ import msgspec
 
 
 class CodeSystem(msgspec.Struct, frozen=True, gc=False):
-    """A code system, its canonical URL and the other identifiers EHRs send for it.
+    """A code system, its canonical URL and the other identifiers that EHRs send for it.
 
     `beginnings` and `within` are compared with a normalised identifier (see `normalised`): it
-    begins so, or holds this. `form` is the pattern of its codes, "" for any code.
+    begins with the first or contains the second. `form` is the pattern of its codes, "" for any
+    code.
     """
 
     id: str
@@ -32,7 +33,7 @@ class CodeSystem(msgspec.Struct, frozen=True, gc=False):
 
 
 class SetCode(msgspec.Struct, frozen=True, gc=False):
-    """One code of a value set, with the attributes the rules read."""
+    """One code of a value set, with the attributes that rules use."""
 
     system: str
     code: str
@@ -54,7 +55,7 @@ class SetCode(msgspec.Struct, frozen=True, gc=False):
 
 
 class Prefix(msgspec.Struct, frozen=True, gc=False):
-    """All codes that begin so belong to the set, but for the excluded beginnings."""
+    """All codes with this prefix belong to the set, except those with an excluded prefix."""
 
     system: str
     prefix: str
@@ -69,7 +70,7 @@ class Prefix(msgspec.Struct, frozen=True, gc=False):
 
 
 class ValueSet(msgspec.Struct, frozen=True, gc=False):
-    """A value set as the knowledge files have it."""
+    """A value set as in the knowledge files."""
 
     id: str
     title: str
@@ -84,7 +85,7 @@ class ValueSet(msgspec.Struct, frozen=True, gc=False):
 
 
 class Hit(msgspec.Struct, frozen=True, gc=False):
-    """A coding belongs to this set, by this code (or prefix)."""
+    """A coding belongs to this set, because of this code or prefix."""
 
     set_id: str
     entry: SetCode
@@ -105,10 +106,10 @@ _FOUND_MAX = 20_000
 
 
 def normalised(system: str) -> str:
-    """One form for all spellings of a code system's identifier.
+    """The same form for all spellings of a code system's identifier.
 
-    Without a version ("|4.0"), the slash at its end, the scheme of a URL and "www."; lower case;
-    an OID as "urn:oid:".
+    It has no version ("|4.0"), no final slash, no URL scheme and no "www.". It is in lower case,
+    and an OID begins with "urn:oid:".
     """
     key = system.partition("|")[0].strip().lower().rstrip("/")
     oid = _OID.fullmatch(key)
@@ -116,10 +117,7 @@ def normalised(system: str) -> str:
 
 
 class Terminology:
-    """The index over all value sets of codes (drug products are in `drugs`).
-
-    Raises `ValueError` where a code system that has rules of its own is not among them.
-    """
+    """The index over all value sets of codes (drug products are in `drugs`)."""
 
     def __init__(self, systems: Sequence[CodeSystem], sets: Iterable[ValueSet]) -> None:
         self._seen: dict[str, str | None] = {a: s.url for s in systems for a in (s.url, *s.also)}
