@@ -1,1 +1,1 @@
-"""The patient as facts with evidence: what the chart says, before anything is concluded."""
+"""The patient as facts with evidence, before any conclusion."""

@@ -25,7 +25,7 @@ from cds_service.reasons import Reason
 OVER = frozenset({"inactive", "resolved"})
 WRONG = frozenset({"refuted", "entered-in-error"})
 KNOWN = frozenset({"active", "unconfirmed", "presumed", "confirmed", "unknown"})
-"""What else the two statuses may say, in any version of FHIR: such records count."""
+"""Other codes of the two statuses, in any version of FHIR. Records with these codes count."""
 
 SNOMED = "http://snomed.info/sct"
 NO_ALLERGY = frozenset(
@@ -66,7 +66,7 @@ _WORDS_BESIDE = frozenset(
 
 
 class Allergies(msgspec.Struct):
-    """Recorded allergies or intolerances to magnesium, and those set aside.
+    """Recorded allergies or intolerances to magnesium, and uncounted records.
 
     `gut` are those of `magnesium` that are limited to the gut, or intolerances of low criticality.
     """
@@ -161,7 +161,7 @@ def _not_counted(record: _Record, damaged: set[tuple[str, str]]) -> Reason | Non
 
 
 class _Named(dict[str, Drug | None]):
-    """The drugs that texts name. One substance may be recorded thousands of times."""
+    """The drugs in texts. One substance may be recorded thousands of times."""
 
     def __init__(self, drugs: Drugs) -> None:
         super().__init__()
@@ -201,7 +201,7 @@ def _words_of(concept: CodeableConcept) -> list[str]:
 
 
 def _denies(code: CodeableConcept, terminology: Terminology) -> bool:
-    """Whether a record says that there is no allergy (SPEC 12.1 U-12)."""
+    """Whether a record states that there is no allergy (SPEC 12.1 U-12)."""
     if any(
         c.code in NO_ALLERGY and terminology.canonical(c.system) == SNOMED
         for c in code.coding or ()
@@ -212,7 +212,7 @@ def _denies(code: CodeableConcept, terminology: Terminology) -> bool:
 
 
 def _note_unnamed(record: _Record, terminology: Terminology) -> None:
-    """A record that names its substance by nothing that can be looked up may be of any substance."""
+    """A record without a readable name or code of its substance may be about any substance."""
     code = record.resource.code
     if code is None or _denies(code, terminology) or _words_of(code):
         return
@@ -230,7 +230,7 @@ _FIXED: Mapping[str, tuple[str | None, ...]] = {
 
 
 def _is_of_the_gut(record: _Record, terminology: Terminology) -> bool:
-    """M-12: every reaction is one of the gut; or there is none, and it is a mild intolerance."""
+    """M-12: every reaction is a gut reaction, or there is none and it is a mild intolerance."""
     resource, name, reader = record.resource, record.name, record.reader
     shown: list[CodeableConcept] = []
     unread: list[object] = []
@@ -267,7 +267,7 @@ def _is_gut(concept: CodeableConcept, terminology: Terminology) -> bool:
 
 
 def _are_of_the_gut(words: Iterable[str], *, sure: bool) -> bool:
-    """Whether words name the gut and nothing else; with a code that says so, anything may be filler."""
+    """Whether words name only the gut. Next to a code for a gut reaction, any other word is accepted."""
     said = set(words)
     return said <= _GUT_WORDS | _WORDS_BESIDE and (sure or bool(said & _GUT_WORDS))
 

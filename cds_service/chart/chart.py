@@ -1,5 +1,6 @@
-"""The chart of one call. Each part is read when it is first asked for, so that a call that is
-settled early never decodes the rest."""
+"""The chart of one call. Each part is read on first use, so that a call that is settled early does
+not decode the rest.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +35,7 @@ DRAFTS = "draftOrders"
 
 
 class Chart:
-    """What is known of the patient of one call, read from its prefetch."""
+    """The data of the patient of one call, read from its prefetch."""
 
     def __init__(
         self,
@@ -57,13 +58,13 @@ class Chart:
         self._gaps: dict[str, tuple[int, Gap | None]] = {}
         self._noted_gaps: dict[Gap, None] = {}
         self.answers: dict[Callable[[Chart], Any], Any] = {}
-        """The answers to questions of the rules, each under the function that gives it."""
+        """The answers to questions of the rules, each under the function that computes it."""
 
     def add_fetched(self, contents: Mapping[str, Content[Any]]) -> None:
-        """Put fetched contents before what was sent.
+        """Add fetched contents to the ones that were sent.
 
-        Of a chart of which nothing but draft orders was read so far: ValueError for any other, as
-        its facts would be of two states of the data.
+        Raises ValueError if anything except draft orders was read before, because the facts would
+        then come from two states of the data.
         """
         if self._noted or self.answers:
             raise ValueError("the chart has been read already")
@@ -71,7 +72,7 @@ class Chart:
         self.__dict__.pop("_finder", None)  # it has looked for Medications in what was sent
 
     def content(self, key: str) -> Content[Any]:
-        """What one prefetch key holds. What of it cannot be read is recorded."""
+        """The content of one prefetch key. Unreadable data are recorded."""
         content = self._contents[key]
         if key not in self._noted:
             first = not self._noted
@@ -86,7 +87,7 @@ class Chart:
         return content
 
     def _note_strays(self) -> None:
-        """Resources under keys that nobody asked for leave the keys partly known that are their own."""
+        """Resources under keys that were not requested make their own keys partly known."""
         for key, other in self._contents.strays(self.knowledge.terminology):
             why = reasons.under_unasked_key(key)
             for owner in OWNERS[other.kind]:
@@ -103,19 +104,19 @@ class Chart:
         return tuple(n for reader in self._readers.values() for n in reader.not_readable)
 
     def gaps(self, *keys: str) -> tuple[Gap, ...]:
-        """What could not be had or read of these keys."""
+        """The gaps of these keys: data that are missing or could not be read."""
         self._asked |= dict.fromkeys(keys)
         return tuple(gap for key in keys if (gap := self._gap_of(key)) is not None)
 
     def gaps_met(self) -> tuple[Gap, ...]:
-        """What turned out to be missing of what was read so far; reads no further key."""
+        """The gaps in the data that were read so far. Reads no further key."""
         read = [key for key in KINDS if key in self._noted and key not in self._asked]
         lossy = [key for key in read if self._contents[key].withheld or self.reader(key).lost]
         keys = (*self._asked, *lossy)
         return tuple(gap for key in keys if (gap := self._gap_of(key)) is not None)
 
     def note_gaps(self, gaps: Iterable[Gap]) -> tuple[Gap, ...]:
-        """Records what a question found to be missing beside whole keys; returns the same gaps."""
+        """Record gaps of a question in addition to whole keys. Returns the same gaps."""
         found = tuple(gaps)
         if found:
             self._noted_gaps.update(dict.fromkeys(found))
@@ -127,7 +128,7 @@ class Chart:
         return tuple(self._noted_gaps)
 
     def missing_required(self) -> tuple[Gap, ...]:
-        """The required keys that are not known, or only in part: without them there is no answer."""
+        """The required keys that are unknown or partly known."""
         missing = []
         for key in REQUIRED:
             content = self.content(key)
@@ -160,7 +161,7 @@ class Chart:
         if not content.known:
             return _unknown(key, content)
         if key in _PARTS:
-            getattr(self, _PARTS[key])  # what of it cannot be read shows when it is read
+            getattr(self, _PARTS[key])  # unreadable elements are found when it is read
         if content.withheld:
             codes = content.withheld
             return Gap(key, reasons.answered_in_part(codes), codes)
@@ -251,7 +252,7 @@ class Chart:
 
     @cached_property
     def medications(self) -> list[MedicationUse]:
-        """All that is taken now, as far as any rule knows it: newest first, each resource once."""
+        """All current medicines that any rule uses: newest first, each resource once."""
         uses = {use.evidence: use for use in (*self.requests.uses, *self.statements.uses)}
         return [uses[evidence] for evidence in in_order(uses)]
 
@@ -282,7 +283,7 @@ class Chart:
 
     @cached_property
     def pregnancy(self) -> PregnancyStatus:
-        """What the latest recorded status says."""
+        """The latest recorded pregnancy status."""
         return read_pregnancy_status(
             self.content("pregnancyStatus"),
             self.knowledge.terminology,
@@ -296,7 +297,7 @@ class Chart:
 
     @property
     def pregnancy_status(self) -> Evidence | None:
-        """The latest recorded status, if it says pregnant."""
+        """The latest recorded status, if it is pregnant."""
         return self.pregnancy.pregnant
 
     @cached_property
@@ -325,11 +326,11 @@ class Chart:
 
     @property
     def subject(self) -> Subject:
-        """Tells this patient's resources from those of others."""
+        """Selects the resources of this patient."""
         return self._subject
 
     def draft(self, order: wire.DraftOrder, reference: str) -> MedicationUse | None:
-        """A draft order as a medication; `None` if it names no drug that any rule knows."""
+        """A draft order as a medication, or `None` if it names no drug that any rule uses."""
         return self._uses(DRAFTS).draft(order, reference)
 
     def _identity(self, order: wire.DraftOrder) -> Identity:
@@ -337,7 +338,9 @@ class Chart:
         return self._finder.identify(order, lambda: name, self.reader(DRAFTS))
 
     def unidentified(self, order: wire.DraftOrder) -> Reason | None:
-        """Why nobody can tell what a draft orders; `None` where that is known, or nothing chosen yet."""
+        """The reason why the drug of a draft order cannot be identified. `None` if it can, or if
+        the order is empty.
+        """
         identity = self._identity(order)
         concept, reference = order.medicationCodeableConcept, order.medicationReference
         chosen = (
@@ -346,11 +349,11 @@ class Chart:
         return identity.missing if chosen and not identity.named else None
 
     def is_named(self, order: wire.DraftOrder) -> bool:
-        """Whether a name, or a code that can be looked up, says what a draft orders."""
+        """Whether the drug of a draft order has a name or a known code."""
         return self._identity(order).named
 
     def add_drafts(self, entries: Sequence[DraftEntry]) -> None:
-        """Resources that came with the draft orders, to which orders may refer."""
+        """Resources that came with the draft orders and may be referenced by orders."""
         self._medications_beside = tuple(
             wire.Entry(fullUrl=entry.full_url, resource=entry.order)
             for entry in entries
@@ -428,7 +431,7 @@ _PARTS: Mapping[str, str] = {
     "pregnancyStatus": "pregnancy",
     "kidneyProcedures": "procedures",
 }
-"""What reads the resources of a key."""
+"""The reader for the resources of a key."""
 
 
 def _unknown(key: str, content: Content[Any]) -> Gap:
@@ -437,7 +440,7 @@ def _unknown(key: str, content: Content[Any]) -> Gap:
 
 
 def _fetched(why: Reason, content: Content[Any]) -> Reason:
-    """Why something is missing, with the reason why it was not fetched where a server was asked."""
+    """The reason for missing data, with the reason why they were not fetched if a server was used."""
     return why if content.beside is None else reasons.with_failure(why, content.beside)
 
 

@@ -37,11 +37,11 @@ WRONG = frozenset({"refuted", "entered-in-error"})
 TENTATIVE = frozenset({"unconfirmed", "provisional", "differential"})
 VERIFICATION = WRONG | TENTATIVE | {"confirmed"}
 SAID_TO_BE_UNKNOWN = "unknown"
-"""A clinicalStatus of FHIR R5 and a verificationStatus of STU3: as good as none, and unconfirmed."""
+"""A clinicalStatus of FHIR R5 and a verificationStatus of STU3. They count as missing and unconfirmed."""
 
 RENAL = "renal"
 RENAL_SETS = frozenset({"renal_ckd", "renal_aki", "renal_dialysis", "renal_transplant"})
-"""What cannot be read of these may be about kidney function, whatever else it is."""
+"""If these cannot be read, they may be about kidney function or anything else."""
 
 CERTAINTY: Mapping[str, tuple[str, str]] = {
     "A": ("refuted", ""),
@@ -55,11 +55,11 @@ _ASSERTED_URL = "condition-asserteddate"
 
 
 class Problem(msgspec.Struct, frozen=True):
-    """A Condition whose code belongs to one or more value sets, and what its status says.
+    """A Condition whose code belongs to one or more value sets, and the meaning of its status.
 
-    `confirmed` is false for unconfirmed, provisional and differential, and where it may be over.
-    `past_event` problems are over (resolved, inactive) but not in error: some count all the same (an
-    old infarction). `when` is `dates.undated()` where there is a date that cannot be read.
+    `confirmed` is false for unconfirmed, provisional and differential, and if it may be over.
+    `past_event` problems are over (resolved, inactive) but not in error. Some of them count (an old
+    infarction). `when` is `dates.undated()` if a date cannot be read.
     """
 
     hits: dict[str, tuple[SetCode, ...]]
@@ -82,10 +82,12 @@ class SetAside(msgspec.Struct, frozen=True):
 
 
 class Problems(msgspec.Struct):
-    """All problems of the chart that any rule knows, newest first; `by_set` those of each value set.
+    """All problems of the chart that any rule uses, newest first. `by_set` contains those of each
+    value set.
 
-    `unread` are Conditions that may belong to a value set and may be active: their code is not read
-    but their words name it, or their status cannot be read. They are neither present nor absent.
+    `unread` are Conditions that may belong to a value set and may be active: their code cannot be
+    read but their words name it, or their status cannot be read. They are neither present nor
+    absent.
     """
 
     found: list[Problem] = []
@@ -99,7 +101,7 @@ class Problems(msgspec.Struct):
         return self.by_set.get(set_id, ())
 
     def unread_of(self, set_id: str) -> Sequence[Evidence]:
-        """What may belong to a value set (or to "renal": any about the kidneys) but is not read."""
+        """Unread Conditions that may belong to a value set (or to "renal": any about the kidneys)."""
         return self.unread.get(set_id, ())
 
 
@@ -111,13 +113,13 @@ class _Place(NamedTuple):
     lost: frozenset[str]
 
     def date(self, text: str | None, element: str) -> dates.When | None:
-        """A date; undated where there is one that cannot be read."""
+        """A date. It is undated if it cannot be read."""
         if text is None:
             return dates.undated() if element in self.lost else None
         return self.reader.date(text, self.name, element) or dates.undated()
 
     def period(self, raw: Raw, element: str) -> dates.When | None:
-        """When a period was; undated where a part of it cannot be read."""
+        """The time of a period. It is undated if a part of it cannot be read."""
         period, unread = self.reader.parts(_PERIOD, raw, self.name, element)
         if unread or period is None:
             return dates.undated() if unread else None
@@ -135,9 +137,9 @@ class _Place(NamedTuple):
 
 
 class _Status(NamedTuple):
-    """What the status elements say. `reason` is why the Condition is not active.
+    """The meaning of the status elements. `reason` is the reason why the Condition is not active.
 
-    `unclear` is true where nobody can tell whether it is active or in error.
+    `unclear` is true if it is not known whether the Condition is active or in error.
     """
 
     verification: str
@@ -163,7 +165,7 @@ _SAYS_OVER: Mapping[str, Shape[Any]] = {
     "abatementAge": Shape(Quantity),
     "abatementRange": Shape(dict[str, Any]),
 }
-"""Forms of abatement that say that it is over without a date."""
+"""Forms of abatement that show an end without a date."""
 
 
 def read_problems(
@@ -178,7 +180,7 @@ def read_problems(
 ) -> Problems:
     """Every Condition of this patient that belongs to a value set, or may belong to one.
 
-    `recorded_days` is how old a recordedDate may be where clinicalStatus is missing (SPEC 1).
+    `recorded_days` is the maximum age of recordedDate if clinicalStatus is missing (SPEC 1).
     """
     problems = Problems()
     limits = _Limits(today, recorded_days)
@@ -206,7 +208,7 @@ def read_problems(
 
 
 def _lost(content: Content[Condition]) -> dict[str, frozenset[str]]:
-    """By resource, the names of the elements of which a part is not of its FHIR type."""
+    """By resource, the names of the elements with a part that does not have its FHIR type."""
     found: dict[str, set[str]] = {}
     for resource, element, _ in content.unread:
         found.setdefault(resource, set()).add(element.partition(".")[0].partition("[")[0])
@@ -227,7 +229,7 @@ def _is_read(code: Diagnosis | None, terminology: Terminology) -> bool:
 
 
 def _newest_first(problems: list[Problem]) -> list[Problem]:
-    """In one order, however the EHR ordered its entries: where one of several is named, the latest is."""
+    """A fixed order, independent of the order of entries. If one of several is named, it is the latest."""
     shown = {id(problem): next(iter(problem.evidence.values())) for problem in problems}
     by_name = sorted(problems, key=lambda p: shown[id(p)].resource)
     return sorted(by_name, key=lambda p: shown[id(p)].date or "", reverse=True)
@@ -251,7 +253,7 @@ def _add_unread(
     limits: _Limits,
     safety_words: Mapping[str, tuple[str, ...]],
 ) -> None:
-    """A Condition whose code nobody can read: its words may name something of a safety set (U-7)."""
+    """A Condition without a readable code. Its words may name a safety condition (U-7)."""
     code = condition.code or Diagnosis()
     coded = [c for c in code.coding or () if c.code]
     why = why_not_read(condition.code)
@@ -285,7 +287,7 @@ def _add_unread(
 def _sets_named(
     texts: Iterable[str | None], safety_words: Mapping[str, tuple[str, ...]]
 ) -> list[str]:
-    """The safety sets of which a word of the texts begins as one of their words does."""
+    """The safety sets with a word that begins a word of the texts."""
     folded = fold(" ".join(text for text in texts if text))
     return [s for s, words in safety_words.items() if any(f" {word}" in folded for word in words)]
 
@@ -350,7 +352,7 @@ def _status(
     place: _Place,
     limits: _Limits,
 ) -> _Status:
-    """SPEC 1, status test 1 to 3; what cannot be read is never a reason to set it aside."""
+    """SPEC 1, status test 1 to 3. Unreadable data are never a reason to exclude a Condition."""
     verification = code_of(condition.verificationStatus)
     clinical = code_of(condition.clinicalStatus)
     open_question = False
@@ -371,7 +373,7 @@ def _status(
 
 
 def _is_told(said: str, codes: frozenset[str], place: _Place, element: str, *, given: bool) -> bool:
-    """Whether a status element says a code of FHIR, or is not there."""
+    """Whether a status element contains a code of FHIR or is missing."""
     if said in codes or said == SAID_TO_BE_UNKNOWN:
         return True
     if given and element not in place.lost:
@@ -386,7 +388,7 @@ def _not_active(
     place: _Place,
     limits: _Limits,
 ) -> tuple[Reason | None, bool]:
-    """Why a Condition is not active; and whether nobody can tell."""
+    """The reason why a Condition is not active, and whether that is unclear."""
     ended = _ended(condition, said, limits.today, place)
     clinical = said[1]
     if ended not in (None, reasons.PERHAPS_ABATED) or clinical in ACTIVE:
@@ -405,7 +407,7 @@ def _not_active(
 def _ended(
     condition: Condition, said: tuple[str, str], today: date, place: _Place
 ) -> Reason | None:
-    """What says that a Condition is in error or over."""
+    """The reason why a Condition is in error or over."""
     verification, clinical = said
     if verification in WRONG:
         return reasons.has_status(verification)
@@ -420,7 +422,7 @@ _ABATED: Mapping[str, Reason] = {"yes": reasons.HAS_ABATED, "perhaps": reasons.P
 def _certainty(
     condition: Condition, hits: Sequence[tuple[Hit, Coding]], place: _Place
 ) -> tuple[str, str] | None:
-    """Verification and clinical status by the German certainty; `None` if it cannot be read."""
+    """Verification and clinical status from the German certainty, or `None` if it cannot be read."""
     code = condition.code or Diagnosis()
     codings = {id(coding): coding for _, coding in hits}.values() or code.coding or ()
     raws = [getattr(coding, "extension", Raw()) for coding in codings]
@@ -448,7 +450,7 @@ def _letter(extension: Extension, place: _Place, element: str) -> str:
 
 
 def _abated(condition: Condition, today: date, place: _Place) -> str:
-    """Whether it is over: "yes", "no", or "perhaps" where that is not proven."""
+    """Whether it is over: "yes", "no", or "perhaps" if that is not proven."""
     ended = place.date(condition.abatementDateTime, "abatementDateTime")
     if ended is None and is_there(condition.abatementPeriod):
         period, unread = place.reader.parts(
@@ -468,7 +470,7 @@ def _abated(condition: Condition, today: date, place: _Place) -> str:
 
 
 def _is_problem_list_item(condition: Condition, place: _Place) -> str:
-    """Whether it stands on the problem list: "yes", "no", or "perhaps" where that cannot be read."""
+    """Whether it is on the problem list: "yes", "no", or "perhaps" if that cannot be read."""
     decoded, unread = place.reader.parts(_CONCEPTS, condition.category, place.name, "category")
     concepts = decoded if isinstance(decoded, list) else [decoded]
     codes = [c.code for concept in concepts if concept is not None for c in concept.coding or ()]

@@ -1,7 +1,7 @@
-"""What the prefetch keys hold, and what stands under a key where nobody looks for it.
+"""The contents of the prefetch keys, and resources under the wrong key.
 
-An order may refer to a Medication under any key. A resource that a rule could know but that came
-under a key which is not its own is never taken for absent: it is named (SPEC 12.1 U-3).
+An order may refer to a Medication under any key. A resource that a rule could use but that came
+under the key of another type is never treated as absent. It is listed (SPEC 12.1 U-3).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _OF_VALUE_SETS = frozenset({"Condition", "Observation", "Procedure"})
 """Resources whose code belongs to value sets; drugs are known in another way."""
 
 _FOR_THE_READER = frozenset({"lab_other", "lab_uacr"})
-"""Value sets that no rule asks for."""
+"""Value sets that no rule uses."""
 
 _MEDICATIONS: Kind[wire.Medication] = Kind(wire.Medication, MEDICATION)
 _TYPED = b'"Medication"'
@@ -36,10 +36,10 @@ _CODED: Shape[wire.Coded] = Shape(wire.Coded)
 
 
 class Contents(dict[str, Content[Any]]):
-    """What the prefetch keys hold, read when asked for.
+    """The contents of the prefetch keys, read on demand.
 
-    It knows nothing of the chart: a circle of references would keep the memory of a call until the
-    collector looks for such circles.
+    It has no reference to the chart, because a reference cycle would keep the memory of a call
+    until the garbage collector runs.
     """
 
     def __init__(self, prefetch: Mapping[str, Raw], known: Mapping[str, Content[Any]]) -> None:
@@ -52,11 +52,11 @@ class Contents(dict[str, Content[Any]]):
         return content
 
     def medications(self) -> Iterator[wire.Entry[wire.Medication]]:
-        """The Medications to which orders and statements may refer, wherever they stand."""
+        """The Medications that orders and statements may refer to, under any key."""
         for key in ("medicationRequests", "medicationStatements"):
             yield from self[key].entries
         for key in KINDS:
-            # A key that holds none, as far as can be seen without reading it, is not read.
+            # A key is not read if its bytes show that it contains none.
             if key in self or may_hold(self._prefetch.get(key, Raw()), _TYPED):
                 yield from map(_medication, self[key].others)
         for raw in self._others.values():
@@ -64,11 +64,11 @@ class Contents(dict[str, Content[Any]]):
                 yield from _MEDICATIONS.read(raw).entries
 
     def misplaced(self, key: str) -> Iterator[Elsewhere]:
-        """The resources under a key that belong under another one, and do not stand there."""
+        """The resources under a key that belong under another key and are missing there."""
         return (o for o in self[key].others if o.kind != MEDICATION and not self._is_at_home(o))
 
     def strays(self, terminology: Terminology) -> Iterator[tuple[str, Elsewhere]]:
-        """The same of keys that nobody asked for, by key, as far as a rule could know them."""
+        """The same for keys that were not requested, by key, for resources that a rule could use."""
         for key, raw in self._others.items():
             for other in _MEDICATIONS.read(raw).others:
                 if not self._is_at_home(other) and not _is_of_no_concern(other, terminology):

@@ -1,6 +1,6 @@
 """FHIR dates of every precision: a year alone is a whole year, not 1 January.
 
-Whole days are counted on the calendar date as it was written; moments are compared as instants.
+Whole days are counted on the calendar date as written. Times are compared as instants.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class When(NamedTuple):
 
 
 def parse(text: str | None) -> When | None:
-    """A FHIR `date`, `dateTime` or `instant` as the interval it stands for; `None` if it is none."""
+    """A FHIR `date`, `dateTime` or `instant` as the interval that it covers, or `None` if it is invalid."""
     if text is None:
         return None
     text = text.strip()
@@ -93,12 +93,12 @@ def spanning(start: When | None, end: When | None) -> When | None:
 
 
 def undated() -> When:
-    """A moment about which nothing is known: it may be the newest, and it is never fresh."""
+    """An unknown time: it may be the newest, and it is never fresh."""
     return When(_FIRST, _LAST, _FIRST.date(), _LAST.date(), "")
 
 
 def within(when: When | None, days: int, today: date) -> bool:
-    """Whether it surely happened no more than `days` whole days before `today`."""
+    """Whether it certainly happened no more than `days` whole days before `today`."""
     return when is not None and when.days_ago_at_most(today) <= days
 
 

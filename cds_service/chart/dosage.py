@@ -1,8 +1,8 @@
-"""Elemental magnesium a day in an order: from structured dosage, product strength, else the text.
+"""Daily elemental magnesium of an order: from structured dosage, product strength, or the text.
 
-What cannot be computed is unknown and says so. Where it is not known whether a strength is salt or
-elemental, the higher reading is taken and the dose is an "up to" (SPEC 4.3, 12.2 N-7), because this
-figure is compared with upper limits. Milligrams of oxide and hydroxide are always of the salt.
+A dose that cannot be calculated is unknown, with the reason. If a strength may be of the salt or
+elemental, the higher reading is used and the dose is an "up to" (SPEC 4.3, 12.2 N-7), because it is
+compared with upper limits. Milligrams of oxide and hydroxide are always of the salt.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ _DAY = 86400
 """Seconds."""
 _BRACKETS = re.compile(r"\((?![^()]*\b(?:max|maximum|up to|hochstens|bis)\b)[^()]*\)", re.ASCII)
 _IN_TOTAL = re.compile(r"=|\b(?:total|gesamt|insgesamt|soit)\b", re.ASCII)
-"""Signs that an amount is that of the whole day."""
+"""Signs that an amount is for the whole day."""
 
 
 class DailyDose(msgspec.Struct, frozen=True):
-    """Elemental magnesium in mg a day, or `None` with the reason.
+    """Elemental magnesium in mg per day, or `None` with the reason.
 
-    `said` are the words for a dose that could not be read. `up_to` is true where milligrams may be
-    of the salt: the dose is at most this.
+    `said` is the text of a dose that could not be read. `up_to` is true if milligrams may be of the
+    salt, so that the dose is at most this.
     """
 
     mg: Decimal | None
@@ -88,7 +88,7 @@ def _dose(elemental: _Elemental) -> DailyDose:
 
 
 def _said(instruction: Instruction, dosing: Dosing) -> str:
-    """The dose that an instruction says and that could not be read, to be quoted."""
+    """The text of an instruction whose dose could not be read, for quoting."""
     words = instruction.words.strip()
     if dosing.read(plain_text(words)).says_dose:
         return words if len(words) <= _LONGEST_QUOTE else f"{words[:_LONGEST_QUOTE]}..."
@@ -101,7 +101,9 @@ def _said(instruction: Instruction, dosing: Dosing) -> str:
 
 
 def _largest_step(doses: Iterable[tuple[int | None, _Elemental]]) -> _Elemental:
-    """Different sequences are steps: the largest counts. The same or none: given together."""
+    """Different sequences are steps, and the largest counts. Equal or missing sequences are given
+    together.
+    """
     nothing = _Elemental(Decimal(0))
     steps: dict[int | None, _Elemental] = {}
     for sequence, dose in doses:
@@ -110,11 +112,11 @@ def _largest_step(doses: Iterable[tuple[int | None, _Elemental]]) -> _Elemental:
     return together.and_also(max(steps.values(), default=nothing))
 
 
-# -- how much magnesium an amount holds ---------------------------------------------------------
+# -- the magnesium in an amount ------------------------------------------------------------------
 
 
 class _Elemental(NamedTuple):
-    """An amount of elemental magnesium in mg; with `up_to` it may be less."""
+    """An amount of elemental magnesium in mg. With `up_to` it may be less."""
 
     mg: Decimal
     up_to: bool = False
@@ -127,7 +129,7 @@ class _Elemental(NamedTuple):
 
 
 class _Content(NamedTuple):
-    """How much magnesium a product holds, by its code or brand, else by what it is called."""
+    """The magnesium in a product, by its code or brand, otherwise by its name."""
 
     product: MagnesiumProduct
     drugs: Drugs
@@ -153,7 +155,7 @@ class _Content(NamedTuple):
         return per_unit.times(value) if per_unit is not None else None
 
     def of_mass(self, mg: Decimal, words: str) -> _Elemental:
-        """Elemental mg in a mass of salt or of magnesium; the higher where that is not known."""
+        """Elemental mg in a mass of salt or of magnesium. The higher one if that is not clear."""
         called = self.dosing.amounts.elemental(words)
         if called is not None:
             return _as_called(mg, called, words)
@@ -194,7 +196,7 @@ class _Content(NamedTuple):
 
 
 def _as_called(mg: Decimal, called: set[Decimal], words: str) -> _Elemental:
-    """A mass where the words call some mass elemental: "400 mg (241 mg elemental)"."""
+    """A mass if the words call a mass elemental: "400 mg (241 mg elemental)"."""
     if mg in called or not called:
         return _Elemental(mg)
     others = amounts.strengths(words) - called
@@ -204,7 +206,7 @@ def _as_called(mg: Decimal, called: set[Decimal], words: str) -> _Elemental:
 
 
 def _per_unit(product: MagnesiumProduct) -> _Elemental | None:
-    """Elemental mg in one tablet or capsule; the higher figure where two are possible (SPEC 4.3)."""
+    """Elemental mg in one tablet or capsule. The higher value if two are possible (SPEC 4.3)."""
     if product.elemental_basis in _AMBIGUOUS or product.elemental_mg is None:
         upper = product.elemental_max_mg
         return _Elemental(_exact(upper), up_to=True) if upper is not None else None
@@ -219,7 +221,7 @@ def _exact(number: float) -> Decimal:
 
 
 def _of_instruction(instruction: Instruction, content: _Content) -> _Elemental | None:
-    """Elemental mg a day; `None` where how much or how often cannot be read."""
+    """Elemental mg per day, or `None` if the amount or the frequency cannot be read."""
     text = plain_text(instruction.words)
     if len(text) > LONGEST_TEXT:
         return None
@@ -239,9 +241,9 @@ def _of_instruction(instruction: Instruction, content: _Content) -> _Elemental |
 
 
 def _of_course(text: str, content: _Content) -> _Elemental | None:
-    """What words alone say; of the steps of a course the largest (SPEC 12.2 N-6).
+    """The dose from words alone. Of the steps of a course, the largest (SPEC 12.2 N-6).
 
-    A step that says only how much, or only how often, takes the other from the step before it.
+    A step with only an amount or only a frequency takes the other from the step before.
     """
     amount: _Elemental | None = None
     times: Decimal | None = None
@@ -321,14 +323,14 @@ def _written(
     text: str, sig: Sig, times: Decimal, content: _Content, words: str
 ) -> _Elemental | None:
     """The amount that a text names: tablets before milligrams, the upper end of a range."""
-    # What stands in brackets says again what stands before them: "2 tablets (800 mg)".
+    # Text in brackets repeats the text before it: "2 tablets (800 mg)".
     amounts_in = content.dosing.amounts.of
     found = amounts_in(text) | amounts_in(_BRACKETS.sub(" ", text))
     totals = times if _IN_TOTAL.search(text) and not sig.by_parts else Decimal(1)
     if "unit" in found:
         units = None if sig.unclear else _single(found["unit"], totals)
         if units is not None and sig.units not in (None, units):
-            # "1 tablet, max 3 per day"; with another frequency the two cannot be told apart.
+            # "1 tablet, max 3 per day". With another frequency the two cannot be distinguished.
             units = units * sig.units if times == 1 and sig.units is not None else None
         if units is None:
             return None
@@ -345,7 +347,7 @@ def _written(
 
 
 def _of_units(units: Decimal, text: str, content: _Content, words: str) -> _Elemental | None:
-    """The amount in a number of tablets; "2 tablets (400 mg total)" gives what they hold."""
+    """The amount in a number of tablets. "2 tablets (400 mg total)" gives their content."""
     total = content.dosing.amounts.total(text)
     if content.per_unit is None and total is not None:
         return content.of_mass(total, words)
@@ -353,9 +355,10 @@ def _of_units(units: Decimal, text: str, content: _Content, words: str) -> _Elem
 
 
 def _single(found: set[Decimal], times: Decimal) -> Decimal | None:
-    """The one amount of a text; of "200 mg twice daily = 400 mg" the smaller, since it agrees.
+    """The only amount of a text. For "200 mg twice daily = 400 mg" the smaller one, which is
+    consistent.
 
-    Any other two ("200 mg in the morning, 400 mg at night") are not to be told apart.
+    Any other two ("200 mg in the morning, 400 mg at night") cannot be distinguished.
     """
     smallest = min(found)
     return smallest if found <= {smallest, smallest * times} else None
@@ -394,9 +397,9 @@ def _repeated(repeat: Repeat, dosing: Dosing) -> Decimal | None:
 
 
 def _slots(repeat: Repeat, dosing: Dosing, *, alone: bool) -> Decimal | None:
-    """The times of one day that are named; `None` where "with meals" is all that is said.
+    """The number of named times of a day, or `None` if only "with meals" is stated.
 
-    What stands before or after a meal is no time of its own beside another of that part of the day.
+    A time before or after a meal does not count next to another time of that part of the day.
     """
     events, meals = dosing.tables.event_times, dosing.tables.meal_times
     named = set(repeat.when or ())
@@ -422,7 +425,7 @@ def _coded(code: CodeableConcept, dosing: Dosing) -> Decimal | None:
     return None
 
 
-# -- what is supplied ---------------------------------------------------------------------------
+# -- supply --------------------------------------------------------------------------------------
 
 
 def _of_supply(supply: Supply | None, content: _Content) -> _Elemental | None:

@@ -12,11 +12,11 @@ from cds_service.reasons import Reason
 
 
 class Evidence(msgspec.Struct, frozen=True, gc=False):
-    """Where in the chart something stands.
+    """The place of a fact in the chart.
 
-    `resource` is the reference ("Condition/12") or, where the EHR gave no id, the full URL or the
-    position of the entry. `matched` tells how: "code", "prefix", "ingredient", "atc", "text",
-    "value". `date` is as written; `value` and `unit` are those the rules compared.
+    `resource` is the reference ("Condition/12") or, without an id, the full URL or the position of
+    the entry. `matched` is how it was found: "code", "prefix", "ingredient", "atc", "text" or
+    "value". `date` is as written. `value` and `unit` are those that the rules compared.
     """
 
     resource: str
@@ -31,7 +31,7 @@ class Evidence(msgspec.Struct, frozen=True, gc=False):
 
 
 class FactState(StrEnum):
-    """Present (with evidence), absent (we looked, there is none), unknown (with the reason)."""
+    """Present (with evidence), absent (searched and not found), or unknown (with the reason)."""
 
     PRESENT = "present"
     ABSENT = "absent"
@@ -39,9 +39,9 @@ class FactState(StrEnum):
 
 
 class Fact(msgspec.Struct, frozen=True, gc=False):
-    """One thing the rules ask of the chart, and its answer.
+    """A fact about the chart that the rules use, with its state.
 
-    `label` is what it is called, where the wording has no name for its id.
+    `label` is its name if the wording has none for its id.
     """
 
     id: str
@@ -57,14 +57,14 @@ class Fact(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def unknown(self) -> bool:
-        """Whether the chart could not be asked."""
+        """Whether the fact is unknown."""
         return self.state is FactState.UNKNOWN
 
 
 class Gap(msgspec.Struct, frozen=True, gc=False):
-    """Data that could not be had: which prefetch key, and why.
+    """A gap: a prefetch key with missing data, and the reason.
 
-    `withheld` are the issue codes by which a server said that it withheld data of the key.
+    `withheld` contains the issue codes with which a server withheld data of the key.
     """
 
     key: str
@@ -88,9 +88,9 @@ def fact(
     gaps: tuple[Gap, ...] = (),
     label: Reason | None = None,
 ) -> Fact:
-    """Present if there is evidence; else unknown if a question went unanswered; else absent.
+    """Present if there is evidence, otherwise unknown if there is a gap, otherwise absent.
 
-    The evidence stands newest first and once each, however the EHR ordered its entries.
+    The evidence is sorted newest first without duplicates, independent of the order of entries.
     """
     if evidence:
         return Fact(fact_id, FactState.PRESENT, in_order(evidence), label=label)
@@ -101,7 +101,7 @@ def fact(
 
 
 def in_order(evidence: Iterable[Evidence]) -> tuple[Evidence, ...]:
-    """Evidence newest first, each piece once; what has no date comes last."""
+    """Evidence newest first, without duplicates. Evidence without a date comes last."""
     once = dict.fromkeys(evidence)
     if len(once) < 2:
         return tuple(once)

@@ -1,7 +1,7 @@
-"""Which drug a medication is: by code, by words, or by its ingredients (SPEC 7.1, 12.1 U-5, U-14).
+"""Identify the drug of a medication: by code, words, or ingredients (SPEC 7.1, 12.1 U-5, U-14).
 
-A medication stands as a concept in the order, or as a resource that the order refers to, contained
-or in any Bundle of the call. A name that says nothing ("capsule") hides no ingredient.
+A medication is a concept in the order, or a resource that the order refers to, either contained or
+in any Bundle of the call. A name without information ("capsule") does not hide an ingredient.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _DATA_ABSENT = "data-absent-reason"
 
 
 class Product(msgspec.Struct, gc=False):
-    """`Medication`, as far as it says which drug it is."""
+    """The elements of `Medication` that identify the drug."""
 
     resourceType: Text | None = None
     id: Text | None = None
@@ -47,13 +47,13 @@ _CONCEPT: Shape[CodeableConcept] = Shape(CodeableConcept)
 
 
 class Identity(NamedTuple):
-    """What a medication is.
+    """The identity of a medication.
 
-    `drug` is `None` for drugs that no rule knows. `words` are all the names of the product, and its
-    form. `missing` says why something of the medication cannot be identified, which may be
-    anything; `None` if all of it can. `named` is true if words, or a code that can be looked up, tell a
-    clinician what it is. `product_codes` are the codes of the product, as (system, code), without
-    those of an ingredient.
+    `drug` is `None` for drugs that no rule uses. `words` are all names of the product, and its
+    form. `missing` is the reason if a part of the medication cannot be identified (it may be
+    anything), otherwise `None`. `named` is true if words or a known code identify it for a
+    clinician. `product_codes` are the codes of the product, as (system, code), without those of an
+    ingredient.
     """
 
     drug: Drug | None = None
@@ -66,7 +66,7 @@ class Identity(NamedTuple):
 
 
 class _Found(NamedTuple):
-    """A drug, the coding that names it (`None`: words), and the concept it was found in."""
+    """A drug, the coding that identifies it (`None`: words), and the concept it was found in."""
 
     drug: Drug
     coding: Coding | None
@@ -91,7 +91,7 @@ class DrugFinder:
         terminology: Terminology,
         sent: Callable[[], Iterable[wire.Entry[wire.Medication]]] = tuple,
     ) -> None:
-        """`sent` returns the entries that may hold Medications; it is called when one is needed."""
+        """`sent` returns the entries that may contain Medications. It is called on demand."""
         self._drugs = drugs
         self._terminology = terminology
         self._sent: Callable[[], Iterable[wire.Entry[wire.Medication]]] | None = sent
@@ -148,7 +148,9 @@ class DrugFinder:
     def route_of(
         self, drug: Drug, instructions: Sequence[Instruction], label: str
     ) -> tuple[str, str]:
-        """The route: the product's, else the order's own by code, else by words; and the coded one."""
+        """The route of the product, otherwise of the order by code, otherwise by words; and the
+        coded one.
+        """
         coded = drug.route if drug.route not in ("any", "unknown") else self._coded(instructions)
         if coded is not None:
             return coded, coded
@@ -164,7 +166,7 @@ class DrugFinder:
     def used(
         self, drug: Drug, coded_route: str, identity: Identity, instructions: Sequence[Instruction]
     ) -> tuple[Drug, str]:
-        """The drug as this order uses it, and its route where that follows from the use."""
+        """The drug as used in this order, and its route if that follows from the use."""
         written = [text for i in instructions for text in (label_of(i.route), *i.texts, *i.asides)]
         return self._drugs.used(drug, coded_route, identity.words, written)
 
@@ -209,7 +211,7 @@ class DrugFinder:
     def _missing(
         self, parts: _Parts, named: _Found | None, ingredients: Sequence[_Found | None]
     ) -> Reason | None:
-        """Why something of a medication may be a drug that nobody can name."""
+        """The reason why a part of a medication may be an unidentified drug."""
         if named is not None and named.coding is not None:
             return None
         if parts.missing:
@@ -225,14 +227,14 @@ class DrugFinder:
         return None if identified else reasons.MEDICATION_UNNAMED
 
     def _is_named(self, concept: CodeableConcept) -> bool:
-        """Whether it says which drug it is: by a code that is read, or by words alone (12.7.18)."""
+        """Whether the drug is identified: by a readable code, or by words alone (12.7.18)."""
         codings = [c for c in concept.coding or () if c.code]
         read = any(self._terminology.canonical(c.system) in (RXNORM, ATC) for c in codings)
         told = self._is_told(concept)
         return told and (read or not (codings or _has_an_empty_coding(concept)))
 
     def _is_told(self, concept: CodeableConcept) -> bool:
-        """Whether words, or a code that is read, tell which drug it is."""
+        """Whether words, or a readable code, identify the drug."""
         codings = concept.coding or ()
         if any((c.system or "").endswith(_DATA_ABSENT) for c in codings):
             return False
@@ -267,7 +269,7 @@ class DrugFinder:
         return drug
 
     def _find(self, concept: CodeableConcept) -> _Found | None:
-        """Product, ingredient, ATC, words (SPEC 7.1); `None` for drugs that no rule knows."""
+        """Product, ingredient, ATC, words (SPEC 7.1), or `None` for drugs that no rule uses."""
         atc: list[Coding] = []
         ingredient: _Found | None = None
         for coding in concept.coding or ():
@@ -311,7 +313,7 @@ class _Follow:
     def to(
         self, reference: Reference, contained: Raw | None = None
     ) -> tuple[Product | wire.Medication | None, Raw]:
-        """The Medication that a reference names, and what is contained beside it."""
+        """The Medication of a reference, and the resources contained with it."""
         beside = self._contained if contained is None else contained
         target = (reference.reference or "").strip()
         if target in self._seen:
@@ -324,7 +326,7 @@ class _Follow:
 
     def _contained_product(self, target: str, beside: Raw) -> Product | None:
         for raw in self._reader.read(_CONTAINED, beside, self._name, "contained") or ():
-            head, _ = _HEAD.read(raw)  # what of it is damaged is told with the rest
+            head, _ = _HEAD.read(raw)  # its damaged elements are reported with the rest
             if head is not None and head.id in (target, target[1:]):
                 return self._reader.read(_PRODUCT, raw, self._name, f"contained[{target}]")
         return None
@@ -364,7 +366,7 @@ class _Follow:
 
 
 def _key_of(order: wire.Medication) -> tuple[str | None, ...] | None:
-    """What tells orders of one drug from others; `None` for those that are read one by one."""
+    """A key for orders of the same drug, or `None` for orders that are read one by one."""
     concept, reference = order.medicationCodeableConcept, order.medicationReference
     if concept is None and reference is not None and reference.reference:
         contained = reference.reference.startswith("#")
@@ -377,7 +379,7 @@ def _key_of(order: wire.Medication) -> tuple[str | None, ...] | None:
 
 
 def _has_an_empty_coding(concept: CodeableConcept) -> bool:
-    """Whether one of its codings says nothing that is read: it may have named the drug."""
+    """Whether one of its codings cannot be read, so that it may have identified the drug."""
     return any(map(says_nothing, concept.coding or ()))
 
 

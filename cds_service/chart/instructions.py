@@ -1,7 +1,7 @@
-"""The dosage instructions of an order, and what it supplies, as far as the rules read them.
+"""The dosage instructions and the supply of an order, as far as rules use them.
 
-Each instruction is read by itself, and each part of it: what cannot be read is recorded, and the
-dose of an instruction of which a part is lost is never computed from the rest of that part.
+Each instruction and each part of it is read separately. Unreadable parts are recorded. If a part is
+lost, the dose of the instruction is never calculated from the rest of that part.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from cds_service.knowledge.dosage import Dosing, plain_text
 
 _BOUNDS_MEMBER = b'"bounds'
 LARGEST = Decimal(100000)
-"""No amount, and no number of days, is larger. What is larger was typed wrongly."""
+"""The maximum amount and number of days. A larger number is a typing error."""
 SMALLEST = 1 / LARGEST
 """No period or duration is shorter, in any unit."""
 
@@ -43,7 +43,7 @@ _LASTS = ("count", "countMax", "duration", "durationMax", "durationUnit")
 
 
 class Repeat(msgspec.Struct, gc=False):
-    """`Timing.repeat`, as far as it says how often."""
+    """The elements of `Timing.repeat` for the frequency."""
 
     NOT_READ: ClassVar[frozenset[str]] = frozenset({*_LIMITS, *_LASTS, "offset"})
 
@@ -108,7 +108,7 @@ class Supply(msgspec.Struct, gc=False):
 class Instruction(msgspec.Struct, frozen=True, gc=False):
     """One dosage instruction.
 
-    `texts` are the words for dose and use, `asides` those that only say more. `quantities` are the
+    `texts` are the words for dose and use, `asides` are additional words. `quantities` are the
     doses of one intake. `ends` is the first day on which its bounds may be over.
     """
 
@@ -139,9 +139,9 @@ _SUPPLY: Shape[Supply] = Shape(Supply)
 
 
 class InstructionReader:
-    """Reads the instructions of one order or statement; `resource` is its name.
+    """Reads the instructions of one order or statement. `resource` is its name.
 
-    Without `doses` how much and how often is not looked at: only that of magnesium is asked for.
+    Without `doses`, amount and frequency are not read, because they are needed only for magnesium.
     """
 
     def __init__(self, reader: Reader, resource: str, dosing: Dosing, *, doses: bool) -> None:
@@ -164,7 +164,7 @@ class InstructionReader:
         return instructions, not lost
 
     def supply(self, raw: Raw) -> Supply | None:
-        """What the order supplies, and for how long."""
+        """The supplied quantity of the order, and its duration."""
         return self._reader.read(_SUPPLY, raw, self._resource, "dispenseRequest")
 
     def _instruction(self, dosage: _Dosage, at: str, since: dates.When | None) -> Instruction:
@@ -197,12 +197,12 @@ class InstructionReader:
     def _codes(
         self, element: str, said: Iterable[str | None] | None, known: Container[str]
     ) -> None:
-        """Record codes that nobody knows."""
+        """Record unknown codes."""
         if any(code and code not in known for code in said or ()):
             self._reader.note(self._resource, element, reasons.NO_FHIR_CODE)
 
     def _quantities(self, dosage: _Dosage, at: str) -> tuple[Quantity, ...]:
-        """The doses of an intake, of a range its upper end; none where one of them is lost."""
+        """The doses of an intake. For a range, the upper end. Empty if one of them is lost."""
         rates, lost = self._reader.parts(
             _DOSES, dosage.doseAndRate, self._resource, f"{at}.doseAndRate"
         )
@@ -238,10 +238,10 @@ def course_end(
     since: dates.When | None,
     dosing: Dosing,
 ) -> date | None:
-    """The first day on which the course may be over (SPEC 12.2 N-8), or `None` if it is open.
+    """The first day on which the course may be over (SPEC 12.2 N-8), or `None` if it has no end.
 
-    It is over where the bounds of all instructions are, the validity of the order (`supply_over`),
-    or the supply with its repeats.
+    It is over if the bounds of all instructions are over, or the validity of the order
+    (`supply_over`), or the supply with its repeats.
     """
     ends = [i.ends for i in instructions]
     found = [max(e for e in ends if e is not None)] if ends and None not in ends else []
@@ -267,7 +267,7 @@ def days_in(span: Quantity | None, dosing: Dosing) -> Decimal | None:
 
 
 def day_after(since: dates.When | None, days: Decimal | None) -> date | None:
-    """The first day on which a span since then may be over."""
+    """The first day on which a duration since then may be over."""
     if since is None or days is None:
         return None
     ordinal = since.first_day.toordinal() + int(days.to_integral_value(ROUND_FLOOR))
@@ -283,6 +283,6 @@ def as_needed(instructions: tuple[Instruction, ...], dosing: Dosing) -> bool:
 
 
 def named_dosage(label: str, dosing: Dosing) -> tuple[Instruction, ...]:
-    """The instruction that the name of a medication holds, if it says how often or when needed."""
+    """The instruction inside the name of a medication, if it contains a frequency or "as needed"."""
     sig = dosing.read(plain_text(label))
     return (Instruction(texts=(label,)),) if sig.times is not None or sig.as_needed else ()

@@ -1,7 +1,7 @@
-"""Laboratory results: which are results, which of them can be used, and why the others cannot.
+"""Laboratory results: which of them can be used, and why the others cannot.
 
-A result that cannot be used is kept: "take the latest, then judge" needs to know of it. So is one
-whose code cannot be read, if its words name what a rule asks for.
+Unusable results are kept too, because the latest result must be taken first and then judged. So are
+results with an unreadable code if their words name a test that a rule uses.
 """
 
 from __future__ import annotations
@@ -45,16 +45,16 @@ ASKED: Mapping[str, frozenset[str]] = MappingProxyType(
         "pregnancyStatus": frozenset(),
     }
 )
-"""The prefetch keys of Observations, and the value sets of tests that each is asked for."""
+"""The prefetch keys of Observations, with the value sets of the requested tests."""
 _TESTS = frozenset().union(*ASKED.values())
 NOT_A_RESULT = frozenset({"registered", "preliminary", "cancelled", "entered-in-error"})
 _MAX_EXPONENT = 12
 
 
 class LabResult:
-    """A result of a test that a value set holds. Its value is decoded when `read` is called.
+    """A result of a test in a value set. Its value is decoded when `read` is called.
 
-    `high` is the upper reference limit of the laboratory, in the unit it states.
+    `high` is the laboratory's upper reference limit, in the unit that it states.
     """
 
     __slots__ = (
@@ -81,7 +81,7 @@ class LabResult:
         self._reader = reader
 
     def read(self) -> Reading:
-        """What the result says, and whether it can be used."""
+        """The content of the result, and whether it can be used."""
         measured, why = self._measured()
         if _has_unknown_modifier(self._observation, self._reader, self.name):
             measured, why = None, reasons.UNKNOWN_MODIFIER
@@ -133,7 +133,7 @@ class LabResult:
 
 
 class Reading(NamedTuple):
-    """What a result says: `measured` is `None` where it cannot be used, and `why` is the reason."""
+    """The content of a result. `measured` is `None` if it cannot be used, and `why` is the reason."""
 
     measured: Measured | None
     why: Reason | None
@@ -141,7 +141,7 @@ class Reading(NamedTuple):
 
 
 class UnreadResult(msgspec.Struct, frozen=True):
-    """A result whose code is of no system that is read; `set_ids` are the tests it may be."""
+    """A result without a code of a supported system. `set_ids` are the tests that it may be."""
 
     set_ids: frozenset[str]
     when: dates.When
@@ -149,11 +149,11 @@ class UnreadResult(msgspec.Struct, frozen=True):
 
 
 class Labs(msgspec.Struct):
-    """The results of one prefetch key, or those of some tests under any key.
+    """The results of one prefetch key, or of some tests under any key.
 
-    `unread` are results that may be of a wanted test but whose code cannot be read. `complete` is
-    false where the server has more and what it sent is not newest first, so that the newest result
-    may be missing.
+    `unread` are results that may be of a wanted test but have no readable code. `complete` is false
+    if the server has more data and what it sent is not sorted newest first, so that the newest
+    result may be missing.
     """
 
     results: list[LabResult] = []
@@ -164,9 +164,9 @@ class Labs(msgspec.Struct):
 
 
 def results_of(set_ids: frozenset[str], own: Labs, others: Iterable[Labs]) -> Labs:
-    """The results of these tests: of the key that was asked for them, and what came under others.
+    """The results of these tests: of their own key, and of other keys.
 
-    A result under another key is a result (SPEC 12.1): it must not be taken for absent.
+    A result under another key is a result (SPEC 12.1). It must not be treated as absent.
     """
     every = (own, *others)
     return Labs(
@@ -191,15 +191,15 @@ class _Extension(msgspec.Struct, gc=False):
 
 
 _Known = tuple[SetCode, str, Coding]
-"""A code of a wanted test, the value set it is in, and the coding that says so."""
+"""A code of a wanted test, its value set, and the matching coding."""
 
 
 class _Test(NamedTuple):
-    """What a code says of its test.
+    """The meaning of the code of a result.
 
-    `known` is the wanted test that it names. `is_another` is true where it is of no interest: a
-    LOINC code says that it is none of them. With neither, it cannot be read: `unread` says why, and
-    `named` are the tests that it may be.
+    `known` is the wanted test. `is_another` is true if a LOINC code shows that it is another test.
+    Otherwise the code cannot be read: `unread` is the reason, and `named` are the tests that it may
+    be.
     """
 
     known: _Known | None = None
@@ -209,7 +209,7 @@ class _Test(NamedTuple):
 
 
 class _Part(NamedTuple):
-    """What has a code and a value: an Observation itself, or one of its components."""
+    """An object with a code and a value: an Observation or one of its components."""
 
     source: Observation | _Component
     path: str
@@ -234,7 +234,7 @@ _OTHER_VALUES = ("valueCodeableConcept", "valueInteger", "valueBoolean", "valueR
 
 
 class _Wanted:
-    """The tests that are asked for: by their LOINC codes, and by words where no code can be read."""
+    """The requested tests: by their LOINC codes, and by words if there is no readable code."""
 
     def __init__(
         self,
@@ -249,7 +249,7 @@ class _Wanted:
         self._tests: dict[tuple[str | None, ...], _Test] = {}
 
     def is_surely_another(self, observation: Observation) -> bool:
-        """Whether its only coding is a LOINC code of another test, as that of most results is."""
+        """Whether its only coding is a LOINC code of another test, as for most results."""
         if observation.component is not NOTHING or observation.code is None:
             return False
         codings = observation.code.coding
@@ -260,11 +260,11 @@ class _Wanted:
         return is_loinc and code not in self._members
 
     def part(self, source: Observation | _Component, path: str) -> _Part:
-        """An Observation or component with what its code says."""
+        """An Observation or component with the meaning of its code."""
         code = source.code or CodeableConcept()
         codings = code.coding or ()
         key = (code.text, *[text for c in codings for text in (c.system, c.code, c.display)])
-        test = self._tests.get(key)  # the same few tests come again and again
+        test = self._tests.get(key)  # the same few tests occur again and again
         if test is None:
             test = self._tests[key] = self._test(code)
         return _Part(source, path, test)
@@ -283,7 +283,7 @@ class _Wanted:
         return _Test(is_another=is_another, named=named, unread=_why_unread(code))
 
     def _named_in(self, code: CodeableConcept) -> frozenset[str]:
-        """The tests that the words of a code name. Without words it may be each that was asked for."""
+        """The tests that the words of a code name. Without words, it may be any requested test."""
         said = fold(" ".join(filter(None, (code.text, *(c.display for c in code.coding or ())))))
         if not said.strip():
             return self._asked
@@ -300,7 +300,7 @@ def read_labs(
 ) -> Labs:
     """Every result of this patient under one key: of any test of `ASKED`, by code or component.
 
-    `words` name the tests of a value set where no code can be read.
+    `words` name the tests of a value set for results without a readable code.
     """
     labs = Labs()
     asked = ASKED[reader.key]
@@ -327,7 +327,7 @@ def read_labs(
 
 
 def _parts(report: _Report, wanted: _Wanted, reader: Reader) -> list[_Part]:
-    """What is of interest: the Observation, if it has a value or no components, and its components."""
+    """The relevant parts: the Observation, if it has a value or no components, and its components."""
     observation, name = report
     own = wanted.part(observation, "")
     if observation.component is NOTHING:
@@ -338,7 +338,7 @@ def _parts(report: _Report, wanted: _Wanted, reader: Reader) -> list[_Part]:
         for position, component in enumerate(found)
         if not _is_absent(component)
     ]
-    # A panel without a value of its own is the sum of its components, whatever it is called.
+    # A panel without its own value consists of its components, whatever its code is.
     is_panel = bool(found) and _valueless(observation)
     if not is_panel or (own.test.known and not any(part.test.known for part in components)):
         components.insert(0, own)
@@ -404,7 +404,7 @@ def _valueless(observation: Observation) -> bool:
 
 
 def _is_absent(component: _Component) -> bool:
-    """Whether a component has no value and says why."""
+    """Whether a component has no value and a reason for that."""
     present = memoryview(component.valueQuantity) or memoryview(component.valueString)
     return is_there(component.dataAbsentReason) and not present
 
@@ -432,9 +432,10 @@ def _is_normal(reference: ReferenceRange) -> bool:
 
 
 def observed(observation: Observation, reader: Reader, name: str) -> dates.When:
-    """effectiveDateTime, instant, end (or start) of the period, issued (SPEC 3.1); else undated.
+    """effectiveDateTime, instant, end (or start) of the period, issued (SPEC 3.1), otherwise
+    undated.
 
-    The first of them that is given decides. If it cannot be read the result is undated: it may be
+    The first one that is present is used. If it cannot be read, the result is undated: it may be
     the newest, and it is never fresh (SPEC 12.1 U-4).
     """
     raw = observation.effectiveDateTime
@@ -470,8 +471,8 @@ def _newest_first(results: list[LabResult]) -> bool:
 
 
 def newest_first(results: list[LabResult]) -> list[LabResult]:
-    """The results by the latest moment each can have been taken, the newest first.
+    """The results by the latest time at which each may have been taken, newest first.
 
-    Results of one moment are in the order of their names, whatever order the EHR sent them in.
+    Results with the same time are ordered by name, independent of entry order.
     """
     return sorted(results, key=lambda r: (r.when.latest, r.name), reverse=True)

@@ -1,8 +1,9 @@
-"""What the patient takes: which MedicationRequests and MedicationStatements count (SPEC 2, 7, 11).
+"""The medicines of the patient: which MedicationRequests and MedicationStatements count (SPEC 2, 7,
+11).
 
-Magnesium counts more widely than other drugs: without a usable status, and at any age of the order
-(SPEC 12.1 U-6, 12.4 M-9). Another drug without a usable status is kept apart: the fact that would
-follow from it is Unknown.
+Magnesium counts in more cases than other drugs: without a usable status, and for any age of the
+order (SPEC 12.1 U-6, 12.4 M-9). Other drugs without a usable status are kept separately: the facts
+that would follow from them are Unknown.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ from cds_service.knowledge.parameters import MedicationLimits
 from cds_service.reasons import Reason
 
 NO_ORDERS = frozenset({"proposal", "plan", "option"})
-"""Intents that order nothing. A reported plan or proposal is what the patient takes (U-6)."""
+"""Intents that are not orders. A reported plan or proposal is a medicine that the patient takes (U-6)."""
 
 ORDERS = frozenset({"order", "original-order", "reflex-order", "filler-order", "instance-order"})
 
@@ -55,16 +56,16 @@ STATEMENT_NOT_TAKEN = frozenset({"entered-in-error", "intended", "on-hold", "not
 class MedicationUse(msgspec.Struct, frozen=True):
     """A medication that the patient takes, took, or is being ordered.
 
-    `route` is the product's, or where that says "any" the order's own. `regular` is false for
-    as-needed use. `dosages` is `None` where a whole instruction cannot be read. `since` is
-    authoredOn or the start of the effective period.
+    `route` is the product's, or the order's own if that is "any". `regular` is false for as-needed
+    use. `dosages` is `None` if a whole instruction cannot be read. `since` is authoredOn or the
+    start of the effective period.
 
-    `contradictory`: the code is another drug's, the words name magnesium (U-13). `old`: an active
-    magnesium order beyond the age at which other orders no longer count (M-9). `course_end` is the
-    first day on which the course may be over, and `course_over` is true where that is so long ago
-    that the order proves no present use (N-8). `status_unclear`: magnesium without a usable status
-    (U-6). `ended` is when a stopped magnesium ended, if that is known (M-15). Two uses are of the
-    same product where they share one of `product_codes` (M-14).
+    `contradictory`: the code is of another drug, and the words name magnesium (U-13). `old`: an
+    active magnesium order beyond the age at which other orders no longer count (M-9). `course_end`
+    is the first day on which the course may be over, and `course_over` is true if that is so long
+    ago that the order proves no present use (N-8). `status_unclear`: magnesium without a usable
+    status (U-6). `ended` is when a stopped magnesium ended, if known (M-15). Two uses are of the
+    same product if they share one of `product_codes` (M-14).
     """
 
     reference: str
@@ -90,17 +91,17 @@ class MedicationUse(msgspec.Struct, frozen=True):
 
     @property
     def oral(self) -> bool:
-        """Whether it is taken by mouth, as far as anything says."""
+        """Whether it is oral, as far as known."""
         return self.route in ("oral", "any", "unknown")
 
 
 class Medications(msgspec.Struct):
-    """The medications of one prefetch key that any rule knows.
+    """The medications of one prefetch key that any rule uses.
 
-    Of `unresolved` and `unnamed` orders nobody can tell what they order: they refer to a Medication
-    that was not sent along, or give neither a name nor a code that can be looked up; of those that
-    are over, `lost_stopped` has the date of the end or of the order. `unclear` are drugs other than
-    magnesium without a usable status, `stopped` are magnesium supplements that were stopped,
+    The drugs of `unresolved` and `unnamed` orders cannot be identified. Unresolved ones refer to a
+    Medication that was not sent, and unnamed ones have neither a name nor a known code.
+    `lost_stopped` contains the end or order dates of those that are over. `unclear` are drugs other
+    than magnesium without a usable status. `stopped` are magnesium supplements that were stopped,
     completed or are over.
     """
 
@@ -115,10 +116,10 @@ class Medications(msgspec.Struct):
 
 
 class _Standing(NamedTuple):
-    """Whether an order or statement counts as taken now: `why` not.
+    """Whether an order or statement counts as current. `why` is the reason if it does not.
 
-    `ended`: it was taken and is over. `unclear`: nobody can tell by its status. `old`: it counts
-    only for magnesium.
+    `ended`: it was taken and is over. `unclear`: its status does not show whether it counts. `old`:
+    it counts only for magnesium.
     """
 
     why: Reason | None = None
@@ -153,7 +154,7 @@ class UseReader:
         return self._read(content, subject, "MedicationStatement", self._statement)
 
     def draft(self, order: Medication, name: str) -> MedicationUse | None:
-        """A draft order as a medication; `None` if no rule knows its drug."""
+        """A draft order as a medication, or `None` if no rule uses its drug."""
         identity = self._finder.identify(order, lambda: name, self._reader)
         if identity.drug is None:
             return None
@@ -200,7 +201,7 @@ class UseReader:
         name: str,
         standing: _Standing,
     ) -> None:
-        """Remembers a medication of which nobody can tell what it is, where it may be magnesium."""
+        """Record a medication that cannot be identified and may be magnesium."""
         if standing.ended:
             over = self._ended(resource, None, name) or self._since(resource, name)
             medications.lost_stopped.append(over)
@@ -220,7 +221,7 @@ class UseReader:
         name: str,
         standing: _Standing,
     ) -> None:
-        """Adds one medication to what is taken, what is unclear, or what does not count."""
+        """Add one medication to the current, unclear or uncounted ones."""
         magnesium = MAGNESIUM in drug.classes
         why = standing.why
         if not why and standing.old and not magnesium:
@@ -249,7 +250,7 @@ class UseReader:
         at = "dosageInstruction" if is_there(resource.dosageInstruction) else "dosage"
         raw = resource.dosageInstruction if at == "dosageInstruction" else resource.dosage
         instructions, all_read = instructing.read(raw, at, since)
-        # Where there is no dosage, the name may say it: "Mag-Ox 400 twice daily".
+        # Without a dosage, the name may contain it: "Mag-Ox 400 twice daily".
         said = () if instructions else named_dosage(identity.label, self._dosing)
         supply = instructing.supply(resource.dispenseRequest)
         route, coded = self._finder.route_of(drug, instructions, identity.label)
@@ -291,7 +292,7 @@ class UseReader:
         return self._reader.date(period.end, name, "dispenseRequest.validityPeriod.end")
 
     def _ended(self, resource: Medication, end: date | None, name: str) -> dates.When | None:
-        """When what is over ended: with its period, else with its course."""
+        """The end of something that is over: the end of its period, otherwise of its course."""
         period = resource.effectivePeriod
         over = self._reader.date(period.end, name, "effectivePeriod.end") if period else None
         if over is None and end is not None and end <= self._today:
@@ -344,7 +345,7 @@ class UseReader:
 
 
 def _is_reported(request: Medication) -> bool:
-    """Whether a plan or proposal records what the patient takes already (US Core)."""
+    """Whether a plan or proposal records a medicine that the patient already takes (US Core)."""
     reported = request.reportedBoolean is True or is_there(request.reportedReference)
     return reported and request.intent in REPORTED
 

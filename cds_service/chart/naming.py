@@ -1,4 +1,4 @@
-"""How a resource is named in evidence: by its reference, else its full URL, else its position."""
+"""The name of a resource in evidence: its reference, otherwise its full URL, otherwise its position."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ __all__ = ["label_of", "reference_of", "why_not_read"]
 
 
 def label_of(concept: CodeableConcept | None, coding: Coding | None = None) -> str:
-    """What a concept is called: the display of the coding meant, else the text, else a display."""
+    """The name of a concept: the display of the matching coding, otherwise the text, otherwise any
+    display.
+    """
     if coding is not None and coding.display:
         return coding.display
     if concept is None:
@@ -23,7 +25,7 @@ def label_of(concept: CodeableConcept | None, coding: Coding | None = None) -> s
 
 
 def why_not_read(code: CodeableConcept | None) -> Reason:
-    """Why none of the codings of a concept is read."""
+    """The reason why none of the codings of a concept is read."""
     if code is not None and says_nothing(code):
         return reasons.HOLDS_NOTHING_READ
     codings = (code.coding if code is not None else None) or ()

@@ -14,7 +14,7 @@ from cds_service.fhir.wire import Patient
 
 ADMINISTRATIVE_SEX = frozenset({"male", "female"})
 GENDERS = ADMINISTRATIVE_SEX | {"other", "unknown"}
-"""The codes of FHIR; an equation that needs the sex names what it lacks, so others are only listed."""
+"""The codes of FHIR. The equation reports a missing sex itself, so other codes are only listed."""
 
 
 class Person(msgspec.Struct, frozen=True):
@@ -26,11 +26,11 @@ class Person(msgspec.Struct, frozen=True):
     deceased: bool = False
 
     def age_at_least(self, day: date) -> int | None:
-        """Completed years on `day`, were the birthday as late as it can be; `None` if not known."""
+        """Completed years on `day` for the latest possible birthday, or `None` if not known."""
         return None if self.born is None else dates.years_between(self.born.last_day, day)
 
     def age_at_most(self, day: date) -> int | None:
-        """Completed years on `day`, were the birthday as early as it can be; `None` if not known."""
+        """Completed years on `day` for the earliest possible birthday, or `None` if not known."""
         return None if self.born is None else dates.years_between(self.born.first_day, day)
 
 

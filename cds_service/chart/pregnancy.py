@@ -28,16 +28,16 @@ ANSWERS: Mapping[str, bool] = {
     "60001007": False,
     "LA26683-5": False,
 }
-"""Whether an answer says pregnant: SNOMED CT and LOINC. Any other leaves it open."""
+"""Whether a coded value means pregnant: SNOMED CT and LOINC. Any other code is inconclusive."""
 TEXTS: Mapping[str, bool] = {"pregnant": True, "not pregnant": False}
 PREGNANCY = "pregnancy"
 
 
 class PregnancyStatus(msgspec.Struct, frozen=True):
-    """What the latest recorded status says.
+    """The meaning of the latest recorded status.
 
-    `pregnant` is the evidence that it says pregnant. `newest_first` is whether the statuses came in
-    that order, so that those which did not come are older.
+    `pregnant` is the evidence for pregnancy. `newest_first` is whether the statuses were sent in
+    that order, so that missing ones are older.
     """
 
     pregnant: Evidence | None = None
@@ -65,9 +65,9 @@ def read_pregnancy_status(
     safety_words: Mapping[str, tuple[str, ...]],
     elsewhere: Iterable[Content[Observation]] = (),
 ) -> PregnancyStatus:
-    """The latest status within `lookback_days`. One that cannot be read leaves the key partly known.
+    """The latest status within `lookback_days`. An unreadable one makes the key partly known.
 
-    `elsewhere` are other results, among which a status may stand.
+    `elsewhere` contains results of other keys, among which there may be a status.
     """
     statuses: list[_Status] = []
     words = tuple(f" {word}" for word in safety_words[PREGNANCY])
@@ -96,7 +96,7 @@ def read_pregnancy_status(
 
 
 def _latest(recent: list[_Status], display: str | None, reader: Reader) -> Evidence | None:
-    """Evidence that the latest status says pregnant; of several that may be the latest, any does."""
+    """Evidence that the latest status is pregnant. If several may be the latest, one of them is enough."""
     if not recent:
         return None
     bar = max(status.when.earliest for status in recent)
@@ -141,7 +141,7 @@ def _is_status(observation: Observation) -> bool:
 
 
 def _is_another(observation: Observation, terminology: Terminology) -> bool:
-    """Whether its code is read, and is that of something else."""
+    """Whether its code is readable and has another meaning."""
     if _is_status(observation):
         return False
     codings = (observation.code.coding or ()) if observation.code else ()
@@ -151,7 +151,7 @@ def _is_another(observation: Observation, terminology: Terminology) -> bool:
 def _note_unread(
     code: CodeableConcept | None, name: str, words: tuple[str, ...], reader: Reader
 ) -> None:
-    """A result whose code is not read: it may be the status where its words speak of pregnancy."""
+    """A result without a readable code. It may be the status if its words are about pregnancy."""
     concept = code or CodeableConcept()
     why = why_not_read(code)
     named = fold(" ".join((label_of(concept), *(c.display or "" for c in concept.coding or ()))))
@@ -160,7 +160,7 @@ def _note_unread(
 
 
 def _answer(observation: Observation, name: str, reader: Reader) -> bool | None:
-    """Whether a status says pregnant, by any of its codings that is read; `None` if none says."""
+    """Whether a status is pregnant, by any of its readable codings, or `None` if none shows it."""
     concept, _ = reader.parts(
         _CONCEPT, observation.valueCodeableConcept, name, "valueCodeableConcept", matters=False
     )

@@ -29,7 +29,7 @@ DIALYSIS = "renal_dialysis"
 TRANSPLANT = "renal_transplant_procedure"
 RISK = "renal_risk"
 RECIPIENT = frozenset({"allograft", "regime", "follow-up"})
-"""Grades of a transplant that say that the patient lives with it."""
+"""Grades of a transplant that mean that the patient lives with it."""
 
 NOT_DONE = frozenset({"preparation", "not-done", "entered-in-error"})
 DONE = frozenset({"completed", "in-progress"})
@@ -103,7 +103,7 @@ def _hits(code: CodeableConcept | None, terminology: Terminology) -> dict[str, C
 
 
 def _sets_of(hit: Hit) -> tuple[str, ...]:
-    """A transplant of a recipient is both; that of a donor, or a lost one, is a renal risk alone."""
+    """A transplant of a recipient counts as both. That of a donor, or a lost one, is only a renal risk."""
     if hit.set_id == TRANSPLANT:
         return (TRANSPLANT, RISK) if hit.entry.grade in RECIPIENT else (RISK,)
     return (hit.set_id,) if hit.set_id in (DIALYSIS, RISK) else ()
@@ -117,7 +117,7 @@ def _is_read(code: CodeableConcept | None, terminology: Terminology) -> bool:
 def _note_unread(
     code: CodeableConcept | None, name: str, words: tuple[str, ...], reader: Reader
 ) -> None:
-    """A procedure whose code is not read: its words may name dialysis or a transplant."""
+    """A procedure without a readable code. Its words may name dialysis or a transplant."""
     concept = code or CodeableConcept()
     why = why_not_read(code)
     named = fold(" ".join((concept.text or "", *(c.display or "" for c in concept.coding or ()))))
@@ -146,7 +146,7 @@ def _add(procedures: Procedures, found: _Found, hits: dict[str, Coding], window:
 
 
 def _when(found: _Found) -> dates.When | None:
-    """When it was performed, at the end of a period; undated where that cannot be read."""
+    """The time of the procedure, or the end of its period. It is undated if that cannot be read."""
     procedure, name, reader = found.resource, found.name, found.reader
     if found.odd & {"performedDateTime", "performedPeriod"}:
         return dates.undated()

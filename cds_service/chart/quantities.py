@@ -1,7 +1,7 @@
-"""Units of kidney and magnesium results in every usual spelling, and results written as text.
+"""Units of kidney and magnesium results in all usual spellings, and results in text form.
 
-One function folds the spellings (SPEC 12.2 N-1): blanks, case, powers, brackets, "per", decimal
-commas. What is folded must stand in one small table; any other unit is not known, and nothing is
+One function normalises spellings (SPEC 12.2 N-1): spaces, case, powers, brackets, "per", decimal
+commas. The normalised unit must be in one small table. Any other unit is unknown, and nothing is
 guessed. `mL/min` is accepted for eGFR because the LOINC code fixes the area.
 """
 
@@ -55,14 +55,14 @@ _COMPARATORS = {
     ">": ">",
     "=": "",
 }
-"""How comparators are written, the longer ones first, and what FHIR calls them; "=" is none."""
+"""Spellings of comparators, the longer ones first, and FHIR's code for each. "=" means none."""
 
 _NUMBER = re.compile(r"\d{1,6}(?:\.\d{1,12}|,\d{1,2}(?!\d))?(?![\d.,])", re.ASCII)
-"""A number at the beginning of a text. A comma before three digits may group thousands: not read."""
+"""A number at the beginning of a text. A comma before three digits may group thousands and is not read."""
 
 
 class Measured(NamedTuple):
-    """A number as a lab reported it. `unit` is canonical, "" if none was given, `None` if odd."""
+    """A number as reported by a laboratory. `unit` is canonical, "" if none was given, `None` if unknown."""
 
     value: Decimal
     comparator: str
@@ -71,7 +71,7 @@ class Measured(NamedTuple):
 
 
 def canonical_unit(*written: str | None) -> str | None:
-    """The unit that the code and the text of a Quantity state together; "" if they state none.
+    """The unit in the code and text of a Quantity, or "" if both are missing.
 
     `None` if neither is in the table, or if they contradict each other.
     """
@@ -91,13 +91,13 @@ def folded(unit: str) -> str:
 
 
 def comparator_of(written: str | None) -> str:
-    """A comparator as FHIR writes it; "" for none and for "="; as it stands where it is unknown."""
+    """A comparator in FHIR's spelling, or "" for none and for "=". Unknown ones are unchanged."""
     plain = "".join((written or "").split())
     return _COMPARATORS.get(plain, plain)
 
 
 def from_text(text: str) -> Measured | None:
-    """A result given as text, if the whole text is a comparator, a number and perhaps a unit."""
+    """A result in text form, if the whole text is a comparator, a number and optionally a unit."""
     rest = text.strip()
     comparator = next((sign for sign in _COMPARATORS if rest.startswith(sign)), "")
     rest = rest[len(comparator) :].lstrip()

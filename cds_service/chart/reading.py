@@ -1,8 +1,7 @@
-"""Reading the elements of one prefetch key, and the record of what could not be read.
+"""Reading the elements of one prefetch key, and recording unreadable ones.
 
-This is the only place in `chart` and `reasoning` where bytes become values: whatever fails to
-decode is recorded here with key, resource and element, and a fact that could depend on it is
-Unknown (SPEC 12.1).
+Only here do bytes become values in `chart` and `reasoning`. Every failure to decode is recorded
+with key, resource and element, and a fact that could depend on it is Unknown (SPEC 12.1).
 """
 
 from __future__ import annotations
@@ -35,15 +34,18 @@ class NotReadable(msgspec.Struct, frozen=True, gc=False):
 class Reader:
     """Reads elements of the resources of one prefetch key (or "draftOrders").
 
-    What is noted makes the key partly known: facts that are not found are Unknown. What is only
-    mentioned is listed too, but the key stays known: a diagnosis in a code system that is not read.
+    Recorded failures make the key partly known: facts that are not found are Unknown. Mentioned
+    ones are only listed and leave the key known, for example a diagnosis in an unsupported code
+    system.
     """
 
     def __init__(self, key: str) -> None:
         self.key = key
         self._found: dict[NotReadable, bool] = {}
         self.noted = 0
-        """How often something was noted: what rests on `lost` holds until this number grows."""
+        """The number of recorded failures. A result that rests on `lost` is valid until this number
+        grows.
+        """
 
     @property
     def not_readable(self) -> tuple[NotReadable, ...]:
@@ -52,7 +54,7 @@ class Reader:
 
     @property
     def lost(self) -> tuple[NotReadable, ...]:
-        """What of it makes the key partly known."""
+        """The failures that make the key partly known."""
         if not self.noted:
             return ()
         return tuple(found for found, noted in self._found.items() if noted)
@@ -63,14 +65,15 @@ class Reader:
         return any(self._found.values())
 
     def read(self, shape: Shape[T], raw: Raw, resource: str, element: str) -> T | None:
-        """What can be read of an element; `None` where it is absent or nothing of it can be read."""
+        """The readable part of an element, or `None` if it is absent or unreadable."""
         return self.parts(shape, raw, resource, element)[0]
 
     def whole(self, shape: Shape[T], raw: Raw, resource: str, element: str) -> T | None:
-        """The value of an element of which every part can be read; otherwise `None`, recorded.
+        """The value of an element if every part of it can be read. Otherwise `None`, and it is
+        recorded.
 
-        For values that mean something else without the part that is lost: a quantity without its
-        unit or comparator.
+        For values whose meaning changes without a lost part: a quantity without its unit or
+        comparator.
         """
         value, unread = self.parts(shape, raw, resource, element)
         return None if unread else value
@@ -78,9 +81,9 @@ class Reader:
     def parts(
         self, shape: Shape[T], raw: Raw, resource: str, element: str, *, matters: bool = True
     ) -> tuple[T | None, tuple[Unread, ...]]:
-        """What can be read of an element, and what of it cannot, which is recorded.
+        """The readable part of an element and its unreadable parts, which are recorded.
 
-        With `matters` false it is only mentioned: what else there is may be enough.
+        With `matters` false they are only mentioned, because the rest may be enough.
         """
         if not is_there(raw):
             return None, ()
@@ -93,10 +96,10 @@ class Reader:
         return value, unread
 
     def date(self, text: str | None, resource: str, element: str) -> dates.When | None:
-        """A date of any FHIR precision; `None` where there is none, or where it is no FHIR date.
+        """A date of any FHIR precision, or `None` if it is missing or not a FHIR date.
 
-        The second case is recorded: an element that holds no date leaves its resource undated,
-        which must never make it harmless (SPEC 12.1 U-4).
+        The second case is recorded. The resource is then undated, which must never make it harmless
+        (SPEC 12.1 U-4).
         """
         if text is None:
             return None
@@ -111,7 +114,7 @@ class Reader:
         self.noted += 1
 
     def mention(self, resource: str, element: str, why: Reason) -> None:
-        """Record what cannot be read but leaves the key known, as a code of another system does."""
+        """Record an unreadable part that leaves the key known, such as a code of an unsupported system."""
         self._found.setdefault(NotReadable(self.key, resource, element, why), False)
 
 

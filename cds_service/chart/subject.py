@@ -18,10 +18,10 @@ class Subject:
         self._known: dict[str, bool] = {}
 
     def is_meant(self, reference: Reference | None) -> bool:
-        """Whether a `subject` or `patient` element speaks of this patient.
+        """Whether a `subject` or `patient` element refers to this patient.
 
-        A missing element, a display alone and a contained patient are taken as this patient: the
-        EHR answered a search for this patient.
+        A missing element, a display alone and a contained patient count as this patient, because
+        the EHR returned them in a search for this patient.
         """
         if reference is None or reference.reference is None or not self._ids:
             return True

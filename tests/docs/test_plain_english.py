@@ -43,6 +43,7 @@ CODE = (
     "tools",
     "cds_service/__init__.py",
     "cds_service/__main__.py",
+    "cds_service/chart",
     "cds_service/feedback",
     "cds_service/knowledge/amounts.py",
     "cds_service/knowledge/dosage.py",
