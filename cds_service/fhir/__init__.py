@@ -1,1 +1,1 @@
-"""Reading FHIR: the lean wire form of resources, and what each prefetch value means."""
+"""Reading FHIR: the small structs of resources, and the meaning of each prefetch value."""

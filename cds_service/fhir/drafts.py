@@ -1,7 +1,7 @@
-"""The draft orders in a hook's context, read by the same shapes as the chart.
+"""The draft orders in a hook's context, read in the same way as the chart.
 
 Clients send `draftOrders` in many forms: no `Bundle.type`, entries with `fullUrl` only, bare
-resources. None of that is an error; an entry that is no readable resource stays in the list.
+resources. None of these is an error. An entry that is not a readable resource stays in the list.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 
 class DraftEntry(NamedTuple):
-    """An entry of `draftOrders`: the resource as it was sent, and as far as it can be read.
+    """An entry of `draftOrders`: the resource as it was sent, and its readable part.
 
-    `order` is `None` and `resource` empty where there is no resource. `unread` are the elements
-    that cannot be read.
+    `order` is `None` and `resource` empty if there is no resource. `unread` are the unreadable
+    elements.
     """
 
     full_url: str
@@ -34,12 +34,12 @@ class DraftEntry(NamedTuple):
 
     @property
     def kind(self) -> str:
-        """The resource type, "" if it is not said."""
+        """The resource type, or "" if missing."""
         return (self.order.resourceType if self.order is not None else None) or ""
 
 
 DRAFT_ORDERS = "draftOrders"
-"""The member of a context that holds the orders, at most hooks."""
+"""The member of the context that contains the orders, in most hooks."""
 
 
 def draft_entries(context: Mapping[str, Any], member: str = DRAFT_ORDERS) -> Iterator[DraftEntry]:
@@ -66,10 +66,10 @@ def _entry(row: Mapping[str, Any]) -> DraftEntry:
 
 
 def medication_references(context: Mapping[str, Any], member: str = DRAFT_ORDERS) -> Iterator[str]:
-    """The references of the draft orders to Medications, but for those into the order itself.
+    """The references of the draft orders to Medications, except contained ones.
 
-    So do those of the Medications among them to what they are made of. A draft that is malformed
-    refers to nothing.
+    Medications among them may also refer to their ingredients. A malformed draft order has no
+    references.
     """
     for entry in draft_entries(context, member):
         order = entry.order
@@ -86,7 +86,7 @@ def medication_references(context: Mapping[str, Any], member: str = DRAFT_ORDERS
 
 
 def medications_sent(context: Mapping[str, Any], member: str = DRAFT_ORDERS) -> Iterator[str]:
-    """The ids of the Medications that stand among the draft orders."""
+    """The ids of the Medications among the draft orders."""
     for entry in draft_entries(context, member):
         if entry.order is not None and entry.kind == "Medication" and entry.order.id:
             yield entry.order.id

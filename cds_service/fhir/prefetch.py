@@ -1,9 +1,9 @@
-"""What a prefetch value means (see CONTRACT: data, no data, partly known, or not known).
+"""The meaning of a prefetch value (see CONTRACT: data, no data, partly known, or not known).
 
-Absent key, `null`, empty Bundle, searchset, single resource, OperationOutcome and garbage are
-different things. `null` and an empty Bundle say "there is no data"; an absent key, an
-OperationOutcome and garbage say "not known", and nothing downstream may turn that into "no data".
-What is lost of a value, entry or element, is named in its content (SPEC 12.1 U-1, U-2, U-4).
+An absent key, `null`, an empty Bundle, a searchset, a single resource, an OperationOutcome and
+garbage are different. `null` and an empty Bundle mean "there is no data". An absent key, an
+OperationOutcome and garbage mean "not known", and later code must not turn that into "no data".
+Lost entries and elements of a value are listed in its content (SPEC 12.1 U-1, U-2, U-4).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ R = TypeVar("R")
 
 
 class State(StrEnum):
-    """What is known of one prefetch key."""
+    """How much of one prefetch key is known."""
 
     DATA = "data"
     EMPTY = "empty"
@@ -53,14 +53,14 @@ class Elsewhere(NamedTuple):
 
 
 class Content(msgspec.Struct, Generic[R]):
-    """One prefetch key, read.
+    """One prefetch key after reading.
 
-    `entries` are the resources of the types asked for, as far as they can be read. What of them
-    cannot be read stands in `unread`; entries without a readable resource in `unreadable`.
-    `withheld` are the reasons why an OperationOutcome among the entries says that there is more:
-    issue codes of FHIR, or "error". `partial` is true where the server said that there is more, or
-    where nobody can tell. `others` are clinical resources of other keys, and Medications.
-    `why` is why it is not known. `beside` is why there is no more of it, where a server was asked.
+    `entries` are the resources of the requested types, as far as they can be read. `unread`
+    contains their unreadable elements, and `unreadable` the entries without a readable resource.
+    `withheld` are the reasons why an OperationOutcome among the entries means that there is more:
+    FHIR issue codes, or "error". `partial` is true if the server has more data, or may have.
+    `others` are clinical resources of other keys, and Medications. `why` is the reason if it is not
+    known. `beside` is the reason why a server returned no more.
     """
 
     state: State
@@ -75,7 +75,7 @@ class Content(msgspec.Struct, Generic[R]):
 
     @property
     def known(self) -> bool:
-        """Whether the question was answered at all (data, or "there is no data")."""
+        """Whether the key is known (data, or "there is no data")."""
         return self.state in (State.DATA, State.EMPTY)
 
     def resources(self) -> Iterator[tuple[R, str]]:
@@ -91,13 +91,13 @@ WITHHELD = frozenset(
     forbidden security login unknown expired exception
     """.split()  # noqa: SIM905
 )
-"""The codes of `OperationOutcome.issue` that say, at any severity, that data were withheld (U-1)."""
+"""The codes of `OperationOutcome.issue` that mean withheld data at any severity (U-1)."""
 
 HARMLESS = frozenset({"information", "warning"})
 """Severities at which all other codes change nothing."""
 
 NOT_ANSWERS = frozenset({"include", "outcome"})
-"""The modes of entries that came along with the answer to a search (SPEC 12.7.14)."""
+"""The modes of entries that are not matches of a search (SPEC 12.7.14)."""
 
 _PARTS: Shape[wire.Parts] = Shape(wire.Parts)
 _PART: Shape[wire.Part] = Shape(wire.Part)
@@ -107,7 +107,7 @@ _OUTCOME: Shape[wire.Outcome] = Shape(wire.Outcome)
 
 
 class Kind(Generic[R]):
-    """How the value of one prefetch key is decoded: its struct and the resource types it holds."""
+    """How the value of one prefetch key is decoded: its struct and its resource types."""
 
     def __init__(self, struct: type[R], *resource_types: str) -> None:
         self.resource_types = frozenset(resource_types)
@@ -118,7 +118,7 @@ class Kind(Generic[R]):
         self._bundle: Shape[wire.Bundle[R]] = Shape(wire.Bundle[struct])  # type: ignore[valid-type]
 
     def read(self, raw: Raw | None) -> Content[R]:
-        """The content of a prefetch value; `None` is an absent key. Never raises."""
+        """The content of a prefetch value. `None` is an absent key. Never raises."""
         if raw is None:
             return Content(State.MISSING, why=reasons.NOT_SENT)
         if bytes(memoryview(raw)[:4]) == b"null":
@@ -144,7 +144,7 @@ class Kind(Generic[R]):
         return found.content(_more(bundle.total, bundle.link, matches))
 
     def _by_parts(self, raw: Raw) -> Content[R]:
-        """Entry by entry and element by element: nothing malformed loses what is good."""
+        """Read entry by entry and element by element, so that malformed data do not discard good data."""
         bundle, unread = _PARTS.read(raw)
         damaged = {part.element.partition("[")[0] for part in unread}
         if bundle is None or "resourceType" in damaged or bundle.resourceType is None:
@@ -175,7 +175,7 @@ class Kind(Generic[R]):
 
 
 class _Found(Generic[R]):
-    """What was found in a Bundle so far."""
+    """The parts of a Bundle found so far."""
 
     def __init__(self, kind: Kind[R]) -> None:
         self.entries: list[wire.Entry[R]] = []
@@ -187,7 +187,7 @@ class _Found(Generic[R]):
         self._strangers = False
 
     def add(self, position: int, part: wire.Part | None, lost: Sequence[Unread]) -> None:
-        """An entry; `lost` are the elements beside its resource that cannot be read."""
+        """An entry. `lost` are unreadable elements outside its resource."""
         head = _HEAD.read(part.resource)[0] if part is not None else None
         kind = head.resourceType if head is not None else None
         if part is None or head is None or kind not in R4:
@@ -244,9 +244,9 @@ def _type_of(entry: wire.Entry[Any]) -> Any:
 
 
 def _withheld(raw: Raw) -> tuple[str, ...]:
-    """Why an OperationOutcome says that data were withheld; nothing where it changes nothing (U-1).
+    """The reason if an OperationOutcome means withheld data, or nothing if it has no effect (U-1).
 
-    Epic sends a warning for "no results". An issue that cannot be read may have said anything.
+    Epic sends a warning for "no results". An unreadable issue may have any meaning.
     """
     outcome, unread = _OUTCOME.read(raw)
     issues = (outcome.issue if outcome is not None else None) or ()
@@ -267,7 +267,7 @@ def _reason(severity: str | None, code: str | None) -> str:
 
 
 def _more(total: int | None, links: list[wire.Link] | None, matches: int) -> bool:
-    """Whether the server says that it has more than these matches, or nobody can tell."""
+    """Whether the server has more than these matches, or may have."""
     if any(link.relation == "next" or link.relation is None for link in links or ()):
         return True
     return total is not None and total > matches
@@ -296,17 +296,17 @@ _BEGINS_AS_KNOWN = re.compile(
 )
 
 REFERABLE = frozenset(t for kind in KINDS.values() for t in kind.resource_types) - {"Patient"}
-"""What is of interest under any key: resources that the rules read, and Medications."""
+"""Relevant resources under any key: those that rules use, and Medications."""
 
 REQUIRED = ("patient", "conditions", "medicationRequests")
-"""Without these the service cannot answer at all: 412."""
+"""If one of these is not known, the response is 412."""
 
 
 def surely_sent(prefetch: Mapping[str, Raw]) -> bool:
-    """Whether the required keys were sent whole, by how they look: for calls that need not read them.
+    """Whether the required keys seem to be complete, without reading them.
 
-    False does not mean that they were not: then they have to be read. A server that withheld data
-    says so in an OperationOutcome (U-1).
+    False is inconclusive: read them to find out. A server that withheld data says so in an
+    OperationOutcome (U-1).
     """
     return all(
         key in prefetch

@@ -1,9 +1,9 @@
-"""One way to decode JSON into the lean structs of `wire`: strictly, else element by element.
+"""Decode JSON into the structs of `wire`: strictly, otherwise element by element.
 
-The strict decoder is the fast path and handles well-formed data. Where it refuses a value, the same
-type is read again with tolerance: each element that fits its type is kept, and each one that does
-not is returned by its path and the reason. No caller decodes FHIR in another way, so that nothing
-that could not be read is mistaken for "there is none".
+The strict decoder is fast and handles valid data. If it rejects a value, the same type is read
+again with tolerance: each element that has its type is kept, and each other one is returned with
+its path and the reason. There is no other way to decode FHIR, so that unreadable data are never
+treated as absent.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ class Unread(NamedTuple):
 class Shape(Generic[T_co]):
     """How one element or resource is decoded.
 
-    `read` never raises. It returns what could be read (`None` if nothing could) and what could not.
+    `read` never raises. It returns the readable part (`None` if there is none) and the unreadable
+    parts.
     """
 
     def __init__(self, expected: Any) -> None:
@@ -45,7 +46,7 @@ class Shape(Generic[T_co]):
         self._type: inspect.Type | None = None
 
     def exact(self, raw: Raw | bytes) -> T_co | None:
-        """The value where all of it can be read, else `None`: for a second look at the pieces."""
+        """The value if all of it can be read, otherwise `None`: for reading parts again."""
         try:
             return self._decode(raw)
         except _FAILURES:
@@ -68,7 +69,7 @@ class Shape(Generic[T_co]):
 
 
 def says_nothing(value: Any) -> bool:
-    """Whether a value is, or holds, an object none of whose members was read."""
+    """Whether a value is, or contains, an object without any member that was read."""
     if isinstance(value, list):
         return any(map(says_nothing, value))
     if not isinstance(value, msgspec.Struct):
@@ -87,15 +88,15 @@ def says_nothing(value: Any) -> bool:
 
 
 _BESIDE = frozenset({"id", "extension", "modifierExtension"})
-"""What any element may hold beside what it says (SPEC 12.1 U-4)."""
+"""Members that every element may have in addition to its content (SPEC 12.1 U-4)."""
 
 _WRAPPING = frozenset({"value"})
 
 
 def _is_strange(expected: inspect.StructType, members: Iterable[str]) -> bool:
-    """Whether an object holds members, but none that FHIR defines there.
+    """Whether an object has members, but none that FHIR defines there.
 
-    A struct that leaves out members of its element may name them as `NOT_READ`.
+    A struct that omits members of its element may list them as `NOT_READ`.
     """
     found = set(members)
     if found & {field.encode_name for field in expected.fields}:
@@ -106,7 +107,7 @@ def _is_strange(expected: inspect.StructType, members: Iterable[str]) -> bool:
 
 
 _NOTHING: Any = object()
-"""What `_read` returns where nothing of a value could be read: `None` is a value (JSON null)."""
+"""The result of `_read` if nothing of a value could be read. (`None` is a value, JSON null.)"""
 
 
 def _read(expected: inspect.Type, raw: Raw | bytes, path: str, unread: list[Unread]) -> Any:
@@ -141,7 +142,7 @@ def _decoder(struct: type) -> msgspec.json.Decoder[Any]:
 
 
 def _strictly(struct: type, raw: Raw | bytes) -> Any:
-    """The struct, or `None` where one element of it does not fit."""
+    """The struct, or `None` if one element does not have its type."""
     try:
         return _decoder(struct).decode(raw)
     except _FAILURES:
@@ -191,7 +192,7 @@ def _read_list(
 def _read_union(
     expected: inspect.UnionType, raw: Raw | bytes, path: str, unread: list[Unread]
 ) -> Any:
-    """The first alternative that fits; where none does, the one of which most can be read."""
+    """The first matching alternative. If there is none, the one with the largest readable part."""
     if bytes(memoryview(raw)[:4]) == b"null":
         if any(isinstance(t, inspect.NoneType) for t in expected.types):
             return None
@@ -219,10 +220,10 @@ _SCALARS: dict[type[inspect.Type], tuple[Any, Reason]] = {
     inspect.DictType: (dict[str, Any], reasons.NOT_AN_OBJECT),
     inspect.AnyType: (Any, reasons.NOT_JSON),
 }
-"""The other types that the structs of `wire` use, and the reason where a value is of another."""
+"""The other types in the structs of `wire`, and the reason if a value has another type."""
 
 
 def may_hold(raw: Raw, text: bytes) -> bool:
-    """Whether JSON that is not read yet may hold a text; characters may be written as `\\u0041`."""
+    """Whether JSON that is not read yet may contain a text. Characters may be written as `\\u0041`."""
     data = memoryview(raw).tobytes()
     return text in data or b"\\u" in data

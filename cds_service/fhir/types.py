@@ -1,6 +1,6 @@
-"""The resource types of FHIR R4 (4.0.1), to tell another type from none.
+"""The resource types of FHIR R4 (4.0.1).
 
-An entry of a type that is not here is not an R4 resource: nobody can tell what it would have said.
+An entry of any other type is not an R4 resource, and its meaning is unknown.
 """
 
 from __future__ import annotations
@@ -50,4 +50,4 @@ NOT_AN_ORDER_OF_DRUGS = (R4 | OF_OTHER_VERSIONS) - {
     "Binary",
     "MedicationRequest",
 }
-"""What may stand among draft orders without ordering a drug. In a Bundle there may be anything."""
+"""Types that may be among draft orders without ordering a drug. A Bundle may contain anything."""

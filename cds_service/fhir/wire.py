@@ -1,8 +1,8 @@
-"""The few FHIR R4 elements that the rules read, decoded straight from JSON bytes.
+"""The few FHIR R4 elements that the rules use, decoded directly from JSON bytes.
 
-One lean struct a resource type: each element is optional, everything else in the JSON is skipped
-and never built. Elements that only the few resources of interest need stay `msgspec.Raw` until
-somebody asks (see `docs/performance.md`).
+There is one small struct for each resource type. Each element is optional, and all other JSON is
+skipped. Elements that only few resources need stay `msgspec.Raw` until they are used (see
+`docs/performance.md`).
 
 FHIR numbers are `Decimal`: 59.9999999999999999 is not 60.
 """
@@ -33,7 +33,7 @@ class Coding(msgspec.Struct, gc=False):
 
 
 class CodeableConcept(msgspec.Struct, gc=False):
-    """`CodeableConcept`: codings that say the same thing, and its text."""
+    """`CodeableConcept`: codings with the same meaning, and its text."""
 
     NOT_READ: ClassVar[frozenset[str]] = frozenset()
 
@@ -42,7 +42,7 @@ class CodeableConcept(msgspec.Struct, gc=False):
 
 
 class Reference(msgspec.Struct, gc=False):
-    """`Reference`: relative, absolute, `urn:uuid:` or `#contained`; a display may stand alone."""
+    """`Reference`: relative, absolute, `urn:uuid:` or `#contained`. It may have only a display."""
 
     NOT_READ: ClassVar[frozenset[str]] = frozenset({"type", "identifier"})
 
@@ -92,7 +92,7 @@ class Patient(msgspec.Struct, gc=False):
 
 
 class Extension(msgspec.Struct, gc=False):
-    """`Extension`; its value is read where its URL is one that the rules know."""
+    """`Extension`. Its value is read if the rules use its URL."""
 
     url: Text | None = None
     valueCoding: Raw = NOTHING
@@ -101,7 +101,7 @@ class Extension(msgspec.Struct, gc=False):
 
 
 class DiagnosisCoding(Coding, gc=False):
-    """The `Coding` of a diagnosis: how certain it is may stand in an extension (ICD-10-GM)."""
+    """The `Coding` of a diagnosis. Its certainty may be in an extension (ICD-10-GM)."""
 
     extension: Raw = NOTHING
 
@@ -191,7 +191,7 @@ class DraftOrder(Medication, gc=False):
 
 
 class Observation(msgspec.Struct, gc=False):
-    """`Observation`: the code decides whether the rest is looked at."""
+    """`Observation`. Its code decides whether the rest is read."""
 
     resourceType: Text | None = None
     id: Text | None = None
@@ -232,7 +232,7 @@ class AllergyIntolerance(msgspec.Struct, gc=False):
 
 
 class Reaction(msgspec.Struct, gc=False):
-    """`AllergyIntolerance.reaction`; the manifestation is read where the substance is of interest."""
+    """`AllergyIntolerance.reaction`. The manifestation is read if the substance is relevant."""
 
     NOT_READ: ClassVar[frozenset[str]] = frozenset({"onset", "severity", "exposureRoute", "note"})
 
@@ -287,7 +287,7 @@ class Entry(msgspec.Struct, Generic[R], gc=False):
 
     @property
     def mode(self) -> str | None:
-        """`search.mode`: "match", "include", "outcome"; `None` if it is not said."""
+        """`search.mode`: "match", "include", "outcome", or `None` if missing."""
         return None if self.search is None else self.search.mode
 
 
@@ -301,7 +301,7 @@ class Bundle(msgspec.Struct, Generic[R], gc=False):
 
 
 class Part(msgspec.Struct, gc=False):
-    """`Bundle.entry` whose resource has not been looked at."""
+    """`Bundle.entry` whose resource has not been read."""
 
     fullUrl: Text | None = None
     resource: Raw = NOTHING
@@ -323,13 +323,13 @@ class Parts(msgspec.Struct, gc=False):
 
 
 class WholeParts(msgspec.Struct, gc=False):
-    """A `Bundle` whose entries are well-formed, but for what is inside their resources."""
+    """A `Bundle` whose entries are valid, except for their resources."""
 
     entry: list[Part] | None = None
 
 
 class Head(msgspec.Struct, gc=False):
-    """What says which resource it is."""
+    """The elements that identify a resource."""
 
     resourceType: Text | None = None
     id: Text | None = None
@@ -354,7 +354,7 @@ class Outcome(msgspec.Struct, gc=False):
 
 
 def name_of(entry: Entry[Any], position: int) -> str:
-    """`Condition/12`; where the EHR gave no id, the full URL or the position of the entry."""
+    """`Condition/12`, or the full URL or the position of the entry if there is no id."""
     resource: Any = entry.resource
     if resource.id:
         return f"{resource.resourceType}/{resource.id}"

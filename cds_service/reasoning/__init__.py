@@ -1,1 +1,1 @@
-"""What follows from the chart: pure functions and complete tables. Knows nothing of cards' wording."""
+"""Decisions from the chart: pure functions and complete tables. Does not depend on the wording of cards."""

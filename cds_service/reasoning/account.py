@@ -1,4 +1,4 @@
-"""The account of a decision: everything that was or could have been asked, for `/explain`."""
+"""The account of a decision for `/explain`: all facts and rules, including those that had no effect."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def _risk_unknown(chart: Chart) -> bool:
 
 
 def _stopped(chart: Chart, rows: Sequence[SuggestRow]) -> RuleOutcome:
-    """Magnesium that was stopped: silence where the table says so, else no recommendation (M-15)."""
+    """Stopped magnesium: no card if the table says so, otherwise no recommendation (M-15)."""
     stopped = medicines.stopped_before(chart)
     if not stopped.present:
         outcome = Outcome.UNKNOWN if stopped.unknown else Outcome.MET
@@ -118,7 +118,7 @@ def _stopped(chart: Chart, rows: Sequence[SuggestRow]) -> RuleOutcome:
 
 
 def _order(draft: Draft, chart: Chart) -> RuleOutcome:
-    """What an order is to the rules."""
+    """The meaning of an order for the rules."""
     rule = f"order {draft.ref.reference or draft.ref.label or draft.kind}"
     if draft.unidentified is not None:
         return RuleOutcome(rule, Outcome.UNKNOWN, draft.unidentified)
@@ -154,7 +154,7 @@ def _cards(
 
 
 def _unknown(chart: Chart, drafts: Drafts) -> Iterator[tuple[str, Reason]]:
-    """The cards of which it cannot be said whether they hold, and why."""
+    """The cards whose checks could not be completed, and why."""
     ordered = [d for d in drafts.selected if d.use is not None and is_oral_magnesium(d.use)]
     orders = [MagnesiumOrder(d, d.use, chart, drafts) for d in ordered if d.use is not None]
     found = [

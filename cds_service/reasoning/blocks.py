@@ -1,4 +1,4 @@
-"""What silences a suggestion: B2 to B10 but for the kidney class (SPEC 4, 6)."""
+"""Facts that block a suggestion: B2 to B10 except the kidney class (SPEC 4, 6)."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def is_slightly_high(chart: Chart) -> bool:
 
 @question
 def allergy(chart: Chart) -> Fact:
-    """A recorded allergy or intolerance to magnesium, but for those of the gut alone (B6)."""
+    """A recorded allergy or intolerance to magnesium that is not limited to the gut (B6)."""
     gut = set(chart.allergies.gut)
     found = [e for e in chart.allergies.magnesium if e not in gut]
     return fact("allergy_magnesium", found, chart.gaps("allergies"))

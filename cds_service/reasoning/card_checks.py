@@ -1,8 +1,8 @@
-"""Which check decides each card. No other module of the code names a card by its id.
+"""The check for each card. No other module of the code names a card by its id.
 
-The registry (`cards.json`) says what each card is; `cards/registered.py` compares the two when the
-service starts. Suggestions have no check of their own: the table `suggest` of the registry names
-them by trigger and kidney class.
+The registry (`cards.json`) defines the cards, and `cards/registered.py` compares the two when the
+service starts. Suggestions have no check: the table `suggest` of the registry selects them by
+trigger and kidney class.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ def _never(_: object) -> None:
 class OrderCheck(msgspec.Struct, frozen=True):
     """A check of a magnesium order.
 
-    `unknown` says why it cannot be known whether the check holds, `None` where it can. `grades` are all
-    that it can find.
+    `unknown` is the reason if the result of the check is unknown, otherwise `None`. `grades` are
+    all grades that it can find.
     """
 
     find: Callable[[MagnesiumOrder], Finding | None]
@@ -129,4 +129,4 @@ OTHER_ORDER_CHECKS: Final[
     "rx-ksparing-ckd": other_order_checks.sparing_order,
     "rx-mg-interaction": other_order_checks.spaced_order,
 }
-"""Checks of an order of another drug. The card of an order without a check is data alone."""
+"""Checks of an order of another drug. A card without a check is only data."""

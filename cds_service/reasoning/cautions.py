@@ -1,4 +1,4 @@
-"""What a suggestion warns of although it does not block it: C4, C6 and M-12 (SPEC 5, 12.4)."""
+"""Warnings on a suggestion that do not block it: C4, C6 and M-12 (SPEC 5, 12.4)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What else a preventive may be ordered for (SPEC 12.5 S-1)."""
+"""Other diseases for which a preventive may be ordered (SPEC 12.5 S-1)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cds_service.reasoning.orders import Draft, reason_of
 def other_use(draft: Draft, chart: Chart) -> Fact | None:
     """An active disease that explains a non-specific preventive ordered without a reason.
 
-    `None` where the question does not arise: a stated reason, or a drug for migraine alone.
+    `None` if it does not matter: there is a stated reason, or the drug is only for migraine.
     """
     use = draft.use
     if use is None or use.of("migraine_preventive_specific") or reason_of(draft, chart):

@@ -1,6 +1,8 @@
-"""From a chart to a decision: which question each hook asks, in the order that can end the matter.
+"""From a chart to a decision, with the questions of each hook in the order that can end a call
+early.
 
-Nothing is looked at that cannot change the answer; `/explain` asks for all of it.
+Without `complete`, nothing is evaluated that cannot change the response. `/explain` evaluates
+everything.
 """
 
 from __future__ import annotations
@@ -16,15 +18,15 @@ from cds_service.site.showing import SHOW_ALL, Showing
 
 
 def is_settled_by(drafts: Drafts) -> bool:
-    """Whether orders are of drugs that no rule knows: silence, whatever the chart says.
+    """Whether all orders are of drugs that no rule covers: no card, whatever the chart contains.
 
-    Most calls at prescribing time are of this kind, so nothing of the chart is read for them.
+    Most calls at prescribing time are of this kind, so the chart is not read for them.
     """
     return not any(draft.use is not None or draft.unidentified for draft in drafts.selected)
 
 
 def silence(hook: str, chart: Chart) -> Decision:
-    """The decision where the draft orders alone settle that there is no card."""
+    """The decision if the draft orders alone show that there is no card."""
     return Decision(
         service=hook,
         day=chart.today,
@@ -42,10 +44,10 @@ def decide(
     showing: Showing = SHOW_ALL,
     locked: Locked = never_locked,
 ) -> Decision:
-    """The decision for one call of a hook, which has this name and policy.
+    """The decision for one call of a hook with this name and policy.
 
-    With `complete` every fact and rule is evaluated and recorded, also where no card comes.
-    `showing` is what the site has the client see, `locked` the lock-outs of this patient.
+    With `complete` every fact and rule is evaluated and recorded, even if there is no card.
+    `showing` is the site's choice of cards to return, and `locked` the lock-outs of this patient.
     """
     cards: list[CardDecision] = []
     rows = [row for row in chart.knowledge.policy.suggest if row.hook == hook]

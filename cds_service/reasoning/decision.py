@@ -1,6 +1,6 @@
-"""The outcome of reasoning: which cards, why, with which offers; and what was considered and not met.
+"""The result of reasoning: the cards with reasons and offers, and rules that were not met.
 
-Everything a card says is made from these; nothing here is wording.
+Cards are rendered from these values. They contain no wording.
 """
 
 from __future__ import annotations
@@ -29,18 +29,17 @@ class KidneyClass(StrEnum):
 
 
 class Kidney(msgspec.Struct, frozen=True):
-    """The kidney class and what it rests on.
+    """The kidney class and its basis.
 
     `rule` is the row of the kidney table that matched. `basis` is "eGFR", "creatinine" (computed),
-    "diagnosis", "procedure" or "none"; `value` is in mL/min/{1.73_m2} where there is one, not
-    rounded, and `egfr_text` is how it is said (">60", "48", "29.2"). `reason` is the finding in a
-    few words ("eGFR 25", "dialysis", "CKD stage 4"), `None` for NORMAL and UNKNOWN. `why` says for
-    UNKNOWN what is lacking.
+    "diagnosis", "procedure" or "none". `value` is in mL/min/{1.73_m2} if there is one, not rounded,
+    and `egfr_text` is its text (">60", "48", "29.2"). `reason` is the finding in a few words ("eGFR
+    25", "dialysis", "CKD stage 4"), `None` for NORMAL and UNKNOWN. `why` is the reason for UNKNOWN.
 
     `flags` are among "stale", "needs_labs", "discordant", "conflicting" (two results of one day),
-    "unusable_newer", "partly_known" (results or kidney conditions known only in part): all of these
-    mean tests only; and "disagrees" (problem list and lab). With "conflicting" the first of `others`
-    is the other result. `gaps` are data that could not be used, of keys that were readable.
+    "unusable_newer", "partly_known" (results or kidney conditions partly known): all of these mean
+    only tests. "disagrees" means that problem list and lab differ. With "conflicting" the first of
+    `others` is the other result. `gaps` are unusable data of keys that could be read.
     """
 
     kidney_class: KidneyClass
@@ -57,9 +56,9 @@ class Kidney(msgspec.Struct, frozen=True):
 
 
 class MagnesiumState(StrEnum):
-    """Where the serum magnesium lies (SPEC 4.1). NONE: no usable result in the window.
+    """The range of the serum magnesium (SPEC 4.1). NONE: no usable result in the time window.
 
-    SLIGHTLY_HIGH is above the limit and surely not far above it (SPEC 12.4 M-11).
+    SLIGHTLY_HIGH is above the limit and certainly not far above it (SPEC 12.4 M-11).
     """
 
     NONE = "none"
@@ -72,10 +71,10 @@ class MagnesiumState(StrEnum):
 
 
 class SerumMagnesium(msgspec.Struct, frozen=True):
-    """The latest usable serum magnesium: `text` is value with unit as reported.
+    """The latest usable serum magnesium. `text` is the value with unit as reported.
 
-    `why` says why there is none although there are results, or what is not known of them. `gaps` is
-    not empty where a result that may be the newest cannot be used.
+    `why` is the reason if there is none although there are results, or the unknown part. `gaps` is
+    not empty if a result that may be the newest cannot be used.
     """
 
     state: MagnesiumState
@@ -95,7 +94,7 @@ class OrderRef(msgspec.Struct, frozen=True):
 
 
 class OfferKind(StrEnum):
-    """What one click does."""
+    """The effect of accepting an offer."""
 
     PLAN = "plan"
     LABS = "labs"
@@ -104,11 +103,12 @@ class OfferKind(StrEnum):
 
 
 class Offer(msgspec.Struct, frozen=True):
-    """One suggestion. `plan` names a dose plan, `labs` the tests, `order` the draft acted upon.
+    """One offer. `plan` names a dose plan, `labs` the tests, `order` the draft order that it
+    changes.
 
-    `daily_mg` is the elemental dose an update sets; `salt` (RxCUI and name) what it orders instead
-    of a product whose strength does not fit that dose. `due_weeks` is the window in which tests are
-    to be done, where that is not now.
+    `daily_mg` is the elemental dose of an update. `salt` (RxCUI and name) replaces a product whose
+    strength does not fit that dose. `due_weeks` is the time window of the tests if they are not due
+    now.
     """
 
     kind: OfferKind
@@ -122,7 +122,7 @@ class Offer(msgspec.Struct, frozen=True):
 
 
 class Caution(msgspec.Struct, frozen=True):
-    """A caution that applies: the id of its line in the knowledge, and what fills the line."""
+    """A caution that applies: the id of its line in the knowledge, and the values for its placeholders."""
 
     id: str
     values: dict[str, str] = {}
@@ -132,8 +132,8 @@ class Caution(msgspec.Struct, frozen=True):
 class CardDecision(msgspec.Struct, frozen=True):
     """One card to be shown.
 
-    `card` is its id in the knowledge; `values` fill its summary; `because` are the facts that made
-    it; `advice` are ids of lines in the knowledge that say what to do ("trial", "titrate" ...).
+    `card` is its id in the knowledge. `values` fill its summary. `because` are the facts that
+    caused it. `advice` are ids of lines in the knowledge with the advice ("trial", "titrate" ...).
     """
 
     card: str
@@ -159,7 +159,7 @@ class Withheld(msgspec.Struct, frozen=True):
 
 
 class Outcome(StrEnum):
-    """What came of a rule. Programs compare these codes, in every language."""
+    """The outcome of a rule. Programs compare these codes, in every language."""
 
     FIRED = "fired"
     MET = "met"
@@ -169,7 +169,7 @@ class Outcome(StrEnum):
 
 
 class RuleOutcome(msgspec.Struct, frozen=True):
-    """One rule that was looked at, what came of it, and why."""
+    """One rule that was considered, its outcome, and why."""
 
     rule: str
     outcome: Outcome

@@ -1,4 +1,4 @@
-"""Kidney results as eGFR: which one counts, what disagrees with it, what cannot be used (SPEC 3.1)."""
+"""Kidney results as eGFR: the one that counts, contradicting ones, unusable ones (SPEC 3.1)."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ _FLIPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 class Gfr(msgspec.Struct, frozen=True):
     """One kidney result as eGFR, reported or computed (`basis`), in mL/min/{1.73_m2}.
 
-    `bound` is "<" where only an upper bound is known. `when` orders results; of results of one moment
-    that of the lowest `preference` counts: that of the LOINC code, a computed one last. `text` is how
-    the value is said.
+    `bound` is "<" if only an upper bound is known. `when` orders results. Among results of the same
+    time the lowest `preference` counts: that of the LOINC code, with computed ones last. `text` is
+    the displayed value.
     """
 
     value: Decimal
@@ -45,7 +45,7 @@ class Gfr(msgspec.Struct, frozen=True):
 
 
 class Unusable(msgspec.Struct, frozen=True):
-    """A kidney result on file that cannot be used; the note of its evidence says why."""
+    """A kidney result on file that cannot be used. The note of its evidence is the reason."""
 
     when: dates.When
     evidence: Evidence
@@ -53,11 +53,11 @@ class Unusable(msgspec.Struct, frozen=True):
 
 
 class Results(msgspec.Struct, frozen=True):
-    """What the kidney results of a chart come to.
+    """The evaluated kidney results of a chart.
 
     `latest` is the one that counts. `conflicting` are results of the same time that disagree with
-    it, the worse first; `latest` is the worst of them. `unusable` may be newer than all of them.
-    `is_open` is true where the dates do not say which result is the newest, and it matters.
+    it, the worse first. `latest` is the worst of them. `unusable` may be newer than all of them.
+    `is_open` is true if the dates do not show which result is the newest, and it matters.
     """
 
     latest: Gfr | None = None
@@ -88,7 +88,7 @@ def ckd_epi_2021(
 
 
 def kidney_results(chart: Chart) -> Results:
-    """The result that counts, what disagrees with it, and what may be newer but cannot be used."""
+    """The result that counts, contradicting results, and unusable ones that may be newer."""
     limits = chart.knowledge.parameters.egfr
     results = list(_until_usable(chart, limits))
     deciders = _deciders([r for r in results if isinstance(r, Gfr)], limits)
@@ -96,7 +96,7 @@ def kidney_results(chart: Chart) -> Results:
         Unusable(u.when, u.evidence, _FIRST if _REPORTED_SET in u.set_ids else _LAST)
         for u in chart.kidney_labs.unread
     )
-    # Where the dates leave it open which one counts, the lowest is the safer reading.
+    # If the dates do not show which one counts, the lowest is the safer reading.
     latest = min(deciders, key=_worst_first, default=None)
     unusable = _unusable_newer((*results, *unread), latest)
     if latest is None:
@@ -107,12 +107,12 @@ def kidney_results(chart: Chart) -> Results:
 
 
 def _worst_first(result: Gfr) -> tuple[Decimal, int, str]:
-    """The lowest first; of equal ones the one that is surely newer."""
+    """The lowest first. Among equal ones, the one that is certainly newer."""
     return result.value, -result.when.first_day.toordinal(), result.evidence.resource
 
 
 def good_results(chart: Chart) -> Iterator[Gfr]:
-    """Every result that shows no reduced function, however old, newest first."""
+    """Every result without reduced function, at any age, newest first."""
     for result in newest_first(chart.kidney_labs.results):
         gfr = _as_gfr(result, chart)
         if isinstance(gfr, Gfr) and gfr.value >= chart.knowledge.parameters.egfr.moderate_below:
@@ -120,9 +120,9 @@ def good_results(chart: Chart) -> Iterator[Gfr]:
 
 
 def _until_usable(chart: Chart, limits: Egfr) -> Iterator[Gfr | Unusable]:
-    """Reads results, newest first, until what is left cannot matter beside a usable one.
+    """Read results, newest first, until older ones cannot matter next to a usable one.
 
-    What is older is not even decoded: a chart holds hundreds of results.
+    Older ones are not decoded, because a chart may contain hundreds of results.
     """
     lead = timedelta(hours=limits.creatinine_newer_hours)
     bar: datetime | None = None
@@ -138,7 +138,7 @@ def _until_usable(chart: Chart, limits: Egfr) -> Iterator[Gfr | Unusable]:
 
 
 def _as_gfr(result: LabResult, chart: Chart) -> Gfr | Unusable | None:
-    """A result as eGFR; `None` where it is a creatinine that does not count at the patient's age."""
+    """A result as eGFR, or `None` for a creatinine that does not count at the patient's age."""
     parameters = chart.knowledge.parameters
     if result.set_id == _REPORTED_SET:
         return _reported(result, parameters)
@@ -171,9 +171,10 @@ def _reported(result: LabResult, parameters: Parameters) -> Gfr | Unusable:
 
 
 def _bounded(value: Decimal, comparator: str, limits: Egfr) -> tuple[Decimal | None, str]:
-    """The value that a comparator leaves (SPEC 3.1): ">60" is 60, "<15" is 14.9, ">45" is nothing.
+    """The value with a comparator (SPEC 3.1): ">60" is 60, "<15" is 14.9, ">45" is inconclusive.
 
-    "<60" says at most MODERATE, not how low: it is kept as an upper bound. "<90" says nothing.
+    "<60" means at most MODERATE with an unknown value. It is kept as an upper bound. "<90" is
+    inconclusive.
     """
     if comparator == "":
         return value, ""
@@ -186,10 +187,10 @@ def _bounded(value: Decimal, comparator: str, limits: Egfr) -> tuple[Decimal | N
 
 
 def _computed(result: LabResult, person: Person, parameters: Parameters) -> Gfr | Unusable | None:
-    """eGFR from a creatinine; `None` where the equation is not for this patient's age.
+    """eGFR from a creatinine, or `None` if the equation is not valid at this age.
 
-    Under 18 at sampling only a reported eGFR counts. Where the age is not exact, the higher one
-    is taken: it gives the lower eGFR.
+    Under 18 at sampling, only a reported eGFR counts. If the age is not exact, the higher one is
+    used, because it gives the lower eGFR.
     """
     dated = bool(result.when.written)
     youngest = person.age_at_least(result.when.first_day) if dated else None
@@ -215,7 +216,7 @@ def _computed(result: LabResult, person: Person, parameters: Parameters) -> Gfr 
 def _creatinine_mg_dl(
     measured: Measured, default_unit: str, parameters: Parameters
 ) -> Decimal | None:
-    """The value in mg/dL; `None` where its unit is none of creatinine, or it is not plausible."""
+    """The value in mg/dL, or `None` if it has no creatinine unit or is not plausible."""
     limits = parameters.creatinine
     per_mg_dl = {
         quantities.MG_DL: Decimal(1),
@@ -254,7 +255,9 @@ def _deciders(usable: list[Gfr], limits: Egfr) -> list[Gfr]:
 
 
 def _newest(results: list[Gfr]) -> list[Gfr]:
-    """The results that may be the newest; of one moment the preferred code, then the lowest value."""
+    """The results that may be the newest. Among those of the same time, the preferred code, then
+    the lowest value.
+    """
     bar = max((r.when.earliest for r in results), default=None)
     found = [r for r in results if bar is not None and r.when.latest >= bar]
     if len({(r.when.earliest, r.when.latest) for r in found}) == 1:
@@ -263,13 +266,13 @@ def _newest(results: list[Gfr]) -> list[Gfr]:
 
 
 def _unusable_newer(results: Iterable[Gfr | Unusable], latest: Gfr | None) -> Unusable | None:
-    """The newest result that cannot be used, if it may come before the one that counts."""
+    """The newest unusable result, if it may take precedence over the one that counts."""
     found = [r for r in results if isinstance(r, Unusable) and _may_come_first(r, latest)]
     return max(found, key=lambda r: (r.when.latest, r.evidence.resource), default=None)
 
 
 def _may_come_first(result: Unusable, latest: Gfr | None) -> bool:
-    """Whether it may be newer, or of the same moment and not of a test that would come second."""
+    """Whether it may be newer, or has the same time and is not of a less preferred test."""
     if latest is None or result.when.latest > latest.when.earliest:
         return True
     same = result.when.latest == latest.when.earliest
@@ -287,9 +290,9 @@ def _conflicting(chart: Chart, latest: Gfr) -> Iterator[Gfr]:
 
 
 def _lowest_gfr(result: LabResult, chart: Chart) -> Gfr | Unusable | None:
-    """A result as eGFR; where the sex is not known, that of a woman, which is always the lower one.
+    """A result as eGFR. If the sex is unknown, that of a woman, which is always the lower one.
 
-    Only to see whether results disagree: a creatinine alone is not used without the sex (SPEC 3.1).
+    Only for finding disagreements. A creatinine alone is not used without the sex (SPEC 3.1).
     """
     person = chart.person
     if result.set_id == _REPORTED_SET or person.sex:
@@ -306,7 +309,7 @@ def _lowest_gfr(result: LabResult, chart: Chart) -> Gfr | Unusable | None:
 def _is_compared(result: LabResult, latest: Gfr, limits: Egfr) -> bool:
     """A reported and a computed value within 24 hours of each other, or two creatinines of one day.
 
-    Where a date is not exact it is enough that this may be so.
+    If a date is not exact, it is enough that this may be true.
     """
     reported = result.set_id == _REPORTED_SET
     when, other = result.when, latest.when

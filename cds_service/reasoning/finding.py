@@ -1,4 +1,4 @@
-"""What a check of an order, or of the magnesium that is taken, has found."""
+"""Findings of the checks of an order or of current magnesium."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ Row = TypeVar("Row", SafetyRow, HazardRow)
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """That a check fired: the evidence, what fills the card, and how serious it is here.
+    """The finding of a check: the evidence, the values for the card, and the severity.
 
-    `grades` are names of what else was found; the rows of the policy decide what follows from
-    them. `indicator` is set only where the check itself decides it.
+    `grades` are names of additional findings. The rows of the policy define their effect.
+    `indicator` is set only if the check itself decides it.
     """
 
     fact: str
@@ -33,7 +33,7 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 def from_fact(fact: Fact) -> Finding | None:
-    """A finding that rests on one fact; nothing where the chart does not show it."""
+    """A finding that rests on one fact, or `None` if the fact is not present."""
     if not fact.present:
         return None
     return Finding(fact.id, fact.evidence, {"finding": fact.evidence[0].display or ""})
@@ -45,9 +45,9 @@ def row_for(rows: Iterable[Row], finding: Finding) -> Row | None:
 
 
 def marks(uses: Iterable[MedicationUse]) -> tuple[Caution, ...]:
-    """What is to be said of magnesium that counts as taken although something speaks against it.
+    """Cautions for magnesium that counts as current although something contradicts it.
 
-    An order that is years old, a status that is not clear, a code that contradicts its words.
+    Examples: an order that is years old, an unclear status, a code that contradicts its words.
     """
     found: dict[tuple[str, str], Caution] = {}
     for use in uses:

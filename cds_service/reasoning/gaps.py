@@ -1,4 +1,4 @@
-"""What is not known of the patient, of everything or of what was asked so far."""
+"""Gaps: the unknown data of the patient, in total or among the data that were read."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SAFETY_SETS = (
     "safety_bowel_obstruction",
     "pregnancy",
 )
-"""Sets of which a condition that cannot be read is not passed over (SPEC 12.1 U-7)."""
+"""Sets for which an unreadable condition is never ignored (SPEC 12.1 U-7)."""
 
 
 def all_gaps(chart: Chart) -> tuple[Gap, ...]:
@@ -39,7 +39,7 @@ def all_gaps(chart: Chart) -> tuple[Gap, ...]:
     """
     results = [*kidney_function(chart).gaps, *serum_magnesium(chart).gaps]
     unread = [gap for set_id in SAFETY_SETS for gap in unread_gaps(chart, set_id)]
-    if unread:  # it is said in its own words
+    if unread:  # it has its own text
         results = [gap for gap in results if gap.why != reasons.KIDNEY_CONDITION_UNREAD]
     # Last, since reading a result or a dose can show that it cannot be read.
     of_keys, of_drafts = chart.gaps(*CHART_KEYS), chart.gaps(DRAFTS)
@@ -48,5 +48,5 @@ def all_gaps(chart: Chart) -> tuple[Gap, ...]:
 
 
 def gaps_met(chart: Chart) -> tuple[Gap, ...]:
-    """What turned out to be missing of what was asked for so far; asks for nothing more."""
+    """The gaps among the data that were read so far. Reads nothing more."""
     return merged((*chart.gaps_met(), *chart.noted_gaps))

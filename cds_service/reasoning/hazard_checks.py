@@ -1,6 +1,6 @@
-"""The checks of magnesium that a patient takes already (SPEC 6.1, 12.4 M-6 to M-8, M-11).
+"""The checks of current magnesium (SPEC 6.1, 12.4 M-6 to M-8, M-11).
 
-Which card each of them decides stands in `card_checks`.
+`card_checks` defines the card of each check.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def renal(chart: Chart) -> Finding | None:
 
 
 def hypermagnesaemia(chart: Chart) -> Finding | None:
-    """A high result; a diagnosis alone is no hazard (SPEC 11.18)."""
+    """A high result. A diagnosis alone is not a hazard (SPEC 11.18)."""
     serum = serum_magnesium(chart)
     if not magnesium_is_high(chart) or serum.evidence is None:
         return None

@@ -1,6 +1,6 @@
-"""Hazards of the magnesium a patient takes already (SPEC 6.1, 12.4 M-6 to M-8, M-11).
+"""Hazards of current magnesium (SPEC 6.1, 12.4 M-6 to M-8, M-11).
 
-How serious a hazard is and what it offers stands in the table `hazards` of the registry.
+The severity of a hazard and its offers are in the table `hazards` of the registry.
 """
 
 from __future__ import annotations

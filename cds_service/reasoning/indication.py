@@ -32,6 +32,6 @@ def menstrual(chart: Chart) -> Fact:
 
 
 def is_indicated(chart: Chart) -> bool:
-    """Any risk factor, or a menstrual pattern, which qualifies alone (SPEC 6)."""
+    """Any risk factor, or a menstrual pattern, which is sufficient alone (SPEC 6)."""
     alone = chart.knowledge.parameters.migraine.menstrual_qualifies_alone
     return (alone and menstrual(chart).present) or any(r.present for r in risk.factors(chart))

@@ -14,14 +14,14 @@ from cds_service.reasoning.decision import Caution, KidneyClass
 
 INDICATORS = ("critical", "warning", "info")
 NEUTRALISING_SUBTYPES = frozenset({"antacid", "laxative-antacid"})
-"""Products that neutralise acid whatever their salt is called."""
+"""Products that neutralise acid, whatever their salt is called."""
 
 
 class Interacting(msgspec.Struct, frozen=True):
-    """A drug that magnesium interferes with, the advice for it and how serious it is.
+    """A drug that magnesium interferes with, its advice and severity.
 
-    `named`: its advice names the subtype of the magnesium product. `kidney_bound`: it holds in some
-    kidney classes only.
+    `named`: its advice names the subtype of the magnesium product. `kidney_bound`: it applies only
+    in some kidney classes.
     """
 
     use: MedicationUse
@@ -81,7 +81,8 @@ def _items(
     rows = [row for row in table.interactions if _meets(use, row, partner, table, kidney_class)]
     covered: set[str] = set()
     if partner.neutralises(table):
-        # The advice for a combination speaks of antacid-type magnesium, and replaces that for each.
+        # The advice for a combination is about antacid-type magnesium and replaces that for each
+        # drug.
         for row in rows:
             for both in row.per_combination:
                 if set(both.ingredients) <= set(use.drug.ingredients):
@@ -99,7 +100,7 @@ def _meets(
     table: Interactions,
     kidney_class: KidneyClass,
 ) -> bool:
-    """Whether a class of drugs holds for a use, this magnesium and this kidney class."""
+    """Whether a class of drugs applies to a use, this magnesium and this kidney class."""
     if not use.of(row.valueset.removeprefix("med_")) or use.route not in row.routes:
         return False
     if row.kidney_classes and kidney_class not in row.kidney_classes:
@@ -133,7 +134,7 @@ def _interacts(drug: DrugAdvice, partner: Partner) -> bool:
     if drug.subtypes and partner.product.subtype not in drug.subtypes:
         return False
     salts = partner.product.salts
-    # A salt that is not known may be the one that interacts.
+    # An unknown salt may be the one that interacts.
     return not (drug.salts and salts and not set(drug.salts) & set(salts))
 
 

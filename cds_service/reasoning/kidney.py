@@ -1,6 +1,6 @@
-"""The kidney class (SPEC 3.2, 12.2): the tables `kidney` and `kidney_flags` of the policy decide.
+"""The kidney class (SPEC 3.2, 12.2), by the tables `kidney` and `kidney_flags` of the policy.
 
-This module finds which of their findings hold. What the results come to is in `egfr`.
+This module decides which of their findings are present. `egfr` evaluates the results.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _STAGE_WORDS = {
     **{stage: reasons.ckd_stage(stage) for stage in ("5", "4", *MODERATE_STAGES)},
     "unspecified": reasons.CKD_OF_UNKNOWN_STAGE,
 }
-"""What a stage is called in a summary: problem lists say it in a dozen ways, some a line long."""
+"""The name of a stage in a summary. Problem lists have a dozen spellings, some a line long."""
 _STAGE_FINDINGS = {
     **dict.fromkeys(SEVERE_STAGES, "ckd_severe"),
     **dict.fromkeys(MODERATE_STAGES, "ckd_moderate"),
@@ -39,7 +39,7 @@ _SOURCES = {
     "dialysis": ("conditions", "kidneyProcedures"),
     **dict.fromkeys(("aki_open", *_STAGE_FINDINGS.values()), ("conditions",)),
 }
-"""The prefetch keys that findings of diseases come from; all others come from the results."""
+"""The prefetch keys for findings of diseases. All other findings come from the results."""
 
 _Found = Iterator[tuple[str, Evidence | None]]
 
@@ -84,9 +84,9 @@ def _holds(row: KidneyRow | KidneyFlag, findings: dict[str, Evidence | None]) ->
 
 
 def outcome_of(row: KidneyRow, chart: Chart) -> Outcome:
-    """How a row of the table came out; unknown where its data are not known.
+    """The outcome of a row of the table. It is unknown if its data are unknown.
 
-    What comes after the row that is met was not asked.
+    Rows after the matching one are not evaluated.
     """
     kidney = kidney_function(chart)
     ids = [r.id for r in chart.knowledge.policy.kidney]
@@ -101,7 +101,7 @@ def outcome_of(row: KidneyRow, chart: Chart) -> Outcome:
 
 
 def _findings(chart: Chart, results: Results) -> _Found:
-    """The findings of the tables that hold, each with the evidence for it if there is one."""
+    """The findings of the tables that are present, each with its evidence if there is one."""
     yield from _diseases(chart, results)
     if results.latest is not None:
         yield from _values(chart, results.latest)
@@ -113,7 +113,7 @@ def _findings(chart: Chart, results: Results) -> _Found:
         yield "unusable_newer", results.unusable.evidence
     unread = in_order(chart.problems.unread_of("renal"))
     if unread or chart.gaps("kidneyLabs"):
-        # What was not sent or not read may be worse than what counts.
+        # Data that were not sent or not read may be worse than the result that counts.
         yield "partly_known", next(iter(unread), None)
 
 
@@ -130,7 +130,7 @@ def _diseases(chart: Chart, results: Results) -> _Found:
 
 
 def _values(chart: Chart, latest: Gfr) -> _Found:
-    """What the result that counts says, and how old it is."""
+    """The findings of the result that counts, and its age."""
     parameters = chart.knowledge.parameters
     limits, found = parameters.egfr, latest.evidence
     yield "egfr_on_file", found
@@ -155,7 +155,7 @@ def _values(chart: Chart, latest: Gfr) -> _Found:
 
 
 def _good_and_fresh(latest: Gfr, chart: Chart) -> bool:
-    """Whether a good result still holds: shorter where something puts the kidney at risk (N-4)."""
+    """Whether a good result is still valid. The time is shorter with a kidney risk (N-4)."""
     limits = chart.knowledge.parameters.egfr
     if _fresh(latest, limits.normal_valid_days_at_risk, chart.today):
         return True
@@ -163,18 +163,18 @@ def _good_and_fresh(latest: Gfr, chart: Chart) -> bool:
 
 
 def _shortener(chart: Chart) -> Fact | None:
-    """What makes a good result hold for a shorter time: found, or not looked for."""
+    """Risks that shorten the validity of a good result: present or unchecked."""
     return next((f for f in shorteners(chart) if f.state is not FactState.ABSENT), None)
 
 
 def _fresh(result: Gfr, days: int, today: date) -> bool:
-    """Surely no older than `days`; a result dated after today proves nothing."""
+    """Certainly no older than `days`. A result dated after today proves nothing."""
     age = result.when.days_ago_at_most(today)
     return age <= days and result.when.days_ago_at_least(today) >= -1
 
 
 def _dialysis(chart: Chart) -> Evidence | None:
-    """What names dialysis itself goes before end-stage disease, which may be without it."""
+    """Codes for dialysis itself come before end-stage disease, which may exist without it."""
     problems = safety_problems(chart, "renal_dialysis")
     named = [p.evidence["renal_dialysis"] for p in problems if "renal_ckd" not in p.hits]
     others = [p.evidence["renal_dialysis"] for p in problems]
@@ -205,7 +205,7 @@ def _open_aki(chart: Chart, results: Results) -> Evidence | None:
 
 
 def worst_ckd(chart: Chart) -> tuple[str, Evidence | None]:
-    """The most restrictive active CKD stage on record, "unspecified" if none has a stage."""
+    """The most restrictive active CKD stage on record, or "unspecified" if none has a stage."""
     found: list[tuple[int, str, Evidence]] = []
     for problem in safety_problems(chart, "renal_ckd"):
         stage = min(
@@ -224,7 +224,7 @@ def _transplant(chart: Chart) -> Evidence | None:
     return next(chain(diagnosed, chart.procedures.of("renal_transplant_procedure")), None)
 
 
-# ------------------------------------------------------------------------- what is said of it
+# ------------------------------------------------------------------------- description
 
 
 def _basis(row: KidneyRow, latest: Gfr | None, decisive: Evidence | None, chart: Chart) -> str:
@@ -249,7 +249,7 @@ def _reason(
 
 
 def _names_dialysis(evidence: Evidence, chart: Chart) -> bool:
-    """Whether dialysis is what is coded. End-stage disease (N18.6) may be without it."""
+    """Whether the code is for dialysis. End-stage disease (N18.6) may exist without it."""
     hits = chart.knowledge.terminology.hits(evidence.system, evidence.code)
     return not any(
         hit.set_id == "renal_ckd" and "dialysis" not in hit.entry.display.lower() for hit in hits
@@ -257,7 +257,7 @@ def _names_dialysis(evidence: Evidence, chart: Chart) -> bool:
 
 
 def _gaps(chart: Chart, results: Results) -> Iterator[Gap]:
-    """What is on file but cannot be used, of keys that could be read."""
+    """Unusable data on file, of keys that could be read."""
     if results.unusable is not None:
         yield Gap("kidneyLabs", reasons.UNUSABLE_RESULT)
     if chart.problems.unread_of("renal"):
@@ -265,7 +265,7 @@ def _gaps(chart: Chart, results: Results) -> Iterator[Gap]:
 
 
 def _lacking(chart: Chart, results: Results) -> Iterator[Reason]:
-    """What is lacking for a class, for the account of a decision; the first is the most telling."""
+    """The reasons why there is no class, for the account of a decision. The first is the most important."""
     latest, unusable = results.latest, results.unusable
     for gap in chart.gaps("kidneyLabs"):
         yield reasons.of_key(gap.key, gap.why)

@@ -50,7 +50,7 @@ class _Level(msgspec.Struct, frozen=True):
 
 @question
 def serum_magnesium(chart: Chart) -> SerumMagnesium:
-    """Where the serum magnesium lies; unknown where a result that may be the newest is not known."""
+    """The range of the serum magnesium. It is unknown if a result that may be the newest is unknown."""
     found = _assess(chart)
     chart.note_gaps(found.gaps)
     return found
@@ -87,7 +87,7 @@ def _assess(chart: Chart) -> SerumMagnesium:
 
 
 def measured_within(chart: Chart, days: int) -> bool:
-    """Whether a usable result is surely no older than so many days."""
+    """Whether a usable result is certainly no older than this number of days."""
     limits = chart.knowledge.parameters.magnesium
     return any(
         result.entry.use
@@ -98,9 +98,9 @@ def measured_within(chart: Chart, days: int) -> bool:
 
 
 def _newest_levels(recent: Iterable[LabResult], limits: Magnesium) -> tuple[list[_Level], bool]:
-    """The usable results that may be the newest, and whether one that cannot be used may be.
+    """The usable results that may be the newest, and whether an unusable one may be.
 
-    What is left is surely older than a usable one.
+    All other results are certainly older than a usable one.
     """
     levels: list[_Level] = []
     unusable = False
@@ -116,13 +116,13 @@ def _newest_levels(recent: Iterable[LabResult], limits: Magnesium) -> tuple[list
 
 
 def _decisive(latest: list[_Level]) -> _Level:
-    """Of results that may be equally new the one that is furthest from harmless."""
+    """Among results that may be equally new, the one that is furthest from harmless."""
     primary = [level for level in latest if not level.result.entry.secondary]
     return max(primary or latest, key=lambda level: _RANK[_state(level)])
 
 
 def _why(chart: Chart, found: bool, unknown: bool, limits: Magnesium) -> Reason | None:
-    """What is lacking, for the account of a decision."""
+    """The reason for a missing value, for the account of a decision."""
     missing = chart.gaps("magnesiumLabs")
     if missing:
         return reasons.of_key(missing[0].key, missing[0].why)
@@ -165,7 +165,7 @@ def _level(result: LabResult, limits: Magnesium) -> _Level | None:
 
 
 def _in_own_unit(value: Decimal, unit: str, limits: Magnesium) -> Decimal | None:
-    """mg/dL stays mg/dL, mmol/L stays mmol/L, mEq/L is halved to mmol/L; nothing else counts."""
+    """Normalise mg/dL and mmol/L. mEq/L is halved to mmol/L. No other unit counts."""
     if unit in (quantities.MG_DL, quantities.MMOL_L):
         return value
     return value / limits.meq_per_mmol if unit == quantities.MEQ_L else None
@@ -199,7 +199,7 @@ def _reported_high(result: LabResult, unit: str, scale: _Limits, limits: Magnesi
 
 
 def _as_said(value: Decimal, comparator: str, low: Decimal, high: Decimal) -> Decimal | None:
-    """A value behind "<" or ">" counts only where it is surely low, or surely high."""
+    """A value with "<" or ">" counts only if it is certainly low, or certainly high."""
     if comparator == "":
         return value
     if comparator in ("<", "<=") and value <= low:
@@ -219,7 +219,7 @@ def _state(level: _Level) -> MagnesiumState:
         return MagnesiumState.NORMAL
     if level.value > limits.critical_high:
         return MagnesiumState.CRITICAL_HIGH
-    # A lower bound does not say how far above the limit it is.
+    # A lower bound does not show how far above the limit it is.
     is_bound = level.measured.comparator != ""
     is_slight = level.value < limits.slightly_high_below and not is_bound
     return MagnesiumState.SLIGHTLY_HIGH if is_slight else MagnesiumState.HIGH
@@ -231,5 +231,7 @@ def _text(level: _Level) -> str:
     shown = "mEq/L" if unit == quantities.MEQ_L else unit
     value = measured.value
     if value != value.quantize(_SHOWN, ROUND_DOWN):
-        value = value.quantize(_SHOWN, ROUND_DOWN)  # cut, not rounded: it may not reach a limit
+        value = value.quantize(
+            _SHOWN, ROUND_DOWN
+        )  # truncated, not rounded: it must not reach a limit
     return f"{measured.comparator}{value.normalize():f} {shown}"

@@ -1,4 +1,6 @@
-"""A magnesium order in its session: its dose, and what it adds to (SPEC 4.3, 11.6, 12.4 M-14)."""
+"""A magnesium order in its session: its dose, and its sum with other magnesium (SPEC 4.3, 11.6,
+12.4 M-14).
+"""
 
 from __future__ import annotations
 
@@ -30,8 +32,9 @@ class MagnesiumOrder:
 
     @cached_property
     def drafted(self) -> list[Draft]:
-        """The other supplement orders of the session. Of two that are both asked about, the later
-        names the earlier, so that a pair is named once."""
+        """The other supplement orders of the session. Of two selected ones, the later names the
+        earlier, so that a pair is named once.
+        """
         supplements = [d for d in self.drafts.new if d.use is not None and is_supplement(d.use)]
         before = supplements[: supplements.index(self.draft)] if self.draft in supplements else []
         others = [d for d in supplements if d is not self.draft]
@@ -44,13 +47,13 @@ class MagnesiumOrder:
 
     @cached_property
     def _taken(self) -> list[MedicationUse]:
-        """Scheduled supplements taken now, but for those that a draft changes or stops."""
+        """Scheduled current supplements, except those that a draft order changes or stops."""
         changed = {d.ref.reference for d in self.drafts.orders if d.ref.reference}
         return [u for u in medicines.supplements(self.chart) if u.reference not in changed]
 
     @cached_property
     def duplicated(self) -> list[MedicationUse]:
-        """Supplements beside which this order is a duplicate: none that it orders again."""
+        """Supplements of which this order is a duplicate, except those that it renews."""
         again = {u.reference for one in self._counted for u in renewed(*one, self._taken)}
         taken = [u for u in self._taken if u.reference not in again]
         return [*taken, *(d.use for d in self.drafted if d.use is not None)]

@@ -35,7 +35,7 @@ NOT_ASKED_OF_TAKEN = frozenset(
         "sglt2_inhibitor",
     }
 )
-"""Classes of drugs of which no rule asks whether they are taken."""
+"""Classes of drugs whose current use no rule checks."""
 
 
 @question
@@ -61,7 +61,7 @@ def supplement(chart: Chart) -> Fact:
 def stopped(chart: Chart) -> tuple[MedicationUse, ...]:
     """Magnesium supplements that may have been stopped recently (SPEC 12.4 M-15).
 
-    The end of a period counts, else the day it was ordered; without either it may be recent.
+    The end of a period counts, otherwise the day of the order. Without both it may be recent.
     """
     uses = (*chart.requests.stopped, *chart.statements.stopped)
     return tuple(use for use in uses if _may_be_recent(chart, use.ended or use.since))
@@ -102,7 +102,7 @@ def medicine_fact(chart: Chart, fact_id: str, counts: Callable[[MedicationUse], 
 
 
 def unclear_gaps(chart: Chart, counts: Callable[[MedicationUse], bool]) -> tuple[Gap, ...]:
-    """What is not known for medicines whose status does not say whether they are taken."""
+    """Gaps for medicines whose status does not show whether they are current."""
     parts = zip(MEDICATION_KEYS, (chart.requests.unclear, chart.statements.unclear), strict=True)
     return chart.note_gaps(
         Gap(key, reasons.status_unclear(use.label))
@@ -113,7 +113,7 @@ def unclear_gaps(chart: Chart, counts: Callable[[MedicationUse], bool]) -> tuple
 
 
 def lost_stopped_gaps(chart: Chart) -> tuple[Gap, ...]:
-    """Medicines that were stopped recently and may have been magnesium: nobody can identify them."""
+    """Medicines that were stopped recently and may have been magnesium, but cannot be identified."""
     lost = (chart.requests.lost_stopped, chart.statements.lost_stopped)
     return chart.note_gaps(
         Gap(key, reasons.STOPPED_UNIDENTIFIED)
@@ -123,13 +123,13 @@ def lost_stopped_gaps(chart: Chart) -> tuple[Gap, ...]:
 
 
 def _may_be_recent(chart: Chart, end: dates.When | None) -> bool:
-    """Whether something that was stopped then, or nobody knows when, still counts."""
+    """Whether something that was stopped at that time, or at an unknown time, still counts."""
     months = chart.knowledge.parameters.medication.stopped_within_months
     return end is None or end.last_day >= months_before(chart.today, months)
 
 
 def months_before(day: date, months: int) -> date:
-    """The day so many months before; at the end of a shorter month its last day."""
+    """The day a number of months earlier. In a shorter month it is the last day."""
     year, month = divmod(day.year * 12 + day.month - 1 - months, 12)
     return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
 
@@ -148,10 +148,10 @@ def is_oral_magnesium(use: MedicationUse) -> bool:
 
 
 def drug_words(use: MedicationUse) -> str:
-    """What a drug is called: its one ingredient, else what the order says."""
+    """The name of a drug: its only ingredient, otherwise the text of the order."""
     return use.drug.ingredients[0] if len(use.drug.ingredients) == 1 else use.label
 
 
 def subtype_of(use: MedicationUse) -> str:
-    """What a magnesium product is for; "" for other drugs."""
+    """The purpose of a magnesium product, or "" for other drugs."""
     return use.drug.magnesium.subtype if use.drug.magnesium is not None else ""

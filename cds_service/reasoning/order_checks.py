@@ -1,7 +1,7 @@
 """The checks of a magnesium order (SPEC 6.4, 4.2, 4.3, 11, 12.4).
 
-Which card each of them decides stands in `card_checks`. Which check is made for which kind of
-product, how serious it is and what it offers stands in the table `order_safety` of the registry.
+`card_checks` defines the card of each check. The table `order_safety` of the registry defines the
+products, the severity and the offers of each check.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ REDUCED = (KidneyClass.MODERATE, KidneyClass.SEVERE)
 
 
 def said(mg: Decimal | None) -> str:
-    """A dose as it is said: no decimals, rounded up, so that 500.4 does not read 500."""
+    """A dose for display: no decimals, rounded up, so that 500.4 is not shown as 500."""
     return "" if mg is None else f"{mg.to_integral_value(rounding='ROUND_CEILING'):f}"
 
 
 def up_to(doses: Iterable[DailyDose]) -> str:
-    """ "yes" where a dose may be that of the salt, so that the amount is an upper bound (N-7)."""
+    """ "yes" if a dose may be of the salt, so that the amount is an upper bound (N-7)."""
     return "yes" if any(d.up_to for d in doses) else ""
 
 
@@ -44,7 +44,7 @@ def renal_critical(order: MagnesiumOrder) -> Finding | None:
     if kidney.kidney_class is not KidneyClass.SEVERE:
         return None
     evidence = (kidney.evidence,) if kidney.evidence else ()
-    # What interacts in this kidney class alone is a line of this card, not a card of its own.
+    # Drugs that interact only in this kidney class are a line of this card, not a separate card.
     lines = tuple(i.caution() for i in _interacting(order) if i.kidney_bound)
     return Finding("kidney", evidence, {"renal_reason": kidney.reason or ""}, cautions=lines)
 
@@ -102,11 +102,11 @@ def renal_unknown(order: MagnesiumOrder) -> Finding | None:
 
 
 def _grades_of_unknown_kidneys(chart: Chart) -> frozenset[str]:
-    """What makes unknown kidney function worse: a result that cannot be used, a risk (N-2, M-4)."""
+    """Conditions that make unknown kidney function worse: an unusable result, a risk (N-2, M-4)."""
     age, limit = person.oldest_age(chart), chart.knowledge.parameters.age
     old = age is not None and age >= limit.laxative_unknown_kidney
     unread = chart.problems.unread_of("renal")
-    # Of results that were withheld or lost the newest may be missing (SPEC 12.7.1).
+    # The newest of withheld or lost results may be missing (SPEC 12.7.1).
     sent = chart.content("kidneyLabs").state is not State.MISSING
     in_part = sent and bool(chart.gaps("kidneyLabs"))
     holds = {
@@ -154,7 +154,7 @@ def dose(order: MagnesiumOrder) -> Finding | None:
 
 
 def dose_unknown(order: MagnesiumOrder) -> Finding | None:
-    """Words of a dose that cannot be read, where the dose matters (SPEC 12.2 N-6)."""
+    """The text of a dose that cannot be read, if the dose matters (SPEC 12.2 N-6)."""
     dose = order.dose
     unread = dose.mg is None and (bool(dose.said) or order.use.dosages is None)
     taken = [u for u in medicines.oral_magnesium(order.chart) if u.reference not in order.gone]
@@ -179,7 +179,7 @@ def duplicate(order: MagnesiumOrder) -> Finding | None:
 
 
 def age(order: MagnesiumOrder) -> Finding | None:
-    """An age under 18, or none that is known."""
+    """An age under 18, or an unknown age."""
     age, limits = person.age(order.chart), order.parameters.age
     if age is None:
         unknown: dict[str, Said] = {"age": "", "limit": ""}
@@ -198,7 +198,7 @@ def age(order: MagnesiumOrder) -> Finding | None:
 
 
 def _child_limit(order: MagnesiumOrder, age: int) -> Decimal | None:
-    """The upper level of an age; there is none below one year."""
+    """The upper level for an age. There is none below one year."""
     bands = sorted(order.parameters.dose.upper_level_child.values(), key=lambda b: b.from_age)
     limit = None
     for band in bands:

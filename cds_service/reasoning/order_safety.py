@@ -27,11 +27,11 @@ from cds_service.reasons import Said
 
 LABS = ("lab_creatinine", "lab_magnesium")
 INTERACTION = "interaction"
-"""The subject of the card that stands for all interacting drugs of a call."""
+"""The subject of the card for all interacting drugs of a call."""
 
 
 def order_cards(chart: Chart, drafts: Drafts) -> list[CardDecision]:
-    """The cards of all orders that the call is about; those of interactions as one (S-5)."""
+    """The cards of all selected orders. Interactions are combined on one card (S-5)."""
     cards: list[CardDecision] = []
     for draft in drafts.selected:
         cards += magnesium_order_cards(chart, draft, drafts)
@@ -70,7 +70,7 @@ def _once(cards: Iterable[CardDecision]) -> tuple[Caution, ...]:
 
 
 def magnesium_order_cards(chart: Chart, draft: Draft, drafts: Drafts) -> list[CardDecision]:
-    """The cards of one magnesium order; none for orders of other drugs."""
+    """The cards of one magnesium order. Empty for orders of other drugs."""
     if draft.use is None or not is_oral_magnesium(draft.use):
         return []
     order = MagnesiumOrder(draft, draft.use, chart, drafts)
@@ -82,7 +82,7 @@ def magnesium_order_cards(chart: Chart, draft: Draft, drafts: Drafts) -> list[Ca
 
 
 def _fired(order: MagnesiumOrder, rows: Sequence[SafetyRow]) -> list[tuple[SafetyRow, Finding]]:
-    """The rows that hold, in the order of the table, but for those silent beside another."""
+    """The matching rows in the order of the table, except those that another card silences."""
     fired: list[tuple[SafetyRow, Finding]] = []
     for card in dict.fromkeys(row.card for row in rows):
         finding = ORDER_CHECKS[card].find(order)
@@ -123,7 +123,7 @@ def _values(order: MagnesiumOrder) -> dict[str, Said]:
 
 
 def _unchecked(order: MagnesiumOrder) -> list[CardDecision]:
-    """Silence would say that the order was checked: with data missing, the card says it was not."""
+    """No card would say that the order was checked. If data are missing, the card says that it was not."""
     chart = order.chart
     row = order.knowledge.policy.unchecked
     gaps = all_gaps(chart)
@@ -163,9 +163,10 @@ def _offer(order: MagnesiumOrder, kind: str) -> list[Offer]:
 
 
 def _update(order: MagnesiumOrder) -> list[Offer]:
-    """The order with the limit of reduced kidneys, where its dose is known to be above (N-6).
+    """The order with the limit for reduced kidney function, if its dose is known to be above it
+    (N-6).
 
-    A dose that may be that of the salt is not known to be: the change could raise it.
+    A dose that may be of the salt is not known to be above it: the change could raise it.
     """
     limit = order.parameters.dose.moderate_ckd_max_mg
     ref, age = order.draft.ref, person.age(order.chart)

@@ -1,8 +1,8 @@
-"""The draft orders of a call: which are meant, what each is for, and what they change in the chart.
+"""The draft orders of a call: the selected ones, their purpose, and their changes to the chart.
 
-Clients send `draftOrders` in many shapes: no `Bundle.type`, entries with `fullUrl` only, bare
-resources, drafts without any id, selections by `Type/id` or bare id. None of that is an error. An
-entry that is no readable order is an order that nobody can identify.
+Clients send `draftOrders` in many forms: no `Bundle.type`, entries with `fullUrl` only, bare
+resources, draft orders without an id, selections by `Type/id` or bare id. None of these is an
+error. An entry that is not a readable order is an unidentified order.
 """
 
 from __future__ import annotations
@@ -32,7 +32,9 @@ PANELS = frozenset({"24320-4", "51990-0", "24321-2"})
 """LOINC panels that include creatinine, potassium and calcium."""
 _MEDICATION_MEMBERS = frozenset({"medicationCodeableConcept", "medicationReference"})
 _MISSED = ("status", "intent", "subject")
-"""What FHIR requires of an order beside its medication. Drafts often lack it: it is only listed."""
+"""Elements that FHIR requires of an order in addition to its medication. Draft orders often lack
+them, so they are only listed.
+"""
 _CODES = {
     "status": frozenset(
         "active on-hold cancelled completed entered-in-error stopped draft unknown".split()  # noqa: SIM905
@@ -49,10 +51,10 @@ _CONCEPT: Shape[CodeableConcept] = Shape(CodeableConcept)
 
 
 class Draft(msgspec.Struct, frozen=True):
-    """A draft order. `use` is `None` for orders that no rule knows.
+    """A draft order. `use` is `None` for orders that no rule covers.
 
-    `order` is what of it can be read. `unidentified` says why nobody can tell what it orders; it
-    could be anything, magnesium too.
+    `order` is its readable part. `unidentified` is the reason if its drug cannot be identified. It
+    may be anything, including magnesium.
     """
 
     ref: OrderRef
@@ -73,7 +75,7 @@ class Draft(msgspec.Struct, frozen=True):
 class Drafts(msgspec.Struct, frozen=True):
     """All draft orders of a call.
 
-    `gaps` is what is not known of those that start or change something.
+    `gaps` are the unknown data of those that start or change something.
     """
 
     orders: tuple[Draft, ...] = ()
@@ -115,8 +117,8 @@ def read_drafts(
         return Drafts(tuple(msgspec.structs.replace(d, selected=True) for d in found), gaps)
     wanted = {bare_id(s) for s in context.get("selections") or () if isinstance(s, str)}
     named = frozenset().union(*(d.ids for d in found)) & wanted
-    # Who sends no id on a new draft cannot name it in the selections: those are meant. And what is
-    # selected but not there may be what cannot be read.
+    # A client that sends a new order without an id cannot select it, so such orders are selected. A
+    # selected but missing order may be an unreadable entry.
     return Drafts(
         tuple(
             msgspec.structs.replace(d, selected=_is_meant(d, named, bool(wanted - named)))
@@ -127,7 +129,7 @@ def read_drafts(
 
 
 BESIDE = frozenset({"Medication", "Condition"})
-"""Resources among the draft orders that are no orders, but to which orders refer."""
+"""Resources among the draft orders that are not orders but are referenced by orders."""
 
 
 def _is_meant(draft: Draft, named: frozenset[str], missing: bool) -> bool:
@@ -165,7 +167,7 @@ def _draft(chart: Chart, entry: DraftEntry, position: int) -> Draft:
 
 
 def _unidentified(chart: Chart, entry: DraftEntry, order: DraftOrder) -> Reason | None:
-    """Why nobody can tell what a medication order orders; `None` where that is known, or left open."""
+    """The reason why the drug of an order cannot be identified, or `None` if it can or is not chosen yet."""
     members = {name for name in entry.resource if name.startswith("medication")}
     lost = any(part.element.startswith("medication") for part in entry.unread)
     if (lost or members - _MEDICATION_MEMBERS) and not chart.is_named(order):
@@ -174,7 +176,7 @@ def _unidentified(chart: Chart, entry: DraftEntry, order: DraftOrder) -> Reason 
 
 
 def _record(chart: Chart, draft: Draft, entry: DraftEntry, name: str) -> None:
-    """Name what of a draft cannot be read. Of orders of other things no fact depends on it."""
+    """List the unreadable parts of a draft order. Facts do not depend on orders of other things."""
     reader = chart.reader(DRAFTS)
     matters = draft.kind == "MedicationRequest" and not draft.ending
     record = reader.note if matters else reader.mention
@@ -195,7 +197,7 @@ def _record(chart: Chart, draft: Draft, entry: DraftEntry, name: str) -> None:
 
 
 def _record_beside(chart: Chart, entries: Iterable[DraftEntry]) -> None:
-    """Name what cannot be read of the resources to which orders refer."""
+    """List the unreadable parts of resources that orders refer to."""
     for entry in entries:
         if entry.kind in BESIDE and entry.order is not None:
             named = f"{entry.kind}/{entry.order.id}" if entry.order.id else entry.full_url
@@ -216,7 +218,7 @@ def replaced(drafts: Drafts) -> frozenset[str]:
 
 
 def trigger_of(draft: Draft, chart: Chart) -> str:
-    """What a selected order triggers: "diuretic", "preventive", "acute" or "" (SPEC 6.2, 11.8, 11.9)."""
+    """The trigger of a selected order: "diuretic", "preventive", "acute" or "" (SPEC 6.2, 11.8, 11.9)."""
     use = draft.use
     if use is None:
         return ""
@@ -235,7 +237,7 @@ def trigger_of(draft: Draft, chart: Chart) -> str:
 
 
 def reason_of(draft: Draft, chart: Chart) -> str:
-    """ "migraine", "other", or "" where the order gives no reason: by code, reference or text."""
+    """ "migraine", "other", or "" if the order has no reason: by code, reference or text."""
     codes = [c for c in draft.order.reasonCode or () if c.coding or c.text]
     references = draft.order.reasonReference or []
     if not codes and not references:

@@ -1,6 +1,6 @@
-"""The checks of an order of another drug, for a patient who takes or is being ordered magnesium.
+"""The checks of an order of another drug, for a patient with current or ordered magnesium.
 
-Which card each of them decides stands in `card_checks`.
+`card_checks` defines the card of each check.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ def sparing_order(chart: Chart, draft: Draft, use: MedicationUse, drafts: Drafts
 
 
 def spaced_order(chart: Chart, _: Draft, use: MedicationUse, drafts: Drafts) -> Finding | None:
-    """What an ordered drug needs beside the magnesium that is taken or being ordered.
+    """The spacing of an ordered drug from current or ordered magnesium.
 
-    Antacids and laxatives count here: their salts are what most of the advice is about. What the
-    card of a supplement order of the same call says already is left out.
+    Antacids and laxatives count here, because most of the advice is about their salts. Advice that
+    is already on the card of a supplement order of the same call is left out.
     """
     gone = replaced(drafts)
     taken = [
@@ -74,7 +74,7 @@ def _between(chart: Chart, use: MedicationUse, magnesium: MedicationUse) -> list
 
 
 def _taken_together(chart: Chart, ordered: MedicationUse, magnesium: MedicationUse) -> bool:
-    """Whether an ordered drug is a renewal beside this magnesium (SPEC 12.4 M-14)."""
+    """Whether an ordered drug is a renewal with this magnesium (SPEC 12.4 M-14)."""
     days = chart.knowledge.parameters.medication.renewal_days
     today = chart.today
 

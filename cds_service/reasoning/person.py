@@ -1,4 +1,4 @@
-"""How old the patient is. Where the birthDate is not exact, the safer age decides."""
+"""The age of the patient. If the birthDate is not exact, the safer age decides."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cds_service.reasoning.question import question
 
 @question
 def age(chart: Chart) -> int | None:
-    """Completed years; where the birthDate is not exact, the lower one (it decides on 18)."""
+    """Completed years. If the birthDate is not exact, the lower number (it decides on 18)."""
     return chart.person.age_at_least(chart.today)
 
 
@@ -22,7 +22,7 @@ def oldest_age(chart: Chart) -> int | None:
 
 @question
 def adult(chart: Chart) -> Fact:
-    """Whether the patient is surely 18 or older (B7)."""
+    """Whether the patient is certainly 18 or older (B7)."""
     years = age(chart)
     if years is None:
         return Fact("adult", FactState.UNKNOWN, why=reasons.NO_BIRTH_DATE)

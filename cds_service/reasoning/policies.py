@@ -1,6 +1,7 @@
-"""What each kind of hook asks: of the chart that is opened, or of the orders of the call (SPEC 6).
+"""The questions of each kind of hook, about the opened chart or about the orders (SPEC 6).
 
-A hook chooses one of these policies. Its rows of the table `suggest` say which card a trigger gives.
+A hook selects one of these policies. Its rows of the table `suggest` give the card for each
+trigger.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ class HookPolicy(msgspec.Struct, frozen=True):
 
 
 def _of_the_chart(chart: Chart, drafts: Drafts, rows: Rows) -> list[CardDecision]:
-    """Hazards of magnesium that is taken; else a suggestion (SPEC 6.1)."""
+    """Hazards of current magnesium, otherwise a suggestion (SPEC 6.1)."""
     found = hazards(chart)
     cards = [card for _, card in found]
     if any(row.stops for row, _ in found):
@@ -46,7 +47,7 @@ def _of_the_chart(chart: Chart, drafts: Drafts, rows: Rows) -> list[CardDecision
 
 
 def _of_selected_orders(chart: Chart, drafts: Drafts, rows: Rows) -> list[CardDecision]:
-    """Checks of the selected orders, and a suggestion beside a drug that triggers one (SPEC 6.2)."""
+    """Checks of the selected orders, and a suggestion next to a drug that triggers one (SPEC 6.2)."""
     cards = order_cards(chart, drafts)
     triggers = _triggers(chart, drafts)
     # One suggestion is enough: the first trigger of the table that gives a card.
@@ -62,7 +63,7 @@ def _of_selected_orders(chart: Chart, drafts: Drafts, rows: Rows) -> list[CardDe
 
 
 def _triggers(chart: Chart, drafts: Drafts) -> dict[str, Trigger]:
-    """What the selected orders trigger; not a preventive that is explained by another disease."""
+    """The triggers of the selected orders, except a preventive that another disease explains."""
     triggers: dict[str, Trigger] = {}
     for draft in drafts.selected:
         kind = trigger_of(draft, chart)
@@ -73,7 +74,7 @@ def _triggers(chart: Chart, drafts: Drafts) -> dict[str, Trigger]:
 
 
 def _of_orders(chart: Chart, drafts: Drafts, _: Rows) -> list[CardDecision]:
-    """Checks of the orders alone: nothing is suggested (SPEC 6.3)."""
+    """Only checks of the orders, without a suggestion (SPEC 6.3)."""
     return order_cards(chart, drafts)
 
 

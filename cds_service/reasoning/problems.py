@@ -15,7 +15,7 @@ def indicating_problems(
 ) -> Iterator[Problem]:
     """Problems of a set that count for an indication: active and confirmed, never excluded.
 
-    With `past_events`, what is over still counts where the set says so (an old infarction).
+    With `past_events`, past problems still count if the set says so (an old infarction).
     """
     for problem in chart.problems.of(set_id):
         entries = problem.hits[set_id]

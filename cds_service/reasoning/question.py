@@ -1,7 +1,7 @@
-"""A question on the chart, answered at most once in a call.
+"""A question about the chart, evaluated at most once in a call.
 
-The answer is a pure function of the chart. The chart of the call remembers it, so nothing that is
-not asked is evaluated, and nothing is kept after the call.
+The answer is a pure function of the chart and is cached in the chart of the call. So nothing is
+evaluated that is not needed, and nothing is kept after the call.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Answer = TypeVar("Answer")
 
 
 def question(evaluate: Callable[[Chart], Answer]) -> Callable[[Chart], Answer]:
-    """Evaluates a function of the chart when it is first called; later calls return the same answer."""
+    """Evaluate a function of the chart on first use. Later calls return the same result."""
 
     @wraps(evaluate)
     def answer(chart: Chart) -> Answer:

@@ -1,6 +1,6 @@
-"""What makes kidney function that is not known, or known from long ago, a risk (SPEC 3.3, 12.2, 12.3).
+"""Risks that matter if kidney function is unknown or was measured long ago (SPEC 3.3, 12.2, 12.3).
 
-Each feature is a fact. One that could not be looked for is Unknown, and counts as a risk.
+Each feature is a fact. A feature that could not be checked is Unknown and counts as a risk.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from cds_service.reasons import Reason
 
 DIURETICS = (*sorted(WASTING), SPARING, COMBINATION, "diuretic_other_neutral")
 _ANY_PAST = ("renal_ckd", "renal_aki")
-"""Sets whose diagnoses count for ever, whatever the code says about it (SPEC 3.3)."""
+"""Sets whose diagnoses always count, whatever their status is (SPEC 3.3)."""
 
 
 @question
@@ -30,14 +30,15 @@ def features(chart: Chart) -> tuple[Fact, ...]:
 
 
 def is_possible(chart: Chart) -> bool:
-    """Whether a renal-risk feature is present, or could not be looked for."""
+    """Whether a renal-risk feature is present, or could not be checked."""
     return any(f.state != FactState.ABSENT for f in features(chart))
 
 
 def shorteners(chart: Chart) -> Iterator[Fact]:
-    """The features with which a good result holds for a shorter time (SPEC 12.2 N-4).
+    """The features that shorten the validity of a good result (SPEC 12.2 N-4).
 
-    They come one by one, those that cost least first: who asks may stop at the first that counts.
+    They are evaluated one by one, the cheapest first, so that the caller can stop at the first that
+    counts.
     """
     yield _age(chart)
     yield _heart_failure(chart)
@@ -52,7 +53,7 @@ def shorteners(chart: Chart) -> Iterator[Fact]:
 
 
 def kidney_history(chart: Chart) -> Fact:
-    """Any kidney disease on record: now, or in the past as far as its code says so (K-2)."""
+    """Any kidney disease on record: current, or past as far as its code shows it (K-2)."""
     found = [
         *(p.evidence["renal_risk"] for p in chart.problems.of("renal_risk") if _counts(p)),
         *(p.evidence[s] for s in _ANY_PAST for p in chart.problems.of(s) if p.past_event),

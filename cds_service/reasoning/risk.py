@@ -33,7 +33,7 @@ def present_factors(chart: Chart) -> tuple[Fact, ...]:
 
 
 def label(chart: Chart, factor: Fact) -> str:
-    """What a risk factor is called in a summary."""
+    """The name of a risk factor in a summary."""
     row = next(r for r in chart.knowledge.policy.risk_factors if r.id == factor.id)
     for problem in chart.problems.of(row.valueset):
         entries = problem.hits[row.valueset]
@@ -46,7 +46,7 @@ def label(chart: Chart, factor: Fact) -> str:
 
 @question
 def anti_egfr(chart: Chart) -> tuple[MedicationUse, ...]:
-    """Antibodies against EGFR among what counts as RF8 (SPEC 12.4 M-17)."""
+    """Antibodies against EGFR among the RF8 drugs (SPEC 12.4 M-17)."""
     antibodies = set(chart.knowledge.policy.anti_egfr)
     counted = {e for factor in present_factors(chart) for e in factor.evidence}
     return tuple(
@@ -93,7 +93,9 @@ def _ppi(chart: Chart, row: RiskRow) -> Fact:
 
 
 def _days_proven(chart: Chart, use: MedicationUse) -> int:
-    """Days that a medicine was surely taken: from its start to today, or to the end of its course."""
+    """The days for which a medicine was certainly taken: from its start to today, or to the end of
+    its course.
+    """
     if use.since is None:
         return -1
     until = chart.today if use.course_end is None else min(chart.today, use.course_end)
@@ -126,7 +128,7 @@ def _wastes(chart: Chart, use: MedicationUse, row: WastingRow) -> bool:
     days = windows.get(row.window)
     if days is None:
         return not use.course_over
-    # What it wastes outlasts the course: the window runs from its start (SPEC 11.13).
+    # The loss of magnesium outlasts the course, so the window begins at the start (SPEC 11.13).
     return dates.within(use.since, days, chart.today)
 
 

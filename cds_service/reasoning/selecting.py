@@ -1,4 +1,4 @@
-"""Which of the decided cards are shown: what the site withholds, and the most serious of the rest."""
+"""Select the cards to show: leave out what the site withholds, then take the most serious ones."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from cds_service.reasoning.suggest import DEFICIENCY
 from cds_service.site.showing import SEVERITY, Showing, Why
 
 Locked = Callable[[CardDecision], date | None]
-"""Until when a card stays away from this patient; `None` if it is shown."""
+"""The date until which a card is locked for this patient, or `None` if it is shown."""
 
 
 def never_locked(_: CardDecision) -> None:
-    """The lock-outs of a service that keeps none."""
+    """No lock-outs: for a service that stores none."""
 
 
 def select(
@@ -46,9 +46,9 @@ def _withheld(card: CardDecision, today: date, showing: Showing, locked: Locked)
 
 
 def most_serious(cards: Sequence[CardDecision], knowledge: Knowledge) -> list[CardDecision]:
-    """At most so many cards, the most serious first (SPEC 6.5).
+    """A limited number of cards, the most serious first (SPEC 6.5).
 
-    A dangerously low magnesium is not the warning that is left out (SPEC 12.7.20, 12.7.24).
+    The card on a dangerously low magnesium is never left out (SPEC 12.7.20, 12.7.24).
     """
     ranked = sorted(cards, key=lambda c: SEVERITY.index(c.indicator))
     limit = knowledge.parameters.cards.max

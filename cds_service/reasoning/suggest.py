@@ -44,7 +44,7 @@ TESTS_FIRST = frozenset(
 
 
 class Trigger(msgspec.Struct, frozen=True):
-    """What asks for a suggestion: the chart, or a draft order."""
+    """The trigger of a suggestion: the chart, or a draft order."""
 
     id: str
     order: OrderRef | None = None
@@ -73,7 +73,7 @@ def _conditions(chart: Chart) -> list[tuple[str, bool, Fact]]:
 
 
 def eligible(chart: Chart) -> bool:
-    """Adult with migraine and no block. What is unknown does not block; it weakens the offer."""
+    """Adult with migraine and no block. Unknown facts do not block. They weaken the offer."""
     if not indication.migraine(chart).present or not person.adult(chart).present:
         return False
     return not any(block.present for block in blocks.all_blocks(chart))
@@ -96,7 +96,7 @@ def low_severe(
 def suggestion(
     chart: Chart, row: SuggestRow, trigger: Trigger, ordered_labs: frozenset[str]
 ) -> CardDecision | None:
-    """The card that a trigger gives, or silence. The caller has found the patient eligible."""
+    """The card for a trigger, or `None`. The caller has checked that the patient is eligible."""
     if row.needs_indication and not indication.is_indicated(chart):
         return None
     card = row.cards[kidney_function(chart).kidney_class]
@@ -125,7 +125,7 @@ def _card(chart: Chart, card: str, trigger: Trigger, ordered_labs: frozenset[str
 
 
 def _because(chart: Chart, kind: str, trigger: Trigger) -> tuple[Fact, ...]:
-    """Why the card comes; a hazard that it rests on, and what it comes before, are among it."""
+    """The reasons of the card, including a hazard that it rests on."""
     because = (
         indication.migraine(chart),
         indication.menstrual(chart),
@@ -189,13 +189,15 @@ def unanswered(chart: Chart) -> bool:
 
 
 def at_risk(chart: Chart) -> bool:
-    """A diuretic, a magnesium-wasting drug, digoxin or age: tests go beside the plan (S-2)."""
+    """With a diuretic, a magnesium-wasting drug, digoxin or from 65 years on, tests are offered
+    next to the plan (S-2).
+    """
     wasting = any(r.id in ("RF4", "RF8") for r in risk.present_factors(chart))
     return wasting or bool(medicines.taking(chart, "digoxin")) or person.is_elderly(chart)
 
 
 def _not_tested(chart: Chart) -> bool:
-    """At risk, and neither magnesium nor kidney function is surely of the last months (S-2)."""
+    """At risk, and neither magnesium nor kidney function was certainly measured in the last months (S-2)."""
     days = chart.knowledge.parameters.labs.dated_within_days
     kidney = kidney_function(chart).evidence
     measured = kidney is not None and kidney.matched == "value"
@@ -215,7 +217,7 @@ CIRCUMSTANCES: dict[str, Callable[[Chart], bool]] = {
     "anti_egfr": lambda chart: bool(risk.anti_egfr(chart)),
     "stopped_before": lambda chart: bool(medicines.stopped(chart)),
 }
-"""Beside the flags of the kidney class, what the rows of the table `offers` ask for by name."""
+"""The names that rows of the table `offers` use in addition to the flags of the kidney class."""
 
 
 def _any(chart: Chart, names: Sequence[str]) -> bool:
@@ -247,7 +249,7 @@ def _values(chart: Chart, trigger: Trigger) -> dict[str, Said]:
 
 
 def risk_words(chart: Chart) -> Said:
-    """The risk factors as they are said in a summary: "diabetes and heart disease"."""
+    """The risk factors as text for a summary: "diabetes and heart disease"."""
     labels = tuple(dict.fromkeys(risk.label(chart, r) for r in risk.present_factors(chart)))
     if labels:
         return labels[0] if len(labels) == 1 else reasons.all_of(labels)
@@ -255,7 +257,7 @@ def risk_words(chart: Chart) -> Said:
 
 
 def suggestion_cautions(chart: Chart, offers: Sequence[Offer]) -> tuple[Caution, ...]:
-    """What applies to a suggestion of glycinate with these offers."""
+    """The cautions for a suggestion of glycinate with these offers."""
     plan = any(o.kind is OfferKind.PLAN for o in offers)
     return (
         *(recheck(chart) if plan else ()),
@@ -301,7 +303,7 @@ def _drug_cautions(chart: Chart) -> list[Caution]:
 
 
 def _tests_caution(chart: Chart, offers: Sequence[Offer]) -> list[Caution]:
-    """Why tests are offered beside the plan: not those that are due after a diuretic is started."""
+    """The reasons for tests next to the plan, except tests that are due after a diuretic is started."""
     kinds = {o.kind for o in offers if o.due_weeks is None}
     beside = {OfferKind.LABS, OfferKind.PLAN} <= kinds
     normal = kidney_function(chart).kidney_class is KidneyClass.NORMAL
@@ -343,7 +345,7 @@ def _finding_cautions(chart: Chart) -> list[Caution]:
 
 
 def spacing(chart: Chart) -> list[Caution]:
-    """Spacing lines for what is taken now, with glycinate."""
+    """Spacing lines for current medicines, with glycinate."""
     table, kidney_class = chart.knowledge.interactions, kidney_function(chart).kidney_class
     items = interacting(chart.medications, GLYCINATE, table, kidney_class)
     return [i.caution() for i in items]

@@ -1,4 +1,4 @@
-"""What the chart holds and one might expect to count, but does not, and why: for `/explain` alone."""
+"""Entries of the chart that a reader might expect to count but that do not, and why: for `/explain` only."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cds_service.reasons import Reason
 
 
 def uncounted(chart: Chart) -> tuple[SetAside, ...]:
-    """Current medicines and active problems of the rules that made no fact."""
+    """Current medicines and active problems of the rules that did not become a fact."""
     found = [*_medicines(chart), *_problems(chart)]
     return tuple({(s.resource, s.what): s for s in reversed(found)}.values())[::-1]
 
@@ -31,7 +31,7 @@ def _medicines(chart: Chart) -> Iterator[SetAside]:
 
 
 def _why_not_taken_for(use: MedicationUse, chart: Chart) -> Reason | None:
-    """Why a medicine that may lower magnesium, or is magnesium, did not count."""
+    """The reason why a medicine that may lower magnesium, or is magnesium, did not count."""
     rows = chart.knowledge.policy.wasting_drugs
     classes = {*WASTING, COMBINATION, "ppi", MAGNESIUM, *(row.drug_class for row in rows)}
     if not any(use.of(drug_class) for drug_class in classes):
@@ -57,7 +57,7 @@ def _problems(chart: Chart) -> Iterator[SetAside]:
 
 
 def _why_not_counted(problem: Problem, chart: Chart) -> Iterator[Reason]:
-    """Each reason why an active problem made no fact."""
+    """Each reason why an active problem did not become a fact."""
     valuesets = {r.id: r.valueset for r in chart.knowledge.policy.risk_factors}
     facts = [(valuesets[f.id], f) for f in risk.factors(chart) if valuesets[f.id]]
     facts += [
