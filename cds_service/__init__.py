@@ -43,8 +43,6 @@ def create_app(
 
     chosen = settings if settings is not None else read_settings()
     clock = now or utc_now
-    force = configured(chosen, clock().astimezone(UTC).date())
-    services = services_of(force.knowledge)
     verifier = verifier_of(chosen)
     bounds = Bounds(
         seconds=chosen.fhir_total_ms / 1000,
@@ -54,20 +52,27 @@ def create_app(
     )
     url = database_url(chosen.database_url, chosen.data_dir)
     store = Store(url, chosen.retention_days, clock, StoreCounting())
-    answering = Answering(
-        force,
-        clock,
-        fetching=Fetching((*chosen.fhir_servers, *servers_of(verifier)), bounds),
-        templates={service.hook: service.prefetch for service in services.values()},
-        look_up=store.shown_before,
-    )
-    return build(chosen, services, answering, store, verifier)
+    fetching = Fetching((*chosen.fhir_servers, *servers_of(verifier)), bounds)
+
+    def answering_now() -> Answering:
+        """What answers calls by the site file as it is now. Asked again when that file changes."""
+        force = configured(chosen, clock().astimezone(UTC).date())
+        services = services_of(force.knowledge).values()
+        templates = {service.hook: service.prefetch for service in services}
+        return Answering(
+            force, clock, fetching=fetching, templates=templates, look_up=store.shown_before
+        )
+
+    return build(chosen, answering_now(), store, verifier, answering_now)
 
 
 def create_front(app: Flask) -> Front:
     """The application behind a reader of bodies, for granian's interface RSGI."""
+    from cds_service.web.operate import reloading
     from cds_service.web.parts import parts_of
     from cds_service.web.serving.front import Front
 
     parts = parts_of(app)
+    # This runs in the worker: a thread that is started earlier does not survive the fork.
+    reloading.start(app, parts.remake)
     return Front(app, parts.settings, parts.guard)

@@ -26,9 +26,11 @@ from pathlib import Path
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 
+from cds_service.hooks.configured import SNAPSHOT
 from cds_service.settings import Settings, SettingsError, read_settings
 from cds_service.web.serving.heartbeat import HEARTBEATS
-from tools.supervising import SupervisedServer
+from tools import site_snapshot
+from tools.supervising import SupervisedServer, log
 
 HOST = "127.0.0.1"
 DISCOVERY = "/cds-services"
@@ -102,6 +104,9 @@ def shared_by_workers(settings: Settings) -> Iterator[None]:
             if variable not in os.environ:
                 os.environ[variable] = str(Path(directory, name))
                 Path(directory, name).mkdir()
+        if settings.site_file:
+            os.environ[SNAPSHOT] = str(Path(directory, "site", Path(settings.site_file).name))
+            Path(directory, "site").mkdir()
         yield
 
 
@@ -113,6 +118,27 @@ def check(settings: Settings, host: str) -> None:
     require_closed(settings, [host])
     require_store(settings)
     verifier_of(settings)
+    if settings.site_file:
+        is_published, said = site_snapshot.run(Path(os.environ[SNAPSHOT]))
+        if not is_published:
+            raise SettingsError(said)
+        print(said, flush=True)
+
+
+def reload_site() -> bool:
+    """On SIGHUP: publish the site file if it has no fault. False if there is no site file.
+
+    The workers see the published copy and take it in while they answer calls.
+    """
+    snapshot = os.environ.get(SNAPSHOT)
+    if snapshot is None:
+        return False
+    is_published, said = site_snapshot.run(Path(snapshot))
+    if is_published:
+        log("the site file is published to all workers", site=said)
+    else:
+        log("the changed site file is not used, the one before stays in force", why=said)
+    return True
 
 
 def require_store(settings: Settings) -> None:
@@ -197,6 +223,7 @@ def server_for(settings: Settings, host: str, port: int, workers: int) -> Superv
         workers_kill_timeout=STOP_SECONDS,
         heartbeats=Path(os.environ[HEARTBEATS]),
         stall_seconds=settings.stall_seconds,
+        reload_site=reload_site,
     )
 
 

@@ -18,6 +18,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -66,10 +67,18 @@ class Restarts:
 class SupervisedServer(Server):  # type: ignore[misc, valid-type]
     """Granian with the supervision of workers that this module describes."""
 
-    def __init__(self, *given: Any, heartbeats: Path, stall_seconds: float, **more: Any) -> None:
+    def __init__(
+        self,
+        *given: Any,
+        heartbeats: Path,
+        stall_seconds: float,
+        reload_site: Callable[[], bool] = lambda: False,
+        **more: Any,
+    ) -> None:
         super().__init__(*given, **more)
         self._heartbeats = heartbeats
         self._stall_seconds = stall_seconds
+        self._reload_site = reload_site
         self._restarts = Restarts()
         self._any_started = False
 
@@ -94,9 +103,15 @@ class SupervisedServer(Server):  # type: ignore[misc, valid-type]
             for worker in self._restarts.take_due(now):
                 self._respawn_workers([worker], spawn_target, target_loader)
             if self.reload_signal:
-                self._reload(spawn_target, target_loader)
+                self._reload_all(spawn_target, target_loader)
             if not was_late:
                 self._end_hanging(now)
+
+    def _reload_all(self, spawn_target: Any, target_loader: Any) -> None:
+        """Replace the workers one by one, unless a changed site file is all there is to reload."""
+        self.reload_signal = False
+        if not self._reload_site():
+            self._reload(spawn_target, target_loader)
 
     def _replace_dead_workers(self, now: float) -> bool:
         """Record the workers that died. Returns false if the service could not start at all."""
@@ -106,7 +121,7 @@ class SupervisedServer(Server):  # type: ignore[misc, valid-type]
             self._any_started = self._any_started or had_started
             if not self._any_started and not self._has_other_worker(index):
                 return self._give_up(index)
-            _log("a worker died and is replaced", worker=index + 1, started=had_started)
+            log("a worker died and is replaced", worker=index + 1, started=had_started)
             self._restarts.died(index, had_started, now)
         return True
 
@@ -126,14 +141,14 @@ class SupervisedServer(Server):  # type: ignore[misc, valid-type]
             self._any_started = self._any_started or beat is not None
             silent = now - (beat if beat is not None else worker.birth)
             if silent > (self._stall_seconds if beat is not None else START_SECONDS):
-                _log("a worker hangs and is replaced", worker=worker.idx + 1, seconds=round(silent))
+                log("a worker hangs and is replaced", worker=worker.idx + 1, seconds=round(silent))
                 os.kill(worker.inner.pid, signal.SIGKILL)
 
     def _last_heartbeat(self, worker: Any) -> float | None:
         return last_beat(self._heartbeats, worker.inner.pid)
 
 
-def _log(event: str, **fields: Any) -> None:
+def log(event: str, **fields: Any) -> None:
     """One line of JSON in the format of the workers."""
     moment = datetime.now(UTC).isoformat(timespec="milliseconds")
     line = {"time": moment, "level": "warning", "event": event, **fields}

@@ -99,7 +99,7 @@ def _checked(file: str, knowledge: Knowledge) -> Checked:
         today = datetime.now(UTC).date()
         return checked_file(Path(file), knowledge, HOOKS_OF_FILES, today)
     except SiteFileError as error:
-        raise CommandError(str(error).removeprefix("CDS_SITE_FILE: ")) from None
+        raise CommandError(str(error)) from None
 
 
 def _as_json(value: Value) -> dict[str, str]:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import date
+import os
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from cards.registered import load_knowledge
 from cds_service.hooks.registry import HOOKS
-from cds_service.settings import Settings
+from cds_service.settings import Settings, SettingsError
 from cds_service.site.check import Hooks
 from cds_service.site.force import InForce, in_force
 from cds_service.site.lockouts import LockoutKeys
+
+SNAPSHOT = "WORKERS_SITE_FILE"
+"""The environment variable that names the checked copy of the site file that all workers use.
+
+The parent of the workers sets it. A worker that is replaced then reads what the others read, also
+if somebody is editing the file at that moment.
+"""
 
 # Where orders are checked, a hook cannot be switched off.
 HOOKS_OF_FILES = Hooks(
@@ -18,13 +26,21 @@ HOOKS_OF_FILES = Hooks(
 )
 
 
-def configured(settings: Settings, today: date) -> InForce:
-    """What is in force; raises `KnowledgeError` or `SiteFileError`, each with one line."""
+def configured(settings: Settings, today: date | None = None) -> InForce:
+    """What is in force; raises `KnowledgeError` or `SettingsError`, each with one line.
+
+    `today` (UTC) is compared with the dates in the site file; without it, the clock is read.
+    """
     knowledge = load_knowledge()
     if not settings.site_file:
         return InForce(knowledge)
-    from cds_service.site.load import read_site  # YAML and its checks: only where there is a file
+    # YAML and its checks: only where there is a file.
+    from cds_service.site.load import SiteFileError, read_site
 
-    site = read_site(Path(settings.site_file), knowledge, HOOKS_OF_FILES, today)
+    path = Path(os.environ.get(SNAPSHOT) or settings.site_file)
+    try:
+        site = read_site(path, knowledge, HOOKS_OF_FILES, today or datetime.now(UTC).date())
+    except SiteFileError as error:
+        raise SettingsError(f"CDS_SITE_FILE: {error}") from None
     keys = tuple(key for key in (settings.lockout_key, settings.lockout_key_old) if key)
-    return in_force(knowledge, site, LockoutKeys(keys), HOOKS_OF_FILES.names)
+    return in_force(site, LockoutKeys(keys), HOOKS_OF_FILES.names)

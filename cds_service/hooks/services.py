@@ -20,6 +20,7 @@ from cds_service.hooks.hook import Hook
 from cds_service.hooks.registry import HOOKS, require_rows
 from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.terminology import codes_in
+from cds_service.site.force import InForce
 
 STANDARD = "3.0.0"
 """The version of CDS Hooks that is implemented."""
@@ -90,9 +91,17 @@ def services_of(knowledge: Knowledge) -> Mapping[str, Service]:
     return MappingProxyType({service.id: service for service in offered})
 
 
-def discovery(services: Mapping[str, Service]) -> dict[str, Any]:
-    """The discovery document."""
-    return {"services": [service.document() for service in services.values()]}
+def discovery(services: Mapping[str, Service], force: InForce | None = None) -> dict[str, Any]:
+    """The discovery document, without the hooks that a site never shows, and with its silent mode.
+
+    The service of such a hook still answers: a client that calls it gets safety cards.
+    """
+    documents = [s.document() for s in services.values() if force is None or force.offers(s.hook)]
+    if force is not None and force.silent_mode_until is not None:
+        for document in documents:
+            until = force.silent_mode_until.isoformat()
+            document["usageRequirements"] += f" Silent mode: no card is returned before {until}."
+    return {"services": documents}
 
 
 def _codes(knowledge: Knowledge) -> Mapping[str, tuple[Token, ...]]:

@@ -92,15 +92,20 @@ class _Evidence(msgspec.Struct):
     evidence: tuple[model.EvidenceLine, ...]
 
 
-def load(folder: Traversable | None = None) -> Knowledge:
+def load(
+    folder: Traversable | None = None, changes: Mapping[str, Value] | None = None
+) -> Knowledge:
     """The knowledge of a folder (default: the one in this package).
+
+    `changes` are the values of a site in place of those of the parameters, by id. Whatever is made
+    from a parameter (texts, titles, plans) is made from them. The version stays the same.
 
     Raises `KnowledgeError` with one line that names the file and what is wrong with it.
     """
     reader = _Reader(folder if folder is not None else files(__package__).joinpath("data"))
     systems = reader.read("code_systems.json", _Systems).systems
     sets = {s.id: s for s in reader.read_all("valuesets", ValueSet)}
-    parameter_rows = _parameter_rows(reader)
+    parameter_rows = _parameter_rows(reader, changes or {})
     registry = reader.read("cards.json", model.Registry)
     texts = reader.read("wording.json", Wording)
     brand_names = reader.read("rxnorm/brand_names.json", model.BrandNames)
@@ -123,7 +128,7 @@ def load(folder: Traversable | None = None) -> Knowledge:
         brand_names=brand_names,
         dosage_words=dosage_words,
         cards=_cards(registry.cards, texts.texts),
-        plans=_plans(reader, parameter_rows),
+        plans=_plans(reader, parameter_rows, cut=bool(changes)),
         interactions=reader.read("interactions.json", model.Interactions),
         coindications=reader.read("coindications.json", model.Coindications),
         safety_words=reader.read("safety_words.json", model.SafetyWords).words,
@@ -186,20 +191,24 @@ def _terminology(systems: tuple[CodeSystem, ...], sets: dict[str, ValueSet]) -> 
         raise KnowledgeError(f"knowledge file code_systems.json: {error}") from None
 
 
-def _parameter_rows(reader: _Reader) -> tuple[Parameter, ...]:
+def _parameter_rows(reader: _Reader, changes: Mapping[str, Value]) -> tuple[Parameter, ...]:
     """The parameters; from now on the reader fills them into texts, their own titles included."""
     name, shape = "parameters.json", tuple[Parameter, ...]
-    reader.fill_in({row.id: row.value for row in reader.read(name, shape)})
-    rows = reader.read(name, shape)
-    for line in parameters.contradictions(rows):
+    defaults = reader.read(name, shape)
+    reader.fill_in({row.id: changes.get(row.id, row.value) for row in defaults})
+    rows = tuple(
+        msgspec.structs.replace(row, value=changes[row.id]) if row.id in changes else row
+        for row in reader.read(name, shape)
+    )
+    for line in parameters.contradictions(rows, of_site=bool(changes)):
         raise KnowledgeError(f"knowledge file {name}: {line}")
     return rows
 
 
-def _plans(reader: _Reader, rows: tuple[Parameter, ...]) -> model.Plans:
+def _plans(reader: _Reader, rows: tuple[Parameter, ...], *, cut: bool) -> model.Plans:
     file = reader.read("plans.json", model.PlanFile)
     try:
-        return plans.plans_from(file, {row.id: row.value for row in rows})
+        return plans.plans_from(file, {row.id: row.value for row in rows}, cut=cut)
     except ValueError as error:
         raise KnowledgeError(f"knowledge file plans.json: {error}") from None
 

@@ -119,10 +119,18 @@ class StepSource(_Row, frozen=True):
     timing: str = ""
 
 
+class Alone(_Row, frozen=True):
+    """How a plan is said whose later steps are above a site's maximum: its first step alone."""
+
+    text: str
+    in_words: str
+
+
 class PlanSource(_Row, frozen=True):
     """A dose plan as `plans.json` has it; {dose_1}, {times_1}, {days_1} ... are of the first step.
 
-    `courses` is how often a course of the plan is taken.
+    `courses` is how often a course of the plan is taken. `alone` is needed where there are several
+    steps.
     """
 
     id: str
@@ -138,6 +146,7 @@ class PlanSource(_Row, frozen=True):
     in_words: str = ""
     courses: str = ""
     repeat_after_days: int | None = None
+    alone: Alone | None = None
 
 
 class Plan(_Row, frozen=True):

@@ -15,6 +15,10 @@ import msgspec
 Value = bool | Decimal
 
 
+MAXIMUM = "dose.max_mg"
+"""No plan is above this daily dose."""
+
+
 class SiteChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Whether a site may change a parameter in its site file, and why.
 
@@ -344,17 +348,24 @@ def _number(value: Value) -> bool | int | Decimal:
     return int(value)
 
 
-def contradictions(rows: Iterable[Parameter]) -> Iterator[str]:
-    """Where parameters contradict each other, or what a site may do to them, in words."""
+def contradictions(rows: Iterable[Parameter], *, of_site: bool = False) -> Iterator[str]:
+    """Where parameters contradict each other, or what a site may do to them, in words.
+
+    In rows `of_site` its values stand in place of the defaults. A lower maximum is then no
+    contradiction to a target: the plans are cut to it.
+    """
     by_id = {row.id: row for row in rows}
     for row in by_id.values():
         for other in row.at_most:
+            if of_site and other == MAXIMUM:
+                continue
             if other not in by_id:
                 yield f"{row.id}: there is no parameter {other}"
             elif row.value > by_id[other].value:
                 yield f"{row.id} ({said(row.value)}) is above {other} ({said(by_id[other].value)})"
         yield from _disagreeing(row, by_id)
-        yield from _site(row)
+        if not of_site:
+            yield from _site(row)
 
 
 def _disagreeing(row: Parameter, by_id: Mapping[str, Parameter]) -> Iterator[str]:

@@ -13,15 +13,17 @@ from decimal import Decimal
 import msgspec
 
 from cds_service.knowledge.model import Plan, PlanFile, Plans, PlanSource, PlanStep, StepSource
-from cds_service.knowledge.parameters import Parameters, Value
+from cds_service.knowledge.parameters import MAXIMUM, Parameters, Value
 
 _PLACE = re.compile(r"\{(\w+)\}", re.ASCII)
 _DAYS_A_WEEK = 7
 Values = Mapping[str, Value]
 
 
-def plans_from(file: PlanFile, values: Values) -> Plans:
+def plans_from(file: PlanFile, values: Values, *, cut: bool = False) -> Plans:
     """The plans with the numbers of the parameters.
+
+    With `cut`, the steps above `dose.max_mg` are dropped (for a site with a lower maximum).
 
     Raises `ValueError` with what is wrong where a plan cannot be worked out.
     """
@@ -30,8 +32,25 @@ def plans_from(file: PlanFile, values: Values) -> Plans:
             name: getattr(file, name)
             for name in ("version", "status", "product", "route", "labs", "alternatives")
         },
-        plans=tuple(_plan(source, values, file.times) for source in file.plans),
+        plans=tuple(
+            _plan(_cut(source, values, file.times) if cut else source, values, file.times)
+            for source in file.plans
+        ),
     )
+
+
+def _cut(source: PlanSource, values: Values, times: Mapping[str, str]) -> PlanSource:
+    """A plan without the steps above the maximum. Raises `ValueError` where none is left."""
+    limit = Decimal(values[MAXIMUM])
+    steps = [_step(step, source, values, times) for step in source.steps]
+    kept = [n for n in _sequences(steps) if total_of(steps, n) <= limit]
+    if kept == _sequences(steps):
+        return source
+    first = [step for step in source.steps if step.sequence in kept]
+    if not kept or source.alone is None or len(kept) > 1 or len(first) > 1:
+        raise ValueError(f"plan {source.id}: no step is left below {MAXIMUM} ({limit:f} mg)")
+    alone = msgspec.structs.replace(first[0], text=source.alone.text, duration_days="")
+    return msgspec.structs.replace(source, steps=(alone,), in_words=source.alone.in_words)
 
 
 def _plan(source: PlanSource, values: Values, times: Mapping[str, str]) -> Plan:

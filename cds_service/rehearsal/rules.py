@@ -30,6 +30,6 @@ def rules_of(site: Path | None) -> InForce:
     try:
         read = read_site(site, knowledge, HOOKS_OF_FILES, datetime.now(UTC).date())
     except SiteFileError as error:
-        raise UsageError(str(error).replace("CDS_SITE_FILE", "--site")) from None
+        raise UsageError(f"--site: {error}") from None
     loud = msgspec.structs.replace(read, file=msgspec.structs.replace(read.file, mode=None))
-    return in_force(knowledge, loud, LockoutKeys(), HOOKS_OF_FILES.names)
+    return in_force(loud, LockoutKeys(), HOOKS_OF_FILES.names)

@@ -18,7 +18,7 @@ import msgspec
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
-from cds_service.knowledge.loader import Knowledge
+from cds_service.knowledge.loader import Knowledge, KnowledgeError, load
 from cds_service.knowledge.parameters import Parameter
 from cds_service.site.document import Document, Fault, Path, printable, read_document
 from cds_service.site.model import Mode, SilentMode, SiteFile
@@ -26,11 +26,6 @@ from cds_service.site.model import Mode, SilentMode, SiteFile
 SILENT_DAYS = 190
 """A silent mode ends within about six months: it withholds critical cards too, so it may not be
 forgotten."""
-
-
-def may_change(row: Parameter) -> bool:
-    """Whether a site may change a parameter."""
-    return row.site.may_change
 
 
 INDICATORS = ("info", "warning", "critical")
@@ -45,11 +40,15 @@ class Hooks(msgspec.Struct, frozen=True):
 
 
 class Checked(msgspec.Struct, frozen=True):
-    """A file without faults, or its faults in the order of its lines."""
+    """A file without faults, or its faults in the order of its lines.
+
+    `knowledge` has the values of the file in place of the defaults.
+    """
 
     site: SiteFile | None
     content: Any
     faults: tuple[Fault, ...]
+    knowledge: Knowledge
 
 
 def check(text: bytes, knowledge: Knowledge, hooks: Hooks, today: date) -> Checked:
@@ -57,10 +56,21 @@ def check(text: bytes, knowledge: Knowledge, hooks: Hooks, today: date) -> Check
     document, faults = read_document(text)
     faults += list(_form(document)) if not faults else []
     if faults:
-        return Checked(None, document.content, tuple(sorted(faults)))
+        return Checked(None, document.content, tuple(sorted(faults)), knowledge)
     site = msgspec.convert(document.content, SiteFile, strict=False)
     faults = [fault for rule in _RULES for fault in rule(document, site, knowledge, hooks, today)]
-    return Checked(None if faults else site, document.content, tuple(sorted(faults)))
+    if not faults and site.parameters:
+        try:
+            knowledge = load(changes={k: _exact(v) for k, v in site.parameters.items()})
+        except KnowledgeError as error:
+            # The values contradict each other, or a plan that they cut.
+            faults = [document.fault(("parameters",), str(error).partition(": ")[2])]
+    site_or_none = None if faults else site
+    return Checked(site_or_none, document.content, tuple(sorted(faults)), knowledge)
+
+
+def _exact(value: Any) -> bool | Decimal:
+    return value if isinstance(value, bool) else Decimal(value)
 
 
 # ---------------------------------------------------------------------- the form
@@ -228,14 +238,14 @@ def _parameters(
     document: Document, site: SiteFile, knowledge: Knowledge, _: Hooks, __: date
 ) -> Iterator[Fault]:
     rows = {row.id: row for row in knowledge.parameter_rows}
-    changeable = [row.id for row in knowledge.parameter_rows if may_change(row)]
+    changeable = [row.id for row in knowledge.parameter_rows if row.site.may_change]
     for name, value in site.parameters.items():
         row = rows.get(name)
         place = ("parameters", name)
         if row is None:
             what = f"is not a parameter; a site can change {', '.join(changeable)}"
             yield document.fault(place, what)
-        elif not may_change(row):
+        elif not row.site.may_change:
             what = f"cannot be changed by a site: {row.site.why}"
             yield document.fault(place, what)
         else:
@@ -248,12 +258,13 @@ def _unusable(value: Any, row: Parameter) -> str:
     """Why a value cannot stand in place of the default, "" if it can."""
     if isinstance(row.value, bool):
         return "" if isinstance(value, bool) else "must be true or false"
-    whole = row.value == int(row.value)
-    if isinstance(value, bool) or not isinstance(value, int if whole else int | Decimal):
-        return "must be a whole number" if whole else "must be a number"
-    low, high = row.bounds or (row.value, row.value)
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        return "must be a number"
+    if row.value == int(row.value) and value != int(value):
+        return "must be a whole number"
+    low, high = sorted((Decimal(row.value), Decimal(row.site.limit)))
     if not low <= value <= high:
-        return f"must be from {low} to {high} {row.unit}"
+        return f"must be from {low:f} to {high:f} {row.unit}: {row.site.why}"
     return ""
 
 

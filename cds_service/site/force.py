@@ -10,6 +10,7 @@ import msgspec
 from cds_service.knowledge.loader import Knowledge
 from cds_service.site.load import Site
 from cds_service.site.lockouts import LockoutKeys
+from cds_service.site.model import Mode
 from cds_service.site.showing import SHOW_ALL, Showing, showing
 
 
@@ -37,18 +38,26 @@ class InForce(msgspec.Struct, frozen=True, eq=False):
         own = self.views.get((hook, client))
         return own if own is not None else self.views[hook, ""]
 
+    def offers(self, hook: str) -> bool:
+        """Whether discovery lists a hook."""
+        hooks = self.site.file.hooks if self.site is not None else {}
+        return hook not in hooks or hooks[hook].mode is not Mode.NEVER
+
+    @property
+    def silent_mode_until(self) -> date | None:
+        """The end of the silent mode of the whole service, whether or not it has passed."""
+        mode = self.site.file.mode if self.site is not None else None
+        return mode.until if mode is not None and mode.silent else None
+
     def silent_until(self, today: date) -> date | None:
         """The day on which the silent mode of the whole service ends, if it is in force."""
-        mode = self.site.file.mode if self.site is not None else None
-        return mode.until if mode is not None and mode.active(today) else None
+        until = self.silent_mode_until
+        return until if until is not None and today < until else None
 
 
-def in_force(
-    knowledge: Knowledge, site: Site | None, keys: LockoutKeys, hooks: tuple[str, ...]
-) -> InForce:
-    """Puts the parts together. `knowledge` has the site's parameters already."""
-    if site is None:
-        return InForce(knowledge)
+def in_force(site: Site, keys: LockoutKeys, hooks: tuple[str, ...]) -> InForce:
+    """What is in force with a site file."""
+    knowledge = site.knowledge
     clients = ("", *site.file.clients)
     views = {
         (hook, client): showing(site.file, hook, client, knowledge.cards, lockouts=bool(keys.keys))

@@ -11,7 +11,6 @@ import msgspec
 from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.model import Card
 from cds_service.knowledge.parameters import Parameter
-from cds_service.site.check import may_change
 from cds_service.site.model import CardSettings, Identity, Mode, SilentMode, SiteFile
 from cds_service.site.showing import DEFAULT_LOCKOUT_DAYS
 
@@ -104,7 +103,7 @@ def _hooks(place: str, hooks: Any) -> Iterator[Value]:
 
 def _parameters(rows: Sequence[Parameter], file: SiteFile) -> Iterator[Value]:
     for row in rows:
-        if may_change(row):
+        if row.site.may_change:
             value = file.parameters.get(row.id, row.value)
             title = f"{row.title} ({row.unit})"
             yield Value(f"parameters.{row.id}", title, _said(row.value), _said(value))

@@ -19,10 +19,11 @@ class SiteFileError(Exception):
 
 
 class Site(msgspec.Struct, frozen=True, eq=False):
-    """A valid site file with the hash of its content."""
+    """A valid site file, the hash of its content, and the knowledge with its values."""
 
     file: SiteFile
     hash: str
+    knowledge: Knowledge
 
     @property
     def label(self) -> str:
@@ -36,8 +37,8 @@ def read_site(path: Path, knowledge: Knowledge, hooks: Hooks, today: date) -> Si
     if checked.site is None:
         first, *more = checked.faults
         others = f" ({len(more)} more: python -m cds_service site check)" if more else ""
-        raise SiteFileError(f"CDS_SITE_FILE: {path.name}, {first}{others}")
-    return Site(checked.site, content_hash(checked.content))
+        raise SiteFileError(f"{path.name}, {first}{others}")
+    return Site(checked.site, content_hash(checked.content), checked.knowledge)
 
 
 def checked_file(path: Path, knowledge: Knowledge, hooks: Hooks, today: date) -> Checked:
@@ -46,7 +47,7 @@ def checked_file(path: Path, knowledge: Knowledge, hooks: Hooks, today: date) ->
         text = path.read_bytes()
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        raise SiteFileError(f"CDS_SITE_FILE: {path.name} cannot be read: {reason}") from None
+        raise SiteFileError(f"{path.name} cannot be read: {reason}") from None
     return check(text, knowledge, hooks, today)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
+from typing import Any
 
 import msgspec
 
@@ -101,7 +102,7 @@ class SiteFile(_Part, frozen=True):
     units: str = ""
     cards: dict[str, CardSettings] = {}
     hooks: dict[str, HookSettings] = {}
-    parameters: dict[str, int | Decimal | bool | str] = {}
+    parameters: dict[str, Any] = {}
     search: Search = Search()
     formulary: tuple[Product, ...] = ()
     clients: dict[str, ClientSettings] = {}

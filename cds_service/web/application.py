@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Response
 
 from cds_service.hooks.answering import Answering
-from cds_service.hooks.services import Service
+from cds_service.hooks.services import services_of
 from cds_service.hooks.uuids import new_uuid
 from cds_service.settings import Settings, unknown_variables
 from cds_service.store.store import Store
 from cds_service.web.calls import auth, cors, errors, feedback, hook_calls, refusals
-from cds_service.web.operate import health, logs, metrics
+from cds_service.web.operate import health, logs, metrics, reloading
 from cds_service.web.operate.record import KEY_BYTES, answered_call, current_record
 from cds_service.web.pages import evidence, report, sandbox, sandbox_fhir, statics
 from cds_service.web.parts import Parts, current_parts, current_request
@@ -37,12 +37,15 @@ class _App(Flask):
 
 def build(
     settings: Settings,
-    services: Mapping[str, Service],
     answering: Answering,
     store: Store,
     verifier: Verifier | None = None,
+    remake: reloading.Remake | None = None,
 ) -> Flask:
-    """The application with all its routes. Without a `verifier` there are no trusted clients."""
+    """The application with all its routes. Without a `verifier` there are no trusted clients.
+
+    `remake` makes what answers calls anew when the site file has changed.
+    """
     logs.configure(settings.log_level)
     for name in unknown_variables():
         _log.warning("%s is not a setting and is ignored", name)
@@ -53,7 +56,10 @@ def build(
     app.url_map.redirect_defaults = False
     log_key = (settings.log_salt or secrets.token_hex(16)).encode()[:KEY_BYTES]
     guard = auth.Guard(settings, verifier)
-    Parts(settings, services, answering, store, guard, log_key).belong_to(app)
+    services = services_of(answering.knowledge)
+    Parts(settings, services, answering, store, guard, log_key, remake).belong_to(app)
+    force = answering.force
+    metrics.state(force.knowledge.version, force.label, force.silent_mode_until)
     errors.register(app)
     app.before_request(before_view)
     app.after_request(after_view)

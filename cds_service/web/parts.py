@@ -26,7 +26,8 @@ Made = TypeVar("Made")
 class Parts(msgspec.Struct, frozen=True, eq=False):
     """The parts of one application.
 
-    `log_key` is the secret of the hash with which a call is found in the log.
+    `remake` makes `answering` anew when the site file has changed. `log_key` is the secret of the
+    hash with which a call is found in the log.
     """
 
     settings: Settings
@@ -35,6 +36,7 @@ class Parts(msgspec.Struct, frozen=True, eq=False):
     store: Store
     guard: Guard
     log_key: bytes
+    remake: Callable[[], Answering] | None = None
     first_request: Any = msgspec.field(default_factory=Lock)
     """No more changes are allowed after the first request."""
     _made: dict[Callable[[Parts], Any], Any] = msgspec.field(default_factory=dict)

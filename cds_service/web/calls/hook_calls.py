@@ -32,7 +32,7 @@ def discover() -> Response:
 
 
 def _discovery(parts: Parts) -> bytes:
-    return msgspec.json.encode(discovery(parts.services))
+    return msgspec.json.encode(discovery(parts.services, parts.answering.force))
 
 
 @blueprint.post("/cds-services/<service_id>")

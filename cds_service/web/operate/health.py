@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC
+
 from flask import Blueprint, Response
 
 from cds_service.hooks.errors import Issue
@@ -34,7 +36,14 @@ def ready() -> Response:
         parts.store.check()
     except StoreError:
         return json_answer(outcome([_NO_STORE]), 503)
-    return json_answer({"status": "ready", "knowledge": parts.knowledge.version})
+    force = parts.answering.force
+    ready = {"status": "ready", "knowledge": parts.knowledge.version}
+    if force.label:
+        ready["site"] = force.label
+    until = force.silent_until(parts.answering.now().astimezone(UTC).date())
+    if until is not None:
+        ready["silentUntil"] = until.isoformat()
+    return json_answer(ready)
 
 
 @blueprint.get("/metrics")

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from datetime import UTC, date, datetime, time
 from functools import lru_cache
+from pathlib import Path
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
     CollectorRegistry,
     Counter,
+    Gauge,
     Histogram,
     generate_latest,
 )
@@ -54,6 +57,34 @@ _not_shown = _counter(
 )
 _fetches = _counter("cds_fetches", "Prefetch keys that were fetched.", "key", "outcome")
 _store = _counter("cds_store_events", "Events of the store.", "event")
+
+
+_info = Gauge(
+    "cds_knowledge_info",
+    "What is in force: knowledge version, id and hash of the site file. 1: in force, 0: no longer.",
+    ("knowledge", "site"),
+    registry=_registry,
+    multiprocess_mode="livemax",
+)
+_silent_until = Gauge(
+    "cds_silent_until_timestamp_seconds",
+    "When the silent mode before go-live ends (Unix time). 0 where there is none.",
+    registry=_registry,
+    multiprocess_mode="livemax",
+)
+
+
+_were_in_force: set[tuple[str, str]] = set()
+
+
+def state(knowledge: str, site: str, silent_until: date | None) -> None:
+    """What is in force in this process."""
+    for labels in _were_in_force - {(knowledge, site)}:
+        _info.labels(*labels).set(0)
+    _were_in_force.add((knowledge, site))
+    _info.labels(knowledge, site).set(1)
+    end = silent_until and datetime.combine(silent_until, time(), UTC).timestamp()
+    _silent_until.set(end or 0)
 
 
 def counts(record: CallRecord) -> Iterator[tuple[Counter, tuple[str, ...]]]:
@@ -98,10 +129,19 @@ class StoreCounting:
         _store.labels(event.value).inc(by)
 
 
+def _forget_dead_workers(directory: Path) -> None:
+    """Drop the gauges of workers that have ended: what was in force in them is no longer."""
+    for path in directory.glob("gauge_live*_*.db"):
+        pid = path.stem.rpartition("_")[2]
+        if not Path("/proc", pid).exists():
+            path.unlink(missing_ok=True)
+
+
 def exposition() -> bytes:
     """The metrics of all workers in the format of Prometheus."""
     if MULTIPROCESS not in os.environ:
         return generate_latest(_registry)
+    _forget_dead_workers(Path(os.environ[MULTIPROCESS]))
     together = CollectorRegistry()
     MultiProcessCollector(together)  # type: ignore[no-untyped-call]
     return generate_latest(together)

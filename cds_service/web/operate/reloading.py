@@ -1,0 +1,74 @@
+"""Take a changed site file into a running worker.
+
+The parent of the workers checks the file and publishes a copy of it (`tools.site_snapshot`). Each
+worker looks at the copy twice a second. When it has changed, the worker makes its parts anew and
+exchanges them in one assignment, so no call is lost and no connection is closed.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from threading import Thread
+
+import msgspec
+from flask import Flask
+
+from cds_service.hooks.answering import Answering
+from cds_service.hooks.configured import SNAPSHOT
+from cds_service.hooks.services import services_of
+from cds_service.web.operate import metrics
+from cds_service.web.parts import parts_of
+
+_log = logging.getLogger(__name__)
+_LOOK_SECONDS = 0.5
+
+Remake = Callable[[], Answering]
+"""Makes what answers calls from the site file as it is now."""
+
+
+def start(app: Flask, remake: Remake | None) -> None:
+    """Watch the copy, in a thread, if there is one. Call this in the process that serves."""
+    snapshot = os.environ.get(SNAPSHOT)
+    if snapshot is not None and remake is not None:
+        arguments = (app, Path(snapshot), remake)
+        Thread(target=_watch, args=arguments, name="reloading", daemon=True).start()
+
+
+def _watch(app: Flask, snapshot: Path, remake: Remake) -> None:
+    # The worker may have started before the copy changed, so the first look exchanges too.
+    seen: object = None
+    while True:
+        now = _state(snapshot)
+        if now not in (seen, None):
+            _exchange(app, remake)
+            seen = now
+        time.sleep(_LOOK_SECONDS)
+
+
+def _state(snapshot: Path) -> object:
+    try:
+        found = snapshot.stat()
+    except OSError:  # being replaced, or the server is stopping
+        return None
+    return found.st_mtime_ns, found.st_ino, found.st_size
+
+
+def _exchange(app: Flask, remake: Remake) -> None:
+    """Exchange the parts. The copy was checked, so a failure here is a fault of ours: keep the old."""
+    parts = parts_of(app)
+    try:
+        answering = remake()
+        services = services_of(answering.knowledge)
+    except Exception as error:  # noqa: BLE001 - the thread and the worker must go on
+        _log.error("the site file could not be reloaded: %s", type(error).__name__)
+        return
+    if answering.force.label == parts.answering.force.label:
+        return
+    msgspec.structs.replace(parts, services=services, answering=answering, _made={}).belong_to(app)
+    force = answering.force
+    metrics.state(force.knowledge.version, force.label, force.silent_mode_until)
+    _log.info("the site file %s is in force", force.label)

@@ -1,0 +1,84 @@
+"""SIGHUP takes a changed site file into all workers or into none, and loses no call."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ..support import charts
+from ..support.fhir import PATIENT_VIEW
+from ..support.serving import Running, serving, started_with
+from .test_supervision import wait_for
+
+HOOK = f"/cds-services/{PATIENT_VIEW}"
+NAMED = "site: {{id: {name}, title: Example}}\n"
+NOT_BUILT = "is planned but not built yet, so it must not be in the file"
+pytestmark = pytest.mark.server
+
+
+def _label(server: Running) -> str:
+    return str(server.ask("GET", "/ready").json["site"]).partition("+")[0]
+
+
+def _call_until(stop: threading.Event, server: Running, seen: Counter[Any]) -> None:
+    body = charts.CALLS[PATIENT_VIEW](datetime.now(UTC).date())
+    while not stop.is_set():
+        try:
+            reply = server.ask("POST", HOOK, body)
+            card = reply.json["cards"][0]["extension"]["org.magnesium-migraine.decision"]
+            seen[card["site"].partition("+")[0]] += 1
+        except Exception as error:  # noqa: BLE001 - counted: none may be lost
+            seen[type(error).__name__] += 1
+
+
+def test_a_changed_file_is_used_and_a_faulty_one_is_not(tmp_path: Path) -> None:
+    file = tmp_path / "site.yaml"
+    file.write_text(NAMED.format(name="first"), encoding="utf-8")
+    with serving(tmp_path, "--workers", "2", CDS_SITE_FILE=str(file)) as server:
+        assert "Site file  first+" in server.output
+        seen: Counter[Any] = Counter()
+        stop = threading.Event()
+        callers = [
+            threading.Thread(target=_call_until, args=(stop, server, seen), daemon=True)
+            for _ in "ab"
+        ]
+        for caller in callers:
+            caller.start()
+        old = set(server.workers())
+
+        file.write_text(NAMED.format(name="second"), encoding="utf-8")
+        server.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: server.output.count("second+") == 3, 60)  # the parent and two workers
+        assert {_label(server) for _ in range(20)} == {"second"}
+
+        file.write_text("site: {id: third}\n", encoding="utf-8")
+        server.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: "is not used" in server.output, 60)
+        assert "line 1: site: needs title" in server.output
+        assert {_label(server) for _ in range(20)} == {"second"}
+        assert set(server.workers()) == old
+
+        stop.set()
+        for caller in callers:
+            caller.join()
+        assert set(seen) == {"first", "second"}
+        metrics = server.ask("GET", "/metrics").body.decode()
+        lines = [line for line in metrics.splitlines() if line.startswith("cds_knowledge_info{")]
+        in_force = {line.partition('site="')[2][:5]: line[-3:] for line in lines}
+        assert in_force == {"first": "0.0", "secon": "1.0"}
+
+
+def test_a_faulty_file_stops_the_start_with_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "site.yaml"
+    file.write_text("site: {id: a, title: A}\nlanguage: de\n", encoding="utf-8")
+    code, output = started_with(tmp_path, CDS_SITE_FILE=str(file))
+    assert (code, output.splitlines()) == (
+        2,
+        [f"CDS_SITE_FILE: site.yaml, line 2: language: {NOT_BUILT}"],
+    )
