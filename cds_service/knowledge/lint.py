@@ -65,6 +65,7 @@ class Code(NamedTuple):
 
     numbers: tuple[tuple[str, str], ...]
     parameters: frozenset[str]
+    strings: frozenset[str]
     names: frozenset[str]
 
 
@@ -77,6 +78,7 @@ def code() -> Code:
     return Code(
         tuple(numbers.numbers_in_code(modules)),
         reads.parameters_read(modules.values(), groups),
+        reads.strings_in_code(others),
         reads.names_in_code(others),
     )
 
@@ -134,10 +136,10 @@ def _shapes(folder: Path, schemas: Path) -> Iterator[str]:
 
 
 def _unused_sets(knowledge: Knowledge) -> Iterator[str]:
-    policy, names = knowledge.policy, code().names
-    read = {s for s in knowledge.sets if {s, s.removeprefix("med_")} & names} | INFORMATIONAL
+    policy, strings = knowledge.policy, code().strings
+    read = {s for s in knowledge.sets if {s, s.removeprefix("med_")} & strings} | INFORMATIONAL
     places = {p for text in knowledge.wording.texts.values() for p in _PLACE.findall(text)}
-    read |= {name for name in names if _SET.fullmatch(name)} - places
+    read |= {name for name in strings if _SET.fullmatch(name)} - places
     read |= {s for r in policy.risk_factors for s in (r.valueset, r.exclude) if s}
     read |= {f"med_{r.drug_class}" for r in policy.wasting_drugs}
     read |= {i.valueset for i in knowledge.interactions.interactions}

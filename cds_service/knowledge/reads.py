@@ -127,13 +127,19 @@ def _path(node: ast.AST, names: Mapping[str, Path_], of_self: Mapping[str, Path_
     return None if above is None else (*above, node.attr)
 
 
-def names_in_code(modules: Iterable[ast.Module]) -> frozenset[str]:
-    """Every string and every keyword of a call in the code.
+def strings_in_code(modules: Iterable[ast.Module]) -> frozenset[str]:
+    """Every string in the code: value sets and drug classes are named so."""
+    nodes = (node for module in modules for node in ast.walk(module))
+    return frozenset(
+        n.value for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str)
+    )
 
-    Value sets, drug classes and what fills the places of texts are named so.
-    """
+
+def names_in_code(modules: Iterable[ast.Module]) -> frozenset[str]:
+    """What can fill a place of a text: strings, keywords of calls, and names made of these."""
+    modules = list(modules)
     nodes = [node for module in modules for node in ast.walk(module)]
-    strings = {n.value for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str)}
+    strings = set(strings_in_code(modules))
     strings |= {n.arg for n in nodes if isinstance(n, ast.keyword) and n.arg is not None}
     endings = {end for node in nodes if isinstance(node, ast.JoinedStr) for end in _ending(node)}
     made = {f"{name}{end}" for name in strings if name.isidentifier() for end in endings}

@@ -54,6 +54,23 @@ def text(id: str, value: str) -> Change:
     return change
 
 
+def setting(parameter_id: str, **changes: Any) -> Change:
+    def change(content: Any) -> None:
+        next(row for row in content if row["id"] == parameter_id).update(changes)
+
+    return change
+
+
+def parameter(parameter_id: str) -> Change:
+    def change(content: Any) -> None:
+        content.append({**content[0], "id": parameter_id})
+
+    return change
+
+
+LOOSER = {"may_change": True, "direction": "up", "limit": 20, "why": "x"}
+UNBOUND = {"may_change": True, "why": "x"}
+NEVER = {"may_change": False, "direction": "up", "limit": 5, "why": "x"}
 ICD = "http://hl7.org/fhir/sid/icd-10-cm"
 BOTH = {"system": "http://snomed.info/sct", "code": "161481007", "display": "x", "sources": []}
 
@@ -73,6 +90,24 @@ PLANTED: list[tuple[str, Change, str]] = [
     ("valuesets/migraine.json", member(status="odd"), "valuesets/migraine.json: $.status"),
     # what a loader finds is told too
     ("cards.json", member(hazards=[]), "cards.json: hazards: no row for"),
+    # numbers
+    ("parameters.json", parameter("egfr.surplus"), "unknown field `surplus`"),
+    ("parameters.json", setting("magnesium.low_mmol_l", value=0.8), "one limit in two units"),
+    ("parameters.json", setting("dose.max_mg", value=390), "dose.target_mg (400) is above dose.max_mg"),
+    ("parameters.json", setting("dose.start_mg", value=250), "no whole number of 100 mg units"),
+    ("parameters.json", setting("trial.weeks", value=13), "supply.days (84) is not the trial of 91"),
+    ("parameters.json", setting("egfr.severe_below", site=LOOSER), "its limit for sites is not up"),
+    ("parameters.json", setting("egfr.severe_below", site=UNBOUND), "direction or limit is missing"),
+    ("parameters.json", setting("cards.max", site=NEVER), "has a limit for sites, but"),
+    ("wording.json", text("plan.recheck", "Again at 12 weeks"), "12 repeats trial."),
+    ("wording.json", text("plan.recheck", "With an eGFR below 30"), "30 repeats egfr.severe_below"),
+    ("wording.json", text("plan.recheck", "Not under 18"), "18 repeats age.adult"),
+    ("wording.json", text("plan.recheck", "At {egfr.surplus} weeks"), "no parameter egfr.surplus"),
+    ("policy.json", rows("kidney", title="Within 90 days"), "90 repeats ppi.min_days or"),
+    ("policy.json", caution("At most 500 mg"), "500 repeats dose.max_mg"),
+    ("plans.json", rows("plans", note="At most 1,000 mg a day"), "1,000 repeats hazard."),
+    ("evidence.json", rows("evidence", text="After 365 days"), "365 repeats egfr."),
+    ("source_attributes.json", member(does_not=["Show more than three cards"]), "cards.max"),
     # sets
     ("valuesets/migraine.json", first_code(), "is twice in migraine"),
     ("valuesets/migraine.json", add(BOTH), "is in migraine and in migraine_exclude"),
@@ -105,6 +140,21 @@ PLANTED: list[tuple[str, Change, str]] = [
     ("wording.json", text("trial", "in {the weeks}"), "wording trial: a brace is not closed"),
     ("wording.json", text("card.start.summary", "x" * 120), "its summary template has 120 characters"),
 ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["eGFR of stage 4", "RF5 to RF8", "within two years", "A pregnancy lasts 280 days", "30"],
+)
+def test_a_number_that_repeats_nothing(folder: Path, said: str) -> None:
+    edit(folder, "wording.json", text("patient.take", said))
+    assert list(lint.problems(folder)) == []
+
+
+def test_a_parameter_that_nothing_reads(folder: Path) -> None:
+    """A text is enough to read one: without it nothing does."""
+    edit(folder, "wording.json", text("plan.recheck", "Creatinine and magnesium again"))
+    assert list(lint.problems(folder)) == ["parameters.json: nothing reads trial.recheck_weeks"]
 
 
 @pytest.mark.parametrize(("name", "change", "found"), PLANTED)

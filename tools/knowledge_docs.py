@@ -1,0 +1,88 @@
+"""Make the pages of the documentation that are tables of the knowledge.
+
+    python -m tools.knowledge_docs [--check]
+
+`docs/parameters.md` lists every parameter with its value, its reason and what a site may do to it.
+With `--check` nothing is written: the command fails where a page is not up to date.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+
+from cards.registered import load_knowledge
+from cds_service.knowledge.loader import Knowledge
+from cds_service.knowledge.parameters import Parameter, said
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+_UNITS = {
+    "1": "",
+    "bool": "",
+    "a": "years",
+    "mo": "months",
+    "wk": "weeks",
+    "d": "days",
+    "h": "hours",
+    "/d": "a day",
+    "mg/d": "mg/day",
+    "{character}": "characters",
+    "mL/min/{1.73_m2}": "mL/min/1.73 m²",
+}
+_HEAD = """# Parameters
+
+All numbers and flags of the rules. This page is made from `cds_service/knowledge/data/parameters.json` by
+`python -m tools.knowledge_docs`. Do not edit it by hand.
+
+A site can change the parameters that have a direction, in its site file. The direction is the one in which
+no rule becomes less strict. The limit is the last value that is accepted.
+
+| parameter | value | meaning | reason | a site may set |
+|---|---|---|---|---|
+"""
+
+
+def pages(knowledge: Knowledge) -> Mapping[str, str]:
+    """Each page that is made from the knowledge, by its name in `docs`."""
+    rows = "".join(map(_row, knowledge.parameter_rows))
+    return {"parameters.md": _HEAD + rows}
+
+
+def _row(row: Parameter) -> str:
+    cells = (f"`{row.id}`", with_unit(row), row.title, row.why, _site(row))
+    return f"| {' | '.join(cells)} |\n"
+
+
+def with_unit(row: Parameter) -> str:
+    """A value as people read it: "365 days", "1.2 mg/dL", "yes"."""
+    return f"{said(row.value)} {_UNITS.get(row.unit, row.unit)}".strip()
+
+
+def _site(row: Parameter) -> str:
+    """What a site may set. The value itself is the other end of the range."""
+    site = row.site
+    if not site.may_change:
+        return f"no. {site.why}"
+    return f"{site.direction}, to {said(site.limit)}. {site.why}"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Writes the pages, or with `--check` prints those that are not up to date."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="write nothing, fail if out of date")
+    check = parser.parse_args(arguments).check
+    old = 0
+    for name, text in pages(load_knowledge()).items():
+        path = DOCS / name
+        if path.is_file() and path.read_text(encoding="utf-8") == text:
+            continue
+        old += 1
+        print(f"docs/{name} is not up to date" if check else f"docs/{name} written")
+        if not check:
+            path.write_text(text, encoding="utf-8")
+    return 1 if check and old else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
