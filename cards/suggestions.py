@@ -105,13 +105,13 @@ def _delete(offer: Offer, card: CardDecision, _: CardContext, knowledge: Knowled
     if order is None or not order.reference:
         return "", []
     phrases = Phrases(knowledge)
-    name = _order_name(order, phrases)
+    name, refill = _order_name(order, phrases), ".refill" if order.refill else ""
     action = {
         "type": "delete",
-        "description": phrases.say("action.delete", order=name),
+        "description": phrases.say(f"action.delete{refill}", order=name),
         "resourceId": order.reference,
     }
-    return phrases.say("suggestion.delete", order=name), [action]
+    return phrases.say(f"suggestion.delete{refill}", order=name), [action]
 
 
 def _update(offer: Offer, card: CardDecision, _: CardContext, knowledge: Knowledge) -> _Made:

@@ -72,7 +72,7 @@ def read_call(body: bytes, hook: str, client: str = "", tenant: str = "") -> Hoo
         hook=HOOKS[hook],
         hook_instance=envelope["hookInstance"],
         patient_id=patient_id,
-        user_id=context["userId"],
+        user_id=context.get("userId") or "",
         encounter_id=context.get("encounterId") or None,
         context=context | {"patientId": patient_id},
         prefetch=prefetch,

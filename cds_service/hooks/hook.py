@@ -17,15 +17,22 @@ class Orders(msgspec.Struct, frozen=True):
     """The orders in the context of a hook.
 
     `member` holds them as a Bundle. `selections` is the member that names those that the call is
-    about; without one it is about all of them.
+    about; without one it is about all of them. `refills`: they are orders to be filled once more.
     """
 
     member: str = DRAFT_ORDERS
     selections: str = ""
+    refills: bool = False
 
     def read(self, chart: Chart, context: Mapping[str, Any]) -> Drafts:
         """The orders of a call."""
-        return read_drafts(chart, context, all_selected=not self.selections, member=self.member)
+        return read_drafts(
+            chart,
+            context,
+            all_selected=not self.selections,
+            member=self.member,
+            refills=self.refills,
+        )
 
     def context(self, bundle: Mapping[str, Any], selected: list[str]) -> dict[str, Any]:
         """The members of a context with these orders, of which these references are selected."""
@@ -37,7 +44,7 @@ class Hook(msgspec.Struct, frozen=True, kw_only=True):
     """One hook. Its context is described by `schemas/<name>.schema.json`.
 
     `version` is that of the hook's definition; `moment` says in the sandbox when an EHR calls it;
-    `orders` is `None` where its context has no orders.
+    `orders` is `None` where its context has no orders; `at_encounter`: its context names one.
     """
 
     name: str
@@ -47,6 +54,7 @@ class Hook(msgspec.Struct, frozen=True, kw_only=True):
     policy: HookPolicy
     version: str = "1.0"
     orders: Orders | None = None
+    at_encounter: bool = False
 
     @property
     def member_of_orders(self) -> str:
@@ -58,8 +66,15 @@ class Hook(msgspec.Struct, frozen=True, kw_only=True):
         return self.orders.read(chart, context) if self.orders is not None else Drafts()
 
     def context(
-        self, user_id: str, patient_id: str, bundle: Mapping[str, Any], selected: list[str]
+        self,
+        user_id: str,
+        patient_id: str,
+        encounter_id: str,
+        bundle: Mapping[str, Any],
+        selected: list[str],
     ) -> dict[str, Any]:
         """The context of a call that this service makes for itself: sandbox and command line."""
         context: dict[str, Any] = {"userId": user_id, "patientId": patient_id}
+        if self.at_encounter:
+            context["encounterId"] = encounter_id
         return context | (self.orders.context(bundle, selected) if self.orders else {})

@@ -6,14 +6,19 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
+from cds_service.hooks.encounter_discharge import ENCOUNTER_DISCHARGE
 from cds_service.hooks.hook import Hook
+from cds_service.hooks.medication_refill import MEDICATION_REFILL
 from cds_service.hooks.order_select import ORDER_SELECT
 from cds_service.hooks.order_sign import ORDER_SIGN
 from cds_service.hooks.patient_view import PATIENT_VIEW
 from cds_service.knowledge.loader import Knowledge, KnowledgeError
 
 HOOKS: Mapping[str, Hook] = MappingProxyType(
-    {hook.name: hook for hook in (PATIENT_VIEW, ORDER_SELECT, ORDER_SIGN)}
+    {
+        hook.name: hook
+        for hook in (PATIENT_VIEW, ORDER_SELECT, ORDER_SIGN, MEDICATION_REFILL, ENCOUNTER_DISCHARGE)
+    }
 )
 """By name, in the order of discovery."""
 

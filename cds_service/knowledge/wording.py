@@ -61,8 +61,21 @@ FIXED: Final = (
     *("kidney.unknown.none", "kidney.unknown.old", "kidney.unknown.missing", "kidney.others"),
     *("missing.item", "missing.line"),
     *("suggestion.plan.one", "suggestion.plan.steps", "suggestion.plan.perimenstrual"),
-    *("suggestion.labs", "suggestion.labs.due", "suggestion.delete", "suggestion.update"),
-    *("action.plan", "action.lab", "action.delete", "action.update", "action.update.salt"),
+    *(
+        "suggestion.labs",
+        "suggestion.labs.due",
+        "suggestion.delete",
+        "suggestion.delete.refill",
+        "suggestion.update",
+    ),
+    *(
+        "action.plan",
+        "action.lab",
+        "action.delete",
+        "action.delete.refill",
+        "action.update",
+        "action.update.salt",
+    ),
     *("order.unnamed", "reason.prevention", "reason.safety"),
 )
 

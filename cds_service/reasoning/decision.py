@@ -86,11 +86,15 @@ class SerumMagnesium(msgspec.Struct, frozen=True):
 
 
 class OrderRef(msgspec.Struct, frozen=True):
-    """A draft order of the request: its reference (`MedicationRequest/x`, "" if it has no id)."""
+    """An order of the request: its reference (`MedicationRequest/x`, "" if it has no id).
+
+    `refill`: it is not new, but to be filled once more.
+    """
 
     reference: str
     label: str
     resource: dict[str, Any]
+    refill: bool = False
 
 
 class OfferKind(StrEnum):

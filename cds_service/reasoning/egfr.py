@@ -119,6 +119,15 @@ def good_results(chart: Chart) -> Iterator[Gfr]:
             yield gfr
 
 
+def earlier_results(chart: Chart, than: Gfr) -> Iterator[Gfr]:
+    """Every usable result of a day before another result, newest first."""
+    for result in newest_first(chart.kidney_labs.results):
+        if result.when.last_day < than.when.first_day:
+            gfr = _as_gfr(result, chart)
+            if isinstance(gfr, Gfr):
+                yield gfr
+
+
 def _until_usable(chart: Chart, limits: Egfr) -> Iterator[Gfr | Unusable]:
     """Read results, newest first, until older ones cannot matter next to a usable one.
 

@@ -28,7 +28,18 @@ class MagnesiumOrder:
         self.knowledge = chart.knowledge
         self.parameters = self.knowledge.parameters
         self.dose = medicines.dose_of(chart, use)
-        self.gone = replaced(drafts)
+        self.gone = replaced(drafts) | self._refilled()
+
+    def _refilled(self) -> frozenset[str]:
+        """References of the current orders that a refill stands for."""
+        if not self.draft.refill:
+            return frozenset()
+        return frozenset(u.reference for u in self.renews)
+
+    @cached_property
+    def renews(self) -> list[MedicationUse]:
+        """The current orders that this one orders again."""
+        return renewed(self.draft, self.use, medicines.oral_magnesium(self.chart))
 
     @cached_property
     def drafted(self) -> list[Draft]:
@@ -53,7 +64,12 @@ class MagnesiumOrder:
 
     @cached_property
     def duplicated(self) -> list[MedicationUse]:
-        """Supplements of which this order is a duplicate, except those that it renews."""
+        """Supplements of which this order is a duplicate, except those that it renews.
+
+        A refill repeats an order that was signed in addition to them (SPEC 6.8).
+        """
+        if self.draft.refill:
+            return []
         again = {u.reference for one in self._counted for u in renewed(*one, self._taken)}
         taken = [u for u in self._taken if u.reference not in again]
         return [*taken, *(d.use for d in self.drafted if d.use is not None)]
@@ -65,7 +81,10 @@ class MagnesiumOrder:
         A renewal replaces one order, the one it names or the newest of the same product.
         """
         left = list(self._taken)
+        current = {u.reference for u in medicines.supplements(self.chart)}
         for draft, ordered in self._counted:
+            if draft.refill and draft.ref.reference in current:
+                continue  # it is the current order itself, which does not count beside itself
             for use in renewed(draft, ordered, left)[:1]:
                 left.remove(use)
         return [*left, *(d.use for d in self.drafted if d.use is not None)]
@@ -80,11 +99,17 @@ def renewed(
 ) -> list[MedicationUse]:
     """The current orders that a draft orders again, the one it names first (SPEC 12.4 M-14).
 
-    The same ingredient and `priorPrescription`, or the same product code.
+    The same ingredient and `priorPrescription`, or the same product code; of a refill the same
+    ingredient, as it always repeats an order.
     """
     prior = _prior(draft)
     named = [u for u in taken if prior and u.reference == prior and same_drug(u, use)]
-    return [*named, *(u for u in taken if u not in named and u.product_codes & use.product_codes)]
+    again = (
+        u
+        for u in taken
+        if u.product_codes & use.product_codes or (draft.refill and same_drug(u, use))
+    )
+    return [*named, *(u for u in again if u not in named)]
 
 
 def same_drug(one: MedicationUse, other: MedicationUse) -> bool:

@@ -15,7 +15,8 @@ from cds_service.chart.dosage import DailyDose
 from cds_service.chart.medications import MedicationUse
 from cds_service.knowledge.drugs import COMBINATION, SPARING
 from cds_service.reasoning import blocks, cautions, medicines, person, renal_risk
-from cds_service.reasoning.decision import KidneyClass
+from cds_service.reasoning.decision import Caution, KidneyClass
+from cds_service.reasoning.egfr import earlier_results, kidney_results
 from cds_service.reasoning.finding import Finding, from_fact, marks
 from cds_service.reasoning.interactions import Interacting, interacting, partner_of
 from cds_service.reasoning.kidney import kidney_function
@@ -44,9 +45,38 @@ def renal_critical(order: MagnesiumOrder) -> Finding | None:
     if kidney.kidney_class is not KidneyClass.SEVERE:
         return None
     evidence = (kidney.evidence,) if kidney.evidence else ()
+    fallen = fallen_kidney_function(order)
     # Drugs that interact only in this kidney class are a line of this card, not a separate card.
     lines = tuple(i.caution() for i in _interacting(order) if i.kidney_bound)
-    return Finding("kidney", evidence, {"renal_reason": kidney.reason or ""}, cautions=lines)
+    return Finding(
+        "kidney",
+        (*evidence, *(e for caution in fallen for e in caution.evidence)),
+        {"renal_reason": kidney.reason or ""},
+        cautions=(*fallen, *lines),
+    )
+
+
+def fallen_kidney_function(order: MagnesiumOrder) -> tuple[Caution, ...]:
+    """That kidney function was better when a refilled order was last filled (SPEC 6.8).
+
+    Compared is the newest result of the day of the last order or before, else the one before.
+    """
+    latest = kidney_results(order.chart).latest
+    if not order.draft.refill or latest is None:
+        return ()
+    filled = max((u.since.last_day for u in order.renews if u.since), default=None)
+    earlier = list(earlier_results(order.chart, latest))
+    then = (r for r in earlier if filled is not None and r.when.last_day <= filled)
+    before = next(then, next(iter(earlier), None))
+    if before is None or before.bound or before.value <= latest.value:
+        return ()
+    values = {
+        "before": before.text,
+        "since": before.when.written,
+        "now": latest.text,
+        "date": latest.when.written,
+    }
+    return (Caution("R1", values, (before.evidence,)),)
 
 
 def hypermagnesaemia(order: MagnesiumOrder) -> Finding | None:
@@ -79,11 +109,12 @@ def renal_caution(order: MagnesiumOrder) -> Finding | None:
     by_gfr = kidney.basis in ("eGFR", "creatinine")
     scheduled = order.subtype == "supplement"
     evidence = (kidney.evidence,) if kidney.evidence else ()
+    fallen = fallen_kidney_function(order)
     return Finding(
         "kidney",
-        evidence,
+        (*evidence, *(e for caution in fallen for e in caution.evidence)),
         {"egfr": kidney.egfr_text if by_gfr else ""},
-        cautions=recheck(order.chart) if scheduled else (),
+        cautions=(*fallen, *(recheck(order.chart) if scheduled else ())),
     )
 
 

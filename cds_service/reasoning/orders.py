@@ -54,7 +54,7 @@ class Draft(msgspec.Struct, frozen=True):
     """A draft order. `use` is `None` for orders that no rule covers.
 
     `order` is its readable part. `unidentified` is the reason if its drug cannot be identified. It
-    may be anything, including magnesium.
+    may be anything, including magnesium. `refill`: it is to be filled once more.
     """
 
     ref: OrderRef
@@ -65,6 +65,7 @@ class Draft(msgspec.Struct, frozen=True):
     ending: bool
     selected: bool
     unidentified: Reason | None = None
+    refill: bool = False
 
     def is_magnesium(self) -> bool:
         """Whether it orders an oral product with magnesium."""
@@ -101,14 +102,22 @@ class Drafts(msgspec.Struct, frozen=True):
 
 
 def read_drafts(
-    chart: Chart, context: Mapping[str, Any], all_selected: bool, member: str = DRAFT_ORDERS
+    chart: Chart,
+    context: Mapping[str, Any],
+    all_selected: bool,
+    member: str = DRAFT_ORDERS,
+    *,
+    refills: bool = False,
 ) -> Drafts:
-    """The orders in this member of a hook's context; with `all_selected` each one is meant."""
+    """The orders in this member of a hook's context; with `all_selected` each one is meant.
+
+    With `refills` they are orders to be filled once more, whatever their status says.
+    """
     entries = list(draft_entries(context, member))
     chart.add_drafts(entries)
     _record_beside(chart, entries)
     found = [
-        _draft(chart, entry, position)
+        _draft(chart, entry, position, refills)
         for position, entry in enumerate(entries)
         if entry.kind not in BESIDE
     ]
@@ -138,7 +147,7 @@ def _is_meant(draft: Draft, named: frozenset[str], missing: bool) -> bool:
     return not named or (missing and draft.unidentified == reasons.NO_ORDER)
 
 
-def _draft(chart: Chart, entry: DraftEntry, position: int) -> Draft:
+def _draft(chart: Chart, entry: DraftEntry, position: int, refill: bool) -> Draft:
     order, kind = entry.order or DraftOrder(), entry.kind
     own = order.id or ""
     ids = {i for i in (own, bare_id(entry.full_url) if entry.full_url else "") if i}
@@ -153,14 +162,15 @@ def _draft(chart: Chart, entry: DraftEntry, position: int) -> Draft:
     elif kind not in NOT_AN_ORDER_OF_DRUGS:
         name, unidentified = f"entry {position}", reasons.NO_ORDER
     draft = Draft(
-        ref=OrderRef(reference, use.label if use else "", dict(entry.resource)),
+        ref=OrderRef(reference, use.label if use else "", dict(entry.resource), refill),
         order=order,
         ids=frozenset(ids),
         kind=kind,
         use=use,
-        ending=order.status in ENDING or order.doNotPerform is True,
+        ending=(order.status in ENDING and not refill) or order.doNotPerform is True,
         selected=False,
         unidentified=unidentified,
+        refill=refill,
     )
     _record(chart, draft, entry, name)
     return draft

@@ -97,7 +97,7 @@ def request_from_bundle(
     """
     chart = _Chart(bundle, terminology)
     hook, given = HOOKS[service.hook], orders if orders is not None else chart.drafts()
-    context = hook.context(user, chart.patient_id, given.bundle, given.selected)
+    context = hook.context(user, chart.patient_id, chart.encounter_id, given.bundle, given.selected)
     prefetch = chart.prefetch(service.prefetch, context, base_url="")
     return _ENCODER.encode(
         {
@@ -133,6 +133,8 @@ class _Chart(Server):
             raise BundleError(text)
         self._patient = patients[0]
         self.patient_id = self._patient.id or "unknown"
+        encounters = (item.id for item in self._items if item.type == "Encounter")
+        self.encounter_id = next(filter(None, encounters), "unknown")
         # By position: two resources may have one id, or none.
         super().__init__(
             {"resourceType": item.type, "id": position, "status": item.status, "code": item.code}

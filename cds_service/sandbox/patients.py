@@ -102,15 +102,15 @@ def bundle_of(pid: str, today: date) -> Resource:
 def prefetch_of(pid: str, today: date, templates: Templates = UNNARROWED) -> Resource:
     """Every prefetch key, as a FHIR server with this chart answers its template."""
     server = Server(entry["resource"] for entry in bundle_of(pid, today)["entry"])
-    return server.prefetch(templates, {"patientId": _patient_id(pid)}, _SERVER)
+    return server.prefetch(templates, {"patientId": _id_in(pid, "Patient")}, _SERVER)
 
 
 @cache
-def _patient_id(pid: str) -> str:
-    """The id of the Patient in the chart."""
+def _id_in(pid: str, resource_type: str) -> str:
+    """The id of the first resource of a type in the chart."""
     entries = msgspec.json.decode(patient(pid).bundle)["entry"]
     resources = (entry["resource"] for entry in entries)
-    return next(str(r["id"]) for r in resources if r["resourceType"] == "Patient")
+    return next(str(r["id"]) for r in resources if r["resourceType"] == resource_type)
 
 
 @lru_cache(maxsize=2)
@@ -138,7 +138,9 @@ def hook_request(
     return {
         "hook": hook.name,
         "hookInstance": str(uuid4()),
-        "context": hook.context(USER, prefetch["patient"]["id"], bundle, selections),
+        "context": hook.context(
+            USER, _id_in(pid, "Patient"), _id_in(pid, "Encounter"), bundle, selections
+        ),
         "prefetch": prefetch,
     }
 

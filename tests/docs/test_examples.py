@@ -18,7 +18,7 @@ from ..support import http
 from ..support.cards import assert_valid_answer, card_id
 from .reading import blocks_of, prose_of, text_of
 
-PATIENT_VIEW, ORDER_SELECT, ORDER_SIGN = map(id_of, HOOKS.values())
+PATIENT_VIEW, ORDER_SELECT, ORDER_SIGN, *_ = map(id_of, HOOKS.values())
 
 
 def curls(block: str) -> list[list[str]]:

@@ -11,8 +11,17 @@ import pytest
 from flask.testing import FlaskClient
 
 from ..support import charts, fhir, http
-from ..support.cards import actions, without_uuids
-from ..support.fhir import ORDER_SELECT, ORDER_SIGN, PATIENT_VIEW, SERVICES
+from ..support.cards import actions, card_id, without_uuids
+from ..support.fhir import (
+    ENCOUNTER_DISCHARGE,
+    MEDICATION_REFILL,
+    ORDER_SELECT,
+    ORDER_SIGN,
+    ORDERS_AT,
+    PATIENT_VIEW,
+    SERVICES,
+    hook_of,
+)
 from ..support.outcomes import assert_outcome
 
 Body = dict[str, Any]
@@ -61,6 +70,8 @@ def body(service: str, today: date) -> Body:
 def test_a_required_field_missing_or_of_the_wrong_type(
     client: FlaskClient, service: str, body: Body, path: tuple[str, ...], value: Any
 ) -> None:
+    if service == MEDICATION_REFILL and path[-1] == "userId" and value in (MISSING, None, ""):
+        return  # nobody need be at a refill
     words = assert_outcome(http.call(client, service, changed(body, path, value)), 400)
     if path == ("context",) and value == {}:
         return  # the complaint may name the fields inside
@@ -68,12 +79,31 @@ def test_a_required_field_missing_or_of_the_wrong_type(
 
 
 @pytest.mark.parametrize("value", [MISSING, None, 5, "x", []], ids=named)
-@pytest.mark.parametrize("service", [ORDER_SELECT, ORDER_SIGN])
-def test_draft_orders_are_required_on_the_order_hooks(
+@pytest.mark.parametrize("service", [ORDER_SELECT, ORDER_SIGN, MEDICATION_REFILL])
+def test_orders_are_required_on_the_order_hooks(
     client: FlaskClient, service: str, body: Body, value: Any
 ) -> None:
-    wrong = changed(body, ("context", "draftOrders"), value)
-    assert "draftOrders" in assert_outcome(http.call(client, service, wrong), 400)
+    member = ORDERS_AT[hook_of(service)]
+    wrong = changed(body, ("context", member), value)
+    assert member in assert_outcome(http.call(client, service, wrong), 400)
+
+
+@pytest.mark.parametrize("value", [MISSING, None, 5, "", []], ids=named)
+@pytest.mark.parametrize("service", [ENCOUNTER_DISCHARGE])
+def test_an_encounter_is_required_at_discharge(
+    client: FlaskClient, service: str, body: Body, value: Any
+) -> None:
+    wrong = changed(body, ("context", "encounterId"), value)
+    assert "encounterId" in assert_outcome(http.call(client, service, wrong), 400)
+
+
+@pytest.mark.parametrize("value", [MISSING, None, ""], ids=named)
+@pytest.mark.parametrize("service", [MEDICATION_REFILL])
+def test_nobody_need_be_at_a_refill(
+    client: FlaskClient, service: str, body: Body, value: Any
+) -> None:
+    without = changed(body, ("context", "userId"), value)
+    assert list(map(card_id, http.cards(client, service, without))) == ["rx-mg-renal-caution"]
 
 
 @pytest.mark.parametrize("value", [MISSING, None, 5, "x", {}, [5]], ids=named)
@@ -142,6 +172,8 @@ def test_more_than_asked_for_changes_nothing(
     usual = http.post(client, service, body)
     more = copy.deepcopy(body)
     change(more)
+    if service == ENCOUNTER_DISCHARGE and more["context"]["encounterId"] is None:
+        return  # there it is required
     answer = http.post(client, service, more)
     assert _clinical(answer) == _clinical(usual)
 

@@ -109,8 +109,8 @@ def test_without_a_patient_or_conditions_there_is_nothing_to_suggest(
 def test_everything_null_is_silent(client: FlaskClient, today: date, service: str) -> None:
     body = charts.CALLS[service](today)
     body["prefetch"] = dict.fromkeys(PREFETCH_KEYS)
-    if service != PATIENT_VIEW:
-        body["context"]["draftOrders"]["entry"] = []
+    if (orders := fhir.orders_in(body)) is not None:
+        orders["entry"] = []
         body["context"].update({"selections": []} if service == ORDER_SELECT else {})
     assert http.post(client, service, body) == {"cards": []}
 
@@ -331,9 +331,9 @@ def test_where_data_were_withheld_and_no_card_comes_the_log_says_so(
     if key == "medicationRequests":
         order = fhir.medication_request("4603", today=today)
         body["prefetch"][key]["entry"].append({"resource": order})
-    if service != PATIENT_VIEW:
+    if (orders := fhir.orders_in(body)) is not None:
         draft = fhir.draft_order("723", text="Amoxicillin", id="a")
-        body["context"]["draftOrders"]["entry"] = [{"resource": draft}]
+        orders["entry"] = [{"resource": draft}]
         body["context"].update({"selections": ["a"]} if service == ORDER_SELECT else {})
     with caplog.at_level(logging.INFO):
         assert http.cards(client, service, body) == []

@@ -160,7 +160,8 @@ def _of_chart(file: str, hook: str, order: str | None) -> Callable[[], Body | No
 def _with_order(body: Body, order: Body) -> Body:
     context = body["context"]
     whose = {"reference": f"Patient/{context['patientId']}"}
-    drafts = context.setdefault("draftOrders", {"resourceType": "Bundle", "type": "collection"})
+    member = fhir.ORDERS_AT[body["hook"]]
+    drafts = context.setdefault(member, {"resourceType": "Bundle", "type": "collection"})
     drafts.setdefault("entry", []).append({"resource": {**order, "subject": whose}})
     if body["hook"] == "order-select":
         context.setdefault("selections", []).append(f"MedicationRequest/{order['id']}")

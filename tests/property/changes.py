@@ -7,8 +7,9 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from ..support.fhir import ORDER_MEMBERS
 from .calls import Body
-from .elements import Place, below, value_at
+from .elements import Place, below, is_of_orders, value_at
 
 # ---------------------------------------------------------- ids, extensions, siblings
 
@@ -75,8 +76,9 @@ def changed_data(body: Body, change: Callable[[Any], Any]) -> Body:
     if body.get("prefetch"):
         result["prefetch"] = {key: change(value) for key, value in body["prefetch"].items()}
     context = body.get("context") or {}
-    if "draftOrders" in context:
-        result["context"] = {**context, "draftOrders": change(context["draftOrders"])}
+    for name in ORDER_MEMBERS:
+        if name in context:
+            result["context"] = {**context, name: change(context[name])}
     return result
 
 
@@ -110,7 +112,7 @@ def with_dates_cut(value: Any, precision: str) -> Any:
 def dates_of(body: Body) -> Iterator[Place]:
     """Where the dates of the data stand."""
     for place in below(body):
-        of_data = place[:1] == ("prefetch",) or place[:2] == ("context", "draftOrders")
+        of_data = place[:1] == ("prefetch",) or is_of_orders(place)
         if of_data and is_date(value_at(body, place)):
             yield place
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from random import Random
 from typing import Any
 
+from ..support.fhir import ORDER_MEMBERS
 from .calls import Body
 
 Place = tuple[str | int, ...]
@@ -34,9 +35,14 @@ def below(value: Any, place: Place = ()) -> Iterator[Place]:
             yield from below(item, (*place, number))
 
 
+def is_of_orders(place: Place) -> bool:
+    """Whether a place is in the orders of the context."""
+    return place[:1] == ("context",) and len(place) > 1 and place[1] in ORDER_MEMBERS
+
+
 def key_of(place: Place) -> str | None:
     """The key that names what is damaged here: a prefetch key, `draftOrders`, or None for the envelope."""
-    if place[:2] == ("context", "draftOrders"):
+    if is_of_orders(place):
         return "draftOrders"
     return str(place[1]) if place[0] == "prefetch" and len(place) > 1 else None
 
@@ -58,8 +64,9 @@ def containers_of(body: Body) -> list[Place]:
     """What a damaged element is looked for in: every prefetch value, and the draft orders more often."""
     prefetch = body.get("prefetch")
     found: list[Place] = [("prefetch", key) for key in prefetch or {}]
-    if "draftOrders" in body.get("context", {}):
-        found += [("context", "draftOrders")] * max(1, len(found) // 3)
+    for name in ORDER_MEMBERS:
+        if name in body.get("context", {}):
+            found += [("context", name)] * max(1, len(found) // 3)
     return found
 
 
@@ -85,6 +92,6 @@ def _in_envelope(body: Body, random: Random) -> Place:
     context = body.get("context")
     places = [(name,) for name in body]
     for name, item in context.items() if isinstance(context, dict) else ():
-        if name != "draftOrders":
+        if name not in ORDER_MEMBERS:
             places += list(below(item, ("context", name)))
     return random.choice(places)

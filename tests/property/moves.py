@@ -6,6 +6,7 @@ import copy
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from ..support.fhir import orders_in
 from .calls import Body
 
 BASE = "https://ehr.example/fhir"
@@ -19,7 +20,7 @@ def bundles(body: Body) -> Iterator[tuple[str, Resource]]:
     for key, value in (body.get("prefetch") or {}).items():
         if isinstance(value, dict) and value.get("resourceType") == "Bundle":
             yield key, value
-    drafts = (body.get("context") or {}).get("draftOrders")
+    drafts = orders_in(body)
     if isinstance(drafts, dict):
         yield "draftOrders", drafts
 
@@ -73,7 +74,7 @@ def moved(body: Body, place: str, form: str) -> Body:
         full_url = reference if form == "urn" else f"{BASE}/Medication/{id}"
         entry = {"fullUrl": full_url, "resource": named}
         target = bundle if place == "the same Bundle" else _bundle(result, place)
-        if target is not (result.get("context") or {}).get("draftOrders"):
+        if target is not orders_in(result):
             entry["search"] = {"mode": "include"}
         target.setdefault("entry", []).append(entry)
     return result

@@ -44,6 +44,7 @@ CONTEXT = st.fixed_dictionaries(
         "encounterId": ANYTHING,
         "selections": st.lists(ANYTHING, max_size=2) | ANYTHING,
         "draftOrders": ORDERS | ANYTHING,
+        "medications": ORDERS | ANYTHING,
     },
 )
 AUTHORIZATION = st.fixed_dictionaries(
@@ -79,11 +80,14 @@ def test_what_passes_has_no_fault_and_what_has_none_passes(hook: str, data: st.D
 
 @pytest.mark.parametrize("hook", HOOKS)
 def test_an_ordinary_call_passes_and_one_without_a_patient_does_not(hook: str) -> None:
+    orders = {"resourceType": "Bundle", "entry": [{"resource": {"dose": Decimal(1)}}]}
     context = {
         "userId": "Practitioner/1",
         "patientId": "1",
+        "encounterId": "1",
         "selections": ["MedicationRequest/1"],
-        "draftOrders": {"resourceType": "Bundle", "entry": [{"resource": {"dose": Decimal(1)}}]},
+        "draftOrders": orders,
+        "medications": orders,
     }
     call = {"hook": hook, "hookInstance": "x", "context": context, "prefetch": {}}
     assert passing(hook)(call)

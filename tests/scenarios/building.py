@@ -52,7 +52,8 @@ def encoded(scenario: Scenario, body: Resource) -> bytes:
 def _as_sent(scenario: Scenario, body: Resource) -> Resource:
     """The request as it came: with keys that were lost on the way, or came in part."""
     sent, prefetch = scenario.sent, body["prefetch"]
-    for entry in (body["context"].get("draftOrders") or {}).get("entry", []):
+    orders = body["context"].get(fhir.ORDERS_AT.get(scenario.hook, ""), {})
+    for entry in orders.get("entry", []):
         named = entry["resource"]["id"]
         if entry["resource"]["resourceType"] == "Medication" and UUID.fullmatch(named):
             entry["fullUrl"] = f"urn:uuid:{named}"

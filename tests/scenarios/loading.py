@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ..support.fhir import PREFETCH_KEYS
+from ..support.fhir import ORDERS_AT, PREFETCH_KEYS, SERVICES, hook_of
 from .phrases import (
     DOSE,
     RESULT,
@@ -42,7 +42,7 @@ from .story import (
 )
 
 HERE = Path(__file__).parent
-HOOKS = ("patient-view", "order-select", "order-sign")
+HOOKS = tuple(map(hook_of, SERVICES))
 INDICATORS = ("info", "warning", "critical")
 KIDNEY_CLASSES = ("NORMAL", "MODERATE", "SEVERE", "UNKNOWN")
 # Where the medication of an order stands: in it by code, contained by code or by ingredient, or as
@@ -223,8 +223,8 @@ def _scenario(page: _Page, file: str) -> Scenario:
         why=page.text("why"),
         words=page.content,
     )
-    if bool(scenario.drafts) != (scenario.hook != "patient-view"):
-        raise page.fail("'drafts' belong to order-select and order-sign, and must be given there")
+    if bool(scenario.drafts) != (scenario.hook in ORDERS_AT):
+        raise page.fail(f"'drafts' belong to {', '.join(ORDERS_AT)}, and must be given there")
     return scenario
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from .fhir import SYSTEMS, Resource
+from .fhir import SYSTEMS, Resource, orders_in
 
 Card = dict[str, Any]
 
@@ -293,7 +293,7 @@ def _assert_delete(action: Mapping[str, Any], body: Mapping[str, Any]) -> None:
 
 
 def draft_references(body: Mapping[str, Any]) -> set[str]:
-    bundle = body["context"].get("draftOrders") or {}
+    bundle = orders_in(dict(body)) or {}
     return {
         f"{entry['resource']['resourceType']}/{entry['resource']['id']}"
         for entry in bundle.get("entry", [])

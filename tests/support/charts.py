@@ -6,7 +6,14 @@ from datetime import date
 from typing import Any
 
 from . import fhir
-from .fhir import ORDER_SELECT, ORDER_SIGN, PATIENT_VIEW, Resource
+from .fhir import (
+    ENCOUNTER_DISCHARGE,
+    MEDICATION_REFILL,
+    ORDER_SELECT,
+    ORDER_SIGN,
+    PATIENT_VIEW,
+    Resource,
+)
 
 MIGRAINE = "G43.009"
 DIABETES = "E11.9"
@@ -73,4 +80,26 @@ def order_sign(today: date, **changes: list[Resource] | None) -> Resource:
     )
 
 
-CALLS = {PATIENT_VIEW: patient_view, ORDER_SELECT: order_select, ORDER_SIGN: order_sign}
+def medication_refill(today: date, **changes: list[Resource] | None) -> Resource:
+    """The same order to be refilled: leads to rx-mg-renal-caution with an update."""
+    body = order_sign(today, **changes)
+    context = body["context"]
+    return {
+        **body,
+        "hook": fhir.hook_of(MEDICATION_REFILL),
+        "context": {**context, "medications": context.pop("draftOrders")},
+    }
+
+
+def encounter_discharge(today: date, **changes: list[Resource] | None) -> Resource:
+    """Leads to mg-suggest."""
+    return patient_view(today, **changes) | {"hook": fhir.hook_of(ENCOUNTER_DISCHARGE)}
+
+
+CALLS = {
+    PATIENT_VIEW: patient_view,
+    ORDER_SELECT: order_select,
+    ORDER_SIGN: order_sign,
+    MEDICATION_REFILL: medication_refill,
+    ENCOUNTER_DISCHARGE: encounter_discharge,
+}

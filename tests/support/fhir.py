@@ -42,7 +42,16 @@ PATIENT_ID = "pat-1"
 PATIENT_VIEW = "magnesium-migraine-patient-view"
 ORDER_SELECT = "magnesium-migraine-order-select"
 ORDER_SIGN = "magnesium-migraine-order-sign"
-SERVICES = (PATIENT_VIEW, ORDER_SELECT, ORDER_SIGN)
+MEDICATION_REFILL = "magnesium-migraine-medication-refill"
+ENCOUNTER_DISCHARGE = "magnesium-migraine-encounter-discharge"
+SERVICES = (PATIENT_VIEW, ORDER_SELECT, ORDER_SIGN, MEDICATION_REFILL, ENCOUNTER_DISCHARGE)
+ORDERS_AT = {
+    "order-select": "draftOrders",
+    "order-sign": "draftOrders",
+    "medication-refill": "medications",
+}
+"""Where the context of a hook has its orders; hooks that are not here have none."""
+ORDER_MEMBERS = tuple(dict.fromkeys(ORDERS_AT.values()))
 _SERVICE_PREFIX = "magnesium-migraine-"
 
 PREFETCH_SEARCHES = {
@@ -505,6 +514,12 @@ def hook_of(service: str) -> str:
     return service_id(service).removeprefix(_SERVICE_PREFIX)
 
 
+def orders_in(body: Resource) -> Resource | None:
+    """The Bundle of orders in the context of a call; `None` where there is none."""
+    context = body.get("context") or {}
+    return next((context[name] for name in ORDER_MEMBERS if name in context), None)
+
+
 def hook_request(
     service: str,
     chart: Mapping[str, Sequence[Resource] | None] | None = None,
@@ -531,9 +546,9 @@ def hook_request(
         "patientId": patient_id,
         "encounterId": "enc-1",
     }
-    if hook != "patient-view":
+    if hook in ORDERS_AT:
         orders = list(drafts or ())
-        context["draftOrders"] = {
+        context[ORDERS_AT[hook]] = {
             "resourceType": "Bundle",
             "type": "collection",
             "entry": [{"resource": order} for order in orders],

@@ -35,7 +35,7 @@ from cds_service.sandbox.relative_dates import resolve
 from tests.support.tables import each_row
 
 SERVICES = [id_of(hook) for hook in HOOKS.values()]
-PATIENT_VIEW, ORDER_SELECT, ORDER_SIGN = SERVICES
+PATIENT_VIEW, ORDER_SELECT, ORDER_SIGN, *_ = SERVICES
 CLINICIAN = "Practitioner/sandbox-clinician"
 LOINC = "http://loinc.org"
 DAY = date(2026, 11, 22)
