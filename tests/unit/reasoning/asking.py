@@ -106,6 +106,10 @@ def selects(on: Chart, *drafts: Resource, complete: bool = False) -> Decision:
     return decide("order-select", on, context, complete)
 
 
+def refills(on: Chart, *again: Resource, complete: bool = False) -> Decision:
+    return decide("medication-refill", on, {"medications": fhir.bundle(again)}, complete)
+
+
 def shown(decision: Decision) -> list[tuple[str, str]]:
     """The cards with their indicators."""
     return [(c.card, c.indicator) for c in decision.cards]
