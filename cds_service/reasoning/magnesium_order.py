@@ -104,12 +104,9 @@ def renewed(
     """
     prior = _prior(draft)
     named = [u for u in taken if prior and u.reference == prior and same_drug(u, use)]
-    again = (
-        u
-        for u in taken
-        if u.product_codes & use.product_codes or (draft.refill and same_drug(u, use))
-    )
-    return [*named, *(u for u in again if u not in named)]
+    again = [u for u in taken if u.product_codes & use.product_codes]
+    again += [u for u in taken if draft.refill and same_drug(u, use)]
+    return list({u.reference: u for u in (*named, *again)}.values())
 
 
 def same_drug(one: MedicationUse, other: MedicationUse) -> bool:

@@ -322,6 +322,7 @@ PARTLY_SETS: list[Change] = [
 
 SELECT = Case(hook="order-select")
 SIGN = Case(hook="order-sign")
+REFILL = Case(hook="medication-refill")
 HOOKS = (SELECT, SIGN)
 NO_RISK: Change = {"rf": risks()}
 DIABETES: Change = {"rf": risks("diabetes")}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tests.table.facts import Card, Case, Draft, Taking
 from tests.table.knowing import unknown_keys
 from tests.table.renal import Kidney, has_kidney_history, renal_risk
@@ -74,6 +76,9 @@ def suggestion_for(case: Case, kidney: Kidney, draft: Draft) -> Card | None:
     return start_card(case, kidney, f"mg-with-{trigger}")
 
 
+REFILL = "medication-refill"
+
+
 # ------------------------------------------------------------------------ what is renewed
 
 
@@ -85,6 +90,8 @@ def renewed(case: Case, draft: Draft) -> Taking | None:
     """M-14: the magnesium that this order continues; 12.7.20: a bare ingredient is no product."""
     if draft.renews and case.taking and ingredient(case.taking[0]) == ingredient(draft):
         return case.taking[0]
+    if case.hook == REFILL:  # 6.8: it always continues an order
+        return next((dose for dose in case.taking if ingredient(dose) == ingredient(draft)), None)
     products = {"oxide", "glycinate-tablets"}
     return next(
         (
@@ -258,19 +265,30 @@ def pregnancy_card(case: Case, draft: Draft) -> Card:
     return Card("rx-mg-pregnancy", "warning" if above else "info")
 
 
+def on_other_magnesium(case: Case, draft: Draft) -> bool:
+    """Whether magnesium is taken, without the order that a refill continues."""
+    if case.hook != REFILL:
+        return on_any_oral_magnesium(case)
+    rest = [dose for dose in case.taking if dose is not renewed(case, draft)]
+    return on_any_oral_magnesium(replace(case, taking=tuple(rest)))
+
+
 def supplement_only(case: Case, kidney: Kidney, draft: Draft) -> list[Card]:
     """SPEC 6.4, the rest of the list. S-4, 12.7.8: what is silent beside rx-mg-renal-critical."""
     supplements = [d for d in case.drafts if d.kind == "mg" and d.subtype == "supplement"]
     on_sparing = bool(case.rf & {"ksparing", "combo"})
     severe = kidney.cls == "SEVERE"
     # N-6: nobody can work out the dose, and it matters.
-    matters = kidney.cls != "NORMAL" or on_any_oral_magnesium(case)
+    matters = kidney.cls != "NORMAL" or on_other_magnesium(case, draft)
     rows = [
         (not severe and total_elemental(case, draft, supplements) > 500, "rx-mg-dose", "warning"),
         (not severe and draft.unread_dose and matters, "rx-mg-dose-unknown", "info"),
         # 11.7: two supplement orders in one session are duplicates of each other.
+        # 6.8: a refill is none.
         (
-            not severe and (bool(other_supplements(case, draft)) or len(supplements) > 1),
+            not severe
+            and case.hook != REFILL
+            and (bool(other_supplements(case, draft)) or len(supplements) > 1),
             "rx-mg-duplicate",
             "warning",
         ),
@@ -350,7 +368,7 @@ def one_interaction_card(cards: list[Card]) -> list[Card]:
 
 def orders(case: Case, kidney: Kidney) -> list[Card]:
     """SPEC 6.2 and 6.3."""
-    judged = [d for d in case.drafts if d.selected or case.hook == "order-sign"]
+    judged = [d for d in case.drafts if d.selected or case.hook != "order-select"]
     cards: list[Card] = []
     for draft in judged:
         if draft.kind == "mg":

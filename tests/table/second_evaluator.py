@@ -34,5 +34,6 @@ def evaluate(case: Case) -> Outcome:
     kidney = kidney_class(case)
     if case.deceased:
         return Outcome(kidney=kidney.cls)
-    rule = patient_view if case.hook == "patient-view" else orders
+    # 6.8: discharge asks what an opened chart asks.
+    rule = patient_view if case.hook in {"patient-view", "encounter-discharge"} else orders
     return Outcome(ranked(rule(case, kidney)), kidney.cls, kidney.flags)

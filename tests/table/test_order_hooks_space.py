@@ -25,6 +25,7 @@ from tests.table.axes import (
     ORAL_FORMS,
     PARTLY_SETS,
     RECORDED,
+    REFILL,
     SELECT,
     SIGN,
     SUBTYPES,
@@ -321,9 +322,41 @@ def single_blocks_at_select() -> Iterator[Case]:
         yield varied(SELECT, kidney, blocks, ordering(magnesium(200)))
 
 
+def refills() -> Iterator[Case]:
+    """6.8: what an order being signed is asked, with what is taken already."""
+    takings = [
+        *TAKING.values(),
+        {"taking": (Taking(daily_mg=250), Taking(salt="oxide", daily_mg=241))},
+    ]
+    amounts = [ordering(magnesium(mg)) for mg in (200, 201, 350, 351, 500, 501)]
+    amounts += [ordering(Draft("mg", 250, renews=True)), ordering(magnesium(241, salt="oxide"))]
+    amounts += [ordering(Draft("mg", unread_dose=True)), ordering(magnesium(200), magnesium(350))]
+    for amount, kidney, taking in product(amounts, CLASSES, takings):
+        yield varied(REFILL, amount, kidney, taking)
+    for form, kidney, taking in product(ORAL_FORMS, CLASSES, takings):
+        yield varied(REFILL, ordering(magnesium(200, subtype=form)), kidney, taking)
+    for name, kidney in product(ALL_BLOCKS, CLASSES):
+        blocks = {"blocks": frozenset({name})}
+        yield varied(REFILL, kidney, blocks, ordering(magnesium(200)))
+
+
+def refills_of_other_drugs() -> Iterator[Case]:
+    """6.8: what meets magnesium, and no suggestion beside what triggers one elsewhere."""
+    for drug, drug_days, days in product(DRUGS, (29, 30), (29, 30)):
+        both = {"drugs": frozenset({drug}), "drug_days": drug_days}
+        taking = {"taking": (Taking(salt="oxide", days=days),)}
+        yield varied(REFILL, KIDNEYS["normal"], both, taking, ordering(Draft(f"drug:{drug}")))
+    for kind, kidney, taking in product(("ksparing", "combo"), CLASSES, TAKING.values()):
+        yield varied(REFILL, kidney, taking, ordering(Draft(kind)))
+    for kind, kidney in product(("thiazide", "topiramate", "acute"), CORE_KIDNEYS):
+        yield varied(REFILL, DIABETES, kidney, ordering(Draft(kind)))
+
+
 SPACES = {
     space.__name__: space
     for space in (
+        refills,
+        refills_of_other_drugs,
         doses,
         doses_not_known,
         every_form,

@@ -54,6 +54,15 @@ def decision_table() -> Iterator[Case]:
     return (varied(PATIENT, *row) for row in product(*axes))
 
 
+def discharge() -> Iterator[Case]:
+    """6.8: at discharge the same."""
+    kidneys = [KIDNEYS[name] for name in ("normal", "moderate", "severe", "none")]
+    for row in product(SUBTYPES, [NO_RISK, DIABETES], kidneys, CORE_MAGNESIUM, CORE_TAKING):
+        yield varied(Case(hook="encounter-discharge"), *row)
+    for name in STOPPED_BEFORE:
+        yield varied(Case(hook="encounter-discharge"), DIABETES, kidneys[0], name)
+
+
 def risks_and_kidneys() -> Iterator[Case]:
     """Each risk factor, and what only looks like one, with each kidney class; and the other way."""
     for name, kidney in product(RISK, [*CORE_KIDNEYS, KIDNEYS["expired"]]):
@@ -260,6 +269,7 @@ SPACES = {
     space.__name__: space
     for space in (
         decision_table,
+        discharge,
         risks_and_kidneys,
         risks_and_age_of_results,
         pairs_of_risks,
