@@ -69,9 +69,9 @@ class Hook(msgspec.Struct, frozen=True, kw_only=True):
         self,
         user_id: str,
         patient_id: str,
-        encounter_id: str,
         bundle: Mapping[str, Any],
         selected: list[str],
+        encounter_id: str = "unknown",
     ) -> dict[str, Any]:
         """The context of a call that this service makes for itself: sandbox and command line."""
         context: dict[str, Any] = {"userId": user_id, "patientId": patient_id}

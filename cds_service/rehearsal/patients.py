@@ -40,10 +40,10 @@ Counted = tuple[str, str, str]
 
 
 class Plan(NamedTuple):
-    """What is rehearsed. With `as_of_alone` there is one `patient-view` for each patient.
+    """What is rehearsed. With `as_of_alone` each patient's chart is opened once.
 
-    `visits` is false where the export holds no Encounters: then `patient-view` is asked once, at
-    the end.
+    `visits` is false where the export holds no Encounters: then the chart is opened once, at the
+    end.
     """
 
     window: Window

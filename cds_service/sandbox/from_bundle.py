@@ -97,7 +97,7 @@ def request_from_bundle(
     """
     chart = _Chart(bundle, terminology)
     hook, given = HOOKS[service.hook], orders if orders is not None else chart.drafts()
-    context = hook.context(user, chart.patient_id, chart.encounter_id, given.bundle, given.selected)
+    context = hook.context(user, chart.patient_id, given.bundle, given.selected, chart.encounter_id)
     prefetch = chart.prefetch(service.prefetch, context, base_url="")
     return _ENCODER.encode(
         {

@@ -139,7 +139,7 @@ def hook_request(
         "hook": hook.name,
         "hookInstance": str(uuid4()),
         "context": hook.context(
-            USER, _id_in(pid, "Patient"), _id_in(pid, "Encounter"), bundle, selections
+            USER, _id_in(pid, "Patient"), bundle, selections, _id_in(pid, "Encounter")
         ),
         "prefetch": prefetch,
     }
