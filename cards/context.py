@@ -1,4 +1,4 @@
-"""What a card needs of the call beside the decision."""
+"""The data of a call that cards need in addition to the decision."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class CardContext:
-    """The call a card answers: for whom, by whom, when, and where the evidence page stands.
+    """The call of a card: the patient, the user, the time, and the address of the evidence page.
 
-    `now` is an aware UTC datetime; `base_url` the service's own address, `site` id and hash of the
-    site file.
+    `now` is an aware UTC datetime. `base_url` is the service's own address, and `site` the id and
+    hash of the site file.
     """
 
     patient_id: str
@@ -30,8 +30,8 @@ class CardContext:
 
     @property
     def authored_on(self) -> str:
-        """When drafts are written, as a FHIR dateTime.
+        """The date of draft orders, as a FHIR dateTime.
 
-        The day without the hour: the same request on the same day gives the same drafts.
+        It has no time, so that the same request on the same day gives the same draft orders.
         """
         return self.now.date().isoformat()

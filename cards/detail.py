@@ -1,9 +1,9 @@
-"""The detail of a card, as plain Markdown that is read at a glance (SPEC 12.5 S-8).
+"""The detail of a card, as plain Markdown that can be read at a glance (SPEC 12.5 S-8).
 
-A card that suggests magnesium says what to do, what to check first, what is not known, which drugs
-to keep apart, what to tell the patient, the kidney, why, and how sure it is, in at most
-`cards.detail_max` characters. All other cards say what was found, what to do, the kidney, and what
-is not known. Whatever comes from the chart is escaped on its way in.
+A card that suggests magnesium contains the advice, checks before the first dose, unknown data,
+drugs to keep apart, advice for the patient, kidney function, reasons and evidence, in at most
+`cards.detail_max` characters. All other cards contain the finding, the advice, kidney function and
+unknown data. Text from the chart is escaped when it is inserted.
 """
 
 from __future__ import annotations
@@ -45,16 +45,16 @@ _REDUCED: Final = frozenset({KidneyClass.MODERATE, KidneyClass.SEVERE})
 _KIDNEY: Final = "kidney"
 _RECHECK: Final = "C1"
 _TESTS: Final = "S2"
-"""Why tests stand beside the dose: the facts say it."""
+"""Reasons for tests next to the dose that are already among the facts."""
 _CAUTIONS_TO_DO: Final = frozenset({"C2"})
 _CAUTIONS_TO_FIND: Final = frozenset({"M9", "R1", "U6", "U13"})
 _NAMED_BY_CAUTION: Final = frozenset({"C4", "C6", "M9", "M17"})
-"""Cautions that name their finding, so that it need not stand among the facts too."""
+"""Cautions that name their finding, so that it is not repeated among the facts."""
 _DATES: Final = frozenset({"since", "date"})
 _NOT_FACTS_OF_THEIR_OWN: Final = frozenset({"interacting_drug", "renal_risk"})
-"""Facts that another section names one by one, with what they mean."""
+"""Facts that another section names one by one with their meaning."""
 _CUT: Final = ("evidence", "patient", "why")
-"""Sections that go, in this order, where a detail gets too long. The others are never cut."""
+"""Sections that are removed, in this order, if a detail is too long. The others are never removed."""
 
 
 class _Section(NamedTuple):
@@ -174,12 +174,12 @@ class _Detail:
     # --------------------------------------------------------------- check first
 
     def _checks(self) -> list[str]:
-        """What to look at before the first dose; nothing of it where no dose is offered."""
+        """Checks before the first dose. Empty if no dose is offered."""
         asked = [self._phrases["check.ask"]] if self._plans else []
         return [*asked, *self._tests(), *self._other_cautions()]
 
     def _tests(self) -> list[str]:
-        """The tests beside a dose; cards that ask for tests first have said so."""
+        """The tests next to a dose. Cards that ask for tests first have named them already."""
         if not self._plans or self._kidney_class() is not KidneyClass.NORMAL:
             return []
         phrases = self._phrases
@@ -227,7 +227,7 @@ class _Detail:
         return [phrases.say("missing.line", items=whole[:1].upper() + whole[1:])] if once else []
 
     def _apart_by_drug(self) -> list[str]:
-        """One line for each drug, with its own advice and what it rests on."""
+        """One line for each drug, with its own advice and evidence."""
         named = {e.resource for fact in self._facts() for e in fact.evidence}
         lines = []
         for caution in self._card.cautions:
@@ -264,7 +264,7 @@ class _Detail:
         return self._card.kidney.kidney_class if self._card.kidney is not None else None
 
     def _kidney(self) -> list[str]:
-        """The kidney, and when to look again where a dose is offered or ordered."""
+        """Kidney function, and the next check if a dose is offered or ordered."""
         kidney = self._card.kidney
         if kidney is None or not self._speaks_of_kidney():
             return []
@@ -274,7 +274,7 @@ class _Detail:
         return [kidney_line(kidney, missing, self._knowledge), *again]
 
     def _speaks_of_kidney(self) -> bool:
-        """Always on a suggestion; on a safety card only where the kidney bears on it."""
+        """Always on a suggestion. On a safety card only if the kidney is relevant."""
         kidney = self._card.kidney
         return kidney is not None and not (
             self._card.safety and kidney.kidney_class is KidneyClass.NORMAL and not kidney.flags
@@ -283,7 +283,7 @@ class _Detail:
     # ------------------------------------------------------------- why, finding
 
     def _why(self) -> list[str]:
-        """The facts in one line: what it is and since when."""
+        """The facts in one line, each with its name and date."""
         said = [
             self._said_briefly(fact_id, evidence)
             for fact_id, found in shown_evidence(self._facts()).items()
@@ -312,7 +312,7 @@ class _Detail:
         )
 
     def _facts(self) -> list[Fact]:
-        """The facts, except what another line says with its meaning."""
+        """The facts, except those that another line names with their meaning."""
         card = self._card
         said = self._said_elsewhere()
         facts = []
@@ -327,7 +327,7 @@ class _Detail:
         return facts
 
     def _said_elsewhere(self) -> set[str]:
-        """What the line on serum magnesium and the cautions name with what it means."""
+        """Facts that the line on serum magnesium and the cautions name with their meaning."""
         said = {
             evidence.resource
             for caution in self._card.cautions

@@ -1,9 +1,9 @@
-"""Draft orders that a card can create, and the order with the dose it should have.
+"""Draft orders that a card can create, and the order with a changed dose.
 
-The drafts of a knowledge are built once with placeholders and read by the R4B models of
-fhir.resources (there is no R4 package; R4B reads the R4 resources used here): validating one costs
-0.8 ms and importing the models 0.3 s, so neither happens on each call. What a call fills in is a
-reference, a date and a text, and those are checked as they are filled in.
+The draft orders of a knowledge version are built once with placeholders and validated by the R4B
+models of fhir.resources (there is no R4 package, and R4B reads the R4 resources used here).
+Validating one takes 0.8 ms and importing the models 0.3 s, so neither happens in each call. A call
+fills in references, a date and a text, which are checked then.
 """
 
 from __future__ import annotations
@@ -48,13 +48,13 @@ _KEPT_OF_DOSAGE = (
 _KEPT_OF_REPEAT = ("boundsDuration", "boundsRange", "boundsPeriod")
 
 
-# ------------------------------------------------------------- what is made
+# ------------------------------------------------------------- public functions
 
 
 def medication_draft(
     plan: Plan, card: CardDecision, call: CardContext, knowledge: Knowledge
 ) -> Resource:
-    """The draft order of a dose plan, with what this patient must know beside each step."""
+    """The draft order of a dose plan, with the patient's instructions for each step."""
     phrases = Phrases(knowledge)
     plans = knowledge.plans
     draft = _decoded(_medication_template(plan, plans.product, plans.route, _unit(plan, phrases)))
@@ -81,7 +81,7 @@ def lab_draft(
 
 
 def patient_instruction(card: CardDecision, phrases: Phrases) -> str:
-    """What the patient must know, with the patient's own drugs that are to be kept apart."""
+    """The instructions for the patient, with the patient's own drugs that must be kept apart."""
     apart = [
         phrases.say("patient.apart.drug", drug=plain(drug), advice=plain(advice))
         for drug, advice in interactions(card.cautions)
@@ -96,10 +96,10 @@ def with_daily_dose(
     knowledge: Knowledge,
     salt: tuple[str, str] | None = None,
 ) -> Resource:
-    """The whole order as the client sent it, with the dose alone changed (SPEC 3.3).
+    """The whole order as the client sent it, with only the dose changed (SPEC 3.3).
 
-    A product whose strength does not fit the dose gives way to its `salt` (RxCUI and name). Where
-    the client named the order by its full URL only, it gets the id by which the update finds it.
+    If the strength of the product does not fit the dose, it is replaced by its `salt` (RxCUI and
+    name). If the client named the order only by its full URL, it gets an id for the update.
     """
     changed = copy.deepcopy(order.resource)
     changed.setdefault("id", order.reference.rpartition("/")[2])
@@ -131,14 +131,14 @@ def _is(contained: Any, reference: str) -> bool:
 
 
 def _put(order: Resource, name: str, value: Any) -> None:
-    """FHIR knows no empty elements."""
+    """FHIR does not allow empty elements."""
     order[name] = value
     if not value:
         del order[name]
 
 
 def check_all(knowledge: Knowledge) -> None:
-    """Builds and validates every draft; raises what the models raise when one is no valid R4."""
+    """Build and validate every draft order. Raises the errors of the models."""
     plans, phrases = knowledge.plans, Phrases(knowledge)
     for plan in plans.plans:
         _medication_template(plan, plans.product, plans.route, _unit(plan, phrases))
@@ -191,7 +191,7 @@ def _unit(plan: Plan, phrases: Phrases) -> str:
 
 
 def _supply(plan: Plan, unit: str) -> Resource:
-    """What each step needs: the first one as the first fill, the rest as the one after it."""
+    """The supply of each step: the first one as the first fill, the rest as the next one."""
     by_step: dict[int, list[PlanStep]] = {}
     for step in plan.steps:
         by_step.setdefault(step.sequence, []).append(step)
@@ -219,7 +219,7 @@ def _units(step: list[PlanStep], days: int, plan: Plan, unit: str) -> Resource:
 
 
 def _first_of_each_step(instructions: list[Resource]) -> Iterator[Resource]:
-    """Instructions with one sequence are taken together, so the first of them speaks for all."""
+    """Instructions with one sequence are taken together, so the first has the text for all."""
     seen: set[int] = set()
     for instruction in instructions:
         if instruction["sequence"] not in seen:
@@ -264,7 +264,7 @@ def _instruction(step: PlanStep, route: Coded) -> Resource:
 
 
 def _timing(step: PlanStep) -> Resource:
-    """How often and for how long; a course within the cycle says in words when it is taken."""
+    """Frequency and duration. A course within the cycle has its timing in words."""
     repeat: Resource = {}
     if step.duration_days is not None:
         repeat["boundsDuration"] = _days(step.duration_days)
@@ -281,7 +281,7 @@ def _timing(step: PlanStep) -> Resource:
 
 
 def _once_daily(sent: Any, daily_mg: Decimal, knowledge: Knowledge) -> Resource:
-    """One instruction for the dose; of the client's own, what does not speak of the dose stays."""
+    """One instruction for the dose. The client's own elements that are not about the dose are kept."""
     steps = [step for step in sent if isinstance(step, dict)] if isinstance(sent, list) else []
     kept = steps[0] if len(steps) == 1 else _shared(steps)
     return {
@@ -293,7 +293,7 @@ def _once_daily(sent: Any, daily_mg: Decimal, knowledge: Knowledge) -> Resource:
 
 
 def _shared(steps: Iterable[Resource]) -> Resource:
-    """What several instructions have in common that still holds for one: the route."""
+    """The elements that several instructions share and that are still valid for one: the route."""
     routes = [step.get("route") for step in steps]
     same = bool(routes) and routes[0] is not None and all(r == routes[0] for r in routes)
     return {"route": routes[0]} if same else {}
@@ -318,7 +318,7 @@ def _dose(mg: float, daily_mg: float) -> Resource:
 
 
 def _number(number: Decimal) -> float:
-    """A whole number as such, so that JSON says 200 and not 200.0."""
+    """A whole number without decimals, so that JSON contains 200 and not 200.0."""
     return int(number) if number == int(number) else float(number)
 
 

@@ -1,6 +1,6 @@
-"""The whole decision as JSON: what was found and not found, what was considered, what came of it.
+"""The whole decision as JSON: facts, rules and cards.
 
-It answers "why was there no card?", so it names what was absent, unknown and set aside too.
+It also explains why there was no card, so it includes absent, unknown and uncounted data.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MOST_NOT_READABLE = 100
 def explanation(
     decision: Decision, rendered_cards: Sequence[Json], knowledge: Knowledge, site: str = ""
 ) -> Json:
-    """The decision, ready for JSON. What has no value is left out; a list may be empty."""
+    """The decision, ready for JSON. Members without a value are left out. A list may be empty."""
     phrases = Phrases(knowledge)
     lost = sorted(_place(one, phrases) for one in decision.not_readable)
     return filled(
@@ -56,12 +56,12 @@ def explanation(
 
 
 def _place(one: NotReadable, phrases: Phrases) -> tuple[str, str, str, str]:
-    """What could not be read, to be sorted: however the EHR ordered its entries."""
+    """A sort key for unreadable data, so that their order does not depend on the order of entries."""
     return one.key, one.resource, one.element, phrases.words(one.why)
 
 
 def _lost(place: tuple[str, str, str, str]) -> Json:
-    """Where something stands that could not be read; `element` is left out for a whole resource."""
+    """The place of an unreadable element. `element` is left out for a whole resource."""
     return filled(dict(zip(("key", "resource", "element", "why"), place, strict=True)))
 
 

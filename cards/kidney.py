@@ -1,4 +1,4 @@
-"""What is known of the kidneys, in one line."""
+"""Kidney function in one line."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _UNUSABLE = "unusable_newer"
 
 
 def kidney_line(kidney: Kidney, missing: frozenset[str], knowledge: Knowledge) -> str:
-    """The class in words, what it rests on with its date, and what is to be said of it.
+    """The class in words, its basis with date, and remarks.
 
-    `missing` are the prefetch keys that could not be had.
+    `missing` are the prefetch keys that were not available.
     """
     phrases = Phrases(knowledge)
     parts = (
@@ -47,7 +47,7 @@ def _basis(kidney: Kidney, phrases: Phrases) -> str:
 
 
 def _nothing(kidney: Kidney, missing: frozenset[str], phrases: Phrases) -> str:
-    """Why there is no result that could show a class."""
+    """The reason why no result shows a class."""
     if kidney.kidney_class is not KidneyClass.UNKNOWN or kidney.basis != "none":
         return ""
     if _UNUSABLE in kidney.flags:
@@ -63,7 +63,7 @@ def _flag(flag: str, phrases: Phrases) -> str:
 
 
 def _others(kidney: Kidney, phrases: Phrases) -> str:
-    """What else is on file; where the class rests on nothing, that is all there is."""
+    """Other data on file. If the class has no basis, this is all there is."""
     on_file = list(kidney.others)
     if kidney.evidence is not None:
         basis = kidney.evidence

@@ -1,7 +1,7 @@
-"""Text that comes from a chart, made safe: as one plain line, or as Markdown that stays text.
+"""Make text from a chart safe: as one plain line, or as Markdown that stays text.
 
-EHRs render card details as GitHub-flavoured Markdown, some of them with raw HTML enabled, so a
-problem title must not be able to become a link, an image or a tag.
+EHRs render card details as GitHub-flavoured Markdown, some of them with raw HTML enabled. A problem
+title must not become a link, an image or a tag.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from collections.abc import Iterable
 LONGEST_TEXT = 240
 ELLIPSIS = "…"
 _LONGEST_LOOKED_AT = 20 * LONGEST_TEXT
-"""Characters of a text that are looked at: far more than any place shows."""
+"""The maximum number of characters that are used of a text, far more than any card shows."""
 _TAG_OPENING = re.compile(r"<(?=[<A-Za-z/!?])")
 _ENTITIES = {"&": "&amp;", "<": "&lt;"}
 # A backslash keeps these text. "://" and "@" would make a link by themselves, and in many renderers
-# so would "evil.example": a full stop with a letter directly behind it.
+# "evil.example" would become a link too: a full stop directly followed by a letter.
 _SPECIAL = re.compile(r"[\\`*_\[\]~|$@<]|&(?=#?\w{1,32};)|:(?=//)|\.(?=[^\W\d_])")
 # Digits with a full stop, or one of these signs, would begin a list, a heading or a quotation.
 _BLOCK_OPENING = re.compile(r"^(?:\d{1,9}(?=[.)](?:\s|$))|(?=[#+=>-]))")

@@ -1,4 +1,4 @@
-"""How facts, evidence and results of the chart are said. Everything returned here is Markdown."""
+"""Names for facts, evidence and results of the chart. All functions return Markdown."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _YEARS_FROM_MONTHS = 24
 
 
 def fact_label(fact_id: str, knowledge: Knowledge, phrases: Phrases) -> str:
-    """What a fact is called: risk factors as the policy labels them."""
+    """The name of a fact. Risk factors have the labels of the policy."""
     for row in knowledge.policy.risk_factors:
         if row.id == fact_id:
             return row.label[:1].upper() + row.label[1:]
@@ -36,11 +36,11 @@ def fact_label(fact_id: str, knowledge: Knowledge, phrases: Phrases) -> str:
 
 
 def shown_evidence(facts: Iterable[Fact]) -> dict[str, tuple[Evidence | None, ...]]:
-    """What is to be said of each fact that the chart shows, each thing once.
+    """The evidence to show for each present fact, without repetitions.
 
-    A diagnosis that is coded several times is one fact, and so is a drug with several orders; a
-    menstrual migraine is a migraine too. A fact without evidence, or of which all is said already,
-    is `(None,)` or left out.
+    A diagnosis with several codes is one fact, and so is a drug with several orders. A menstrual
+    migraine is also a migraine. A fact without evidence is `(None,)`, and a fact whose evidence is
+    already shown is left out.
     """
     shown: dict[str, tuple[Evidence | None, ...]] = {}
     named: set[str] = set()
@@ -59,9 +59,9 @@ def shown_evidence(facts: Iterable[Fact]) -> dict[str, tuple[Evidence | None, ..
 
 
 def _names(fact_id: str, evidence: Evidence) -> set[str]:
-    """What a piece of evidence is known by: the resource, its words, for a diagnosis the fact.
+    """The keys of a piece of evidence: the resource, its words, and for a diagnosis the fact.
 
-    The words of a medicine are of one fact: what is taken and what is ordered are two things.
+    The words of a medicine belong to one fact, because current and ordered medicines are different.
     """
     names = {evidence.resource}
     if evidence.value is None and evidence.display:
@@ -95,7 +95,7 @@ def _line(label: str, evidence: Evidence | None, phrases: Phrases) -> str:
 
 
 def names_itself(evidence: Evidence | None) -> bool:
-    """Whether the words of the chart say what it is: a diagnosis, not a bare code or a number."""
+    """Whether the words of the chart are a name: a diagnosis, not a bare code or a number."""
     return (
         evidence is not None
         and bool(evidence.display)
@@ -120,7 +120,7 @@ def _named(evidence: Evidence, phrases: Phrases) -> str:
     if evidence.value is not None and evidence.unit == EGFR_UNIT:
         return phrases["evidence.egfr"]
     if evidence.display:
-        # The long names of LOINC go on with how and where it was measured.
+        # The long names of LOINC also describe how and where it was measured.
         return escape(plain(evidence.display.partition(" [")[0], LONGEST_NAME))
     return escape(evidence.code or "") or ("" if evidence.value else escape(evidence.resource))
 
@@ -138,7 +138,7 @@ def quantity(evidence: Evidence, phrases: Phrases) -> str:
 
 
 def short(value: str) -> str:
-    """At most three decimals. The rest is cut off, not rounded: no value may reach a limit."""
+    """At most three decimals, truncated and not rounded, so that no value reaches a limit."""
     return _MANY_DECIMALS.sub(r"\1", value)
 
 
@@ -148,7 +148,7 @@ def day(written: str | None) -> str:
 
 
 def age_words(written: str | None, today: date, phrases: Phrases) -> str:
-    """How old something is, in whole months or years; what is recent or inexact has its date."""
+    """The age in whole months or years. Recent or inexact times are given as a date."""
     when = dates.parse(written)
     if when is None:
         return phrases["age.undated"]

@@ -1,4 +1,4 @@
-"""Templates of the knowledge, filled. What has no value is not said, rather than said empty."""
+"""Fill templates of the knowledge. A phrase without its value is left out."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def places(template: str) -> tuple[str, ...]:
 
 
 def filled(template: str, values: Values, make_safe: Callable[[str], str] = unchanged) -> str:
-    """The template with its places filled, or "" where a place has no value."""
+    """The template with filled placeholders, or "" if one has no value."""
     names = places(template)
     if not names:
         return template
@@ -56,11 +56,11 @@ class Phrases:
         return self._texts[phrase_id]
 
     def first_of(self, *phrase_ids: str) -> str:
-        """The first of these phrases that there is; "" if there is none."""
+        """The first of these phrases that exists, or ""."""
         return next((self._texts[i] for i in phrase_ids if i in self._texts), "")
 
     def say(self, phrase_id: str, **values: str) -> str:
-        """A phrase, filled with values that are safe already; "" where one is lacking."""
+        """A phrase with filled placeholders, or "" if one has no value. The values must be safe already."""
         return filled(self._texts[phrase_id], values)
 
     def words(self, said: Said | None) -> str:
@@ -83,7 +83,7 @@ class Phrases:
         return self["list.semicolon" if code == several.code else "list.comma"].join(items)
 
     def named(self, kind: str, name: str) -> str:
-        """What something is called: its phrase, else its own name in words."""
+        """The phrase for a name, or the name itself in words."""
         return self._texts.get(f"{kind}.{name}") or name.replace("_", " ")
 
     def listed(self, items: Sequence[str]) -> str:
@@ -94,5 +94,5 @@ class Phrases:
 
 
 def present(lines: Iterable[str]) -> list[str]:
-    """Those lines that say something."""
+    """The lines that are not empty."""
     return [line for line in lines if line]

@@ -21,7 +21,7 @@ _NOT_LOOKED_AT = Kidney(KidneyClass.UNKNOWN, rule="")
 
 
 def reason(card: CardDecision, knowledge: Knowledge, site: str = "") -> Json:
-    """Which card, on which knowledge and site file, because of what, and what was not known."""
+    """The machine-readable reason of a card: knowledge, site file, evidence and unknown data."""
     phrases = Phrases(knowledge)
     return without_empty(
         {
@@ -45,7 +45,7 @@ def because(fact: Fact) -> list[Json]:
 
 
 def evidence(found: Evidence) -> Json:
-    """Where it stands. A resource without an id has no reference: `entry` says where it was."""
+    """The place of the evidence. A resource without an id has no reference: `entry` gives its position."""
     place = "resource" if _REFERENCE.fullmatch(found.resource) else "entry"
     coded = found.system and found.code
     return filled(
@@ -60,7 +60,7 @@ def evidence(found: Evidence) -> Json:
 
 
 def kidney(known: Kidney) -> Json:
-    """The kidney class and what it rests on."""
+    """The kidney class and its basis."""
     place = evidence(known.evidence) if known.evidence is not None else {}
     said = {
         "class": str(known.kidney_class),
@@ -83,7 +83,7 @@ def floored(value: Decimal) -> str:
 
 
 def gap(missing: Gap, phrases: Phrases) -> Json:
-    """What could not be had, and why."""
+    """The unknown data, and why."""
     return filled({"key": missing.key, "why": phrases.words(missing.why)})
 
 

@@ -1,6 +1,6 @@
-"""Whether the registry of cards and the code agree. Compared when the service starts.
+"""Compare the registry of cards with the code when the service starts.
 
-A card without a check would never be shown, and a check without a card could not be said.
+A card without a check would never be shown, and a check without a card has no text.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from cds_service.reasoning.card_checks import HAZARD_CHECKS, ORDER_CHECKS, OTHER
 def load_knowledge(folder: Traversable | None = None) -> Knowledge:
     """The knowledge of a folder (default: the one in the package), compared with the code.
 
-    Raises `KnowledgeError` with one line that says what is missing on which side.
+    Raises `KnowledgeError` with one line that names the missing entry and the side.
     """
     knowledge = load(folder)
     for line in mismatches(knowledge):

@@ -71,7 +71,7 @@ def _source(card: CardDecision, call: CardContext, knowledge: Knowledge) -> Json
 
 @lru_cache(maxsize=8)
 def _is_approved(knowledge: Knowledge) -> bool:
-    """Whether somebody has approved the tables and texts that cards are made from."""
+    """Whether the tables and texts of cards are approved."""
     made_from: tuple[Any, ...] = (
         *(knowledge.policy, knowledge.wording, knowledge.plans, knowledge.interactions),
         *(*knowledge.cards.values(), *knowledge.plans.plans, *knowledge.evidence),

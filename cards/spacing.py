@@ -1,4 +1,4 @@
-"""The drugs of the patient that are to be kept apart from magnesium, each with its own advice."""
+"""The drugs of the patient that must be spaced from magnesium, each with its own advice."""
 
 from __future__ import annotations
 

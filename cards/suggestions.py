@@ -1,4 +1,4 @@
-"""What one click does: suggestions with their actions."""
+"""Suggestions with their actions."""
 
 from __future__ import annotations
 
@@ -36,9 +36,10 @@ def suggestions(card: CardDecision, call: CardContext, knowledge: Knowledge) -> 
 
 
 def behaviour(card: CardDecision) -> str:
-    """`any` where tests are among the suggestions (a draft may be taken too), else at most one.
+    """`any` if tests are among the suggestions (one draft order may be accepted too), else at most
+    one.
 
-    Of two plans only one may be started, also where tests stand beside them.
+    Of two plans only one may be started, even if tests are offered too.
     """
     tests = any(offer.kind is OfferKind.LABS and offer.labs for offer in card.offers)
     plans = sum(offer.kind is OfferKind.PLAN for offer in card.offers)

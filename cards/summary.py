@@ -23,7 +23,7 @@ _NOT_ONE_NEWEST = {
     "unusable_newer": "age.newest",
     "partly_known": "age.newest",
 }
-"""By kidney flag, what is said in place of the age of a result that stands alone."""
+"""By kidney flag, the text that replaces the age of a single result."""
 
 
 def summary(card: CardDecision, today: date, knowledge: Knowledge) -> str:
@@ -50,7 +50,7 @@ def summary(card: CardDecision, today: date, knowledge: Knowledge) -> str:
 
 
 def _shortened(values: Values, template: str, excess: int) -> dict[str, str]:
-    """The longest value cut rather than the end of the sentence, which says what to do."""
+    """Shorten the longest value and keep the end of the sentence, which contains the advice."""
     named = [name for name in places(template) if values.get(name)]
     longest = max(named, key=lambda name: len(values[name]), default="")
     if not longest:
@@ -64,7 +64,7 @@ def _filled(template: str, values: Values, phrases: Phrases) -> str:
 
 
 def _of_lists(card: CardDecision, known: Values, knowledge: Knowledge) -> dict[str, str]:
-    """What there can be several of: the drugs to keep apart, and the data that are not known."""
+    """Values that may be several: the drugs to keep apart, and the unknown data."""
     phrases = Phrases(knowledge)
     named = knowledge.parameters.cards.drugs_in_summary
     apart = list(interactions(card.cautions))
@@ -116,7 +116,7 @@ def is_urgent(card: CardDecision, knowledge: Knowledge) -> bool:
 
 
 def _without_empty_clauses(template: str, values: Values, phrases: Phrases) -> str:
-    """A clause without its value goes; without an eGFR what the kidney class rests on stands there."""
+    """A clause without its value is left out. Without an eGFR, the basis of the kidney class is shown."""
     for name, needed in _CLAUSES.items():
         if not all(value in values for value in needed):
             template = template.replace(phrases[f"summary.clause.{name}"], "")

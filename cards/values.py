@@ -1,4 +1,4 @@
-"""What fills the places of a card's texts: the values of the decision."""
+"""The values for the placeholders of a card, from the decision."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _DOSES = ("dose", "ordered", "current")
 
 
 def known_values(card: CardDecision, knowledge: Knowledge) -> dict[str, str]:
-    """The values of a card that say something, with what its findings say of themselves."""
+    """The non-empty values of a card, with the values of its findings."""
     phrases = Phrases(knowledge)
     values = {name: phrases.words(value) for name, value in card.values.items() if value}
     if card.kidney is not None and card.kidney.reason is not None:

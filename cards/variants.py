@@ -55,7 +55,7 @@ def _has_several_drugs(card: CardDecision) -> bool:
 
 
 def _has_no_interval(card: CardDecision) -> bool:
-    """Whether no advice gives a time: "no magnesium antacid at all", "tell the anaesthetist"."""
+    """Whether no advice has an interval: "no magnesium antacid at all", "tell the anaesthetist"."""
     advice = [said for _, said in interactions(card.cautions)]
     return bool(advice) and not any(map(_names_an_interval, advice))
 

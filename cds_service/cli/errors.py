@@ -1,7 +1,7 @@
-"""What a user of the command line can mend."""
+"""Errors of the command line that the user can correct."""
 
 from __future__ import annotations
 
 
 class CommandError(Exception):
-    """The command cannot be carried out. One line that says why."""
+    """The command failed. One line with the reason."""

@@ -28,7 +28,7 @@ _DEFAULT_URL = "http://127.0.0.1:8000"
 
 
 class _Head(msgspec.Struct):
-    """What tells a hook request from a Bundle."""
+    """The members that distinguish a hook request from a Bundle."""
 
     hook: Any = None
     resourceType: Any = None  # noqa: N815

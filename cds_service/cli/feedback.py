@@ -1,4 +1,4 @@
-"""`feedback`: what became of the cards, as tables, CSV or JSON; the comments; and deleting old records."""
+"""`feedback`: the report as tables, CSV or JSON; the comments; and deleting old records."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def show_comments(days: int) -> None:
 
 
 def purge() -> None:
-    """Delete what is older than the retention."""
+    """Delete data older than the retention time."""
     with _store() as store:
         console().print(f"Deleted {store.purge()} rows.")
 
@@ -126,7 +126,7 @@ def _table(title: str, *columns: str) -> Table:
 
 
 def _visible(text: str) -> str:
-    """Without what a terminal would obey."""
+    """Remove control characters for the terminal."""
     return "".join(c if c.isprintable() or c == "\n" else " " for c in text)
 
 

@@ -1,4 +1,4 @@
-"""`config` and `knowledge`: what is set, and what is known."""
+"""`config` and `knowledge`: the settings, and an overview of the knowledge."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def show_settings(*, as_markdown: bool) -> None:
 
 
 def _without_password(value: Any) -> Any:
-    """What is shown of a value: an address may hold a password."""
+    """The displayed value. A URL may contain a password."""
     return _PASSWORD.sub(r"\1***", value) if isinstance(value, str) else value
 
 
 def show_knowledge() -> None:
-    """The version and how much of what there is."""
+    """The version and the number of entries."""
     knowledge = load_knowledge()
     drug_sets = [s for s in knowledge.sets if s.startswith("med_")]
     counts = {

@@ -1,4 +1,4 @@
-"""What can be asked on the command line. What goes wrong is said in one line, with exit code 2."""
+"""The command line. Errors are printed as one line, with exit code 2."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def _day(text: str) -> date:
         raise argparse.ArgumentTypeError(f"{text} is not a date like 2026-11-22") from None
 
 
-# Each command imports what it needs when it runs, so that `--help` is there at once.
+# Each command imports its modules when it runs, so that `--help` is fast.
 
 
 def _explain(chosen: argparse.Namespace) -> None:

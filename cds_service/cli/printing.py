@@ -17,7 +17,7 @@ from rich.text import Text
 
 Json = Mapping[str, Any]
 
-# Where nobody watches (a file, a pipe), lines may be longer than a terminal's.
+# If the output is a file or a pipe, lines may be longer than on a terminal.
 _WIDTH_OF_A_FILE = 140
 _STYLES = {
     "present": "bold",
@@ -32,12 +32,12 @@ _CONTROL = {code: " " for code in (*range(32), *range(127, 160)) if code != ord(
 
 
 def console() -> Console:
-    """Where things are printed."""
+    """The output console."""
     return Console(width=None if sys.stdout.isatty() else _WIDTH_OF_A_FILE, highlight=False)
 
 
 def print_as_is(text: str) -> None:
-    """Print a text for a machine: nothing is wrapped, and a reader that stops early is no error."""
+    """Print text for a program: lines are not wrapped, and a closed pipe is not an error."""
     console().out(text, highlight=False)
 
 

@@ -1,4 +1,4 @@
-"""`rehearse`: what the rules would have done to the patients of an export."""
+"""`rehearse`: the cards that the rules would have given to the patients of an export."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cds_service.rehearsal.errors import RehearsalError
 def add_parser(
     commands: argparse._SubParsersAction[argparse.ArgumentParser], day: Callable[[str], date]
 ) -> None:
-    """Add the command to those of the command line."""
+    """Add the command to the command line."""
     parser = commands.add_parser(
         "rehearse", help="show what the rules would have done to the patients of an export"
     )
@@ -44,7 +44,7 @@ def _number(text: str) -> int:
 
 
 def run(chosen: argparse.Namespace) -> None:
-    """Run it; the exit code says whether it can be continued (130), or why it cannot run."""
+    """Run it. The exit code shows whether it can be resumed (130), or why it cannot run."""
     from cds_service.rehearsal.moments import HOOKS
     from cds_service.rehearsal.options import Options
     from cds_service.rehearsal.run import rehearse

@@ -1,4 +1,4 @@
-"""`site`: checks a site file, shows what is in force, compares two files, and words an approval."""
+"""`site`: check a site file, show the values in force, compare two files, and write an approval."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FAULTY, DIFFERENT = 1, 1
 
 
 def check(file: str) -> int:
-    """Prints one line for each fault, else the hash."""
+    """Print one line for each fault, or the hash if there is none."""
     checked = _checked(file, load_knowledge())
     for fault in checked.faults:
         print_as_is(str(fault))
@@ -36,7 +36,7 @@ def check(file: str) -> int:
 
 
 def show(file: str | None, *, as_json: bool) -> int:
-    """Prints what is in force, each value beside its default."""
+    """Print the values in force, each next to its default."""
     knowledge = load_knowledge()
     site = _valid(file, knowledge) if file is not None else None
     values = inventory(knowledge, site)
@@ -53,7 +53,7 @@ def show(file: str | None, *, as_json: bool) -> int:
 
 
 def diff(old: str, new: str, *, as_json: bool) -> int:
-    """Prints what changes between two files; OLD may be `defaults`."""
+    """Print the differences between two files. OLD may be `defaults`."""
     knowledge = load_knowledge()
     before, after = (
         inventory(knowledge, None if file == DEFAULTS else _valid(file, knowledge))

@@ -1,4 +1,4 @@
-"""Why something could not be had from a FHIR server, in words that name no patient and no token."""
+"""The reasons why data are not available from a FHIR server. They contain no patient and no token."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Why(Enum):
 
 
 class UnavailableError(Exception):
-    """Something could not be had."""
+    """Data are not available."""
 
     def __init__(self, why: Why, status: int | None = None) -> None:
         super().__init__(why, status)
@@ -46,7 +46,7 @@ class UnavailableError(Exception):
 
     @property
     def reason(self) -> Reason:
-        """Why, to be said."""
+        """The reason, for display."""
         found: Reason = self.why.value if self.status is None else self.why.value(self.status)
         return found
 

@@ -1,7 +1,7 @@
-"""What a hook call did not bring is asked of its FHIR server, all at once and within a time.
+"""Fetch the missing data of a hook call from its FHIR server, in parallel and within a time limit.
 
-The outcome has the form of what was sent: the content of each prefetch key. A key that could not
-be had stays not known, and says why.
+The result has the same form as sent data: the content of each prefetch key. A key that is not
+available stays not known, with the reason.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ from cds_service.fhir.prefetch import KINDS, Content, Kind
 from cds_service.fhir.reading import Shape
 
 BUDGET_MS = 400
-"""What fetching may take without being noticed. A slower one is marked in the log."""
+"""The time that fetching may take without being flagged in the log."""
 _THREADS = 32
 _BATCH = 20
 _BATCHES = 5
 _SINGLY = 20
 _LEVELS = 3
 _MEDICATION_KEYS = ("medicationRequests", "medicationStatements")
-# Whatever the medication is, nothing follows from these. Of stopped ones something may (SPEC M-15).
+# The Medications of these are not needed. Those of stopped ones may be (SPEC M-15).
 _NEVER_TAKEN = frozenset({"cancelled", "entered-in-error", "not-taken"})
 _STOPPED = frozenset({"completed", "stopped"})
-# With these a server says that it cannot search for Medications by id, though it may read them.
+# With these a server says that it cannot search for Medications by id. It may still read them.
 _NOT_SEARCHABLE = frozenset({400, 403, 404, 405, 422, 501})
 _NOT_FOUND = frozenset({Why.OUTCOME, Why.UNREADABLE, Why.FEWER})
-# To ask again does not help where data were withheld for one of these reasons.
+# If data are withheld for one of these reasons, fetching them again does not help.
 _FOR_GOOD = frozenset({"suppressed", "forbidden", "security", "login", "unknown", "expired"})
 _REMEMBERED_SECONDS = 3_600.0
 
@@ -49,7 +49,7 @@ _log = logging.getLogger(__name__)
 
 
 class Bounds(msgspec.Struct, frozen=True, kw_only=True):
-    """How much one hook call may ask for."""
+    """The limits of one hook call."""
 
     seconds: float = 2.0
     request_seconds: float = 1.5
@@ -58,9 +58,9 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
-    """One hook call, as far as fetching goes. `client` is who calls, where that is known.
+    """The data of one hook call that fetching needs. `client` is the calling client, if known.
 
-    `orders` is the member of the context that holds orders.
+    `orders` is the member of the context that contains orders.
     """
 
     prefetch: Mapping[str, Raw]
@@ -82,18 +82,18 @@ class _Habits:
         self._known: dict[tuple[Server, str], tuple[str, float]] = {}
 
     def form(self, server: Server, key: str) -> str:
-        """The form that worked last, else the configured one."""
+        """The form that worked last, otherwise the configured one."""
         name, until = self._known.get((server, key), ("", 0.0))
         return name if time.monotonic() < until else server.form_of(key)
 
     def learn(self, server: Server, key: str, form: str) -> None:
-        """Remember what worked."""
+        """Remember the form that worked."""
         if form != self.form(server, key):
             self._known[server, key] = (form, time.monotonic() + _REMEMBERED_SECONDS)
 
 
 class _Task:
-    """What is asked for one key: the searches of the form that was tried last."""
+    """The requests for one key: the searches of the form that was tried last."""
 
     def __init__(self, key: str, kind: Kind[Any], template: str) -> None:
         self.key = key
@@ -104,7 +104,7 @@ class _Task:
 
     @property
     def failure(self) -> UnavailableError | None:
-        """What went wrong, if anything did."""
+        """The failure, if there was one."""
         if self.is_late:
             return UnavailableError(Why.TIMEOUT)
         return next((s.failure for s in self.searches if s.failure is not None), None)
@@ -115,7 +115,7 @@ class _Task:
         return self.content() is None and any(search.refused for search in self.searches)
 
     def content(self) -> Content[Any] | None:
-        """All that came, as one; `None` if nothing came that can be used."""
+        """All results combined, or `None` if there are no usable results."""
         found = [c for search in self.searches if (c := search.content()) is not None]
         is_partial = self.failure is not None or any(content.partial for content in found)
         return joined(found, is_partial) if found else None
@@ -134,7 +134,7 @@ class Fetching:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="fetching")
 
     def complete(self, question: Question) -> Contents:
-        """The contents of the keys that were looked at; of others, what was sent still holds."""
+        """The contents of the keys that were processed. For others, the sent content stays valid."""
         server = self._server(question)
         if isinstance(server, Why):
             return _not_asked(question, server)
@@ -156,7 +156,7 @@ class Fetching:
         self._client.close()
 
     def _server(self, question: Question) -> Server | Why:
-        """The server to ask, or why there is none."""
+        """The FHIR server of the call, or the reason why there is none."""
         if question.fhir_server is None:
             return Why.NO_SERVER
         server = self._servers.find(question.fhir_server, question.client)
@@ -190,7 +190,7 @@ class _Asking:
         self.failures: dict[str, int] = {}
 
     def ask(self, tasks: Iterable[_Task], max_pages: int) -> None:
-        """Ask for all at once, and wait until all have ended or time is up."""
+        """Send all requests, and wait until all have ended or the time is up."""
         running = {self._threads.submit(self._run, task, max_pages): task for task in tasks}
         done, late = wait(running, timeout=self._limits.remaining())
         for future in late:
@@ -217,7 +217,7 @@ class _Asking:
                 return
 
     def _read_pages(self, search: Search, max_pages: int) -> None:
-        """Ask for page after page."""
+        """Request page after page."""
         target = search.target
         if target is None:
             return
@@ -251,7 +251,7 @@ def _report(asking: _Asking, milliseconds: float) -> None:
 
 
 def _not_asked(question: Question, why: Why) -> Contents:
-    """Every key that was not sent, with the reason why nobody was asked for it."""
+    """Every key that was not sent, with the reason why no server was used."""
     if why is Why.NO_SERVER:
         return {}
     return {
@@ -285,7 +285,7 @@ def _is_wanting(content: Content[Any]) -> bool:
 
 
 def _chosen(sent: Content[Any], task: _Task) -> Content[Any]:
-    """What was fetched, and what was sent: what either of them shows is there."""
+    """The fetched and the sent data combined: data in either of them count."""
     fetched = task.content()
     if fetched is None:
         return _without(sent, task.failure)
@@ -293,7 +293,7 @@ def _chosen(sent: Content[Any], task: _Task) -> Content[Any]:
         return _without(fetched, task.failure)
     if not _is_whole(fetched):
         return _without(joined([fetched, sent], partial=True), task.failure)
-    # Nothing is missing any more, unless it was withheld from whoever asks.
+    # Nothing is missing any more, unless it was withheld from this user.
     found = {_name(entry) for entry in fetched.entries}
     more = [entry for entry in sent.entries if _name(entry) not in found]
     rest = msgspec.structs.replace(
@@ -337,9 +337,9 @@ def _add_medications(
     server: Server,
     asking: _Asking,
 ) -> None:
-    """Fetch the Medications to which orders and statements merely refer, several at a time.
+    """Fetch the Medications that orders and statements refer to, several at a time.
 
-    A Medication that came may name its ingredients by references in turn.
+    A fetched Medication may refer to its ingredients in turn.
     """
     asked: set[str] = set()
     for _ in range(_LEVELS):
@@ -352,7 +352,7 @@ def _add_medications(
         found, failure = _fetch_medications(ids, asking)
         for key in known:
             content = contents[key]
-            # New lists: the content of what was sent may be looked at elsewhere.
+            # New lists, because the sent content may be used elsewhere.
             more = msgspec.structs.replace(
                 content,
                 entries=[*content.entries, *found.entries],
@@ -392,14 +392,14 @@ def _all_of(tasks: Iterable[_Task]) -> Content[Any]:
 
 
 def _may_be_read(failure: UnavailableError | None) -> bool:
-    """Whether a Medication that a search did not give may still be read by its id."""
+    """Whether a Medication that is missing in the search results may still be read by its id."""
     return failure is None or failure.status in _NOT_SEARCHABLE or failure.why in _NOT_FOUND
 
 
 def _missing_medications(
     contents: Mapping[str, Content[Any]], question: Question, server: Server
 ) -> dict[str, None]:
-    """The ids of those that were not sent, each once: first those of drafts and of what is taken."""
+    """The ids of those that were not sent, each once: first those of draft orders and current medicines."""
     resources: list[wire.Medication] = [
         entry.resource
         for key in _MEDICATION_KEYS

@@ -1,7 +1,7 @@
-"""One search of a FHIR server: its pages, when there is enough of it, and what is missing.
+"""One search of a FHIR server: its pages, when it has enough results, and what is missing.
 
-Servers differ: some ignore `_sort` and `_count`, some give no total, some repeat a page. Whatever
-leaves open whether there is more makes the result partial.
+Servers differ: some ignore `_sort` and `_count`, some give no total, some repeat a page. If it is
+unclear whether there is more, the result is partial.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from cds_service.fhir import wire
 from cds_service.fhir.prefetch import Content, Elsewhere, Kind, State
 from cds_service.fhir.reading import Shape
 
-# With these a server says that it does not take the search in this form.
+# With these a server says that it does not support this form of the search.
 _REFUSED_FORM = frozenset({400, 414, 422})
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _TEXT: Shape[str] = Shape(wire.Text)
@@ -28,7 +28,7 @@ _PERIOD: Shape[wire.Period] = Shape(wire.Period)
 
 
 class _Page(msgspec.Struct):
-    """What a page says of the pages beside it."""
+    """The information of a page about other pages."""
 
     total: int | None = None
     link: list[wire.Link] | None = None
@@ -38,7 +38,7 @@ _PAGE: Shape[_Page] = Shape(_Page)
 
 
 class Search:
-    """One search: the pages that came so far, and what ended it."""
+    """One search: the pages so far, and the reason for its end."""
 
     def __init__(self, kind: Kind[Any], query: Query, target: str | None) -> None:
         self.query = query
@@ -72,7 +72,7 @@ class Search:
         return self._next(raw, len(self._matches) + malformed)
 
     def _next(self, raw: bytes, found: int) -> str | None:
-        """The link to the next page. Where there is none, all that there is must have come."""
+        """The link to the next page. If there is none, all results must have arrived."""
         around, unread = _PAGE.read(raw)
         page = around or _Page()
         self._total = max(self._total, page.total or 0)
@@ -87,15 +87,15 @@ class Search:
         return link
 
     def _shortfall(self, found: int) -> UnavailableError | None:
-        """Why this may be less than there is."""
-        # As many as a page holds, without a link and without a total: there may be more.
+        """The reason why results may be missing."""
+        # A full page without a link and without a total: there may be more.
         is_cut = found == self.query.count and not self._total
         if self._total > found or is_cut:
             return UnavailableError(Why.FEWER)
         return UnavailableError(Why.UNCLEAR) if self._unclear else None
 
     def _has_enough(self) -> bool:
-        """Whether the newest ones are there. A server may not have sorted: then all are needed."""
+        """Whether the newest ones have arrived. If the server has not sorted, all are needed."""
         if self.query.wanted is None:
             return False
         resources = [
@@ -107,7 +107,7 @@ class Search:
         return len(resources) >= self.query.wanted and _are_newest_first(resources)
 
     def content(self) -> Content[Any] | None:
-        """All that came, as one; `None` if nothing came that can be used."""
+        """All results combined, or `None` if there are no usable results."""
         pages = [page for page in tuple(self._pages) if page.known]
         if not pages:
             return None
@@ -141,7 +141,7 @@ def _read(kind: Kind[Any], raw: bytes) -> Content[Any]:
         raw.decode()
     except UnicodeDecodeError:
         return _GARBLED
-    # In a prefetch null says "no data"; a server that answers with it says nothing.
+    # In a prefetch, null means "no data". From a server, it has no meaning.
     return _GARBLED if raw.strip() in (b"", b"null") else kind.read(Raw(raw))
 
 
@@ -153,13 +153,13 @@ _GARBLED: Content[Any] = Content(State.UNREADABLE, why=reasons.NOT_READABLE_JSON
 
 
 def _next_link(page: _Page) -> str | None:
-    """The address of the next page; empty where there is one without an address."""
+    """The address of the next page. It is empty if the link has no address."""
     found = (link for link in page.link or () if link.relation == "next")
     return next((link.url or "" for link in found), None)
 
 
 def _is_match(entry: wire.Entry[Any], resource_type: str) -> bool:
-    """Whether an entry is one of those that were searched for, and not merely included."""
+    """Whether an entry is a match of the search, and not only included."""
     resource = entry.resource
     return (
         resource is not None
@@ -169,7 +169,7 @@ def _is_match(entry: wire.Entry[Any], resource_type: str) -> bool:
 
 
 def _filtered(page: Content[Any], query: Query) -> Content[Any]:
-    """The page without what the template does not ask for, where the search asked for more."""
+    """The page without results that the template does not request, if the search was wider."""
     if not query.codes:
         return page
     kept: list[wire.Entry[Any]] = []
@@ -191,7 +191,7 @@ def _may_answer(resource: Any, query: Query) -> bool:
 
 
 def _are_newest_first(observations: Iterable[Any]) -> bool:
-    """Whether they surely stand in this order. Those of one day, or of two, may be mixed."""
+    """Whether they are certainly in this order. Results of one day, or of two, may be mixed."""
     oldest = date.max.toordinal()
     for observation in observations:
         span = _span(observation)
@@ -202,7 +202,7 @@ def _are_newest_first(observations: Iterable[Any]) -> bool:
 
 
 def _span(observation: wire.Observation) -> tuple[int, int] | None:
-    """The first and the last day (as ordinals) on which it can have been made, where that is known."""
+    """The first and last possible day (as ordinals), if known."""
     try:
         days = [(_day(text, "-01-01"), _day(text, "-12-28")) for text in _effective(observation)]
     except ValueError:
@@ -228,7 +228,7 @@ def _day(text: str, rest: str) -> int:
 
 
 def joined(pages: Sequence[Content[Any]], partial: bool) -> Content[Any]:
-    """Several contents as one, with all that any of them says is missing. Nothing comes twice."""
+    """Several contents combined, with all their gaps and without duplicates."""
     distinct = _Distinct()
     entries = [e for page in pages for e in page.entries if distinct.add(e.resource)]
     others: list[Elsewhere] = []

@@ -1,1 +1,1 @@
-"""Hook calls: what is offered, whether a call is well formed, and how it is answered."""
+"""Hook calls: discovery, validation, and decisions."""

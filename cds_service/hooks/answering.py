@@ -35,7 +35,7 @@ NOTHING_FETCHED: Contents = MappingProxyType({})
 
 
 def utc_now() -> datetime:
-    """The moment of a call, unless a clock is given."""
+    """The time of a call, unless a clock is given."""
     return datetime.now(UTC)
 
 
@@ -44,7 +44,7 @@ def nothing_remembered(_: Sequence[str]) -> None:
 
 
 class NotKnownError(BadCallError):
-    """Data without which there is no answer are neither in the request nor could be fetched (412)."""
+    """Required data are neither in the request nor available from the FHIR server (412)."""
 
     def __init__(self, fetched: Contents, *issues: Issue) -> None:
         super().__init__(412, *issues)
@@ -52,9 +52,9 @@ class NotKnownError(BadCallError):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """The answer to a call: the decision, the cards that state it, and the data that were fetched.
+    """The result of a call: the decision, its cards, and the fetched data.
 
-    `remember` is what to remember of each card, where it has a lock-out.
+    `remember` is the data to store for each card with a lock-out.
     """
 
     decision: Decision
@@ -64,10 +64,10 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 class Answering(msgspec.Struct, frozen=True):
-    """Answers calls by what is in force and one clock. Keeps nothing of a call.
+    """Handles calls with the values in force and one clock. Stores nothing of a call.
 
-    `look_up` finds what was shown for a patient before. `templates` are the prefetch templates of
-    each hook; without `fetching` nothing is fetched.
+    `look_up` finds earlier suggestions for a patient. `templates` are the prefetch templates of
+    each hook. Without `fetching`, nothing is fetched.
     """
 
     force: InForce
@@ -83,9 +83,9 @@ class Answering(msgspec.Struct, frozen=True):
         return self.force.knowledge
 
     def answer(self, call: HookCall, base_url: str, *, complete: bool = False) -> Answer:
-        """The cards; raises `NotKnownError` (412) where data without which there is no answer are missing.
+        """The cards. Raises `NotKnownError` (412) if required data are missing.
 
-        `complete` evaluates every rule, also where the draft orders alone settle the matter.
+        With `complete` every rule is evaluated, even if the draft orders alone decide.
         """
         now = self.now().astimezone(UTC)
         chart = open_chart(call.prefetch, call.patient_id, now.date(), self.knowledge)
@@ -118,10 +118,10 @@ class Answering(msgspec.Struct, frozen=True):
         return Answer(decision, cards, fetched, remember)
 
     def _fetch(self, call: HookCall) -> Contents:
-        """What the call lacks, with the prefetch templates of its hook."""
+        """The missing data of the call, with the prefetch templates of its hook."""
         if self.fetching is None:
             return NOTHING_FETCHED
-        from cds_service.fetching.fetching import Question  # not needed where nothing is fetched
+        from cds_service.fetching.fetching import Question  # not needed if nothing is fetched
 
         return self.fetching.complete(
             Question(
@@ -141,12 +141,12 @@ class Answering(msgspec.Struct, frozen=True):
             raise NotKnownError(fetched, *(_not_known(gap, phrases) for gap in gaps))
 
     def explain(self, answer: Answer) -> dict[str, Any]:
-        """Every fact, rule and card of a complete answer, as JSON."""
+        """Every fact, rule and card of a complete decision, as JSON."""
         return explanation(answer.decision, answer.cards, self.knowledge, self.force.label)
 
 
 def _may_be_settled_by_orders(call: HookCall) -> bool:
-    """Whether the call has orders that can be read as they came, and the required keys were sent."""
+    """Whether the call has readable orders, and the required keys were sent."""
     orders = call.hook.orders
     if orders is None or not surely_sent(call.prefetch):
         return False

@@ -1,4 +1,4 @@
-"""What is in force by the settings: the knowledge, and the site file where one is named."""
+"""The values in force: the knowledge, and the site file if there is one."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from cds_service.site.lockouts import LockoutKeys
 SNAPSHOT = "WORKERS_SITE_FILE"
 """The environment variable that names the checked copy of the site file that all workers use.
 
-The parent of the workers sets it. A worker that is replaced then reads what the others read, also
-if somebody is editing the file at that moment.
+The parent of the workers sets it. A replaced worker then reads the same as the others, even
+if the file is being edited at that moment.
 """
 
-# Where orders are checked, a hook cannot be switched off.
+# A hook that checks orders cannot be disabled.
 HOOKS_OF_FILES = Hooks(
     tuple(HOOKS), frozenset(name for name, hook in HOOKS.items() if hook.orders is not None)
 )
 
 
 def configured(settings: Settings, today: date | None = None) -> InForce:
-    """What is in force; raises `KnowledgeError` or `SettingsError`, each with one line.
+    """The values in force. Raises `KnowledgeError` or `SettingsError`, each with one line.
 
-    `today` (UTC) is compared with the dates in the site file; without it, the clock is read.
+    `today` (UTC) is compared with the dates in the site file. By default the clock is read.
     """
     knowledge = load_knowledge()
     if not settings.site_file:

@@ -1,7 +1,7 @@
-"""From bytes to a hook call, or to the reason why it is none.
+"""Read a hook call from bytes, or find the reason why it is invalid.
 
-Only the small members become Python objects. Prefetch values stay the bytes they came as: whoever
-asks for a key decodes it, and a call that is settled early decodes nothing more.
+Only the small members become Python objects. Prefetch values stay bytes until their key is used, so
+that a call that is settled early decodes nothing more.
 """
 
 from __future__ import annotations
@@ -32,16 +32,17 @@ MOST_NAMES = 200
 MOST_CONTEXT_BYTES = 1_000_000
 """Of `context` and each other small member. Draft orders have a few kilobytes each."""
 _LONGEST_NAME = 500
-# Possessive, so that nothing is kept for going back: the memory for a name is its own length.
+# Possessive, so that nothing is stored for backtracking: a name needs only its own length in
+# memory.
 _NAME = re.compile(rb'[\s,]*+"([^"\\]*+(?:\\.[^"\\]*+){0,100}+)"\s*+:\s*+')
 _END = re.compile(rb"\s*+}\s*+")
 _BYTE = re.compile(r"\(byte (\d+)\)")
 
 
 class HookCall(msgspec.Struct, frozen=True):
-    """A well-formed call. `patient_id` is the bare id, also in the context.
+    """A valid call. `patient_id` is the bare id, also in the context.
 
-    `token` opens `fhir_server`; `client` is who calls and `tenant` for whom, where that is known.
+    `token` is for `fhir_server`. `client` is the calling client and `tenant` its tenant, if known.
     """
 
     hook: Hook
@@ -58,7 +59,8 @@ class HookCall(msgspec.Struct, frozen=True):
 
 
 def read_call(body: bytes, hook: str, client: str = "", tenant: str = "") -> HookCall:
-    """The call in a request body; raises `BadCallError` (400) where it is not one for this hook.
+    """Read the call in a request body. Raises `BadCallError` (400) if it is not valid for this
+    hook.
 
     `hook` is the name of a hook of the registry.
     """
@@ -84,7 +86,7 @@ def read_call(body: bytes, hook: str, client: str = "", tenant: str = "") -> Hoo
 
 
 def _decode(body: bytes) -> tuple[dict[str, Any], Mapping[str, Raw]]:
-    """The members that the rules look at, and the prefetch values, undecoded."""
+    """The members that the rules use, and the prefetch values, not decoded."""
     if not body.strip():
         raise _bad("The body is empty. Send the hook call as a JSON object.")
     _require_utf8(body)
@@ -105,13 +107,13 @@ def _envelope(members: Mapping[str, Raw], has_prefetch: bool) -> dict[str, Any]:
 
 
 _Parts = tuple[dict[str, Raw], dict[str, Raw] | None]
-"""The members of a call as they came, without prefetch; and the prefetch values."""
+"""The members of a call as bytes, without prefetch; and the prefetch values."""
 
 
 def _in_one_pass(body: bytes) -> _Parts | None:
-    """The usual call: skipping over a large chart is most of the work here, so it is done once.
+    """The usual call. Skipping a large chart is most of the work, so it is done only once.
 
-    `None` where the call has members that are not known, or a prefetch that is no object.
+    `None` if the call has unknown members, or a prefetch that is not an object.
     """
     try:
         call: Any = _CALL.decode(body)
@@ -127,10 +129,11 @@ def _in_one_pass(body: bytes) -> _Parts | None:
 
 
 def _in_two_passes(body: bytes) -> _Parts:
-    """Any other call, and the place to find out what is wrong with it.
+    """Any other call, and the place where errors are found.
 
-    Members that no rule reads are skipped, never kept. Prefetch keys that are not asked for are kept: a
-    Medication to which an order refers may stand there, and what else stands there is named (SPEC 12.1 U-3).
+    Members that no rule uses are skipped and never stored. Prefetch keys that were not requested
+    are kept, because a referenced Medication may be there, and other resources there are listed
+    (SPEC 12.1 U-3).
     """
     members = _members(body, "$", envelope_members())
     raw = members.get("prefetch", NOTHING)
@@ -141,7 +144,7 @@ def _in_two_passes(body: bytes) -> _Parts:
 
 
 def _number(text: str) -> Decimal:
-    """A JSON number with a fraction, as written: an order goes back with the doses it came with."""
+    """A JSON number with a fraction, as written, so that an order is returned with its original doses."""
     number = Decimal(text)
     if abs(number.adjusted()) > _MAX_EXPONENT:
         raise ValueError
@@ -150,7 +153,7 @@ def _number(text: str) -> Decimal:
 
 _SKIPPED = msgspec.json.Decoder(Raw)
 _SMALL = tuple(sorted({*envelope_members(), "extension"} - {"prefetch"}))
-# Only the keys that are read are kept: others are skipped, however many there are.
+# Only the used keys are stored. Others are skipped, however many there are.
 _PREFETCH: Any = msgspec.defstruct("_Prefetch", [(key, Raw, NOTHING) for key in KINDS])
 _CALL = msgspec.json.Decoder(
     msgspec.defstruct(
@@ -165,10 +168,10 @@ _ANY = msgspec.json.Decoder(float_hook=_number)
 
 
 def _members(text: bytes, where: str, wanted: Collection[str] | None = None) -> dict[str, Raw]:
-    """The wanted members of a JSON object, or all; raises `BadCallError` for one that is malformed.
+    """The wanted members of a JSON object, or all. Raises `BadCallError` if it is malformed.
 
-    Goes from name to value to name. Each value is decoded without being kept, which shows where it
-    ends; so a name that occurs twice is seen, and many members cost no memory.
+    It reads names and values in turn. Each value is decoded to find its end and then discarded. So
+    a repeated name is detected, and many members need no memory.
     """
     found: dict[str, Raw] = {}
     names: set[str] = set()
@@ -199,7 +202,7 @@ def _start_of_object(text: bytes, where: str) -> int:
 
 
 def _name_at(text: bytes, at: int, where: str, first: bool) -> tuple[str, int]:
-    """A name, and where its value begins."""
+    """A name, and the offset at which its value begins."""
     match = _NAME.match(text, at)
     before = text[at : match.start(1)].split(b'"')[0].strip() if match else b""
     if match is None or before != (b"" if first else b","):
@@ -214,7 +217,7 @@ def _name_at(text: bytes, at: int, where: str, first: bool) -> tuple[str, int]:
 
 
 def _require_json(text: bytes, start: int, where: str) -> None:
-    """Raises `BadCallError` where a text that is no object is not even JSON."""
+    """Raise `BadCallError` if a text that is not an object is not JSON at all."""
     try:
         _SKIPPED.decode(text[start:])
     except msgspec.DecodeError as error:
@@ -226,7 +229,7 @@ def _require_json(text: bytes, start: int, where: str) -> None:
 
 
 def _end_of_value(text: bytes, at: int, where: str) -> int:
-    """Where the value that begins here ends. The decoder tells it, by what it finds behind the value."""
+    """The end of the value that begins here. The decoder reports the position of the next content."""
     try:
         _SKIPPED.decode(memoryview(text)[at:])
     except msgspec.DecodeError as error:
@@ -258,7 +261,7 @@ def _value(raw: Raw, where: str) -> Any:
 
 
 class _RepeatedNameError(Exception):
-    """A JSON object has two members of one name, so what it says is open."""
+    """A JSON object has two members with one name, so its meaning is unclear."""
 
 
 def _with_single_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -281,7 +284,7 @@ def _names_once(body: bytes, members: dict[str, Raw], prefetch: dict[str, Raw] |
 
 
 def _past(text: bytes, at: int, value: Raw | Mapping[str, Raw] | None) -> int | None:
-    """Where a value that starts here ends; `None` if it is an object with a repeated name."""
+    """The end of the value that begins here, or `None` if it is an object with a repeated name."""
     if value is None:
         return at + len(b"null")
     if isinstance(value, Raw):
@@ -290,10 +293,10 @@ def _past(text: bytes, at: int, value: Raw | Mapping[str, Raw] | None) -> int | 
 
 
 def _end_of_object(text: bytes, start: int, values: Mapping[str, Raw]) -> int | None:
-    """Where an object that starts here ends; `None` if a name is repeated.
+    """The end of the object that begins here, or `None` if a name is repeated.
 
-    Decoding keeps the last of several values of one name. So walk over name after value by the
-    lengths of the values: with a repeated name the walk does not arrive at the closing brace.
+    Decoding keeps only the last of several values with one name. So the function adds the lengths
+    of names and values. With a repeated name it does not arrive at the closing brace.
     """
     at = start + 1
     for raw in values.values():

@@ -6,9 +6,9 @@ import msgspec
 
 
 class Issue(msgspec.Struct, frozen=True):
-    """One thing that is wrong.
+    """One fault.
 
-    `code` is of the FHIR value set issue-type; `where` the JSON path of the element, "" for none.
+    `code` is from the FHIR value set issue-type. `where` is the JSON path of the element, or "".
     """
 
     code: str
@@ -17,7 +17,7 @@ class Issue(msgspec.Struct, frozen=True):
 
 
 class BadCallError(Exception):
-    """The call cannot be answered, and the client can do something about it: an HTTP 4xx."""
+    """The call is refused with an HTTP 4xx, and the client can correct it."""
 
     def __init__(self, status: int, *issues: Issue) -> None:
         super().__init__(status, *issues)

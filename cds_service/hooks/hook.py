@@ -1,4 +1,4 @@
-"""What a hook is to this service: everything that distinguishes one hook from another."""
+"""The definition of a hook: everything in which hooks differ."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from cds_service.reasoning.policies import HookPolicy
 class Orders(msgspec.Struct, frozen=True):
     """The orders in the context of a hook.
 
-    `member` holds them as a Bundle. `selections` is the member that names those that the call is
-    about; without one it is about all of them. `refills`: they are orders to be filled once more.
+    `member` contains them as a Bundle. `selections` is the member that names the selected orders.
+    Without it, all orders are selected. `refills`: they are existing orders to be refilled.
     """
 
     member: str = DRAFT_ORDERS
@@ -35,7 +35,7 @@ class Orders(msgspec.Struct, frozen=True):
         )
 
     def context(self, bundle: Mapping[str, Any], selected: list[str]) -> dict[str, Any]:
-        """The members of a context with these orders, of which these references are selected."""
+        """The members of a context with these orders and these selected references."""
         chosen = {self.selections: selected} if self.selections else {}
         return {**chosen, self.member: bundle}
 
@@ -43,8 +43,9 @@ class Orders(msgspec.Struct, frozen=True):
 class Hook(msgspec.Struct, frozen=True, kw_only=True):
     """One hook. Its context is described by `schemas/<name>.schema.json`.
 
-    `version` is that of the hook's definition; `moment` says in the sandbox when an EHR calls it;
-    `orders` is `None` where its context has no orders; `at_encounter`: its context names one.
+    `version` is the version of the hook's definition. `moment` describes in the sandbox when an EHR
+    calls it. `orders` is `None` if its context has no orders. `at_encounter`: its context names an
+    encounter.
     """
 
     name: str
@@ -58,11 +59,11 @@ class Hook(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def member_of_orders(self) -> str:
-        """The member of the context that holds the orders; "" where there is none."""
+        """The member of the context that contains the orders, or "" if there is none."""
         return self.orders.member if self.orders is not None else ""
 
     def read_orders(self, chart: Chart, context: Mapping[str, Any]) -> Drafts:
-        """The orders of a call; none where the hook has none."""
+        """The orders of a call. Empty if the hook has none."""
         return self.orders.read(chart, context) if self.orders is not None else Drafts()
 
     def context(

@@ -1,4 +1,4 @@
-"""The lock-outs of one patient: what was shown before, looked up once and only if it matters."""
+"""The lock-outs of one patient: earlier suggestions, looked up once and only if needed."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from cds_service.site.lockouts import LockoutKeys, ShownBefore, locked_until, si
 from cds_service.site.showing import Showing
 
 LookUp = Callable[[Sequence[str]], Sequence[ShownBefore] | None]
-"""What was shown under these names of a patient; `None` if that is not known in time."""
+"""The suggestions shown under these pseudonyms of a patient, or `None` if the store is too slow."""
 
 
 class Remembered(msgspec.Struct, frozen=True):
-    """What to remember of a suggestion that is shown: nothing but HMACs and a hash."""
+    """The data to store for a suggestion that is shown: only HMACs and a hash."""
 
     patient: str
     encounter: str
@@ -38,7 +38,7 @@ class PatientLockouts:
         self._before: Sequence[ShownBefore] | None = None
 
     def until(self, card: CardDecision) -> date | None:
-        """Until when a card stays away. Where the store does not say in time, it is shown."""
+        """The end of the lock-out of a card. If the store does not respond in time, the card is shown."""
         days = self._days.get(card.card, 0)
         if not days or not self._names:
             return None
@@ -49,14 +49,14 @@ class PatientLockouts:
         )
 
     def to_remember(self, card: CardDecision) -> Remembered | None:
-        """What to remember of a card that is shown; `None` if it has no lock-out."""
+        """The data to store for a card that is shown, or `None` if it has no lock-out."""
         if not self._days.get(card.card) or not self._names:
             return None
         return Remembered(self._names[0], self._encounter, situation_of(card))
 
 
 def situation_of(card: CardDecision) -> str:
-    """What makes this suggestion the same as an earlier one: kidney class, doses and risks."""
+    """The values that make this suggestion equal to an earlier one: kidney class, doses and risks."""
     doses = [offer.plan for offer in card.offers if offer.kind is OfferKind.PLAN]
     risks = [fact.id for fact in card.because]
     kidney = card.kidney.kidney_class if card.kidney is not None else ""

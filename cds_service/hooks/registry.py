@@ -1,4 +1,4 @@
-"""Every hook of this service. All that is said or done for each hook is made from this registry."""
+"""The registry of all hooks. Everything that depends on a hook is derived from it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def require_rows(knowledge: Knowledge) -> None:
 
 
 def mismatches(knowledge: Knowledge) -> Iterator[str]:
-    """Each row of the table `suggest` that is missing, that nothing reads, or that stands twice."""
+    """Each row of the table `suggest` that is missing, unused, or duplicated."""
     wanted = {(hook.name, trigger) for hook in HOOKS.values() for trigger in hook.policy.triggers}
     rows = Counter((row.hook, row.trigger) for row in knowledge.policy.suggest)
     for hook, trigger in sorted(wanted - rows.keys()):

@@ -1,8 +1,8 @@
-"""The rules of a well-formed call: JSON Schema files, compiled once, and their errors in our words.
+"""The rules for a valid call: JSON Schema files, compiled once, with our own error messages.
 
-fastjsonschema says of a call that it is well-formed, in a few microseconds; what it does not pass is
-asked of jsonschema, which says what is wrong, and whether anything is. The messages of both quote
-the offending value, which may be a patient's; ours never do.
+fastjsonschema confirms in a few microseconds that a call is valid. If it does not, jsonschema finds
+the errors, if there are any. The messages of both quote values, which may be patient data. Our
+messages never do.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def _inlined(node: Any) -> Any:
 
 @cache
 def envelope_members() -> tuple[str, ...]:
-    """The members of a call that the rules look at; all others are left alone."""
+    """The members of a call that the rules use. All others are ignored."""
     return tuple(_schema("envelope")["properties"])
 
 
@@ -58,7 +58,7 @@ def schema_of(hook: str) -> dict[str, Any]:
 
 @cache
 def passing(hook: str) -> Callable[[Any], bool]:
-    """Whether a call to this hook is surely well-formed."""
+    """Whether a call to this hook is certainly valid."""
     require = fastjsonschema.compile(schema_of(hook), use_default=False)
 
     def passes(envelope: Any) -> bool:
@@ -73,7 +73,7 @@ def passing(hook: str) -> Callable[[Any], bool]:
 
 @cache
 def validator_for(hook: str) -> Draft7Validator:
-    """What tells what is wrong with a call to this hook. It is imported when a call is at fault."""
+    """The validator that finds the errors in a call to this hook. It is imported when a call is invalid."""
     from jsonschema import Draft7Validator
 
     Draft7Validator.check_schema(schema_of(hook))
@@ -81,7 +81,7 @@ def validator_for(hook: str) -> Draft7Validator:
 
 
 def issues_of(hook: str, envelope: Mapping[str, Any]) -> list[Issue]:
-    """What is wrong with the envelope of a call, in the order of the elements; mostly nothing."""
+    """The errors in the envelope of a call, in the order of the elements. Usually empty."""
     if passing(hook)(envelope):
         return []
     found: dict[Issue, None] = {}
@@ -136,7 +136,7 @@ def _no_bundle(where: str, _: Any, __: Any) -> Iterator[Issue]:
     yield Issue("structure", "must be a Bundle", where)
 
 
-# By keyword of the schema: what to say of a place, the keyword's value and the instance.
+# By keyword of the schema: the message for a path, the keyword's value and the instance.
 _PHRASES: Mapping[str, Callable[[str, Any, Any], Iterator[Issue]]] = {
     "required": _missing,
     "dependencies": _missing_beside,

@@ -1,8 +1,8 @@
-"""The services on offer, and the discovery document. Prefetch templates come from the knowledge.
+"""The services and the discovery document. Prefetch templates come from the knowledge.
 
 The keys are those that `cds_service.fhir.prefetch` reads. The codes in a template are those of the
-value sets that the rules use, never a list kept beside them. Only the query forms that the standard
-recommends are used, but for `_include`, which brings the medications that orders merely refer to.
+value sets that the rules use. Only the query forms that the standard recommends are used, except
+`_include`, which adds referenced medications.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _KIDNEY_PROCEDURES = ("renal_dialysis", "renal_transplant_procedure", "renal_ris
 
 
 class Service(msgspec.Struct, frozen=True):
-    """One service. `codes` holds, for each key, what its template asks for."""
+    """One service. `codes` contains, for each key, the codes that its template requests."""
 
     id: str
     hook: str
@@ -70,7 +70,7 @@ def id_of(hook: Hook) -> str:
 def services_of(knowledge: Knowledge) -> Mapping[str, Service]:
     """Every service by its id, in the order of discovery.
 
-    Raises `KnowledgeError` where the tables lack a row for a hook.
+    Raises `KnowledgeError` if the tables lack a row for a hook.
     """
     require_rows(knowledge)
     codes = _codes(knowledge)
@@ -150,6 +150,6 @@ def templates_of(codes: Mapping[str, tuple[Token, ...]]) -> dict[str, str]:
         "kidneyLabs": newest("kidneyLabs", 100),
         "magnesiumLabs": newest("magnesiumLabs", 20),
         "pregnancyStatus": newest("pregnancyStatus", 5),
-        # All of them, however old: a transplant may lie behind many sessions of dialysis.
+        # All of them, at any age: a transplant may be older than many dialysis sessions.
         "kidneyProcedures": coded("Procedure", "kidneyProcedures"),
     }

@@ -1,7 +1,7 @@
-"""Random UUIDs, with one question to the system for many of them.
+"""Random UUIDs. Random bytes are read from the system for many of them at once.
 
-Each such question gives up the interpreter's lock, and a call that gives it up beside others waits
-until it gets it back: with two threads at work that may take longer than all the rest of the call.
+Each read releases the interpreter's lock. With two active threads, getting it back may take longer
+than the rest of the call.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _BYTES = 16
 _AT_ONCE = 256
 
 _left: deque[bytes] = deque()
-# A forked process must not give out what its parent will.
+# A forked process must not use the same bytes as its parent.
 os.register_at_fork(after_in_child=_left.clear)
 
 

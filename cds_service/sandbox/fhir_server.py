@@ -1,9 +1,9 @@
 """A read-only FHIR R4 server over charts: capability statement, read, search and prefetch.
 
-Pure: a query comes in as the (name, value) pairs of a URL, a Bundle goes out. What can be searched
-for stands in one table, from which the capability statement is made too. As FHIR asks: values
-parted by commas mean "or", a repeated parameter "and"; a parameter that is not known is left out
-(and missing in the self link), unless the client wants it strict.
+Pure: a query is a list of (name, value) pairs of a URL, and the result is a Bundle. One table
+defines the search parameters and the capability statement. As in FHIR, values separated by commas
+mean "or", and a repeated parameter means "and". An unknown parameter is ignored (and missing in the
+self link), unless the client wants strict handling.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ _SECOND: Final = timedelta(seconds=1)
 
 
 class NotFoundError(LookupError):
-    """There is no such type or resource here."""
+    """The type or resource does not exist."""
 
 
 class BadQueryError(ValueError):
-    """A search that cannot be run: the text says which parameter and why, without its value."""
+    """A search that cannot be run. The text names the parameter and the reason, without its value."""
 
 
 # ------------------------------------------------------- looking into resources
@@ -99,7 +99,7 @@ def _names(resource: Resource) -> Iterator[str]:
 
 
 def span(text: str) -> Span:
-    """The time that a FHIR date, dateTime or instant speaks of; ValueError if it is none."""
+    """The time that a FHIR date, dateTime or instant covers. Raises ValueError if it is invalid."""
     match = _DATE.fullmatch(text)
     if match is None:
         raise ValueError("not a FHIR date")
@@ -167,7 +167,7 @@ def _asked(wanted: str) -> tuple[str, Span]:
 
 
 class Param(msgspec.Struct, frozen=True):
-    """A search parameter: its FHIR type, what of a resource it looks at, and when that matches."""
+    """A search parameter: its FHIR type, the elements that it uses, and how they are matched."""
 
     kind: str
     values: Callable[[Resource], Iterable[Any]]
@@ -263,7 +263,7 @@ _TYPES: Final[Mapping[str, Mapping[str, Param]]] = MappingProxyType(
         },
     }
 )
-# What a resource of this type may bring along: the medication it refers to, and its patient.
+# Resources that may be included for this type: the referenced medication, and the patient.
 _INCLUDES: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
     {
         "MedicationRequest": {"medication": "medicationReference", "subject": "subject"},
@@ -274,7 +274,7 @@ _INCLUDES: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
         "AllergyIntolerance": {"patient": "patient"},
     }
 )
-# Parameters that shape the answer, and those whose wish is granted anyway.
+# Parameters for the form of the response, and those that are always satisfied.
 _CONTROLS: Final = frozenset({"_count", "_offset", "_sort", "_include", "_format", "_pretty"})
 
 
@@ -282,7 +282,7 @@ _CONTROLS: Final = frozenset({"_count", "_offset", "_sort", "_include", "_format
 
 
 class Server:
-    """Resources as a FHIR server holds them. Nothing in it is ever changed."""
+    """Resources of a FHIR server. They are never changed."""
 
     def __init__(self, resources: Iterable[Resource]) -> None:
         self._by_type: dict[str, dict[str, Resource]] = {name: {} for name in _TYPES}
@@ -294,7 +294,7 @@ class Server:
         return self._by_type.get(resource_type, {}).values()
 
     def read(self, resource_type: str, resource_id: str) -> Any:
-        """One resource; NotFoundError if there is none."""
+        """One resource. Raises NotFoundError if it does not exist."""
         try:
             return self._by_type[resource_type][resource_id]
         except KeyError:
@@ -303,7 +303,7 @@ class Server:
     def prefetch(
         self, templates: Mapping[str, str], context: Mapping[str, Any], base_url: str
     ) -> Resource:
-        """The answers to prefetch templates, by key; `null` for a resource that is not there."""
+        """The values of prefetch templates, by key. `null` for a resource that does not exist."""
         return {key: self._answer(_filled(t, context), base_url) for key, t in templates.items()}
 
     def _answer(self, target: str, base_url: str) -> Any:
@@ -321,7 +321,7 @@ class Server:
     def search(
         self, resource_type: str, query: Query, base_url: str, *, strict: bool = False
     ) -> Resource:
-        """A page of what was asked for, as a searchset Bundle."""
+        """A page of results, as a searchset Bundle."""
         if resource_type not in _TYPES:
             raise NotFoundError
         used = [pair for pair in query if pair[1] and _is_known(resource_type, pair[0])]
@@ -376,7 +376,7 @@ class Server:
         return {"fullUrl": full_url, "resource": resource, "search": {"mode": mode}}
 
     def included(self, page: Iterable[Resource], used: Query) -> list[Resource]:
-        """What the resources of a page refer to, as far as the query asks for it."""
+        """The included resources of a page, as far as the query requests them."""
         wanted = [value.split(":") for name, value in used if name == "_include"]
         included: dict[str, Resource] = {}
         for resource in page:
@@ -400,7 +400,7 @@ def _is_known(resource_type: str, name: str) -> bool:
     if not colon:
         return known
     if known and plain not in _CONTROLS and name not in {"patient:Patient", "subject:Patient"}:
-        # To ignore a modifier would answer another question than the one asked.
+        # Ignoring a modifier would change the meaning of the search.
         raise BadQueryError("A modifier of a search parameter is not supported here.")
     return known and plain not in _CONTROLS
 
@@ -411,7 +411,7 @@ def _param(resource_type: str, name: str) -> Param:
 
 
 def _require_dates(name: str, wanted: Iterable[str]) -> None:
-    """Also where no resource has a date to compare with."""
+    """Also if no resource has a date to compare with."""
     for text in wanted:
         try:
             _asked(text)
@@ -420,7 +420,7 @@ def _require_dates(name: str, wanted: Iterable[str]) -> None:
 
 
 def _sort_key(resource_type: str, name: str) -> Callable[[Resource], Any]:
-    """Whatever has no value counts as the oldest or the first."""
+    """A missing value counts as the oldest or the first."""
     param = _param(resource_type, name)
     if param.kind == "date":
         oldest = datetime.min.replace(tzinfo=UTC)

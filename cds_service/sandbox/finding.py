@@ -1,7 +1,7 @@
-"""Finding a drug or a diagnosis by some letters of its name, for whoever writes an order or a chart.
+"""Find a drug or a diagnosis by some letters of its name, for writing an order or a chart.
 
-Only what the rules know of is found: the products and ingredients of the knowledge, and the codes
-for conditions in its value sets. The names are made ready once and then only read.
+Only names that the rules use are found: the products and ingredients of the knowledge, and the
+codes for conditions in its value sets. The names are prepared once.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from cds_service.knowledge.drugs import RXNORM, words
 from cds_service.knowledge.loader import Knowledge
 
 LIMIT: Final = 20
-# What is ordered comes first: a product, then a branded one, then the bare ingredient.
+# The usual form of an order comes first: a product, then a branded one, then the ingredient.
 _TERM_TYPES: Final = ("SCD", "IN", "SBD", "PIN", "MIN")
 _CONDITION_SYSTEMS: Final = ("http://snomed.info/sct", "http://hl7.org/fhir/sid/icd-10-cm")
 
@@ -32,7 +32,7 @@ class Found(msgspec.Struct, frozen=True):
 
 
 class Names:
-    """Names that can be searched: every word asked for must begin a word of the name."""
+    """Names that can be searched. Every searched word must begin a word of the name."""
 
     def __init__(self, found: Iterable[Found]) -> None:
         rows = sorted(found, key=attrgetter("display"))

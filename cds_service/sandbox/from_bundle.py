@@ -21,7 +21,7 @@ from cds_service.knowledge.terminology import Terminology
 from cds_service.sandbox.fhir_server import Param, Query, Resource, Server
 
 _COMMAND_LINE = "Practitioner/command-line"
-# A status that is not of these ("unknown", or no code of FHIR) may be any.
+# A status that is not one of these ("unknown", or not a code of FHIR) may mean any of them.
 _KNOWN = frozenset(
     {"active", "on-hold", "cancelled", "completed", "entered-in-error", "stopped", "draft"}
 )
@@ -30,11 +30,11 @@ _ORDERS = frozenset({"MedicationRequest", "ServiceRequest"})
 
 
 class BundleError(Exception):
-    """The file holds no chart of one patient. One line that says why."""
+    """The file does not contain the chart of one patient. One line with the reason."""
 
 
 class _Head(msgspec.Struct):
-    """What tells where a resource belongs; whether it is well formed is seen later."""
+    """The elements that show where a resource belongs. Their validity is checked later."""
 
     resourceType: Any = None  # noqa: N815
     id: Any = None
@@ -73,7 +73,7 @@ class _Item(msgspec.Struct):
 
     @property
     def id(self) -> str:
-        """The logical id; where the resource has none, the one in its full URL."""
+        """The logical id. If the resource has none, the one in its full URL."""
         own = self.head.id if self.head else None
         return own if isinstance(own, str) and own else bare_id(self.full_url)
 
@@ -91,9 +91,9 @@ def request_from_bundle(
     user: str = _COMMAND_LINE,
     orders: Orders | None = None,
 ) -> bytes:
-    """The body of a hook call; raises `BundleError`.
+    """The body of a hook call. Raises `BundleError`.
 
-    `orders` are those of the call; without them the draft orders in the Bundle are.
+    `orders` are those of the call. Without them, the draft orders in the Bundle are used.
     """
     chart = _Chart(bundle, terminology)
     hook, given = HOOKS[service.hook], orders if orders is not None else chart.drafts()
@@ -119,9 +119,9 @@ class Orders(msgspec.Struct, frozen=True):
 class _Chart(Server):
     """The search of the sandbox FHIR server over the chart of one patient.
 
-    Nothing is lost that a search might have found: what cannot be read, or whose code or status
-    nobody can tell, is found by every search that might mean it. The parts of a search that shape
-    its answer are not applied: everything found is passed on, in its order and as the bytes it is.
+    No possible match is lost: a resource that cannot be read, or whose code or status is unclear,
+    matches every search that might mean it. Parameters for the form of the response are not
+    applied: everything found is passed on in its order and with its original bytes.
     """
 
     def __init__(self, bundle: bytes, terminology: Terminology) -> None:
@@ -135,7 +135,7 @@ class _Chart(Server):
         self.patient_id = self._patient.id or "unknown"
         encounters = (item.id for item in self._items if item.type == "Encounter")
         self.encounter_id = next(filter(None, encounters), "unknown")
-        # By position: two resources may have one id, or none.
+        # By position, because two resources may have the same id, or none.
         super().__init__(
             {"resourceType": item.type, "id": position, "status": item.status, "code": item.code}
             for position, item in enumerate(self._items)
@@ -149,7 +149,7 @@ class _Chart(Server):
         return Orders(bundle, [f"{item.type}/{item.id}" for item in found])
 
     def read(self, resource_type: str, resource_id: str) -> Any:
-        """The patient, whatever the id: the Bundle is one chart."""
+        """The patient, whatever the id is, because the Bundle is one chart."""
         if resource_type != "Patient":
             return super().read(resource_type, resource_id)
         return _ENTRY.decode(self._patient.raw).resource
@@ -157,7 +157,7 @@ class _Chart(Server):
     def search(
         self, resource_type: str, query: Query, base_url: str, *, strict: bool = False
     ) -> Resource:
-        """Everything that may be the answer."""
+        """All possible matches."""
         whole = [(name, value) for name, value in query if name not in _PAGING]
         answer = super().search(resource_type, whole, base_url, strict=strict)
         unreadable = [item.raw for item in self._items if not item.type]
@@ -166,7 +166,7 @@ class _Chart(Server):
         return answer | ({"entry": entries} if entries else {})
 
     def matches(self, name: str, _param: Param, wanted: Sequence[str], resource: Resource) -> bool:
-        """Whether a resource may have a wanted value; a resource of the chart is the patient's."""
+        """Whether a resource may have a wanted value. All resources of the chart are the patient's."""
         if name == "patient":
             return True
         if name == "status":
@@ -178,12 +178,12 @@ class _Chart(Server):
         return True
 
     def included(self, _page: Iterable[Resource], used: Query) -> list[Resource]:
-        """Every Medication: a MedicationStatement may refer to it too."""
+        """Every Medication, because a MedicationStatement may refer to it too."""
         wanted = any(name == "_include" for name, _ in used)
         return list(self.of_type("Medication")) if wanted else []
 
     def entry(self, resource: Resource, _mode: str, _base_url: str) -> Any:
-        """The entry as it came, with its fullUrl, so that references by urn:uuid still lead there."""
+        """The original entry with its fullUrl, so that references by urn:uuid still work."""
         return self._items[resource["id"]].raw
 
 
@@ -196,7 +196,7 @@ def _items(bundle: bytes) -> Iterator[_Item]:
         try:
             entry = _ENTRY.decode(raw)
             if not memoryview(entry.resource):
-                continue  # a transaction may hold requests without a resource
+                continue  # a transaction may contain requests without a resource
             full_url = entry.fullUrl if isinstance(entry.fullUrl, str) else ""
             yield _Item(raw, full_url, _HEAD.decode(entry.resource))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -204,7 +204,7 @@ def _items(bundle: bytes) -> Iterator[_Item]:
 
 
 def _is_another_status(status: Any, wanted: Sequence[str]) -> bool:
-    """Whether a status surely is none of the wanted ones."""
+    """Whether a status is certainly none of the wanted ones."""
     return isinstance(status, str) and status not in wanted and status in _KNOWN
 
 

@@ -7,8 +7,8 @@ One JSON file for each patient in `patients/`, named after its id:
      "drafts": {draft id: {"title", "selections", "orders": [FHIR resources]}},
      "bundle": a collection Bundle}
 
-`shows` says which cards a call gives; a test fires every row. Dates are relative to the day of the
-call (see `relative_dates`). Whatever is handed out is a fresh copy, which the caller may change.
+`shows` lists the cards of a call, and a test runs every row. Dates are relative to the day of the
+call (see `relative_dates`). All returned objects are copies that the caller may change.
 """
 
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ from cds_service.sandbox.relative_dates import resolve_all
 Resource: TypeAlias = dict[str, Any]
 Templates: TypeAlias = Mapping[str, str]
 UNNARROWED: Final[Templates] = templates_of({})
-"""The prefetch templates without codes, as a server answers that does not search by code."""
+"""The prefetch templates without codes, as for a server that does not search by code."""
 
 USER: Final = "Practitioner/sandbox-clinician"
 _SERVER: Final = "https://ehr.example/fhir"
@@ -45,11 +45,11 @@ class UnknownServiceError(LookupError):
 
 
 class UnknownDraftError(LookupError):
-    """The patient has no such draft orders, or the hook takes none."""
+    """The patient has no such draft orders, or the hook has no orders."""
 
 
 class Show(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One call and the cards that answer it."""
+    """One call and its expected cards."""
 
     service: str
     draft: str | None
@@ -86,7 +86,7 @@ def load_all() -> Mapping[str, SyntheticPatient]:
 
 
 def patient(pid: str) -> SyntheticPatient:
-    """One synthetic patient; UnknownPatientError when there is none of this id."""
+    """One synthetic patient. Raises UnknownPatientError if the id does not exist."""
     try:
         return load_all()[pid]
     except KeyError:
@@ -100,7 +100,7 @@ def bundle_of(pid: str, today: date) -> Resource:
 
 
 def prefetch_of(pid: str, today: date, templates: Templates = UNNARROWED) -> Resource:
-    """Every prefetch key, as a FHIR server with this chart answers its template."""
+    """Every prefetch key, as a FHIR server with this chart would return it."""
     server = Server(entry["resource"] for entry in bundle_of(pid, today)["entry"])
     return server.prefetch(templates, {"patientId": _id_in(pid, "Patient")}, _SERVER)
 

@@ -1,6 +1,6 @@
-"""Dates written relative to the day of the call, so that the synthetic charts never go stale.
+"""Dates relative to the day of the call, so that the synthetic charts stay current.
 
-A string that begins with `@` stands for a FHIR date, dateTime or instant:
+A string that begins with `@` represents a FHIR date, dateTime or instant:
 
     @<offset>...[/<precision> | T<time>[<zone>]]
 

@@ -99,7 +99,7 @@ def hook_request(patient_id: str, service_id: str) -> Response:
 
 @blueprint.post("/sandbox/requests/<service_id>")
 def request_for_a_chart(service_id: str) -> Response:
-    """The hook call for a chart and orders that were changed or brought along on the page."""
+    """The hook call for a chart and orders that were edited or uploaded on the page."""
     parts = current_parts()
     service = found(parts.services, service_id)
     body = read_json(request, parts.settings.max_body_bytes)
@@ -135,7 +135,7 @@ def some_diagnoses() -> Response:
 @blueprint.errorhandler(patients.UnknownServiceError)
 @blueprint.errorhandler(patients.UnknownDraftError)
 def unknown(_: LookupError) -> Response:
-    """There is no such patient, service or draft."""
+    """The patient, service or draft does not exist."""
     return json_answer(outcome([_NOT_FOUND]), 404)
 
 
@@ -152,7 +152,7 @@ def _today(parts: Parts) -> date:
 
 
 def _hook(service: Service) -> dict[str, str]:
-    """What the page has to know of a hook: when it is called, and where its context has orders."""
+    """The data of a hook for the page: its moment, and where its context has orders."""
     hook = HOOKS[service.hook]
     orders = hook.orders
     return {
@@ -179,7 +179,7 @@ def _summary(person: patients.SyntheticPatient) -> dict[str, Any]:
 
 
 def _words(knowledge: Knowledge) -> dict[str, str]:
-    """What facts, gaps and cards are called."""
+    """The names of facts, gaps and cards."""
     texts = knowledge.wording.texts
     named = {i: text for i, text in texts.items() if i.startswith(("fact.", "gap."))}
     cards = {f"card.{card.id}": card.summary for card in knowledge.cards.values()}

@@ -19,7 +19,7 @@ blueprint = Blueprint("sandbox_fhir", __name__, url_prefix=PATH)
 _FHIR_JSON: Final = "application/fhir+json"
 # In the order of preference; the second is the name from before R4, which clients still send.
 _TYPES: Final = (_FHIR_JSON, "application/json+fhir", "application/json")
-# Invented people only, so any page may read them. No credentials are looked at or allowed.
+# The patients are invented, so any page may read them. Credentials are neither used nor allowed.
 _CORS: Final = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Allow-Methods": "GET, HEAD, OPTIONS, POST",
@@ -34,7 +34,7 @@ _NOT_FOUND: Final = Issue("not-found", "This resource or type does not exist in 
 
 @blueprint.get("/metadata")
 def metadata() -> Response:
-    """What the endpoint can do."""
+    """The capability statement."""
     return answer(fhir_server.capabilities(_today(), _base_url()))
 
 
@@ -59,7 +59,7 @@ def search_by_post(resource_type: str) -> Response:
 
 @blueprint.errorhandler(fhir_server.NotFoundError)
 def not_found(_: LookupError) -> Response:
-    """There is no such resource or type."""
+    """The resource or type does not exist."""
     return json_answer(outcome([_NOT_FOUND]), 404)
 
 
@@ -70,7 +70,7 @@ def bad_query(error: fhir_server.BadQueryError) -> Response:
 
 
 def complete(response: Response) -> None:
-    """The headers of every answer below the path, errors too."""
+    """The headers of every response below the path, including errors."""
     if request.path == PATH or request.path.startswith(PATH + "/"):
         response.headers.update(_CORS)
         if response.mimetype == "application/json":
@@ -102,7 +102,7 @@ def answer(value: Any) -> Response:
 
 
 def _accepted() -> str | None:
-    """The content type to answer with. `_format` outranks Accept, as FHIR has it."""
+    """The content type of the response. `_format` takes precedence over Accept, as in FHIR."""
     wanted = request.args.get("_format", "")
     if wanted:
         return _FHIR_JSON if "json" in wanted else None
