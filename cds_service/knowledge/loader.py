@@ -1,7 +1,7 @@
-"""Loads the knowledge files into one immutable object, with one content hash over all of them.
+"""Load the knowledge files into one immutable object, with one content hash.
 
-The version in discovery, cards and logs is `<release>+<hash>`: two services that show the same
-version reason alike.
+The version in discovery, on cards and in logs is `<release>+<hash>`. Two services with the same
+version make the same decisions.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Wording(msgspec.Struct, frozen=True):
 
 
 class Knowledge(msgspec.Struct, frozen=True, eq=False):
-    """All that the service knows. There is one in a process, so none is compared with another."""
+    """The whole knowledge. There is one instance in a process, so instances are not compared."""
 
     version: str
     parameters: Parameters
@@ -97,10 +97,10 @@ def load(
 ) -> Knowledge:
     """The knowledge of a folder (default: the one in this package).
 
-    `changes` are the values of a site in place of those of the parameters, by id. Whatever is made
-    from a parameter (texts, titles, plans) is made from them. The version stays the same.
+    `changes` are a site's values that replace those of the parameters, by id. Texts, titles and
+    plans that depend on a parameter use them. The version stays the same.
 
-    Raises `KnowledgeError` with one line that names the file and what is wrong with it.
+    Raises `KnowledgeError` with one line that names the file and the fault.
     """
     reader = _Reader(folder if folder is not None else files(__package__).joinpath("data"))
     systems = reader.read("code_systems.json", _Systems).systems
@@ -145,7 +145,7 @@ def load(
 
 
 def _check(knowledge: Knowledge) -> None:
-    """Stops the start where a table has a gap or a reachable card has no wording."""
+    """Stop the start if a table has a gap or a possible card has no wording."""
     policy, cards = knowledge.policy, knowledge.cards
     checks = (
         ("policy.json", tables.gaps(policy, knowledge.plans)),
@@ -221,7 +221,7 @@ def _parameters(rows: tuple[Parameter, ...]) -> Parameters:
 
 
 class _Reader:
-    """Reads files of one folder, fills parameters into them, and hashes what it read."""
+    """Reads files of one folder, fills parameters into them, and hashes them."""
 
     def __init__(self, folder: Traversable) -> None:
         self._folder = folder
@@ -229,7 +229,7 @@ class _Reader:
         self._values: Mapping[str, Value] = {}
 
     def fill_in(self, values: Mapping[str, Value]) -> None:
-        """From now on, `{egfr.severe_below}` in a file stands for the parameter of that id."""
+        """From now on, replace `{egfr.severe_below}` in a file by the parameter with that id."""
         self._values = values
 
     def read(self, name: str, shape: type[T]) -> T:

@@ -16,11 +16,11 @@ class _Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class OfferRow(_Row, frozen=True):
-    """One offer of a card, and the circumstances on which it depends.
+    """One offer of a card, and its conditions.
 
-    It is made where one of `only_if` holds (or `only_if` is empty) and none of `unless`. It is
-    recommended where `recommended` says so and none of `not_recommended_if` holds, or where one of
-    `recommended_if` holds. `after_start`: the tests are due some weeks after the ordered drug is
+    It is made if one of `only_if` is true (or `only_if` is empty) and none of `unless`. It is
+    recommended if `recommended` is true and none of `not_recommended_if`, or if one of
+    `recommended_if` is true. `after_start`: the tests are due some weeks after the ordered drug is
     started, not now.
     """
 
@@ -35,7 +35,7 @@ class OfferRow(_Row, frozen=True):
 
 
 class OffersRow(_Row, frozen=True, rename={"kidney_class": "class"}):
-    """What a card offers in a kidney class ("*": in any)."""
+    """The offers of a card in a kidney class ("*": in any)."""
 
     kidney_class: str
     offers: tuple[OfferRow, ...]
@@ -44,12 +44,12 @@ class OffersRow(_Row, frozen=True, rename={"kidney_class": "class"}):
 class Card(_Row, frozen=True):
     """A card of the registry (`cards.json`).
 
-    A "suggestion" can offer a dose, "information" advises against one, "deficiency" is a magnesium
-    so low that it is treated first, a "hazard" is about magnesium that is taken, an "order-check"
-    about an order. `subject` is what the card is about, `wording` the part of the ids of its texts
-    after "card.". `cases` are its special cases in the order in which they are tried. With
-    `reduced_kidney_text` it has a line more where kidney function is reduced. `summary` and
-    `variants`, the summaries by special case, are filled from the wording when it is loaded.
+    A "suggestion" can offer a dose. "information" advises against one. "deficiency" is a magnesium
+    so low that it is treated first. A "hazard" is about current magnesium, and an "order-check"
+    about an order. `subject` is the subject of the card, and `wording` the part of the ids of its
+    texts after "card.". `cases` are its special cases in the order in which they are tried. With
+    `reduced_kidney_text` it has an additional line if kidney function is reduced. `summary` and
+    `variants` (the summaries by special case) are filled from the wording when it is loaded.
     """
 
     id: str
@@ -72,7 +72,7 @@ class Card(_Row, frozen=True):
         return ".".join(("card", self.wording, *parts))
 
     def offers_in(self, kidney_class: str) -> tuple[OfferRow, ...]:
-        """What the card offers in a kidney class."""
+        """The offers of the card in a kidney class."""
         return next(
             (r.offers for r in self.offers if r.kidney_class in (kidney_class, "*")),
             (),
@@ -80,11 +80,11 @@ class Card(_Row, frozen=True):
 
 
 class PlanStep(_Row, frozen=True):
-    """One instruction of a dose plan; doses are elemental magnesium.
+    """One instruction of a dose plan. Doses are elemental magnesium.
 
     Instructions with one `sequence` are one step: they are taken together, and `max_mg_per_day` is
-    the maximum of the whole step. `when` holds FHIR EventTiming codes. `timing` is a timing in
-    words, in place of a frequency that would run on without an end.
+    the maximum of the whole step. `when` contains FHIR EventTiming codes. `timing` is a timing in
+    words, which replaces a frequency without an end.
     """
 
     sequence: int
@@ -100,10 +100,10 @@ class PlanStep(_Row, frozen=True):
 
 
 class StepSource(_Row, frozen=True):
-    """One instruction of a dose plan as `plans.json` has it: numbers are ids of parameters.
+    """One instruction of a dose plan as in `plans.json`. Numbers are ids of parameters.
 
-    The dose is `dose_mg`, or `daily_mg` shared by `frequency`, or what the other instructions of
-    the step leave of `rest_of_mg`. {dose}, {times} and {days} in the texts are filled.
+    The dose is `dose_mg`, or `daily_mg` divided by `frequency`, or the rest of `rest_of_mg` after
+    the other instructions of the step. {dose}, {times} and {days} in the texts are filled.
     """
 
     sequence: int
@@ -120,16 +120,16 @@ class StepSource(_Row, frozen=True):
 
 
 class Alone(_Row, frozen=True):
-    """How a plan is said whose later steps are above a site's maximum: its first step alone."""
+    """The text of a plan whose later steps are above a site's maximum: only its first step."""
 
     text: str
     in_words: str
 
 
 class PlanSource(_Row, frozen=True):
-    """A dose plan as `plans.json` has it; {dose_1}, {times_1}, {days_1} ... are of the first step.
+    """A dose plan as in `plans.json`. {dose_1}, {times_1}, {days_1} ... are of the first step.
 
-    `courses` is how often a course of the plan is taken. `alone` is needed where there are several
+    `courses` is how often a course of the plan is taken. `alone` is required if there are several
     steps.
     """
 
@@ -152,9 +152,9 @@ class PlanSource(_Row, frozen=True):
 class Plan(_Row, frozen=True):
     """A dose plan that a card can offer as a draft order.
 
-    `in_words` is the whole plan in one sentence, as the card says it. `unit_mg` is the elemental
-    magnesium of one capsule or tablet, in which quantities are counted. `supply_days` is the length
-    of the plan, or of one cycle of a plan that `repeats` every `repeat_after_days`.
+    `in_words` is the whole plan in one sentence for the card. `unit_mg` is the elemental magnesium
+    of one capsule or tablet, in which quantities are counted. `supply_days` is the length of the
+    plan, or of one cycle of a plan that `repeats` every `repeat_after_days`.
     """
 
     id: str
@@ -177,12 +177,12 @@ class Plan(_Row, frozen=True):
 class DrugAdvice(_Row, frozen=True):
     """Spacing advice for one drug of an interaction class.
 
-    `hours_before` is how long before magnesium the drug is to be taken at the latest,
-    `hours_after` how long after magnesium at the earliest; absent where the advice has no figure.
-    `interacts` false: a drug of the class that needs no spacing. `indicator` replaces that of the
-    class. `salts` and `subtypes`, where given, are the only ones with which the drug interacts.
-    `strong_salts`: with any other salt the indicator is `otherwise`. `checked` says whether the
-    figure was seen in `where` or stands from knowledge.
+    `hours_before` is the minimum time between the drug and later magnesium, and `hours_after`
+    between magnesium and the later drug. They are absent if the advice has no number. `interacts`
+    false: a drug of the class that needs no spacing. `indicator` replaces that of the class.
+    `salts` and `subtypes`, if given, are the only ones with which the drug interacts.
+    `strong_salts`: with any other salt the indicator is `otherwise`. `checked` states whether the
+    number was read in `where` or is general knowledge.
     """
 
     ingredient: str
@@ -200,7 +200,7 @@ class DrugAdvice(_Row, frozen=True):
 
 
 class CombinationAdvice(_Row, frozen=True):
-    """Spacing advice for a product of several drugs: it comes before that of any one of them."""
+    """Spacing advice for a product with several drugs. It takes precedence over that of each drug."""
 
     ingredients: tuple[str, ...]
     advice: str
@@ -211,9 +211,9 @@ class CombinationAdvice(_Row, frozen=True):
 
 
 class Interaction(_Row, frozen=True):
-    """A class of drugs to be spaced from magnesium.
+    """A class of drugs that must be spaced from magnesium.
 
-    `kidney_classes`, where given, are the only ones in which it holds.
+    If `kidney_classes` are given, it applies only in them.
     """
 
     id: str
@@ -231,9 +231,9 @@ class Interaction(_Row, frozen=True):
 
 
 class Coindication(_Row, frozen=True):
-    """A disease for which a preventive is used too, and on what that rests.
+    """Another disease for which a preventive is used, and the basis of that use.
 
-    `basis` is "labelled", "guideline" or "off-label"; all three count alike (SPEC 12.5).
+    `basis` is "labelled", "guideline" or "off-label". All three count in the same way (SPEC 12.5).
     """
 
     valueset: str
@@ -250,7 +250,7 @@ class CoindicatedDrug(_Row, frozen=True):
 
 
 class Coindications(_Row, frozen=True):
-    """What explains a preventive that is ordered without a reason."""
+    """Diseases that explain a preventive ordered without a reason."""
 
     version: str
     status: str
@@ -265,10 +265,11 @@ class Coindications(_Row, frozen=True):
 
 
 class SafetyWords(_Row, frozen=True):
-    """Words that name something of a safety set in a text whose code could not be read.
+    """Words that name a safety condition in a text without a readable code.
 
-    In conditions a word of the text must begin so; in names of results they may stand anywhere.
-    The texts are compared lower case, without accents, with one blank for anything else.
+    In conditions, a word of the text must begin with one of them. In names of results, they may be
+    at any position. Texts are compared in lower case, without accents, with one space for any other
+    character.
     """
 
     version: str
@@ -278,10 +279,10 @@ class SafetyWords(_Row, frozen=True):
 
 
 class BrandName(_Row, frozen=True, gc=False):
-    """A brand or short name of drugs; `text` is folded: lower case, no accents, one blank.
+    """A brand or short name of drugs. `text` is folded: lower case, no accents, single spaces.
 
-    `safety` is "safe", "conditional" (`note` says when it is something else), "ambiguous" (not to
-    be read, kept so that nobody adds it again) or "negative" (holds no magnesium: stops a match).
+    `safety` is "safe", "conditional" (`note` gives the condition), "ambiguous" (not used, but kept
+    so that it is not added again) or "negative" (contains no magnesium: stops a match).
     `ingredients` are RxCUIs. `elemental_mg` is per `elemental_per`.
     """
 
@@ -300,7 +301,7 @@ class BrandName(_Row, frozen=True, gc=False):
 
 
 class BrandNames(_Row, frozen=True):
-    """Names of drugs beside those of their ingredients."""
+    """Names of drugs in addition to those of their ingredients."""
 
     version: str
     status: str
@@ -309,9 +310,9 @@ class BrandNames(_Row, frozen=True):
 
 
 class DosageWord(_Row, frozen=True, gc=False):
-    """Words of a dosage text that say how often: `frequency` times in `period` `period_unit`s.
+    """Words of a dosage text for a frequency: `frequency` times in `period` `period_unit`s.
 
-    Words of the groups "once", "as_needed" and "meal" have no frequency; `when` is the meal's code.
+    Words of the groups "once", "as_needed" and "meal" have no frequency. `when` is the meal's code.
     """
 
     text: str
@@ -326,7 +327,7 @@ class DosageWord(_Row, frozen=True, gc=False):
 
 
 class DosagePattern(_Row, frozen=True):
-    """A pattern of the source; `meaning` says how it is to be read."""
+    """A pattern of the source. `meaning` describes how to read it."""
 
     name: str
     regex: str
@@ -346,7 +347,7 @@ class DosageWords(_Row, frozen=True):
 
 
 class OverrideReason(_Row, frozen=True):
-    """A reason a clinician can give for not following a card."""
+    """A reason for a clinician not to follow a card."""
 
     system: str
     code: str
@@ -354,7 +355,7 @@ class OverrideReason(_Row, frozen=True):
 
 
 class Citation(_Row, frozen=True):
-    """A reference, and what of it was checked."""
+    """A reference, and the statements in it that were checked."""
 
     id: str
     title: str
@@ -370,9 +371,9 @@ class Citation(_Row, frozen=True):
 
 
 class EvidenceLine(_Row, frozen=True):
-    """What is known of the benefit: `text` stands on the evidence page, `card` on suggestion cards.
+    """A statement about benefit. `text` is for the evidence page, `card` for suggestion cards.
 
-    A line without `card` stands on the evidence page only.
+    A line without `card` is only on the evidence page.
     """
 
     id: str
@@ -385,10 +386,10 @@ class EvidenceLine(_Row, frozen=True):
 
 
 class KidneyRow(_Row, frozen=True, rename={"kidney_class": "class"}):
-    """A row of the kidney table: the first whose findings all hold decides.
+    """A row of the kidney table. The first row whose findings are all present decides.
 
-    `basis` is what the class rests on where it is not a result: "diagnosis", or "none". `reason`
-    is how the finding is named: by its eGFR, its stage, as dialysis or as acute kidney injury.
+    `basis` is "diagnosis" or "none" if the class does not rest on a result. `reason` is how the
+    finding is named: by its eGFR, its stage, as dialysis or as acute kidney injury.
     """
 
     id: str
@@ -402,7 +403,7 @@ class KidneyRow(_Row, frozen=True, rename={"kidney_class": "class"}):
 
 
 class KidneyFlag(_Row, frozen=True):
-    """What is to be said beside a kidney class, in these rows of the kidney table (none: in all)."""
+    """A flag of the kidney class, in these rows of the kidney table (none given: in all)."""
 
     flag: str
     source: str
@@ -435,9 +436,9 @@ class WastingRow(_Row, frozen=True, rename={"drug_class": "class"}):
 
 
 class SuggestRow(_Row, frozen=True):
-    """Which card a trigger gives, by kidney class; "" is silence.
+    """The card for a trigger, by kidney class. "" means no card.
 
-    `silent_if_stopped` are the cards that are not shown where a magnesium supplement was stopped
+    `silent_if_stopped` are the cards that are not shown if a magnesium supplement was stopped
     recently (SPEC 12.4 M-15).
     """
 
@@ -451,7 +452,7 @@ class SuggestRow(_Row, frozen=True):
 
 
 class PlanRow(_Row, frozen=True, rename={"kidney_class": "class"}):
-    """Which dose plan, by kidney class and age band; "" is none."""
+    """The dose plan by kidney class and age band, or "" for none."""
 
     kidney_class: str
     age: str
@@ -459,11 +460,11 @@ class PlanRow(_Row, frozen=True, rename={"kidney_class": "class"}):
 
 
 class SafetyRow(_Row, frozen=True):
-    """A check of a magnesium order: for which kinds of product, how serious, and what it offers.
+    """A check of a magnesium order: its products, severity and offers.
 
-    A card may have several rows; the first one decides whose `subtypes` hold the product and whose
-    `grade` the check has found ("" holds always). `indicator` replaces that of the card. The card
-    is not shown beside one of `silent_beside` for the same order.
+    A card may have several rows. The first one decides whose `subtypes` contain the product and
+    whose `grade` the check has found ("" always matches). `indicator` replaces that of the card.
+    The card is not shown next to one of `silent_beside` for the same order.
     """
 
     card: str
@@ -476,9 +477,9 @@ class SafetyRow(_Row, frozen=True):
 
 
 class UncheckedRow(_Row, frozen=True):
-    """The card of an order about which nothing else is said although data could not be had.
+    """The card for an order without any other card if data were not available.
 
-    `critical_keys` are the prefetch keys that the checks of antacids and laxatives rest on.
+    `critical_keys` are the prefetch keys that the checks of antacids and laxatives need.
     """
 
     card: str
@@ -487,10 +488,10 @@ class UncheckedRow(_Row, frozen=True):
 
 
 class HazardRow(_Row, frozen=True):
-    """A check of the magnesium a patient takes already: how serious it is, and the tests it offers.
+    """A check of current magnesium: its severity, and the tests it offers.
 
     `grade`, `indicator` and `silent_beside` are as in a check of an order. After a card that
-    `stops`, not even a dangerously low magnesium is looked for.
+    `stops`, even a dangerously low magnesium is not considered.
     """
 
     card: str
@@ -511,7 +512,7 @@ class CautionRow(_Row, frozen=True):
 
 
 class Registry(_Row, frozen=True):
-    """The cards, and the tables that say when each is given (`data/cards.json`)."""
+    """The cards, and the tables with their conditions (`data/cards.json`)."""
 
     cards: tuple[Card, ...]
     suggest: tuple[SuggestRow, ...]
@@ -536,7 +537,7 @@ class PolicyTables(_Row, frozen=True, kw_only=True):
 
 
 class Policy(PolicyTables, frozen=True, kw_only=True):
-    """All tables that decide where several findings meet, those of the registry included."""
+    """All tables that combine several findings, including those of the registry."""
 
     suggest: tuple[SuggestRow, ...]
     order_safety: tuple[SafetyRow, ...]
@@ -551,7 +552,7 @@ class Policy(PolicyTables, frozen=True, kw_only=True):
         return cls(**msgspec.structs.asdict(tables), **rows)
 
     def plan_for(self, kidney_class: str, age_band: str) -> str:
-        """The dose plan of a kidney class and age band ("adult", "elderly"), "" for none."""
+        """The dose plan of a kidney class and age band ("adult", "elderly"), or "" for none."""
         return next(
             r.plan for r in self.plans if r.kidney_class == kidney_class and r.age == age_band
         )
@@ -577,7 +578,7 @@ class LabOrder(_Row, frozen=True):
 
 
 class Alternative(_Row, frozen=True):
-    """Another product a pharmacy may choose."""
+    """Another product that a pharmacy may choose."""
 
     rxcui: str
     display: str
@@ -612,7 +613,7 @@ class PlanFile(_Row, frozen=True):
 class Interactions(_Row, frozen=True):
     """Spacing advice by drug class.
 
-    A product neutralises acid if one of its salts is a neutralising one or its name holds one of
+    A product neutralises acid if one of its salts is a neutralising one or its name contains one of
     the neutralising words.
     """
 
@@ -635,7 +636,7 @@ class OverrideReasons(_Row, frozen=True):
 
 
 class SourceAttribute(_Row, frozen=True):
-    """One thing that the users of decision support are owed to know about it."""
+    """One source attribute: information that users of decision support must receive."""
 
     id: str
     title: str
@@ -643,7 +644,7 @@ class SourceAttribute(_Row, frozen=True):
 
 
 class SourceAttributes(_Row, frozen=True):
-    """Who made it, for whom and what for, on which data, and what it does not do."""
+    """The source attributes: authors, intended use, data, and limits of the service."""
 
     version: str
     status: str

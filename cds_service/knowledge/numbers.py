@@ -1,10 +1,10 @@
-"""Numbers in texts that repeat a parameter, found by the unit or the words beside them.
+"""Numbers in texts that repeat a parameter, found by their unit or by neighbouring words.
 
-"within 365 days" repeats a parameter of 365 days and would stay as it is when that changes. A text
-names the parameter instead: "within {egfr.normal_valid_days} days". A number counts only with a
-unit, or with words that say what it is (an eGFR, an age): "stage 4" and "RF5" repeat nothing,
-and neither does a number in words, unless it counts cards, drugs, cycles or doses: "within two
-years" is a way of speaking.
+"within 365 days" repeats a parameter of 365 days and would not change with it. Therefore a text
+names the parameter: "within {egfr.normal_valid_days} days". A number counts only with a unit, or
+with words that show what it is (an eGFR, an age): "stage 4" and "RF5" repeat nothing. A number in
+words does not count either, unless it counts cards, drugs, cycles or doses: "within two years" is a
+way of speaking.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _TEXT_MEMBERS = frozenset(
 )
 """Members of the knowledge files that people read. Names of codes and citations are not ours."""
 _READ_NOT_SAID = re.compile(r"(?:dosage|dosage_words|drug_text|safety_words)\.json|rxnorm/.*")
-"""Files whose texts are looked for in charts. A number of theirs is part of what is read."""
+"""Files whose texts are searched in charts. Their numbers are part of the searched text."""
 _EGFR = "mL/min/{1.73_m2}"
 _UNITS: Mapping[str, tuple[str, ...]] = {
     r"-?days?": ("d",),
@@ -85,7 +85,7 @@ def _value(written: str) -> Decimal:
 
 
 def _units_of(match: re.Match[str], text: str) -> tuple[str, ...]:
-    """The units that a number may have: by the word behind it, else by the words around it."""
+    """The units that a number may have, by the word after it, otherwise by neighbouring words."""
     if match["number"] in _WORDS:
         counted = ("cards|drugs|cycles", "times daily|doses a day")
         return next((_UNITS[p] for p in counted if re.fullmatch(p, match["unit"] or "")), ())
@@ -100,7 +100,7 @@ def _units_of(match: re.Match[str], text: str) -> tuple[str, ...]:
     return ()
 
 
-# ------------------------------------------------------------------------ where texts stand
+# ------------------------------------------------------------------------ places of texts
 
 
 def texts_of(content: Any, member: str = "") -> Iterator[str]:
@@ -136,7 +136,7 @@ def _allowed() -> frozenset[str]:
 
 
 def numbers_in_code(modules: Mapping[Path, ast.Module]) -> Iterator[tuple[str, str]]:
-    """Each string of the code that holds a number with its place, except docstrings."""
+    """Each string of the code that contains a number, with its place, except docstrings."""
     allowed = _allowed()
     for path, module in modules.items():
         docstrings = set(_docstrings(module))
@@ -156,7 +156,7 @@ def in_code(texts: Iterable[tuple[str, str]], parameters: Iterable[Parameter]) -
 
 
 def _docstrings(module: ast.Module) -> Iterator[int]:
-    """The strings that stand alone as a statement."""
+    """The strings that are statements of their own."""
     for node in ast.walk(module):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             yield id(node.value)

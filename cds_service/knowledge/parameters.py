@@ -22,8 +22,8 @@ MAXIMUM = "dose.max_mg"
 class SiteChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Whether a site may change a parameter in its site file, and why.
 
-    `direction` ("up", "down") is the one in which nothing becomes less strict, and `limit` how far
-    a site may go. A flag that may go "down" may be switched off.
+    `direction` ("up", "down") is the one in which nothing becomes less strict, and `limit` the last
+    allowed value. A flag with the direction "down" may be disabled.
     """
 
     may_change: bool
@@ -38,9 +38,9 @@ class SiteChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SameAs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """That a limit in one unit is another one in another unit.
+    """A limit in one unit must equal a limit in another unit.
 
-    The parameter `times` the conversion is `id`, but for `tolerance_percent`, since limits are
+    The parameter `times` the conversion is `id`, within `tolerance_percent`, because limits are
     rounded in each unit.
     """
 
@@ -59,7 +59,7 @@ def _as_written(value: Any, name: str) -> Value:
 
 
 class Parameter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One number or flag as the knowledge file has it, with its unit and where it comes from.
+    """One number or flag as in the knowledge file, with its unit and source.
 
     It must not exceed any of `at_most`, which are ids of other parameters.
     """
@@ -82,7 +82,7 @@ class Parameter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def bounds(self) -> tuple[Value, Value] | None:
-        """The lowest and the highest value that a site may set, `None` where it may set none."""
+        """The lowest and the highest value that a site may set. `None` if it may set none."""
         if not self.site.may_change:
             return None
         up = self.site.direction == "up"
@@ -156,7 +156,7 @@ class ChildLimit(_Group, frozen=True):
 
 
 class Dose(_Group, frozen=True):
-    """Elemental magnesium, mg a day unless the name says otherwise."""
+    """Elemental magnesium in mg per day, unless the name says otherwise."""
 
     elderly_target_mg: Decimal
     elderly_titrate_after_days: int
@@ -178,7 +178,7 @@ class Dose(_Group, frozen=True):
 
 
 class Egfr(_Group, frozen=True):
-    """eGFR in mL/min/{1.73_m2}, and how long a result holds."""
+    """eGFR in mL/min/{1.73_m2}, and how long a result is valid."""
 
     comparator_below_offset: Decimal
     conflict_hours: int
@@ -196,7 +196,7 @@ class Egfr(_Group, frozen=True):
 
 
 class Hazard(_Group, frozen=True):
-    """Daily elemental magnesium, in mg, above which what is taken is a hazard."""
+    """Daily elemental magnesium in mg above which current magnesium is a hazard."""
 
     dose_any_above_mg: Decimal
     dose_critical_above_mg: Decimal
@@ -242,7 +242,7 @@ class MedicationLimits(_Group, frozen=True):
 
 
 class Migraine(_Group, frozen=True):
-    """What counts as migraine and as an indication."""
+    """The definition of migraine and of an indication."""
 
     menstrual_qualifies_alone: bool
 
@@ -254,7 +254,7 @@ class Ppi(_Group, frozen=True):
 
 
 class Pregnancy(_Group, frozen=True):
-    """How long a record of pregnancy holds."""
+    """How long a record of pregnancy is valid."""
 
     lookback_days: int
 
@@ -327,9 +327,9 @@ class Parameters(_Group, frozen=True):
 
 
 def parameters_from(rows: Iterable[Parameter]) -> Parameters:
-    """The typed parameters; raises `msgspec.ValidationError` naming what is missing or unread.
+    """The typed parameters. Raises `msgspec.ValidationError` that names a missing or unread one.
 
-    Numbers become the decimals that were written: 59.9 is 59.9.
+    Numbers become exact decimals: 59.9 is 59.9.
     """
     tree: dict[str, Any] = {}
     for row in rows:
@@ -349,10 +349,10 @@ def _number(value: Value) -> bool | int | Decimal:
 
 
 def contradictions(rows: Iterable[Parameter], *, of_site: bool = False) -> Iterator[str]:
-    """Where parameters contradict each other, or what a site may do to them, in words.
+    """Contradictions between parameters, or in what a site may change, in words.
 
-    In rows `of_site` its values stand in place of the defaults. A lower maximum is then no
-    contradiction to a target: the plans are cut to it.
+    In rows `of_site` its values replace the defaults. A lower maximum does not contradict a target,
+    because the plans are shortened.
     """
     by_id = {row.id: row for row in rows}
     for row in by_id.values():
@@ -385,7 +385,7 @@ def _disagreeing(row: Parameter, by_id: Mapping[str, Parameter]) -> Iterator[str
 
 
 def _site(row: Parameter) -> Iterator[str]:
-    """A change that a site may make has a safe direction, and a limit on that side of the value."""
+    """A change that a site may make has a safe direction, and a limit in that direction."""
     site = row.site
     if not site.may_change:
         if site.direction or site.limit is not None:

@@ -40,7 +40,7 @@ def plans_from(file: PlanFile, values: Values, *, cut: bool = False) -> Plans:
 
 
 def _cut(source: PlanSource, values: Values, times: Mapping[str, str]) -> PlanSource:
-    """A plan without the steps above the maximum. Raises `ValueError` where none is left."""
+    """A plan without the steps above the maximum. Raises `ValueError` if none is left."""
     limit = Decimal(values[MAXIMUM])
     steps = [_step(step, source, values, times) for step in source.steps]
     kept = [n for n in _sequences(steps) if total_of(steps, n) <= limit]
@@ -115,7 +115,7 @@ def _step(step: StepSource, plan: PlanSource, values: Values, times: Mapping[str
 
 
 def _dose(step: StepSource, plan: PlanSource, often: int, values: Values) -> int:
-    """A dose is a parameter, a share of a daily amount, or what is left of one."""
+    """A dose is a parameter, a share of a daily amount, or the rest of one."""
     where = f"plan {plan.id}"
     if [step.dose_mg, step.daily_mg, step.rest_of_mg].count("") != 2:
         raise ValueError(f"{where}: a step names one of dose_mg, daily_mg and rest_of_mg")
@@ -168,7 +168,7 @@ def total_of(steps: list[PlanStep] | tuple[PlanStep, ...], sequence: int) -> int
 def contradictions(
     plans: Plans, choice: Mapping[str, frozenset[str]], parameters: Parameters
 ) -> Iterator[str]:
-    """Where a plan contradicts the parameters. `choice` are the cases of a plan ("MODERATE", ...)."""
+    """Contradictions between a plan and the parameters. `choice` are its cases ("MODERATE", ...)."""
     dose = parameters.dose
     limits = {
         "NORMAL": (dose.max_mg, "dose.max_mg"),

@@ -1,6 +1,6 @@
 """Whether the tables of the policy are complete and unambiguous. Checked at every start.
 
-A gap in a table would be a silence nobody chose; so it stops the start instead.
+A gap in a table would mean no card without a decision, so it stops the start.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ CIRCUMSTANCES = frozenset(
         *("stale", "needs_labs", "discordant", "conflicting", "unusable_newer", "partly_known"),
     }
 )
-"""On what an offer can depend; the second line are flags of the kidney class."""
+"""Conditions of an offer. The second line contains flags of the kidney class."""
 INDICATORS = frozenset({"", "info", "warning", "critical"})
 CAUTIONS = frozenset(
     {
@@ -102,7 +102,7 @@ def _checks(policy: Policy, cards: Mapping[str, Card], plans: Plans) -> Iterator
 
 
 def _reached(table: str, rows: Iterable[tuple[str, str, str]]) -> Iterator[str]:
-    """A row behind one that holds always, or behind its equal, is never reached."""
+    """A row after one that always matches, or after an equal one, is never reached."""
     seen: set[tuple[str, str, str]] = set()
     for card, subtype, grade in rows:
         if (card, subtype, "") in seen or (card, subtype, grade) in seen:

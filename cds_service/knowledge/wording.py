@@ -1,8 +1,8 @@
-"""Whether there is wording for whatever a card can say. Checked at every start and by the linter.
+"""Whether there is wording for every possible card. Checked at every start and by the linter.
 
-A text that is missing would be found by the first patient whose chart asks for it. So every text
-that a reachable combination of card, special case, kidney class, basis, flag, serum magnesium,
-offer and prefetch key asks for is named here, and its lack stops the start.
+A missing text would appear only with the first patient who needs it. So this module lists every
+text for every possible combination of card, special case, kidney class, basis, flag, serum
+magnesium, offer and prefetch key. A missing text stops the start.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ FIXED: Final = (
 
 
 def missing(cards: Mapping[str, Card], plans: Plans, texts: Mapping[str, str]) -> Iterator[str]:
-    """Each text that a card can ask for and that there is not, in words."""
+    """Each missing text that a card can need, in words."""
     for text_id in sorted(required(cards, plans) - set(texts)):
         yield f"there is no text {text_id}"
     for card in cards.values():
@@ -120,7 +120,7 @@ def optional(cards: Mapping[str, Card]) -> frozenset[str]:
 
 
 def required(cards: Mapping[str, Card], plans: Plans) -> frozenset[str]:
-    """The ids of the texts without which a card of these cannot be said."""
+    """The ids of the texts that these cards need."""
     return frozenset(
         {
             *FIXED,

@@ -185,5 +185,5 @@ def merge(folder: Path, target: Path) -> None:
 
 
 def stopped() -> StoppedError:
-    """What is said where somebody pressed Ctrl-C."""
+    """The message after Ctrl-C."""
     return StoppedError("Stopped. Run the same command with --resume to continue.")

@@ -1,4 +1,4 @@
-"""Codes of an export that the rules cannot read: the list that somebody who maps codes needs."""
+"""Codes of an export that the rules cannot read: a list for the person who maps codes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is in force, each value beside its default. One list for `site show`, `site diff` and /evidence."""
+"""The values in force, each next to its default. One list for `site show`, `site diff` and /evidence."""
 
 from __future__ import annotations
 

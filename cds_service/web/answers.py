@@ -1,6 +1,6 @@
-"""JSON answers, and every error as an OperationOutcome that helps an integrator.
+"""JSON responses, and errors as an OperationOutcome that helps an integrator.
 
-Nothing a client sent is repeated in an error, and no exception text is passed on.
+An error never repeats request content, and never contains exception text.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from flask import Response
 from cds_service.hooks.errors import Issue
 
 JSON = "application/json"
-# Draft orders come back with their numbers as they were written, hence as decimals.
+# Draft orders are returned with their numbers as written, so they are decimals.
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 
 def json_answer(
     value: Any, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """A JSON response. An error is about one call, so nobody may keep it."""
+    """A JSON response. An error is about one call, so it must not be cached."""
     response = Response(_ENCODER.encode(value), status, headers, content_type=JSON)
     if status >= HTTPStatus.BAD_REQUEST:
         response.headers["Cache-Control"] = "no-store"

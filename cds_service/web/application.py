@@ -44,7 +44,7 @@ def build(
 ) -> Flask:
     """The application with all its routes. Without a `verifier` there are no trusted clients.
 
-    `remake` makes what answers calls anew when the site file has changed.
+    `remake` creates the object that handles calls again when the site file has changed.
     """
     logs.configure(settings.log_level)
     for name in unknown_variables():

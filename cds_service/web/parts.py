@@ -26,8 +26,8 @@ Made = TypeVar("Made")
 class Parts(msgspec.Struct, frozen=True, eq=False):
     """The parts of one application.
 
-    `remake` makes `answering` anew when the site file has changed. `log_key` is the secret of the
-    hash with which a call is found in the log.
+    `remake` creates `answering` again when the site file has changed. `log_key` is the secret of
+    the hash with which a call is found in the log.
     """
 
     settings: Settings

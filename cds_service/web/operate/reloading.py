@@ -1,8 +1,8 @@
-"""Take a changed site file into a running worker.
+"""Reload a changed site file in a running worker.
 
 The parent of the workers checks the file and publishes a copy of it (`tools.site_snapshot`). Each
-worker looks at the copy twice a second. When it has changed, the worker makes its parts anew and
-exchanges them in one assignment, so no call is lost and no connection is closed.
+worker checks the copy twice a second. When it has changed, the worker creates its parts again and
+replaces them in one assignment, so no call is lost and no connection is closed.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 _LOOK_SECONDS = 0.5
 
 Remake = Callable[[], Answering]
-"""Makes what answers calls from the site file as it is now."""
+"""Create the object that handles calls from the current site file."""
 
 
 def start(app: Flask, remake: Remake | None) -> None:
@@ -39,7 +39,8 @@ def start(app: Flask, remake: Remake | None) -> None:
 
 
 def _watch(app: Flask, snapshot: Path, remake: Remake) -> None:
-    # The worker may have started before the copy changed, so the first look exchanges too.
+    # The worker may have started before the copy changed, so the first check replaces the parts
+    # too.
     seen: object = None
     while True:
         now = _state(snapshot)
