@@ -62,6 +62,7 @@ class LabResult:
         "_observation",
         "_path",
         "_reader",
+        "_reading",
         "_source",
         "entry",
         "name",
@@ -79,9 +80,15 @@ class LabResult:
         self._path = part.path
         self._observation = report.observation
         self._reader = reader
+        self._reading: Reading | None = None
 
     def read(self) -> Reading:
-        """The content of the result, and whether it can be used."""
+        """The content of the result, and whether it can be used. It is decoded once."""
+        if self._reading is None:
+            self._reading = self._read()
+        return self._reading
+
+    def _read(self) -> Reading:
         measured, why = self._measured()
         if _has_unknown_modifier(self._observation, self._reader, self.name):
             measured, why = None, reasons.UNKNOWN_MODIFIER

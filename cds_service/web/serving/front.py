@@ -185,13 +185,18 @@ class Front:
     async def _admit(self, environ: Environ) -> str | None:
         """The client of an allowed call ("" for any caller), or `None` if the call is refused.
 
-        It checks only the head and stores the result of the guard for the application. Fetching
-        keys may take time, so this has separate threads.
+        It checks only the head and stores the result of the guard for the application. With trusted
+        clients, fetching keys may take time, so this has separate threads.
         """
         if _declared(environ) == 0:
             return ""  # without a body no place is needed, and the application calls the guard
-        asked = self._admitting.submit(self._guard.admission, environ)
-        known = environ[ADMISSION] = await asyncio.wrap_future(asked)
+        if self._guard.has_clients:
+            known = await asyncio.wrap_future(
+                self._admitting.submit(self._guard.admission, environ)
+            )
+        else:
+            known = self._guard.admission(environ)  # it only compares addresses and names
+        environ[ADMISSION] = known
         if isinstance(known, Refused):
             return None
         return "" if known is None else known.client.iss
