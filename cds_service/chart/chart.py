@@ -105,8 +105,13 @@ class Chart:
 
     def gaps(self, *keys: str) -> tuple[Gap, ...]:
         """The gaps of these keys: data that are missing or could not be read."""
-        self._asked |= dict.fromkeys(keys)
-        return tuple(gap for key in keys if (gap := self._gap_of(key)) is not None)
+        found = []
+        for key in keys:
+            self._asked[key] = None
+            gap = self._gap_of(key)
+            if gap is not None:
+                found.append(gap)
+        return tuple(found)
 
     def gaps_met(self) -> tuple[Gap, ...]:
         """The gaps in the data that were read so far. Reads no further key."""

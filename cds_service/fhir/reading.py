@@ -74,17 +74,35 @@ def says_nothing(value: Any) -> bool:
         return any(map(says_nothing, value))
     if not isinstance(value, msgspec.Struct):
         return False
-    said = False
-    for member in msgspec.structs.astuple(value):
-        if isinstance(member, str):
-            said = True
-        elif isinstance(member, Raw):
-            said = said or bool(memoryview(member))
-        elif member is not None:
-            if says_nothing(member):
-                return True
-            said = True
-    return not said
+    nothing, holding = _nothing_of(type(value))
+    return value == nothing or any(says_nothing(getattr(value, name)) for name in holding)
+
+
+@cache
+def _nothing_of(struct: type[msgspec.Struct]) -> tuple[msgspec.Struct, tuple[str, ...]]:
+    """A struct without any member, and the names of the members that may hold other structs.
+
+    Every member of the structs of `wire` is optional. Comparing with an empty struct is done in C.
+    """
+    fields = inspect.type_info(struct).fields  # type: ignore[attr-defined]
+    return struct(), tuple(field.name for field in fields if not _is_plain(field.type))
+
+
+def _is_plain(kind: inspect.Type) -> bool:
+    """Whether it is no object and no list of objects, or stays bytes."""
+    if isinstance(kind, inspect.UnionType):
+        return all(map(_is_plain, kind.types))
+    return isinstance(kind, _PLAIN)
+
+
+_PLAIN = (
+    inspect.NoneType,
+    inspect.StrType,
+    inspect.BoolType,
+    inspect.IntType,
+    inspect.DecimalType,
+    inspect.RawType,
+)
 
 
 _BESIDE = frozenset({"id", "extension", "modifierExtension"})
