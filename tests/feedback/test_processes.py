@@ -8,14 +8,12 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
 from urllib.request import Request, urlopen
 from uuid import uuid4
 
@@ -27,6 +25,7 @@ from cds_service.store.store import Store
 from ..store.conftest import postgresql, url
 from ..support import charts
 from ..support.fhir import PATIENT_VIEW
+from ..support.waiting import wait_for
 from .calling import overridden
 
 __all__ = ["postgresql", "url"]
@@ -104,15 +103,11 @@ def serving(name: str, url: str) -> Iterator[Server]:
 
 
 def _wait(server: Server) -> None:
-    give_up = time.monotonic() + PATIENCE_SECONDS
-    while time.monotonic() < give_up and server.process.poll() is None:
-        try:
-            server.get("/ready")
-        except (URLError, ConnectionError):
-            time.sleep(0.1)
-        else:
-            return
-    pytest.fail("the server did not come up")
+    wait_for(
+        lambda: server.get("/ready"),
+        PATIENCE_SECONDS,
+        given_up=lambda: server.process.poll() is not None,
+    )
 
 
 def learned(url: str) -> History:

@@ -67,9 +67,9 @@ def call_at(base: str, body: Json, *keys: str, token: str | None = TOKEN) -> Jso
     return called
 
 
-def listed(base: str, **marks: Any) -> tuple[Server, ...]:
-    """The list of a site that knows one server."""
-    return (Server(url=base, **marks),)
+def listed(*bases: str, **marks: Any) -> tuple[Server, ...]:
+    """The list of a site that knows these servers."""
+    return tuple(Server(url=base, **marks) for base in bases)
 
 
 TEMPLATES = services_of(knowledge())[fhir.PATIENT_VIEW].prefetch

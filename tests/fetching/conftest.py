@@ -30,11 +30,11 @@ def serve() -> Iterator[Serve]:
 
 @pytest.fixture
 def service() -> Service:
-    """A client of the service, whose list holds one server; with time enough for a busy machine."""
+    """A client of the service, whose list holds these servers; with time for a busy machine."""
 
-    def build(base: str, *, marks: Json | None = None, **settings: Any) -> FlaskClient:
+    def build(*bases: str, marks: Json | None = None, **settings: Any) -> FlaskClient:
         bounds = {"fhir_total_ms": 8_000, "fhir_request_ms": 6_000, **settings}
-        chosen = Settings(fhir_servers=listed(base, **(marks or {})), **bounds)
+        chosen = Settings(fhir_servers=listed(*bases, **(marks or {})), **bounds)
         return create_app(chosen).test_client()
 
     return build

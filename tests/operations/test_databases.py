@@ -18,8 +18,8 @@ from ..feedback.calling import stamp
 from ..security.conftest import NORTH, PUBLIC, Ehr, clients, keys, published
 from ..support import postgres
 from ..support.serving import Reply, Running, serving
+from ..support.waiting import wait_for
 from .conftest import HOOK
-from .test_supervision import wait_for
 
 __all__ = ["clients", "keys", "published"]
 

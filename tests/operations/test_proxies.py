@@ -24,7 +24,7 @@ from cryptography.x509.oid import NameOID
 from ..security.conftest import NORTH, Ehr, clients, hook_request, keys, published
 from ..support.fhir import PATIENT_VIEW
 from ..support.serving import HOST, ROOT, Running, free_port, serving
-from .test_supervision import wait_for
+from ..support.waiting import wait_for
 
 __all__ = ["clients", "keys", "published"]
 

@@ -7,17 +7,21 @@ import re
 import signal
 import socket
 import subprocess
-import threading
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ..support.serving import HOST, Reply, Running, serving
+from ..support.serving import HOST, Reply, serving
+from ..support.waiting import wait_for
 from .conftest import HOOK, Operated
 
 pytestmark = pytest.mark.server
+
+TIME_TO_DO_HARM = 0.5
+"""A stop that does not wait has ended the workers by then. One that waits shows nothing."""
 
 
 def figure(reply: Reply, name: str, **labels: str) -> float:
@@ -57,7 +61,7 @@ def test_figures_survive_the_worker_that_counted(operated: Operated, body: Any) 
         server.ask("POST", HOOK, body)
     for worker in server.workers():
         os.kill(worker, signal.SIGKILL)
-    _wait_for_answer(server)
+    wait_for(lambda: server.ask("GET", "/health").status == 200)
     server.ask("POST", HOOK, body)
     reply = server.ask("GET", "/metrics")
     assert figure(reply, "cds_requests_total", status="200", method="") == 0
@@ -65,26 +69,13 @@ def test_figures_survive_the_worker_that_counted(operated: Operated, body: Any) 
     assert figure(reply, "cds_requests_total", route=route, status="200") == 21
 
 
-def _wait_for_answer(server: Running) -> None:
-    give_up = time.monotonic() + 20
-    while time.monotonic() < give_up:
-        try:
-            if server.ask("GET", "/health").status == 200:
-                return
-        except OSError:
-            time.sleep(0.1)
-    raise AssertionError("no worker came back")
-
-
 def test_a_dead_worker_is_replaced_and_the_other_goes_on(operated: Operated, body: Any) -> None:
     server = operated.server
     before = server.workers()
     assert len(before) == 2
     os.kill(before[0], signal.SIGKILL)
-    give_up = time.monotonic() + 20
-    while time.monotonic() < give_up and len(set(server.workers()) - set(before)) < 1:
-        time.sleep(0.1)
-    _wait_for_answer(server)
+    wait_for(lambda: set(server.workers()) - set(before))
+    wait_for(lambda: server.ask("GET", "/health").status == 200)
     assert server.ask("POST", HOOK, body).status == 200
     now = server.workers()
     assert len(now) == 2
@@ -123,30 +114,22 @@ def test_a_stop_finishes_what_was_begun(tmp_path: Path, body: Any) -> None:
         f"POST {HOOK} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         f"Content-Length: {len(data)}\r\n\r\n"
     )
-    with (
-        serving(tmp_path, "--workers", "2") as server,
-        socket.create_connection((HOST, server.port), timeout=20) as slow,
-    ):
-        slow.sendall(head.encode() + data[:100])
-        time.sleep(0.3)
-        statuses: list[int] = []
-        calls = [
-            threading.Thread(target=lambda: statuses.append(server.ask("POST", HOOK, body).status))
-            for _ in range(10)
+    with serving(tmp_path, "--workers", "2") as server, ExitStack() as stack:
+        address = HOST, server.port
+        begun = [
+            stack.enter_context(socket.create_connection(address, timeout=20)) for _ in range(10)
         ]
-        for call in calls:
-            call.start()
-        time.sleep(0.05)
+        for number, connection in enumerate(begun):
+            connection.sendall(head.encode() + data[: 100 * number])
+        wait_for(lambda: server.connections() == len(begun))
         server.process.send_signal(signal.SIGTERM)
-        time.sleep(0.5)
-        slow.sendall(data[100:])
-        assert b"200 OK" in slow.recv(65_536)
-        for call in calls:
-            call.join()
+        time.sleep(TIME_TO_DO_HARM)
+        for number, connection in enumerate(begun):
+            connection.sendall(data[100 * number :])
+        assert ["200 OK" in connection.recv(65_536).decode() for connection in begun] == [True] * 10
         server.process.wait(30)
         output = server.output
     assert server.process.returncode == 0
-    assert set(statuses) == {200}
     assert "Traceback" not in output
 
 

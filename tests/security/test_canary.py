@@ -220,7 +220,6 @@ def test_nothing_of_a_patient_is_left_behind(watched: Watched) -> None:
     assert CANARY not in figures.body.decode()
     assert CANARY not in report.body.decode()
     assert_not_among_the_processes(watched)
-    time.sleep(2.5)  # what is written in the background
     output = watched.server.stop()
     assert output.count('"event":"request"') > 40
     assert CANARY not in output

@@ -23,6 +23,7 @@ from cds_service.trust.ledger import FileLedger, LedgerError
 
 from ..support import issuing
 from ..support.issuing import KeyServer
+from ..support.waiting import wait_for
 
 ALG = "ES384"
 
@@ -66,13 +67,6 @@ def key_sets(file: Path, clock: Clock) -> Iterator[KeySets]:
 
 def another_worker(file: Path, clock: Clock) -> KeySets:
     return KeySets(FileLedger(file), now=clock)
-
-
-def wait_for(condition: object) -> None:
-    give_up = time.monotonic() + 5
-    while not condition() and time.monotonic() < give_up:  # type: ignore[operator]
-        time.sleep(0.01)
-    assert condition()  # type: ignore[operator]
 
 
 def test_a_key_set_is_fetched_once(key_sets: KeySets, issuer: KeyServer) -> None:

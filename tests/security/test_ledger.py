@@ -14,10 +14,10 @@ import pytest
 
 from cds_service.trust.ledger import DatabaseLedger, FileLedger, Ledger, LedgerError, ledger_of
 
-from ..operations.test_supervision import wait_for
 from ..support import postgres
 from ..support.fhir import PATIENT_VIEW
 from ..support.serving import serving
+from ..support.waiting import wait_for
 from .conftest import NORTH, PUBLIC, Ehr
 
 HOOK = f"/cds-services/{PATIENT_VIEW}"
@@ -125,14 +125,8 @@ def test_a_database_that_hangs_is_given_up_and_used_again(database: postgres.Ser
         assert time.monotonic() - started < 5, "who comes later must not wait in turn"
     finally:
         database.thaw()
-    give_up = time.monotonic() + 15
-    while time.monotonic() < give_up:
-        try:
-            assert ledger.first_use("hang", "2", NOW + 60, NOW)
-        except LedgerError:
-            time.sleep(0.1)
-        else:
-            break
+    wait_for(lambda: ready(ledger))
+    assert ledger.first_use("hang", "2", NOW + 60, NOW)
     assert not ledger.first_use("hang", "1", NOW + 60, NOW)
     ledger.close()
 

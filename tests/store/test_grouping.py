@@ -12,6 +12,8 @@ import pytest
 from cds_service.store.errors import StoreRefusedError, StoreUnavailableError
 from cds_service.store.grouping import Grouping
 
+from ..support.waiting import wait_for
+
 BAD, DOWN = "bad", "down"
 
 
@@ -98,9 +100,7 @@ def test_a_commit_that_hangs_holds_no_caller_for_long() -> None:
         grouping.commit(["b"])
     assert time.monotonic() - started < 0.2, "who comes later is refused at once"
     writer.go_on.set()
-    give_up = time.monotonic() + 5
-    while grouping._busy_since is not None and time.monotonic() < give_up:
-        time.sleep(0.01)
+    wait_for(lambda: grouping._busy_since is None)
     assert grouping.commit(["c"]) == 1
 
 
@@ -115,9 +115,7 @@ def test_what_nobody_waits_for_any_more_is_not_written() -> None:
             with pytest.raises(StoreUnavailableError):
                 call.result(5)
     writer.go_on.set()
-    give_up = time.monotonic() + 5
-    while (grouping._busy_since is not None or grouping._waiting) and time.monotonic() < give_up:
-        time.sleep(0.01)
+    wait_for(lambda: grouping._busy_since is None and not grouping._waiting)
     assert grouping.commit(["c"]) == 1
     assert writer.groups == [[["a"]], [["c"]]]
 

@@ -8,12 +8,12 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-_PATIENCE_SECONDS = 30.0
+from .waiting import PATIENCE_SECONDS, wait_for
+
 # Debian keeps the server's programs out of the path.
 _DEBIAN = Path("/usr/lib/postgresql")
 
@@ -49,7 +49,7 @@ class Server:
         """Shut down, ending the connections."""
         self.thaw()
         self._process.send_signal(signal.SIGINT)
-        self._process.wait(_PATIENCE_SECONDS)
+        self._process.wait(PATIENCE_SECONDS)
 
     def start(self) -> None:
         """Start again."""
@@ -136,12 +136,11 @@ def _run(command: list[str | Path], user: int | None) -> None:
 
 
 def _wait(programs: Path, home: Path, process: subprocess.Popen[bytes], user: int | None) -> None:
-    give_up = time.monotonic() + _PATIENCE_SECONDS
-    while time.monotonic() < give_up and process.poll() is None:
-        ready = subprocess.run(  # noqa: S603
-            [programs / "pg_isready", "-q", "-h", home], user=user, cwd="/", check=False
-        )
-        if ready.returncode == 0:
-            return
-        time.sleep(0.1)
-    raise MissingError("PostgreSQL did not come up")
+    def is_ready() -> bool:
+        command = [programs / "pg_isready", "-q", "-h", home]
+        return subprocess.run(command, user=user, cwd="/", check=False).returncode == 0  # noqa: S603
+
+    try:
+        wait_for(is_ready, PATIENCE_SECONDS, given_up=lambda: process.poll() is not None)
+    except AssertionError:
+        raise MissingError("PostgreSQL did not come up") from None

@@ -5,19 +5,20 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from .waiting import PATIENCE_SECONDS, wait_for
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 HOST = "127.0.0.1"
-PATIENCE_SECONDS = 30.0
 
 
 def free_port() -> int:
@@ -77,6 +78,21 @@ class Running:
         finally:
             connection.close()
 
+    def has_ended(self) -> bool:
+        return self.process.poll() is not None
+
+    def connections(self) -> int:
+        """How many connections the workers have accepted and not closed."""
+        fds = (fd for worker in self.workers() for fd in Path(f"/proc/{worker}/fd").iterdir())
+        inodes = {found[1] for fd in fds if (found := _SOCKET.fullmatch(_target(fd)))}
+        established = (line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:])
+        local = f":{self.port:04X}"
+        return sum(
+            1
+            for row in established
+            if row[1].endswith(local) and row[3] == "01" and row[9] in inodes
+        )
+
     def workers(self) -> list[int]:
         """The processes that answer."""
         tasks = Path(f"/proc/{self.process.pid}/task").glob("*/children")
@@ -88,6 +104,15 @@ class Running:
         self.process.send_signal(signal.SIGTERM)
         self.process.wait(PATIENCE_SECONDS * 2)
         return self.output
+
+
+_SOCKET = re.compile(r"socket:\[(\d+)\]")
+
+
+def _target(fd: Path) -> str:
+    with suppress(OSError):  # closed meanwhile
+        return str(fd.readlink())
+    return ""
 
 
 def _command(pid: str) -> str:
@@ -132,16 +157,11 @@ def serving(
 
 
 def _wait(server: Running) -> None:
-    give_up = time.monotonic() + PATIENCE_SECONDS
-    while server.process.poll() is None and time.monotonic() < give_up:
-        try:
-            server.ask("GET", "/health")
-        except OSError:
-            time.sleep(0.1)
-        else:
-            return
-    server.process.kill()
-    raise AssertionError(f"the server does not answer: {server.output}")
+    try:
+        wait_for(lambda: server.ask("GET", "/health"), given_up=server.has_ended)
+    except AssertionError:
+        server.process.kill()
+        raise AssertionError(f"the server does not answer: {server.output}") from None
 
 
 def started_with(directory: Path, *arguments: str, **settings: str) -> tuple[int, str]:

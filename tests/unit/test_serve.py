@@ -7,16 +7,16 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from urllib.error import URLError
 from urllib.request import urlopen
 
 import pytest
 
 from tools import serve
+
+from ..support.waiting import wait_for
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PATIENCE_SECONDS = 30.0
@@ -68,16 +68,15 @@ def running(command: tuple[str, ...], port: int, **environ: str) -> Iterator[sub
 
 
 def wait_until_it_answers(server: subprocess.Popen[str], port: int) -> None:
-    give_up = time.monotonic() + PATIENCE_SECONDS
-    while time.monotonic() < give_up and server.poll() is None:
-        try:
-            answer(port, serve.DISCOVERY)
-        except (URLError, ConnectionError):
-            time.sleep(0.1)
-        else:
-            return
-    os.killpg(server.pid, signal.SIGKILL)
-    pytest.fail(f"no answer on port {port}: {server.communicate()[0]}")
+    try:
+        wait_for(
+            lambda: answer(port, serve.DISCOVERY),
+            PATIENCE_SECONDS,
+            given_up=lambda: server.poll() is not None,
+        )
+    except AssertionError:
+        os.killpg(server.pid, signal.SIGKILL)
+        pytest.fail(f"no answer on port {port}: {server.communicate()[0]}")
 
 
 @pytest.mark.server
