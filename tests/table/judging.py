@@ -6,17 +6,25 @@ from collections.abc import Iterable
 from dataclasses import fields, is_dataclass
 from typing import NamedTuple
 
+import msgspec
 import pytest
 from flask.testing import FlaskClient
 
+from cds_service.hooks.answering import Answering
+from cds_service.hooks.envelope import read_call
+from cds_service.hooks.errors import BadCallError
+from cds_service.site.force import InForce
 from tests.support import http
 from tests.support.cards import selection_behavior
+from tests.support.decisions import knowledge
 from tests.support.fhir import Resource
 from tests.table import answers, cases
 from tests.table.answers import Shown
 from tests.table.facts import Card, Case, Outcome
 from tests.table.second_evaluator import evaluate
 
+OK = 200
+ANSWERING = Answering(InForce(knowledge()))
 MOST_GROUPS_SHOWN = 40
 EXAMPLES_SHOWN = 2
 
@@ -88,6 +96,16 @@ def ask(
     return response.status_code, found.get("cards", [])
 
 
+def decided(case: Case) -> tuple[int, list[Resource]]:
+    """The status and the cards for the request of a case, from its bytes, without the web server."""
+    try:
+        call = read_call(msgspec.json.encode(cases.request(case)), case.hook)
+        answer = ANSWERING.answer(call, "https://cds.example.org")
+    except BadCallError as refusal:
+        return refusal.status, []
+    return OK, msgspec.json.decode(msgspec.json.encode(answer.cards))
+
+
 def report(groups: dict[Difference, list[str]], asked: int) -> str:
     wrong = sum(len(examples) for examples in groups.values())
     lines = [f"{wrong} differences in {asked} cases, of {len(groups)} kinds"]
@@ -100,13 +118,13 @@ def report(groups: dict[Difference, list[str]], asked: int) -> str:
     return "\n".join(lines)
 
 
-def assert_agreement(client: FlaskClient, space: Iterable[Case]) -> None:
+def assert_agreement(space: Iterable[Case]) -> None:
     """Every case of the space, each once; all differences are reported together."""
     groups: dict[Difference, list[str]] = {}
     asked = 0
     for case in dict.fromkeys(space):
         asked += 1
-        status, cards = ask(client, case)
+        status, cards = decided(case)
         for difference in differences(evaluate(case), status, cards):
             groups.setdefault(difference, []).append(brief(case))
     assert asked, "an empty space proves nothing"

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from itertools import combinations, product
 
 import pytest
-from flask.testing import FlaskClient
 
 from tests.table.axes import (
     ALL_BLOCKS,
@@ -390,5 +389,5 @@ SPACES = {
 
 
 @pytest.mark.parametrize("name", SPACES)
-def test_agrees_with_the_second_evaluator(client: FlaskClient, name: str) -> None:
-    assert_agreement(client, SPACES[name]())
+def test_agrees_with_the_second_evaluator(name: str) -> None:
+    assert_agreement(SPACES[name]())

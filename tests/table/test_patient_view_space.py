@@ -8,7 +8,6 @@ from itertools import product
 from pathlib import Path
 
 import pytest
-from flask.testing import FlaskClient
 
 from tests.table.axes import (
     ALCOHOL,
@@ -299,11 +298,11 @@ SPACES = {
 
 
 @pytest.mark.parametrize("name", SPACES)
-def test_agrees_with_the_second_evaluator(client: FlaskClient, name: str) -> None:
-    assert_agreement(client, SPACES[name]())
+def test_agrees_with_the_second_evaluator(name: str) -> None:
+    assert_agreement(SPACES[name]())
 
 
 @pytest.mark.shared
-def test_agrees_on_the_vignettes(client: FlaskClient, shared_dir: Path) -> None:
+def test_agrees_on_the_vignettes(shared_dir: Path) -> None:
     text = (shared_dir / "clinical" / "vignettes.json").read_text(encoding="utf-8")
-    assert_agreement(client, [from_vignette(v["facts"]) for v in json.loads(text)["vignettes"]])
+    assert_agreement([from_vignette(v["facts"]) for v in json.loads(text)["vignettes"]])
