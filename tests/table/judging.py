@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import fields, is_dataclass
 from typing import NamedTuple
 
@@ -27,6 +27,7 @@ OK = 200
 ANSWERING = Answering(InForce(knowledge()))
 MOST_GROUPS_SHOWN = 40
 EXAMPLES_SHOWN = 2
+Space = Callable[[], Iterable[Case]]
 
 
 class Difference(NamedTuple):

@@ -37,7 +37,7 @@ from tests.table.axes import (
     varied,
 )
 from tests.table.facts import Case, Draft, Taking
-from tests.table.judging import assert_agreement
+from tests.table.judging import Space, assert_agreement
 from tests.table.tables import DRUGS, RISK
 
 pytestmark = pytest.mark.slow
@@ -351,43 +351,40 @@ def refills_of_other_drugs() -> Iterator[Case]:
         yield varied(REFILL, DIABETES, kidney, ordering(Draft(kind)))
 
 
-SPACES = {
-    space.__name__: space
-    for space in (
-        refills,
-        refills_of_other_drugs,
-        doses,
-        doses_not_known,
-        every_form,
-        forms_and_kidney_history,
-        renewals,
-        ways_to_record_what_is_taken,
-        children,
-        two_supplements,
-        subtypes,
-        orders_and_kidneys,
-        orders_and_risks,
-        orders_and_magnesium,
-        orders_and_treatments,
-        orders_and_blocks,
-        many_findings,
-        orders_and_missing_facts,
-        orders_and_what_is_not_known,
-        orders_and_pairs_of_withheld_keys,
-        required_facts,
-        the_dead,
-        order_meets_drug,
-        drug_meets_treatment,
-        drug_renewed,
-        several_drugs,
-        antacids_and_drugs,
-        drug_and_magnesium_ordered,
-        sparing_drugs,
-        single_blocks_at_select,
-    )
-}
+SPACES = (
+    refills,
+    refills_of_other_drugs,
+    doses,
+    doses_not_known,
+    every_form,
+    forms_and_kidney_history,
+    renewals,
+    ways_to_record_what_is_taken,
+    children,
+    two_supplements,
+    subtypes,
+    orders_and_kidneys,
+    orders_and_risks,
+    orders_and_magnesium,
+    orders_and_treatments,
+    orders_and_blocks,
+    many_findings,
+    orders_and_missing_facts,
+    orders_and_what_is_not_known,
+    orders_and_pairs_of_withheld_keys,
+    required_facts,
+    the_dead,
+    order_meets_drug,
+    drug_meets_treatment,
+    drug_renewed,
+    several_drugs,
+    antacids_and_drugs,
+    drug_and_magnesium_ordered,
+    sparing_drugs,
+    single_blocks_at_select,
+)
 
 
-@pytest.mark.parametrize("name", SPACES)
-def test_agrees_with_the_second_evaluator(name: str) -> None:
-    assert_agreement(SPACES[name]())
+@pytest.mark.parametrize("space", SPACES)
+def test_agrees_with_the_second_evaluator(space: Space) -> None:
+    assert_agreement(space())

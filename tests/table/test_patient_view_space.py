@@ -34,7 +34,7 @@ from tests.table.axes import (
     varied,
 )
 from tests.table.facts import Case
-from tests.table.judging import assert_agreement
+from tests.table.judging import Space, assert_agreement
 from tests.table.tables import MIGRAINE, RISK
 from tests.table.vignettes import from_vignette
 
@@ -264,42 +264,39 @@ def the_dead() -> Iterator[Case]:
         yield varied(PATIENT, DIABETES, *row, {"deceased": True})
 
 
-SPACES = {
-    space.__name__: space
-    for space in (
-        decision_table,
-        discharge,
-        risks_and_kidneys,
-        risks_and_age_of_results,
-        pairs_of_risks,
-        migraines,
-        kidneys_and_people,
-        blocks,
-        kidney_operations,
-        transplants,
-        pairs_of_blocks,
-        magnesium_results,
-        treatments,
-        doses_taken,
-        several_hazards,
-        ways_to_record_what_is_taken,
-        dangerously_low,
-        slightly_high,
-        taken_before,
-        labs_beside_the_plan,
-        unreadable_entries,
-        withheld_facts,
-        withheld_facts_and_hazards,
-        missing_facts,
-        required_facts,
-        the_dead,
-    )
-}
+SPACES = (
+    decision_table,
+    discharge,
+    risks_and_kidneys,
+    risks_and_age_of_results,
+    pairs_of_risks,
+    migraines,
+    kidneys_and_people,
+    blocks,
+    kidney_operations,
+    transplants,
+    pairs_of_blocks,
+    magnesium_results,
+    treatments,
+    doses_taken,
+    several_hazards,
+    ways_to_record_what_is_taken,
+    dangerously_low,
+    slightly_high,
+    taken_before,
+    labs_beside_the_plan,
+    unreadable_entries,
+    withheld_facts,
+    withheld_facts_and_hazards,
+    missing_facts,
+    required_facts,
+    the_dead,
+)
 
 
-@pytest.mark.parametrize("name", SPACES)
-def test_agrees_with_the_second_evaluator(name: str) -> None:
-    assert_agreement(SPACES[name]())
+@pytest.mark.parametrize("space", SPACES)
+def test_agrees_with_the_second_evaluator(space: Space) -> None:
+    assert_agreement(space())
 
 
 @pytest.mark.shared

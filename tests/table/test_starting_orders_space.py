@@ -35,7 +35,7 @@ from tests.table.axes import (
     varied,
 )
 from tests.table.facts import Case, Draft
-from tests.table.judging import assert_agreement
+from tests.table.judging import Space, assert_agreement
 from tests.table.tables import DRUGS, RISK, TRIGGERS
 
 pytestmark = pytest.mark.slow
@@ -164,28 +164,25 @@ def kidney_operations() -> Iterator[Case]:
         yield varied(SELECT, {"rf": risks("crohn")}, operation, kidney, ordering(Draft(kind)))
 
 
-SPACES = {
-    space.__name__: space
-    for space in (
-        triggers,
-        triggers_and_patients,
-        triggers_and_kidneys,
-        triggers_and_risks,
-        triggers_and_blocks,
-        triggers_and_missing_facts,
-        two_triggers,
-        unselected_orders,
-        silenced_by_magnesium,
-        reasons_and_other_uses,
-        dangerously_low,
-        taken_before,
-        labs_beside_the_plan,
-        unreadable_and_withheld,
-        kidney_operations,
-    )
-}
+SPACES = (
+    triggers,
+    triggers_and_patients,
+    triggers_and_kidneys,
+    triggers_and_risks,
+    triggers_and_blocks,
+    triggers_and_missing_facts,
+    two_triggers,
+    unselected_orders,
+    silenced_by_magnesium,
+    reasons_and_other_uses,
+    dangerously_low,
+    taken_before,
+    labs_beside_the_plan,
+    unreadable_and_withheld,
+    kidney_operations,
+)
 
 
-@pytest.mark.parametrize("name", SPACES)
-def test_agrees_with_the_second_evaluator(name: str) -> None:
-    assert_agreement(SPACES[name]())
+@pytest.mark.parametrize("space", SPACES)
+def test_agrees_with_the_second_evaluator(space: Space) -> None:
+    assert_agreement(space())
