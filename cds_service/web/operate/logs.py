@@ -31,8 +31,6 @@ class JsonLines(logging.Formatter):
 
 def configure(level: str) -> None:
     """Write our log lines, and no others, to standard error."""
-    # No line tells these, and finding them out costs time on every call.
-    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logger = logging.getLogger(_ROOT)
     logger.setLevel(level)
     if not any(isinstance(h.formatter, JsonLines) for h in logger.handlers):
