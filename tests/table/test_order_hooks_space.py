@@ -329,7 +329,7 @@ def refills() -> Iterator[Case]:
     ]
     amounts = [ordering(magnesium(mg)) for mg in (200, 201, 350, 351, 500, 501)]
     amounts += [ordering(Draft("mg", 250, renews=True)), ordering(magnesium(241, salt="oxide"))]
-    amounts += [ordering(Draft("mg", unread_dose=True)), ordering(magnesium(200), magnesium(350))]
+    amounts += [ordering(Draft("mg", unread_dose=True))]
     for amount, kidney, taking in product(amounts, CLASSES, takings):
         yield varied(REFILL, amount, kidney, taking)
     for form, kidney, taking in product(ORAL_FORMS, CLASSES, takings):

@@ -203,6 +203,10 @@ SUGGEST = {
         True,
         "mg-suggest mg-suggest-reduced mg-avoid-renal mg-check-renal",
     ),
+    ("encounter-discharge", "chart"): (
+        True,
+        "mg-suggest mg-suggest-reduced mg-avoid-renal mg-check-renal",
+    ),
     ("order-select", "diuretic"): (
         False,
         "mg-with-diuretic mg-suggest-reduced - mg-with-diuretic",
