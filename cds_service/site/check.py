@@ -85,7 +85,8 @@ def _validator() -> Draft202012Validator:
 def _form(document: Document) -> Iterator[Fault]:
     for error in _validator().iter_errors(document.content):
         path: Path = tuple(error.absolute_path)
-        phrase = _PHRASES.get(str(error.validator))
+        rule = "propertyNames" if "propertyNames" in error.absolute_schema_path else error.validator
+        phrase = _PHRASES.get(str(rule))
         if phrase is None:
             yield document.fault(path, "does not have the form that the schema asks for")
             continue
