@@ -46,6 +46,7 @@ class Remembering:
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
         self._rest_until = 0.0
+        self._has_answered = False
 
     def shown_before(self, patients: Sequence[str]) -> Sequence[ShownSuggestion] | None:
         """What was shown under these names of a patient; `None` if the store did not say in time."""
@@ -55,11 +56,14 @@ class Remembering:
         self._start()
         question = _Question(patients, threading.Event())
         self._questions.put(question)
-        if not question.done.wait(MOST_SECONDS) or question.found is None:
+        answered_in_time = question.done.wait(MOST_SECONDS)
+        if answered_in_time and question.found is not None:
+            return question.found
+        # While the store is being opened for the first time it is slow, but not down.
+        if answered_in_time or self._has_answered:
             self._rest_until = time.monotonic() + _REST_SECONDS
-            self._on_failure()
-            return None
-        return question.found
+        self._on_failure()
+        return None
 
     def _start(self) -> None:
         """In the process that serves: a thread does not survive a fork."""
@@ -78,6 +82,7 @@ class Remembering:
             question = self._questions.get()
             try:
                 question.found = self._look(question.patients)
+                self._has_answered = True
             except StoreError as error:
                 _log.warning("what was shown before could not be read: %s", error)
             except Exception as error:  # noqa: BLE001 - the thread must live: the next call asks again

@@ -6,14 +6,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import Connection, Table, Update, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.dml import Insert
 
 from cds_service.store.records import (
+    OTHER_REASON,
     AnsweredCall,
     Feedback,
     IssuedCard,
+    Outcome,
     Record,
     ShownSuggestion,
     WithheldCard,
@@ -89,7 +91,12 @@ def write_feedback(connection: Connection, items: Iterable[Feedback], received: 
     # All callers use the same order, so two calls with the same items only wait for each other.
     ordered = sorted(items, key=lambda item: item.digest)
     statement = _insert_into(connection, feedback).execution_options(preserve_rowcount=True)
-    new = sum(connection.execute(statement, _feedback(item, received)).rowcount for item in ordered)
+    new = 0
+    for item in ordered:
+        is_new = connection.execute(statement, _feedback(item, received)).rowcount
+        new += is_new
+        if is_new and _settles(item):
+            connection.execute(_renewal(item.card, received))
     _insert(
         connection,
         accepted_suggestion,
@@ -100,6 +107,24 @@ def write_feedback(connection: Connection, items: Iterable[Feedback], received: 
         ],
     )
     return new
+
+
+def _settles(item: Feedback) -> bool:
+    """Whether a clinician took a suggestion up or said no to it, or not now.
+
+    Each reason that our cards offer means one of these. Another reason can mean anything.
+    """
+    if not item.card:
+        return False
+    return item.outcome is Outcome.ACCEPTED or item.reason not in ("", OTHER_REASON)
+
+
+def _renewal(card_uuid: str, received: datetime) -> Update:
+    """The lock-out of a card begins again with the feedback on it."""
+    at = milliseconds(received)
+    shown = shown_suggestion.c
+    found = (shown.card_uuid == card_uuid) & (shown.shown_ms < at)
+    return update(shown_suggestion).where(found).values(shown_ms=at)
 
 
 # A new kind of record needs a table, a migration and a row here.

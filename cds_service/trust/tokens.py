@@ -92,11 +92,12 @@ class RefusedError(Exception):
 
 
 class Checked(msgspec.Struct, frozen=True):
-    """A token that has passed all checks except single use."""
+    """A token that has passed all checks except single use. `tenant` is "" where it names none."""
 
     client: Client
     jti: str
     expires: float
+    tenant: str = ""
 
 
 class Verifier(msgspec.Struct, frozen=True):
@@ -131,7 +132,9 @@ class Verifier(msgspec.Struct, frozen=True):
             # The signature is valid, so the caller may see how its client is configured.
             expected = " or ".join(accepted) if refusal is Refusal.AUDIENCE else ""
             raise RefusedError(refusal, expected)
-        return Checked(client, claims["jti"], claims["exp"])
+        tenant = claims.get("tenant")
+        named = tenant if isinstance(tenant, str) else ""
+        return Checked(client, claims["jti"], claims["exp"], named)
 
     def use_up(self, checked: Checked) -> None:
         """Mark a token as used when the whole call has arrived. Raises `RefusedError` for a second use."""

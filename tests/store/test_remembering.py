@@ -70,6 +70,9 @@ class _Asked:
 def test_a_store_that_hangs_delays_one_call_and_the_next_ones_not_at_all() -> None:
     asked = _Asked()
     remembering = Remembering(asked.look, asked.fail)
+    asked.released.set()
+    assert remembering.shown_before([ANN]) == []
+    asked.released.clear()
     began = time.monotonic()
     assert remembering.shown_before([ANN]) is None
     first = time.monotonic() - began
@@ -92,3 +95,12 @@ def test_a_store_that_fails_is_counted_and_asked_again_later() -> None:
         assert remembering.shown_before([ANN]) is None
         remembering._rest_until = 0.0
         assert remembering.shown_before([ANN]) == []
+
+
+def test_a_store_that_is_being_opened_is_asked_again_at_once() -> None:
+    asked = _Asked()
+    remembering = Remembering(asked.look, asked.fail)
+    assert remembering.shown_before([ANN]) is None
+    asked.released.set()
+    answers = (remembering.shown_before([ANN]) for _ in range(100))
+    assert next(a for a in answers if a is not None) == []

@@ -239,7 +239,7 @@ def admit(request: Request, guard: Guard, record: CallRecord) -> Response | None
         return None
     if isinstance(known, Refused):
         return _refusal(known, record)
-    record.caller = known.client
+    record.caller, record.tenant = known.client, known.tenant
     used = guard.use_up(known)
     return None if used is None else _refusal(used, record)
 

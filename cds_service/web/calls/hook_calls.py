@@ -70,7 +70,7 @@ def _answer(
 ) -> Answer:
     request = current_request()
     body = read_json(request, parts.settings.max_body_bytes)
-    call = read_call(body, service.hook, record.issuer)
+    call = read_call(body, service.hook, record.issuer, record.tenant)
     record.read(call, parts.log_key)
     base_url = own_address(parts.settings, request)
     try:

@@ -48,6 +48,7 @@ class CallRecord(msgspec.Struct):
     status: int = 0
     seconds: float = 0.0
     caller: Client | None = None
+    tenant: str = ""
     kind: str | None = None
     service: str | None = None
     call: str | None = None

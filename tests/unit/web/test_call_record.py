@@ -108,7 +108,7 @@ def test_nothing_is_recorded_for_nothing(name: str) -> None:
 
 
 def test_the_values_here_are_all_that_is_recorded() -> None:
-    assert set(CallRecord.__struct_fields__) - set(VALUES) == {"started", "caller"}
+    assert set(CallRecord.__struct_fields__) - set(VALUES) == {"started", "caller", "tenant"}
 
 
 def test_a_known_caller_is_named_as_configured_and_kept_by_issuer() -> None:
