@@ -36,6 +36,13 @@ def add_parser(
     parser.add_argument("--resume", action="store_true", help="continue an interrupted run")
     parser.set_defaults(run=run)
 
+    marks = commands.add_parser(
+        "rehearse-marks", help="read the marks of a chart review into the report of a rehearsal"
+    )
+    marks.add_argument("file", type=Path, metavar="REVIEW.csv", help="the reviewed sample")
+    marks.add_argument("--out", required=True, type=Path, metavar="DIR", help="of the rehearsal")
+    marks.set_defaults(run=run_marks)
+
 
 def _number(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) == 0:
@@ -65,6 +72,13 @@ def run(chosen: argparse.Namespace) -> None:
         against=chosen.against,
     )
     _ending(lambda: rehearse(options))
+
+
+def run_marks(chosen: argparse.Namespace) -> None:
+    """Read the marks and write the report again."""
+    from cds_service.rehearsal.run import take_marks
+
+    _ending(lambda: take_marks(chosen.file, chosen.out))
 
 
 def _ending(task: Callable[[], None]) -> None:

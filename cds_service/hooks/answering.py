@@ -54,13 +54,19 @@ class NotKnownError(BadCallError):
 class Answer(msgspec.Struct, frozen=True):
     """The result of a call: the decision, its cards, and the fetched data.
 
+<<<<<<< HEAD
     `remember` is the data to store for each card with a lock-out.
+=======
+    `remember` is what to remember of each card, where it has a lock-out. `settled` is true where no
+    rule applies to the orders of the call, so that its chart was not read.
+>>>>>>> 86460d2 (Write the page that a committee reads, and take the marks of a chart review)
     """
 
     decision: Decision
     cards: list[dict[str, Any]]
     fetched: Contents = NOTHING_FETCHED
     remember: Sequence[Remembered | None] = ()
+    settled: bool = False
 
 
 class Answering(msgspec.Struct, frozen=True):
@@ -93,7 +99,7 @@ class Answering(msgspec.Struct, frozen=True):
         if not complete and _may_be_settled_by_orders(call):
             drafts = call.hook.read_orders(chart, call.context)
             if is_settled_by(drafts):
-                return Answer(silence(call.hook.name, chart), [])
+                return Answer(silence(call.hook.name, chart), [], settled=True)
         fetched = self._fetch(call)
         chart.add_fetched(fetched)
         self._require_known(chart, fetched)

@@ -101,6 +101,10 @@ class Chart:
             if row is None:
                 continue
             try:
+                head = _HEAD.decode(line)
+                asked = [a for a in self._asked if a.kind == kind and self._finds(a, head)]
+                if not asked and kind != "Medication":
+                    continue
                 item = item_of(line, row, self.counts)
             except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
                 continue
@@ -109,13 +113,12 @@ class Chart:
             if kind == "Medication":
                 self._medications[item.id] = _entry(item.after, b"include")
             else:
-                self._hold(item)
+                self._hold(item, head, asked)
         for found in self._asked:
             if found.newest is not None:
                 self._held[found.key].sort(key=_newest_first)
 
-    def _hold(self, item: Item) -> None:
-        head = _HEAD.decode(item.after)
+    def _hold(self, item: Item, head: _Head, asked: list[Asked]) -> None:
         held = _Held(
             item,
             b"" if item.before is item.after else _entry(item.before),
@@ -123,18 +126,20 @@ class Chart:
             _effective(head) if item.kind == "Observation" else None,
             _medication(head),
         )
-        for found in self._asked:
-            if found.kind == item.kind and (found.codes is None or self._is_one(head, found.codes)):
-                self._held[found.key].append(held)
+        for found in asked:
+            self._held[found.key].append(held)
 
-    def _is_one(self, head: _Head, codes: frozenset[Token]) -> bool:
+    def _finds(self, asked: Asked, head: _Head) -> bool:
+        """Whether a template finds a resource at any time, by its code."""
+        if asked.codes is None:
+            return True
         codings = head.code.get("coding") if isinstance(head.code, dict) else None
         for coding in codings if isinstance(codings, list) else ():
             if isinstance(coding, dict):
                 system, code = coding.get("system"), coding.get("code")
                 if isinstance(system, str) and isinstance(code, str):
                     token = (self._terminology.canonical(system) or system, code)
-                    if token in codes:
+                    if token in asked.codes:
                         return True
         return False
 

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from typing import Final
 
 import msgspec
 
 from cds_service.knowledge.as_it_stood import MomentRules
 from cds_service.rehearsal.blocks import blocks, line_number
-from cds_service.rehearsal.lines import Line, Order, Visit, key_of, patient_of, read_line
+from cds_service.rehearsal.lines import (
+    FAILURES,
+    Line,
+    OfSubject,
+    Order,
+    Visit,
+    key_of,
+    patient_of,
+    read_line,
+)
 from cds_service.rehearsal.moments import (
     Window,
     clinician_of,
@@ -31,6 +41,12 @@ from cds_service.rehearsal.tasks import (
     is_deleted,
 )
 
+PLAIN: Final = frozenset({"Condition", "MedicationStatement", "Observation", "Procedure"})
+"""Types of which only the lines of patients who can matter are needed."""
+MOST_KNOWN: Final = 200_000
+Numbered = Iterator[tuple[int, bytes]]
+_WHOSE = msgspec.json.Decoder(OfSubject).decode
+
 
 class Gathering:
     """The second pass over one piece."""
@@ -48,6 +64,7 @@ class Gathering:
         }
         self._names: dict[bytes, str] = {}
         self._met = Gathered()
+        self._known: dict[str | None, bool] = {}
         self._medications: set[str] = set()
 
     def piece(self, piece: Piece) -> Gathered:
@@ -55,7 +72,10 @@ class Gathering:
         for block in blocks(self._setup.folder, piece):
             for number, why in block.faults:
                 self._fault(number, why)
-            for number, line in enumerate(block.lines, block.first):
+            lines: Numbered = enumerate(block.lines, block.first)
+            if piece.kind in PLAIN and not self._setup.deleted:
+                lines = self._of_wanted(piece.kind, lines)
+            for number, line in lines:
                 if line and not line.isspace():
                     self._line(piece, number, line)
         for spill in self._spills.values():
@@ -73,6 +93,31 @@ class Gathering:
             self._met.faults.append((number, why))
         else:
             self._met.more_faults += 1
+
+    def _of_wanted(self, kind: str, lines: Numbered) -> Numbered:
+        """The lines that need a closer look. Most lines are of patients who cannot matter.
+
+        It is the innermost loop of a run: each line costs one lean decoding and one look-up.
+        """
+        wanted, known, others = self._wanted, self._known, 0
+        for number, line in lines:
+            try:
+                read = _WHOSE(line)
+                whose = read.subject.reference
+                is_wanted = known.get(whose)
+            except (*FAILURES, AttributeError):
+                yield number, line
+                continue
+            if is_wanted is None:
+                patient = patient_of(read)
+                is_wanted = known[whose] = patient is None or patient in wanted
+                if len(known) > MOST_KNOWN:
+                    known.clear()
+            if is_wanted or read.resourceType != kind:
+                yield number, line
+            else:
+                others += 1
+        self._met.lines[kind] = self._met.lines.get(kind, 0) + others
 
     def _line(self, piece: Piece, number: int, line: bytes) -> None:
         met = self._met

@@ -35,6 +35,23 @@ class Line(msgspec.Struct, gc=False):
     patient: Whose | None = None
 
 
+class OfSubject(msgspec.Struct, gc=False):
+    """A resource of a `subject`: the quickest way to see whose a line is."""
+
+    subject: Whose
+    resourceType: str = ""
+
+    @property
+    def patient(self) -> None:
+        """Such a resource has no other reference to its patient."""
+        return
+
+    @property
+    def id(self) -> None:
+        """Not read."""
+        return
+
+
 class Place(msgspec.Struct, gc=False):
     """`Encounter.location`."""
 
@@ -97,7 +114,8 @@ _STRICT: dict[str, Any] = {kind: msgspec.json.Decoder(s).decode for kind, s in S
 _TOLERANT: dict[str, Shape[Any]] = {kind: Shape(s) for kind, s in STRUCTS.items()}
 _LINE = msgspec.json.Decoder(Line).decode
 _LINE_TOLERANT: Shape[Line] = Shape(Line)
-_FAILURES = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+FAILURES: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises for bytes that are not the JSON of a struct."""
 
 
 def read_line(kind: str, line: bytes) -> Line | None:
@@ -114,7 +132,7 @@ def read_line(kind: str, line: bytes) -> Line | None:
 def _read(kind: str, line: bytes) -> Line | None:
     try:
         read: Line = _STRICT.get(kind, _LINE)(line)
-    except _FAILURES:
+    except FAILURES:
         tolerant, _ = _TOLERANT.get(kind, _LINE_TOLERANT).read(line)
         if tolerant is None:
             return None
@@ -122,7 +140,7 @@ def _read(kind: str, line: bytes) -> Line | None:
     return read if read.resourceType else None
 
 
-def patient_of(line: Line) -> str | None:
+def patient_of(line: Line | OfSubject) -> str | None:
     """The id of the patient a line belongs to; `None` where it names none."""
     if line.resourceType == "Patient":
         return line.id

@@ -7,24 +7,31 @@ run can be stopped and continued.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from cds_service.knowledge.model import Card
+from cds_service.rehearsal import comparing, rows
+from cds_service.rehearsal.comparing import CHANGES
 from cds_service.rehearsal.deciding import Decider
 from cds_service.rehearsal.errors import StoppedError
 from cds_service.rehearsal.journal import Journal
 from cds_service.rehearsal.options import Options, as_of_of, fingerprint
 from cds_service.rehearsal.progress import phase
+from cds_service.rehearsal.review import Sampled
 from cds_service.rehearsal.rules import rules_of
 from cds_service.rehearsal.source import KINDS, Piece, open_source
 from cds_service.rehearsal.spill import guarding_disk, partition_bits
 from cds_service.rehearsal.summary import Summary, Totals
 from cds_service.rehearsal.tasks import Decided, Found, Gathered, Setup
-from cds_service.rehearsal.work import DECIDED, MAGNESIUM, MEDICATIONS, PATIENTS
+from cds_service.rehearsal.work import COMPARED, DECIDED, MAGNESIUM, MEDICATIONS, PATIENTS
 from cds_service.rehearsal.workers import Task, Workers
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 DECISIONS: Final = "decisions.parquet"
 _RECOGNISED = ("Condition", "MedicationRequest", "MedicationStatement")
@@ -40,6 +47,7 @@ class LocalRun:
         self._options = options
         self._source = open_source(Path(options.source))
         self._decider = Decider(rules_of(options.site))
+        self._compared = label_of(options)
         self._knowledge = self._decider.knowledge.version
         run = fingerprint(options, self._source, self._knowledge)
         self._journal = Journal(options.out, run, resume=options.resume)
@@ -47,9 +55,14 @@ class LocalRun:
         self._bits = partition_bits(sum(piece.size for piece in self._source.pieces))
 
     @property
-    def samples(self) -> Totals:
+    def samples(self) -> list[Sampled]:
         """What is to be reviewed, after `run`."""
-        return self._totals
+        return self._totals.samples
+
+    @property
+    def cards(self) -> Mapping[str, Card]:
+        """The cards of the rules."""
+        return self._decider.knowledge.cards
 
     def run(self) -> Summary:
         """Do what is left; raises `StoppedError` where it was interrupted."""
@@ -61,9 +74,13 @@ class LocalRun:
             workers.stop()
             raise
         workers.close()
-        merge(self._journal.work / DECIDED, self._options.out / DECISIONS)
-        offered = self._decider.hooks
-        return self._totals.summary(self._options, self._source, as_of, self._knowledge, offered)
+        work, out = self._journal.work, self._options.out
+        merge(work / DECIDED, out / DECISIONS, rows.schema())
+        if self._compared:
+            merge(work / COMPARED, out / CHANGES, comparing.schema())
+        return self._totals.summary(
+            self._options, self._source, as_of, self._decider, self._compared
+        )
 
     def close(self) -> None:
         """The run is over and all its files are written."""
@@ -83,6 +100,7 @@ class LocalRun:
             visits="Encounter" in source.kinds,
             deleted=source.deleted,
             site=options.site,
+            against=options.against,
         )
 
     def _as_of(self) -> str:
@@ -169,16 +187,22 @@ class LocalRun:
             (self._journal.work / name).write_bytes(msgspec.json.encode(ids))
 
 
-def merge(folder: Path, target: Path) -> None:
+def label_of(options: Options) -> str:
+    """What the report calls the rules that are compared with."""
+    if options.against is None:
+        return ""
+    other = Decider(rules_of(options.against, "--against"))
+    return " ".join(filter(None, (other.knowledge.version, other.site)))
+
+
+def merge(folder: Path, target: Path, schema: pa.Schema) -> None:
     """One file out of those of the partitions, in their order."""
     import pyarrow.parquet as pq
 
-    from cds_service.rehearsal.rows import schema
-
     unfinished = target.with_suffix(".unfinished")
-    with guarding_disk(), pq.ParquetWriter(unfinished, schema()) as writer:
+    with guarding_disk(), pq.ParquetWriter(unfinished, schema) as writer:
         for part in sorted(folder.glob("*.parquet")):
-            table = pq.read_table(part, schema=schema())
+            table = pq.read_table(part, schema=schema)
             if table.num_rows:
                 writer.write_table(table)
     unfinished.replace(target)

@@ -47,10 +47,10 @@ def check(options: Options) -> None:
 
 def fingerprint(options: Options, source: Source, knowledge: str) -> str:
     """What an interrupted run must agree in to be continued: input, options, rules."""
-    site = options.site.read_bytes() if options.site is not None else b""
+    rules = [p.read_bytes() for p in (options.site, options.against) if p and p.is_file()]
     files = sorted({(p.file, (source.folder / p.file).stat().st_mtime_ns) for p in source.pieces})
     same = msgspec.structs.replace(options, workers=1, resume=False, out=Path())
-    text = repr((FORMAT, same, source.pieces, files, knowledge, site))
+    text = repr((FORMAT, same, source.pieces, files, knowledge, rules))
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 

@@ -15,6 +15,7 @@ from cds_service.chart.dates import When
 from cds_service.chart.subject import bare_id
 from cds_service.knowledge.as_it_stood import AsItStood
 from cds_service.rehearsal.charts import Chart, unique
+from cds_service.rehearsal.comparing import Change, changes
 from cds_service.rehearsal.deciding import Decider, Outcome, request_body
 from cds_service.rehearsal.lines import Order, Visit, read_line
 from cds_service.rehearsal.mapping import unread_codes
@@ -56,6 +57,7 @@ class Result(msgspec.Struct):
     """What became of some patients: rows, moments by hook, month and department, and what was met."""
 
     rows: list[Row] = []
+    changes: list[Change] = []
     moments: Counter[Counted] = msgspec.field(default_factory=Counter)
     cannot_undo: Counter[str] = msgspec.field(default_factory=Counter)
     not_read: Counter[tuple[str, str, str, str]] = msgspec.field(default_factory=Counter)
@@ -63,6 +65,7 @@ class Result(msgspec.Struct):
     def add(self, other: Result) -> None:
         """Add what became of another patient."""
         self.rows += other.rows
+        self.changes += other.changes
         self.moments.update(other.moments)
         self.cannot_undo.update(other.cannot_undo)
         self.not_read.update(other.not_read)
@@ -72,9 +75,16 @@ class Rehearsing:
     """Decides patients, one at a time."""
 
     def __init__(
-        self, decider: Decider, table: AsItStood, plan: Plan, sampler: Sampler | None = None
+        self,
+        decider: Decider,
+        table: AsItStood,
+        plan: Plan,
+        sampler: Sampler | None = None,
+        against: Decider | None = None,
     ) -> None:
+        """`against` are other rules, with which each decision is compared."""
         self._decider = decider
+        self._against = against
         self._rows = table.rows()
         self._rules = table.moments
         self._plan = plan
@@ -93,6 +103,7 @@ class Rehearsing:
         sent = [("Medication", medications[m]) for m in sorted(medications)]
         terminology = self._decider.knowledge.terminology
         chart = Chart((*mine, *sent), self._rows, self._asked, terminology)
+        other = self._chart_against((*mine, *sent))
         person = _person(mine)
         result = Result(cannot_undo=chart.counts, not_read=unread_codes(mine, terminology))
         shown: dict[str, When] = {}
@@ -102,11 +113,24 @@ class Rehearsing:
             draft = _draft(orders.get(moment.order), chart) if moment.order else None
             body = request_body(moment, patient, chart.prefetch(moment.at, moment.order), draft)
             outcome = self._decider.decide(body, moment)
+            if self._against is not None and other is not None:
+                sent_then = other.prefetch(moment.at, moment.order)
+                before = self._against.decide(
+                    request_body(moment, patient, sent_then, draft), moment
+                )
+                result.changes += changes(patient, moment, outcome, before)
             for row in self._rows_of(patient, person, moment, outcome, shown):
                 result.rows.append(row)
                 if self._sampler is not None and row.card is not None:
                     self._sampler.offer(row, partial(self._decider.explain, body, moment))
         return result
+
+    def _chart_against(self, lines: Iterable[tuple[str, bytes]]) -> Chart | None:
+        """The chart that the other rules ask for: their templates may ask for other codes."""
+        if self._against is None:
+            return None
+        terminology = self._against.knowledge.terminology
+        return Chart(lines, self._rows, self._against.asked(), terminology)
 
     def moments(self, lines: Iterable[tuple[str, bytes]]) -> list[Moment]:
         """The moments of a patient that are rehearsed, in their order."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
 from cds_service.rehearsal.lines import key_of
 from cds_service.rehearsal.rows import Row
+from cds_service.rehearsal.spill import guarding_disk
 
 SAMPLE: Final = 20
 """How many moments of each card are reviewed."""
@@ -80,6 +83,32 @@ def as_text(explained: dict[str, Any], card: str) -> str:
         lines.append(f"Kidney: {kidney['class']} {value}".rstrip())
     unknown = [f"- {gap}" for gap in map(_gap, explained.get("unknown", ()))]
     return "\n".join([*lines, *(["Not known:", *unknown] if unknown else [])]).strip()
+
+
+REVIEW: Final = "review.csv"
+COLUMNS: Final = (
+    *("id", "card", "indicator", "hook", "at", "patient", "age", "sex", "explanation"),
+    *("correct", "reviewer", "comment"),
+)
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def write_review(out: Path, samples: Iterable[Sampled]) -> None:
+    """The sample as a table, with empty columns for the reviewer."""
+    with guarding_disk(), (out / REVIEW).open("w", newline="", encoding="utf-8-sig") as file:
+        writer = csv.writer(file)
+        writer.writerow(COLUMNS)
+        for sampled in samples:
+            row = sampled.row
+            at = row.at.strftime("%Y-%m-%dT%H:%MZ")
+            known = (row.card, row.indicator, row.hook, at, row.patient, row.age, row.sex)
+            cells = (sampled.rank, *known, sampled.text, "", "", "")
+            writer.writerow([_cell(cell) for cell in cells])
+
+
+def _cell(value: Any) -> Any:
+    """A cell that no spreadsheet takes for a formula."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
 def _id_of(card: dict[str, Any]) -> str:

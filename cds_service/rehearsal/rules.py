@@ -10,18 +10,26 @@ import msgspec
 
 from cards.registered import load_knowledge
 from cds_service.hooks.configured import HOOKS_OF_FILES
+from cds_service.knowledge.loader import KnowledgeError
 from cds_service.rehearsal.errors import UsageError
 from cds_service.site.force import InForce, in_force
 from cds_service.site.lockouts import LockoutKeys
 
 
 @cache
-def rules_of(site: Path | None) -> InForce:
+def rules_of(site: Path | None, option: str = "--site") -> InForce:
     """What is in force in a rehearsal; raises `UsageError` where the site file cannot be used.
+
+    A folder is that of another knowledge version (`cds_service/knowledge/data` of that version).
 
     The silent mode before go-live is left out: a rehearsal is about the time after it. Lock-outs
     need the memory of a running service; the report shows what they would leave.
     """
+    if site is not None and site.is_dir():
+        try:
+            return InForce(load_knowledge(site))
+        except KnowledgeError as error:
+            raise UsageError(f"{option}: {error}") from None
     knowledge = load_knowledge()
     if site is None:
         return InForce(knowledge)
@@ -30,6 +38,6 @@ def rules_of(site: Path | None) -> InForce:
     try:
         read = read_site(site, knowledge, HOOKS_OF_FILES, datetime.now(UTC).date())
     except SiteFileError as error:
-        raise UsageError(f"--site: {error}") from None
+        raise UsageError(f"{option}: {error}") from None
     loud = msgspec.structs.replace(read, file=msgspec.structs.replace(read.file, mode=None))
     return in_force(loud, LockoutKeys(), HOOKS_OF_FILES.names)

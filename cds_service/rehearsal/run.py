@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
+from pathlib import Path
 
-from cds_service.rehearsal.errors import UsageError
+import msgspec
+
+from cds_service.rehearsal.errors import RehearsalError, UsageError
 from cds_service.rehearsal.options import Options, check
 
 _NEEDS = ("pyarrow", "matplotlib")
@@ -13,16 +16,43 @@ _NEEDS = ("pyarrow", "matplotlib")
 def rehearse(options: Options) -> None:
     """Write all files of a rehearsal; raises `RehearsalError` with one line that says why not."""
     check(options)
-    missing = [name for name in _NEEDS if find_spec(name) is None]
-    if missing:
-        raise UsageError(f"{missing[0]} is not installed. make install-rehearsal installs it.")
+    _require_packages()
     from cds_service.rehearsal.local import LocalRun, stopped
+    from cds_service.rehearsal.report import write_report
+    from cds_service.rehearsal.review import write_review
     from cds_service.rehearsal.summary import write_summary
 
     try:
         run = LocalRun(options)
         summary = run.run()
         write_summary(options.out, summary)
+        write_review(options.out, run.samples)
+        write_report(options.out, summary, run.cards)
     except KeyboardInterrupt:
         raise stopped() from None
     run.close()
+
+
+def take_marks(file: Path, out: Path) -> None:
+    """Read the marks of a chart review, and write the report of a finished rehearsal again."""
+    _require_packages()
+    from cds_service.rehearsal.marks import MARKS, read_marks
+    from cds_service.rehearsal.report import write_report
+    from cds_service.rehearsal.rules import rules_of
+    from cds_service.rehearsal.spill import guarding_disk
+    from cds_service.rehearsal.summary import read_summary
+
+    marks = read_marks(file)
+    try:
+        summary = read_summary(out)
+    except (OSError, msgspec.DecodeError):
+        raise RehearsalError(f"{out} holds no finished rehearsal") from None
+    with guarding_disk():
+        (out / MARKS).write_bytes(msgspec.json.encode(marks) + b"\n")
+    write_report(out, summary, rules_of(None).knowledge.cards, marks)
+
+
+def _require_packages() -> None:
+    missing = [name for name in _NEEDS if find_spec(name) is None]
+    if missing:
+        raise UsageError(f"{missing[0]} is not installed. make install-rehearsal installs it.")

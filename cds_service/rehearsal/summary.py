@@ -10,6 +10,8 @@ from typing import Any, Final
 import msgspec
 
 from cds_service.rehearsal.blocks import Fault
+from cds_service.rehearsal.comparing import Comparison
+from cds_service.rehearsal.deciding import Decider
 from cds_service.rehearsal.moments import HOOKS
 from cds_service.rehearsal.options import Options
 from cds_service.rehearsal.review import Sampled, lowest
@@ -60,6 +62,7 @@ class Summary(msgspec.Struct, frozen=True):
     cannot_undo: dict[str, int]
     not_read: Counts
     people: Counts
+    compared: Comparison | None = None
 
 
 class Totals:
@@ -88,9 +91,10 @@ class Totals:
         self._decided.append(msgspec.structs.replace(done, samples=[]))
 
     def summary(
-        self, options: Options, source: Source, as_of: str, knowledge: str, offered: Iterable[str]
+        self, options: Options, source: Source, as_of: str, decider: Decider, compared: str
     ) -> Summary:
-        """All of it. `offered` are the hooks that the service offers."""
+        """All of it. `compared` names the rules that were compared with, "" where there are none."""
+        knowledge, site = decider.knowledge.version, decider.site
         done = self._decided
         people = _added((*g, n, c) for d in done for *g, n, c in d.people)
         not_read = _summed(row for d in done for row in d.not_read)
@@ -99,12 +103,12 @@ class Totals:
             undo.update(decided.cannot_undo)
         return Summary(
             knowledge=knowledge,
-            site="",
+            site=site,
             as_of=as_of,
             first=options.first.isoformat() if options.first else "",
             last=options.last.isoformat() if options.last else "",
             history=options.history,
-            hooks=[h for h in HOOKS if h in options.hooks and h in set(offered)],
+            hooks=[h for h in HOOKS if h in options.hooks and h in decider.hooks],
             input=self._input(source),
             patients=sum(row[2] for row in people if row[0] == "sex"),
             patients_decided=sum(d.patients for d in done),
@@ -117,7 +121,15 @@ class Totals:
             cannot_undo=dict(sorted(undo.items())),
             not_read=sorted(not_read, key=lambda row: (-row[-1], row))[:MOST_CODES],
             people=people,
+            compared=self._compared(compared),
         )
+
+    def _compared(self, label: str) -> Comparison | None:
+        """The changes against other rules, whose name is not "" where there are any."""
+        if not label:
+            return None
+        rows = _summed(row for done in self._decided for row in done.changes)
+        return Comparison(label, [(card, kind, number) for card, kind, number in rows])
 
     def _input(self, source: Source) -> Input:
         faults = sorted(self._faults)

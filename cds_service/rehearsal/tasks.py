@@ -34,6 +34,7 @@ class Setup(msgspec.Struct, frozen=True):
     visits: bool
     deleted: frozenset[str]
     site: Path | None = None
+    against: Path | None = None
 
     def window(self) -> Window:
         """The moments that are rehearsed."""
@@ -72,6 +73,7 @@ class Decided(msgspec.Struct):
     not_read: list[tuple[str, str, str, str, int]] = []
     people: list[tuple[str, str, int, int]] = []
     samples: list[Sampled] = []
+    changes: list[tuple[str, str, int]] = []
     clinician_days: int = 0
 
 

@@ -8,13 +8,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from cds_service.chart import dates
 from cds_service.knowledge.as_it_stood import AsItStood, load_as_it_stood
 from cds_service.knowledge.loader import Knowledge
+from cds_service.rehearsal import comparing
 from cds_service.rehearsal.blocks import blocks
 from cds_service.rehearsal.deciding import Decider
 from cds_service.rehearsal.gathering import Gathering
@@ -43,8 +44,11 @@ from cds_service.rehearsal.tasks import (
 )
 from cds_service.site.force import InForce
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 PATIENTS, MAGNESIUM, MEDICATIONS = "patients.json", "magnesium.json", "medications.ndjson"
-DECIDED = "decided"
+DECIDED, COMPARED = "decided", "compared"
 _DATES = re.compile(
     rb'"(?:recordedDate|authoredOn|issued|effectiveDateTime|performedDateTime|dateAsserted|start)"'
     rb'\s*:\s*"(\d{4}-\d\d-\d\d[^"]{0,30})"'
@@ -154,8 +158,10 @@ class Worker:
         setup = self._setup
         sampler = Sampler()
         decider = Decider(self._force)
+        other = self._setup.against
+        against = Decider(rules_of(other, "--against")) if other is not None else None
         plan = Plan(self._window, setup.hooks, setup.as_of_alone, setup.visits)
-        rehearsing = Rehearsing(decider, self._table, plan, sampler)
+        rehearsing = Rehearsing(decider, self._table, plan, sampler, against)
         done = Decided()
         rows: list[Row] = []
         totals = Result()
@@ -163,7 +169,10 @@ class Worker:
             totals.add(rehearsing.patient(patient, lines, self._sent(lines)))
             done.patients += 1
         rows = sorted(totals.rows, key=Row.key)
-        self._write(partition, rows)
+        self._write(partition, DECIDED, table_of(rows))
+        if against is not None:
+            self._write(partition, COMPARED, comparing.table_of(totals.changes))
+            done.changes = comparing.counted(totals.changes)
         names = {bytes.fromhex(key): name for key, name in departments.items()}
         records = records_in(setup.work / MOMENTS, partition, RECORD_BYTES)
         hooks = frozenset(setup.hooks).intersection(decider.hooks)
@@ -201,13 +210,13 @@ class Worker:
         }
         return {name: self._medications[name] for name in names if name in self._medications}
 
-    def _write(self, partition: int, rows: list[Row]) -> None:
+    def _write(self, partition: int, name: str, table: pa.Table) -> None:
         import pyarrow.parquet as pq
 
-        folder = self._setup.work / DECIDED
+        folder = self._setup.work / name
         folder.mkdir(exist_ok=True)
         with guarding_disk():
-            pq.write_table(table_of(rows), folder / f"{partition:04d}.parquet")
+            pq.write_table(table, folder / f"{partition:04d}.parquet")
 
     def _people(self, partition: int, rows: list[Row]) -> list[tuple[str, str, int, int]]:
         """How many patients of each subgroup there are, and how many of them got a card."""

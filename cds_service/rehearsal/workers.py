@@ -36,6 +36,15 @@ def _run(method: str, arguments: tuple[Any, ...]) -> Any:
     return getattr(_worker, method)(*arguments)
 
 
+def _context() -> multiprocessing.context.BaseContext:
+    """Processes that share what is imported once, where the system has them."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    return context
+
+
 class Workers:
     """Runs tasks in so many processes."""
 
@@ -47,7 +56,7 @@ class Workers:
             if number == 1
             else ProcessPoolExecutor(
                 number,
-                mp_context=multiprocessing.get_context("spawn"),
+                mp_context=_context(),
                 initializer=_start,
                 initargs=(setup,),
             )
