@@ -169,6 +169,24 @@ def test_a_bad_site_file_is_one_line(
     assert (said.count("\n"), said.startswith("--site: site.yaml")) == (1, True)
 
 
+SITE = """
+site: {id: example, title: Example, contact: cds@example.org}
+mode: {silent: true, until: 2099-01-31}
+cards: {mg-suggest: {mode: never}}
+"""
+
+
+def test_a_site_file_is_in_force_but_for_its_silent_mode(
+    source: Path, expected: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "site.yaml").write_text(SITE)
+    found = rows(run(source, tmp_path / "out", site=tmp_path / "site.yaml"))
+    assert {row["site"].partition("+")[0] for row in found} == {"example"}
+    assert {row["card"] for row in found} == {row["card"] for row in rows(expected)} - {
+        "mg-suggest"
+    }
+
+
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
