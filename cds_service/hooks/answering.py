@@ -54,12 +54,8 @@ class NotKnownError(BadCallError):
 class Answer(msgspec.Struct, frozen=True):
     """The result of a call: the decision, its cards, and the fetched data.
 
-    <<<<<<< HEAD
-        `remember` is the data to store for each card with a lock-out.
-    =======
-        `remember` is what to remember of each card, where it has a lock-out. `settled` is true where no
-        rule applies to the orders of the call, so that its chart was not read.
-    >>>>>>> 86460d2 (Write the page that a committee reads, and take the marks of a chart review)
+    `remember` is the data to store for each card with a lock-out. `settled` is true where no rule
+    applies to the orders of the call, so that its chart was not read.
     """
 
     decision: Decision
