@@ -218,7 +218,7 @@ def _lost(content: Content[Condition]) -> dict[str, frozenset[str]]:
 def _hits(code: Diagnosis | None, terminology: Terminology) -> list[tuple[Hit, Coding]]:
     found: list[tuple[Hit, Coding]] = []
     for coding in (code.coding or ()) if code is not None else ():
-        found.extend((hit, coding) for hit in terminology.hits(coding.system, coding.code))
+        found += [(hit, coding) for hit in terminology.hits(coding.system, coding.code)]
     return found
 
 

@@ -41,18 +41,15 @@ def parse(text: str | None) -> When | None:
         return None
     text = text.strip()
     try:
-        if _has_a_day(text):
-            return _whole_day(text) if len(text) == _DAY_LENGTH else _moment(text)
+        if text[4:5] == text[7:8] == "-" and text.isascii():
+            if len(text) == _DAY_LENGTH:
+                return _whole_day(text)
+            if text[_DAY_LENGTH : _DAY_LENGTH + 1] == "T":
+                return _moment(text)
         match = _YEAR_OR_MONTH.fullmatch(text)
         return _interval(match, text) if match else None
     except (ValueError, OverflowError):
         return None
-
-
-def _has_a_day(text: str) -> bool:
-    if len(text) < _DAY_LENGTH or not text.isascii() or not text[4] == text[7] == "-":
-        return False
-    return len(text) == _DAY_LENGTH or text[_DAY_LENGTH] == "T"
 
 
 def _whole_day(text: str) -> When:

@@ -320,17 +320,20 @@ def read_labs(
         parts = _parts(report, wanted, reader)
         if not parts:
             continue
-        is_wanted = any(part.test.known or part.test.named for part in parts)
         if not subject.is_meant(observation.subject):
-            labs.foreign += is_wanted
+            labs.foreign += _is_wanted(parts)
         elif reason := _not_a_result(report, reader):
-            if is_wanted:
+            if _is_wanted(parts):
                 labs.set_aside.append((report.name, label_of(observation.code), reason))
         else:
             _add(labs, report, parts, reader)
     if content.partial:
         labs.complete = _newest_first([r for r in labs.results if r.set_id in asked])
     return labs
+
+
+def _is_wanted(parts: Iterable[_Part]) -> bool:
+    return any(part.test.known or part.test.named for part in parts)
 
 
 def _parts(report: _Report, wanted: _Wanted, reader: Reader) -> list[_Part]:
