@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
 from typing import Any, NamedTuple
@@ -38,6 +38,10 @@ from cds_service.rehearsal.rows import Row
 
 Counted = tuple[str, str, str]
 """A hook, a month ("2026-11") and a department."""
+
+
+Lines = Iterable[tuple[str, str, bytes]]
+"""Lines as (type, id, JSON)."""
 
 
 class Plan(NamedTuple):
@@ -90,34 +94,21 @@ class Rehearsing:
         self._plan = plan
         self._hooks = frozenset(plan.hooks).intersection(decider.hooks)
         self._sampler = sampler
-        self._asked = decider.asked()
 
-    def patient(
-        self,
-        patient: str,
-        lines: Iterable[tuple[str, str, bytes]],
-        medications: Mapping[str, bytes],
-    ) -> Result:
+    def patient(self, patient: str, lines: Lines, medications: Mapping[str, bytes]) -> Result:
         """The rows of one patient, whose lines are given as (type, id, JSON)."""
         mine = list(unique(lines))
-        sent = [("Medication", medications[m]) for m in sorted(medications)]
-        terminology = self._decider.knowledge.terminology
-        chart = Chart((*mine, *sent), self._rows, self._asked, terminology)
-        other = self._chart_against((*mine, *sent))
+        chart = self._chart(self._decider, mine, medications)
         person = _person(mine)
-        result = Result(cannot_undo=chart.counts, not_read=unread_codes(mine, terminology))
+        not_read = unread_codes(mine, self._decider.knowledge.terminology)
+        result = Result(cannot_undo=chart.counts, not_read=not_read)
         shown: dict[str, When] = {}
-        orders = {own: line for kind, own, line in _named(mine) if kind == "MedicationRequest"}
-        for moment in self.moments(mine):
+        compared = self._compared(patient, mine, medications)
+        for moment, body in self._calls(patient, mine, chart):
             result.moments[moment.hook, moment.at.first_day.isoformat()[:7], moment.department] += 1
-            draft = _draft(orders.get(moment.order), chart) if moment.order else None
-            body = request_body(moment, patient, chart.prefetch(moment.at, moment.order), draft)
             outcome = self._decider.decide(body, moment)
-            if self._against is not None and other is not None:
-                sent_then = other.prefetch(moment.at, moment.order)
-                before = self._against.decide(
-                    request_body(moment, patient, sent_then, draft), moment
-                )
+            before = next(compared, None)
+            if before is not None:
                 result.changes += changes(patient, moment, outcome, before)
             for row in self._rows_of(patient, person, moment, outcome, shown):
                 result.rows.append(row)
@@ -125,12 +116,40 @@ class Rehearsing:
                     self._sampler.offer(row, partial(self._decider.explain, body, moment))
         return result
 
-    def _chart_against(self, lines: Iterable[tuple[str, bytes]]) -> Chart | None:
-        """The chart that the other rules ask for: their templates may ask for other codes."""
-        if self._against is None:
-            return None
-        terminology = self._against.knowledge.terminology
-        return Chart(lines, self._rows, self._against.asked(), terminology)
+    def calls(
+        self, patient: str, lines: Lines, medications: Mapping[str, bytes]
+    ) -> Iterator[tuple[Moment, bytes]]:
+        """The request bodies of the moments of one patient."""
+        mine = list(unique(lines))
+        return self._calls(patient, mine, self._chart(self._decider, mine, medications))
+
+    def _calls(
+        self, patient: str, mine: Sequence[tuple[str, bytes]], chart: Chart
+    ) -> Iterator[tuple[Moment, bytes]]:
+        orders = {own: line for kind, own, line in _named(mine) if kind == "MedicationRequest"}
+        for moment in self.moments(mine):
+            draft = _draft(orders.get(moment.order), chart) if moment.order else None
+            sent = chart.prefetch(moment.at, moment.order)
+            yield moment, request_body(moment, patient, sent, draft)
+
+    def _chart(
+        self,
+        decider: Decider,
+        mine: Sequence[tuple[str, bytes]],
+        medications: Mapping[str, bytes],
+    ) -> Chart:
+        """The chart that the templates of some rules ask for."""
+        sent = [("Medication", medications[m]) for m in sorted(medications)]
+        return Chart((*mine, *sent), self._rows, decider.asked(), decider.knowledge.terminology)
+
+    def _compared(
+        self, patient: str, mine: Sequence[tuple[str, bytes]], medications: Mapping[str, bytes]
+    ) -> Iterator[Outcome]:
+        """What the other rules decide at each moment; nothing where there are none."""
+        if self._against is not None:
+            chart = self._chart(self._against, mine, medications)
+            for moment, body in self._calls(patient, mine, chart):
+                yield self._against.decide(body, moment)
 
     def moments(self, lines: Iterable[tuple[str, bytes]]) -> list[Moment]:
         """The moments of a patient that are rehearsed, in their order."""
