@@ -15,7 +15,7 @@ Json = dict[str, Any]
 
 EXTENSION = "org.magnesium-migraine.decision"
 EGFR_UNIT = "mL/min/{1.73_m2}"
-_REFERENCE = re.compile(r"[A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64}", re.ASCII)
+REFERENCE = re.compile(r"[A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64}", re.ASCII)
 _HUNDREDTH = Decimal("0.01")
 _NOT_LOOKED_AT = Kidney(KidneyClass.UNKNOWN, rule="")
 
@@ -46,7 +46,7 @@ def because(fact: Fact) -> list[Json]:
 
 def evidence(found: Evidence) -> Json:
     """The place of the evidence. A resource without an id has no reference: `entry` gives its position."""
-    place = "resource" if _REFERENCE.fullmatch(found.resource) else "entry"
+    place = "resource" if REFERENCE.fullmatch(found.resource) else "entry"
     coded = found.system and found.code
     return filled(
         {

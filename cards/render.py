@@ -9,7 +9,7 @@ from typing import Any
 from cards.context import CardContext
 from cards.detail import detail
 from cards.phrases import Phrases
-from cards.reason import EXTENSION, reason
+from cards.reason import EXTENSION, REFERENCE, reason
 from cards.suggestions import behaviour, suggestions
 from cards.summary import summary
 from cds_service.knowledge.loader import Knowledge
@@ -20,6 +20,9 @@ __all__ = ["CardContext", "render"]
 
 Json = dict[str, Any]
 TOPICS = "https://magnesium-migraine.org/fhir/CodeSystem/card-topic"
+ASSOCIATED = "davinci-crd.associated-resource"
+ORDER_FACTS = frozenset({"ordered_magnesium", "trigger_order"})
+"""Facts whose evidence are draft orders. A card on several interacting drugs has several."""
 _APPROVED = "active"
 # A reason to set aside a suggestion makes no sense on a warning about an order, but that a
 # specialist team manages the patient is a reason on both.
@@ -47,12 +50,24 @@ def _card(card: CardDecision, call: CardContext, knowledge: Knowledge) -> Json:
                 "type": "absolute",
             }
         ],
-        "extension": {EXTENSION: reason(card, knowledge, call.site)},
+        "extension": {EXTENSION: reason(card, knowledge, call.site), **_orders_of(card)},
     }
     offered = suggestions(card, call, knowledge)
     if offered:
         shown |= {"suggestions": offered, "selectionBehavior": behaviour(card)}
     return shown
+
+
+def _orders_of(card: CardDecision) -> Json:
+    """The draft orders that the card is about, as Da Vinci CRD 2.2 links them.
+
+    An order without an id cannot be linked.
+    """
+    found = [card.order.reference] if card.order is not None else []
+    facts = (fact for fact in card.because if fact.id in ORDER_FACTS)
+    found += [evidence.resource for fact in facts for evidence in fact.evidence]
+    linked = [{"reference": r} for r in dict.fromkeys(found) if REFERENCE.fullmatch(r)]
+    return {ASSOCIATED: linked} if linked else {}
 
 
 def _source(card: CardDecision, call: CardContext, knowledge: Knowledge) -> Json:

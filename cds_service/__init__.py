@@ -57,7 +57,7 @@ def create_app(
     def answering_now() -> Answering:
         """What answers calls by the site file as it is now. Asked again when that file changes."""
         force = configured(chosen, clock().astimezone(UTC).date())
-        services = services_of(force.knowledge).values()
+        services = services_of(force.knowledge, all_orders=force.asks_for_all_orders).values()
         templates = {service.hook: service.prefetch for service in services}
         return Answering(
             force, clock, fetching=fetching, templates=templates, look_up=store.shown_before

@@ -101,7 +101,7 @@ class Answering(msgspec.Struct, frozen=True):
         self._require_known(chart, fetched)
         if drafts is None:
             drafts = call.hook.read_orders(chart, call.context)
-        showing = self.force.showing(call.hook.name, call.client)
+        showing = self.force.showing(call.hook.name, call.client).with_options(call.options)
         lockouts = PatientLockouts(call, self.force.keys, showing, now, self.look_up)
         decision = decide(
             call.hook.name, call.hook.policy, chart, drafts, complete, showing, lockouts.until

@@ -22,8 +22,10 @@ from cds_service.hooks.errors import BadCallError, Issue
 from cds_service.hooks.hook import Hook
 from cds_service.hooks.registry import HOOKS
 from cds_service.hooks.schema import envelope_members, issues_of
+from cds_service.site.options import NO_OPTIONS, Options, read_options
 
 NOTHING = Raw()
+_EXTENSION = "extension"
 _UNKNOWN = object()
 # The largest power of ten of a number. Beyond it, sums on a draft order would overflow.
 _MAX_EXPONENT = 300
@@ -56,6 +58,7 @@ class HookCall(msgspec.Struct, frozen=True):
     token: Token | None = None
     client: str = ""
     tenant: str = ""
+    options: Options = NO_OPTIONS
 
 
 def read_call(body: bytes, hook: str, client: str = "", tenant: str = "") -> HookCall:
@@ -64,7 +67,7 @@ def read_call(body: bytes, hook: str, client: str = "", tenant: str = "") -> Hoo
 
     `hook` is the name of a hook of the registry.
     """
-    envelope, prefetch = _decode(body.removeprefix(BOM_UTF8))
+    envelope, prefetch, extension = _decode(body.removeprefix(BOM_UTF8))
     issues = issues_of(hook, envelope)
     if issues:
         raise BadCallError(400, *issues)
@@ -82,16 +85,18 @@ def read_call(body: bytes, hook: str, client: str = "", tenant: str = "") -> Hoo
         token=_token(envelope.get("fhirAuthorization")),
         client=client,
         tenant=tenant,
+        options=read_options(extension) if memoryview(extension) else NO_OPTIONS,
     )
 
 
-def _decode(body: bytes) -> tuple[dict[str, Any], Mapping[str, Raw]]:
-    """The members that the rules use, and the prefetch values, not decoded."""
+def _decode(body: bytes) -> tuple[dict[str, Any], Mapping[str, Raw], Raw]:
+    """The members that the rules use, and the prefetch values and the extension, not decoded."""
     if not body.strip():
         raise _bad("The body is empty. Send the hook call as a JSON object.")
     _require_utf8(body)
     members, prefetch = _in_one_pass(body) or _in_two_passes(body)
-    return _envelope(members, prefetch is not None), prefetch or {}
+    envelope = _envelope(members, prefetch is not None)
+    return envelope, prefetch or {}, members.get(_EXTENSION, NOTHING)
 
 
 def _envelope(members: Mapping[str, Raw], has_prefetch: bool) -> dict[str, Any]:
@@ -135,7 +140,7 @@ def _in_two_passes(body: bytes) -> _Parts:
     are kept, because a referenced Medication may be there, and other resources there are listed
     (SPEC 12.1 U-3).
     """
-    members = _members(body, "$", envelope_members())
+    members = _members(body, "$", (*envelope_members(), _EXTENSION))
     raw = members.get("prefetch", NOTHING)
     if not memoryview(raw).tobytes().startswith(b"{"):
         return members, None
@@ -152,7 +157,7 @@ def _number(text: str) -> Decimal:
 
 
 _SKIPPED = msgspec.json.Decoder(Raw)
-_SMALL = tuple(sorted({*envelope_members(), "extension"} - {"prefetch"}))
+_SMALL = tuple(sorted({*envelope_members(), _EXTENSION} - {"prefetch"}))
 # Only the used keys are stored. Others are skipped, however many there are.
 _PREFETCH: Any = msgspec.defstruct("_Prefetch", [(key, Raw, NOTHING) for key in KINDS])
 _CALL = msgspec.json.Decoder(

@@ -21,6 +21,7 @@ from cds_service.hooks.registry import HOOKS, require_rows
 from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.terminology import codes_in
 from cds_service.site.force import InForce
+from cds_service.site.options import OFFERED, offered_options
 
 STANDARD = "3.0.0"
 """The version of CDS Hooks that is implemented."""
@@ -40,6 +41,7 @@ class Service(msgspec.Struct, frozen=True):
     hook_version: str
     prefetch: Mapping[str, str]
     codes: Mapping[str, tuple[Token, ...]]
+    max_cards: int
 
     def document(self) -> dict[str, Any]:
         """The service as discovery shows it."""
@@ -52,6 +54,7 @@ class Service(msgspec.Struct, frozen=True):
             "version": STANDARD,
             "hookVersion": self.hook_version,
             "prefetch": dict(self.prefetch),
+            "extension": {OFFERED: offered_options(self.max_cards)},
         }
 
 
@@ -67,14 +70,15 @@ def id_of(hook: Hook) -> str:
     return f"magnesium-migraine-{hook.name}"
 
 
-def services_of(knowledge: Knowledge) -> Mapping[str, Service]:
+def services_of(knowledge: Knowledge, *, all_orders: bool = False) -> Mapping[str, Service]:
     """Every service by its id, in the order of discovery.
 
-    Raises `KnowledgeError` if the tables lack a row for a hook.
+    With `all_orders` the template of orders requests every status, not only active ones (the site's
+    `search.medicationRequests`). Raises `KnowledgeError` if the tables lack a row for a hook.
     """
     require_rows(knowledge)
     codes = _codes(knowledge)
-    prefetch = MappingProxyType(templates_of(codes))
+    prefetch = MappingProxyType(templates_of(codes, all_orders=all_orders))
     offered = (
         Service(
             id=id_of(hook),
@@ -85,6 +89,7 @@ def services_of(knowledge: Knowledge) -> Mapping[str, Service]:
             hook_version=hook.version,
             prefetch=prefetch,
             codes=codes,
+            max_cards=int(knowledge.parameters.cards.max),
         )
         for hook in HOOKS.values()
     )
@@ -126,7 +131,9 @@ def _codes(knowledge: Knowledge) -> Mapping[str, tuple[Token, ...]]:
     )
 
 
-def templates_of(codes: Mapping[str, tuple[Token, ...]]) -> dict[str, str]:
+def templates_of(
+    codes: Mapping[str, tuple[Token, ...]], *, all_orders: bool = False
+) -> dict[str, str]:
     """The prefetch template of each key; one that has no codes here is not narrowed by code."""
 
     def coded(resource_type: str, key: str) -> str:
@@ -136,14 +143,14 @@ def templates_of(codes: Mapping[str, tuple[Token, ...]]) -> dict[str, str]:
     def newest(key: str, count: int) -> str:
         return f"{coded('Observation', key)}&_sort=-date&_count={count}"
 
+    status = "" if all_orders else "&status=active"
     return {
         "patient": f"Patient/{_PATIENT}",
         # Not narrowed by clinical status: a past infarction counts, and a server would leave out
         # the conditions that carry no status.
         "conditions": f"Condition?patient={_PATIENT}",
         "medicationRequests": (
-            f"MedicationRequest?patient={_PATIENT}&status=active"
-            "&_include=MedicationRequest:medication"
+            f"MedicationRequest?patient={_PATIENT}{status}&_include=MedicationRequest:medication"
         ),
         "medicationStatements": f"MedicationStatement?patient={_PATIENT}",
         "allergies": f"AllergyIntolerance?patient={_PATIENT}",

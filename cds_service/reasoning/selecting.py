@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 
 import msgspec
 
 from cds_service.knowledge.loader import Knowledge
+from cds_service.knowledge.model import Card
 from cds_service.reasoning.decision import CardDecision, Withheld
 from cds_service.reasoning.suggest import DEFICIENCY
 from cds_service.site.showing import SEVERITY, Showing, Why
@@ -28,19 +29,46 @@ def select(
     locked: Locked,
 ) -> tuple[tuple[CardDecision, ...], tuple[Withheld, ...]]:
     """The cards to show, and those that were decided and are withheld."""
-    withheld = [w for card in cards if (w := _withheld(card, today, showing, locked))]
-    left_out = {id(w.card) for w in withheld}
-    kept = [card for card in cards if id(card) not in left_out]
+    registry = knowledge.cards
+    withheld = [w for card in cards if (w := _withheld(card, today, registry, showing, locked))]
     # Chosen by their own indicators: a card that a site raises never pushes another one out.
-    shown = [_as_shown(card, knowledge, showing) for card in most_serious(kept, knowledge)]
+    chosen = most_serious(_without(cards, withheld), knowledge)
+    surplus = _surplus(chosen, registry, showing)
+    shown = [_as_shown(card, knowledge, showing) for card in _without(chosen, surplus)]
     shown.sort(key=lambda card: SEVERITY.index(card.indicator))
-    return tuple(shown), tuple(withheld)
+    return tuple(shown), (*withheld, *surplus)
 
 
-def _withheld(card: CardDecision, today: date, showing: Showing, locked: Locked) -> Withheld | None:
+def _without(cards: Sequence[CardDecision], withheld: Sequence[Withheld]) -> list[CardDecision]:
+    left_out = {id(w.card) for w in withheld}
+    return [card for card in cards if id(card) not in left_out]
+
+
+def _surplus(
+    chosen: Sequence[CardDecision], registry: Mapping[str, Card], showing: Showing
+) -> list[Withheld]:
+    """The suggestions and information cards above the number that the client asked for."""
+    most = showing.options.max_cards
+    if most is None:
+        return []
+    declinable = [c for c in chosen if showing.can_be_declined(registry[c.card], c.indicator)]
+    room = max(most - (len(chosen) - len(declinable)), 0)
+    return [Withheld(card, Why.OPTION) for card in declinable[room:]]
+
+
+def _withheld(
+    card: CardDecision,
+    today: date,
+    registry: Mapping[str, Card],
+    showing: Showing,
+    locked: Locked,
+) -> Withheld | None:
     why = showing.why_withheld(card.card, today)
     if why is not None:
         return Withheld(card, why)
+    entry = registry[card.card]
+    if entry.kind in showing.options.not_wanted and showing.can_be_declined(entry, card.indicator):
+        return Withheld(card, Why.OPTION)
     until = locked(card) if card.card in showing.lockout_days else None
     return Withheld(card, Why.LOCKED, until) if until is not None else None
 

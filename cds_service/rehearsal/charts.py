@@ -25,15 +25,20 @@ NOT_ACTIVE: Final = frozenset(
 Token = tuple[str, str]
 """A code system and a code of it."""
 _COUNT = re.compile(r"_count=(\d+)")
+_ACTIVE = "&status=active"
 
 
 class Asked(NamedTuple):
-    """What the template of one prefetch key asks for. `newest` is how many it wants, newest first."""
+    """What the template of one prefetch key asks for.
+
+    `newest` is how many it wants, newest first. `active` is true if it asks for active orders only.
+    """
 
     key: str
     kind: str
     codes: frozenset[Token] | None
     newest: int | None
+    active: bool
 
 
 def asked_by(templates: Mapping[str, str], codes: Mapping[str, Iterable[Token]]) -> list[Asked]:
@@ -43,7 +48,8 @@ def asked_by(templates: Mapping[str, str], codes: Mapping[str, Iterable[Token]])
         kind = template.partition("?")[0].partition("/")[0]
         count = _COUNT.search(template)
         wanted = frozenset(codes[key]) if key in codes else None
-        found.append(Asked(key, kind, wanted, int(count[1]) if count else None))
+        active = _ACTIVE in template
+        found.append(Asked(key, kind, wanted, int(count[1]) if count else None, active))
     return found
 
 
@@ -155,7 +161,7 @@ class Chart:
             entry = held.at(moment)
             if entry is None or (asked.kind == "MedicationRequest" and held.item.id == order):
                 continue
-            if asked.kind == "MedicationRequest" and _status_of(entry) in NOT_ACTIVE:
+            if asked.active and _status_of(entry) in NOT_ACTIVE:
                 continue
             if asked.newest is not None and len(entries) == asked.newest:
                 more = True

@@ -60,7 +60,9 @@ class Decider:
     def __init__(self, force: InForce) -> None:
         self.knowledge = knowledge = force.knowledge
         self.site = force.label
-        self._services = {s.hook: s for s in services_of(knowledge).values()}
+        self._services = {
+            s.hook: s for s in services_of(knowledge, all_orders=force.asks_for_all_orders).values()
+        }
         self._now = datetime.now(UTC)
         self._answering = Answering(force, lambda: self._now, new_uuid=lambda: "rehearsal")
 

@@ -44,6 +44,11 @@ class InForce(msgspec.Struct, frozen=True, eq=False):
         return hook not in hooks or hooks[hook].mode is not Mode.NEVER
 
     @property
+    def asks_for_all_orders(self) -> bool:
+        """Whether the prefetch template of orders requests every status, not only active ones."""
+        return self.site is not None and self.site.file.search.medication_requests == "all"
+
+    @property
     def silent_mode_until(self) -> date | None:
         """The end of the silent mode of the whole service, whether or not it has passed."""
         mode = self.site.file.mode if self.site is not None else None

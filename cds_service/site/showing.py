@@ -14,6 +14,7 @@ import msgspec
 
 from cds_service.knowledge.model import Card
 from cds_service.site.model import CardSettings, Mode, SilentMode, SiteFile
+from cds_service.site.options import NO_OPTIONS, Options
 
 SEVERITY = ("critical", "warning", "info")
 """The indicators of cards, the most serious first."""
@@ -35,13 +36,23 @@ class Showing(msgspec.Struct, frozen=True):
     """What one client sees at one hook.
 
     `modes` are the cards that are not shown, `silent` the silent modes before go-live, `indicators`
-    the changed indicators and `lockout_days` the days of the cards that have a lock-out.
+    the changed indicators and `lockout_days` the days of the cards that have a lock-out. `options`
+    are those of one call.
     """
 
     modes: Mapping[str, Mode] = {}
     silent: tuple[SilentMode, ...] = ()
     indicators: Mapping[str, str] = {}
     lockout_days: Mapping[str, int] = {}
+    options: Options = NO_OPTIONS
+
+    def with_options(self, options: Options) -> Showing:
+        """What the client sees in a call with these options."""
+        return msgspec.structs.replace(self, options=options) if options != NO_OPTIONS else self
+
+    def can_be_declined(self, card: Card, decided: str) -> bool:
+        """Whether options can leave out this card: a suggestion or information, never critical."""
+        return card.may_be_silenced and self.indicator(card, decided) != SEVERITY[0]
 
     def why_withheld(self, card: str, today: date) -> Why | None:
         """Why this card is not returned on this day; `None` if it is returned."""

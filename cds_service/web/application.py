@@ -56,7 +56,7 @@ def build(
     app.url_map.redirect_defaults = False
     log_key = (settings.log_salt or secrets.token_hex(16)).encode()[:KEY_BYTES]
     guard = auth.Guard(settings, verifier)
-    services = services_of(answering.knowledge)
+    services = services_of(answering.knowledge, all_orders=answering.force.asks_for_all_orders)
     Parts(settings, services, answering, store, guard, log_key, remake).belong_to(app)
     force = answering.force
     metrics.state(force.knowledge.version, force.label, force.silent_mode_until)

@@ -63,7 +63,7 @@ def _exchange(app: Flask, remake: Remake) -> None:
     parts = parts_of(app)
     try:
         answering = remake()
-        services = services_of(answering.knowledge)
+        services = services_of(answering.knowledge, all_orders=answering.force.asks_for_all_orders)
     except Exception as error:  # noqa: BLE001 - the thread and the worker must go on
         _log.error("the site file could not be reloaded: %s", type(error).__name__)
         return
