@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import copy
 import json
-from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
@@ -14,6 +12,7 @@ from flask.testing import FlaskClient
 from ..support import charts, http
 from ..support.fhir import ORDER_SIGN, PATIENT_VIEW, SERVICES
 from ..support.outcomes import assert_outcome
+from ..support.places import below, replaced
 from ..support.tables import each_row
 
 NOT_JSON: dict[str, bytes] = {
@@ -122,17 +121,10 @@ def test_strange_characters_anywhere(
     client: FlaskClient, today: date, path: tuple[str | int, ...], text: str
 ) -> None:
     body = charts.patient_view(today)
-    _put(body, path, "@")
-    raw = json.dumps(body).replace('"@"', f'"{text}"').encode()
+    raw = json.dumps(replaced(body, path, "@")).replace('"@"', f'"{text}"').encode()
     response = http.call(client, PATIENT_VIEW, raw)
     assert response.status_code < 500
     json.loads(response.get_data())
-
-
-def _put(body: Any, path: tuple[str | int, ...], value: Any) -> None:
-    for step in path[:-1]:
-        body = body[step]
-    body[path[-1]] = value
 
 
 def test_a_name_written_twice(client: FlaskClient, today: date) -> None:
@@ -174,18 +166,6 @@ def test_very_long_ids(client: FlaskClient, today: date, size: int) -> None:
 # ------------------------------------------------------- every value may be wrong
 
 
-def _places(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
-    if path:
-        yield path
-    inner: Iterator[tuple[str | int, Any]] = iter(())
-    if isinstance(value, dict):
-        inner = iter(value.items())
-    elif isinstance(value, list):
-        inner = iter(enumerate(value))
-    for step, item in inner:
-        yield from _places(item, (*path, step))
-
-
 WRONG: list[Any] = [None, 5, -1.5, True, "", "x", [], {}, [None], [[]], {"a": None}]
 
 
@@ -197,9 +177,8 @@ def test_any_one_value_may_be_of_the_wrong_kind(
 ) -> None:
     """Each member of a call, one at a time: an answer or a refusal, never a fault."""
     body = charts.CALLS[service](today)
-    for path in _places(body):
-        changed = copy.deepcopy(body)
-        _put(changed, path, copy.deepcopy(wrong))
+    for path in [place for place in below(body) if place]:
+        changed = replaced(body, path, wrong)
         status = http.call(client, service, changed).status_code
         assert status in {200, 400, 412}, f"{status} with {wrong!r} at {path}"
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import date
 from typing import Any
 
@@ -15,6 +14,7 @@ from werkzeug.test import TestResponse
 
 from ..support import charts, http
 from ..support.fhir import PATIENT_VIEW, SERVICES
+from ..support.places import Place, below, replaced, value_at
 
 SENTINEL = "Zq7SENTINELx9"
 
@@ -39,25 +39,8 @@ def spoken(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) 
     return said
 
 
-def strings(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
-    """The place of every string of a request, and of every member name."""
-    if isinstance(value, str):
-        yield path
-    elif isinstance(value, dict):
-        for name, item in value.items():
-            yield from strings(item, (*path, name))
-    elif isinstance(value, list):
-        for number, item in enumerate(value):
-            yield from strings(item, (*path, number))
-
-
-def planted(body: dict[str, Any], path: tuple[str | int, ...], append: bool) -> dict[str, Any]:
-    result = copy.deepcopy(body)
-    owner: Any = result
-    for step in path[:-1]:
-        owner = owner[step]
-    owner[path[-1]] = f"{owner[path[-1]]} {SENTINEL}" if append else SENTINEL
-    return result
+def planted(body: dict[str, Any], place: Place, append: bool) -> Any:
+    return replaced(body, place, f"{value_at(body, place)} {SENTINEL}" if append else SENTINEL)
 
 
 def full(service: str, today: date) -> dict[str, Any]:
@@ -87,8 +70,8 @@ def test_no_string_of_a_request_is_logged_or_told_in_an_error(
     client: FlaskClient, today: date, spoken: Silence, service: str, kind: str, append: bool
 ) -> None:
     body = full(service, today)
-    for path in strings(body):
-        check(http.send(client, f"/{kind}/{service}", planted(body, path, append)))
+    for place in [place for place in below(body) if isinstance(value_at(body, place), str)]:
+        check(http.send(client, f"/{kind}/{service}", planted(body, place, append)))
     assert SENTINEL not in spoken()
 
 

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from ..support.fhir import ORDER_MEMBERS
+from ..support.places import Place, below, value_at
 from .calls import Body
-from .elements import Place, below, is_of_orders, value_at
+from .elements import is_of_orders
 
 # ---------------------------------------------------------- ids, extensions, siblings
 
@@ -115,13 +116,6 @@ def dates_of(body: Body) -> Iterator[Place]:
         of_data = place[:1] == ("prefetch",) or is_of_orders(place)
         if of_data and is_date(value_at(body, place)):
             yield place
-
-
-def replaced(body: Body, place: Place, value: Any) -> Body:
-    """A copy with another value at a place."""
-    result = copy.deepcopy(body)
-    value_at(result, place[:-1])[place[-1]] = value
-    return result
 
 
 # -------------------------------------------------------------------------------- systems

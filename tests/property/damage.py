@@ -19,10 +19,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from multiprocessing import get_context
 
+from ..support.places import Place, below, value_at
 from .calls import Body, Call
 from .confidence import Answer, newly_named
 from .damages import VERDICTS, Case, body_of, is_fault, planned, pool, run, verdict
-from .elements import Place, below, containers_of, value_at
+from .elements import containers_of
 from .service import Service
 
 # --------------------------------------------------------------- on every processor

@@ -25,10 +25,11 @@ from functools import cache
 from random import Random
 from typing import Any
 
+from ..support.places import Place, below, value_at
 from . import calls
 from .calls import Body, Call
 from .confidence import SERVER_ERROR, Answer, is_same, more_confident, newly_named
-from .elements import Place, below, element_of, key_of, seeded, some_place, value_at
+from .elements import element_of, key_of, seeded, some_place
 from .service import Service
 
 MOST_BYTES = 300_000

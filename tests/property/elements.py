@@ -2,37 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from random import Random
 from typing import Any
 
 from ..support.fhir import ORDER_MEMBERS
+from ..support.places import Place, below, value_at
 from .calls import Body
-
-Place = tuple[str | int, ...]
-"""Where an element stands in the body of a call: member names and places in lists."""
 
 
 def seeded(*parts: object) -> Random:
     """The same choices for the same parts, in every run."""
     return Random("/".join(map(str, parts)))  # noqa: S311 - nothing here is secret
-
-
-def value_at(body: Any, place: Place) -> Any:
-    for step in place:
-        body = body[step]
-    return body
-
-
-def below(value: Any, place: Place = ()) -> Iterator[Place]:
-    """The place of a value and of everything in it."""
-    yield place
-    if isinstance(value, dict):
-        for name, item in value.items():
-            yield from below(item, (*place, name))
-    elif isinstance(value, list):
-        for number, item in enumerate(value):
-            yield from below(item, (*place, number))
 
 
 def is_of_orders(place: Place) -> bool:

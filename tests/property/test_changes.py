@@ -5,7 +5,6 @@ The calls are shared out among a few tests, which name every call that fails.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from random import Random
@@ -13,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from ..support.places import below, replaced, value_at
 from . import calls
 from .calls import Body, Call
 from .changes import (
@@ -20,7 +20,6 @@ from .changes import (
     SYSTEM_SPELLINGS,
     changed_data,
     dates_of,
-    replaced,
     systems_back,
     with_dates_cut,
     with_extras,
@@ -28,7 +27,7 @@ from .changes import (
     without_extras,
 )
 from .confidence import SERVER_ERROR, Answer, more_confident
-from .elements import below, seeded, value_at
+from .elements import seeded
 from .service import Service
 
 pytestmark = pytest.mark.slow
@@ -101,10 +100,7 @@ def _one_element_more(body: Body, random: Random) -> Iterator[Body]:
     data = body.get("prefetch") or {}
     places = [place for place in below(data) if _is_element(value_at(data, place))]
     for place in random.sample(places, min(10, len(places))):
-        changed = copy.deepcopy(body)
-        element = value_at(changed["prefetch"], place)
-        element.update(with_extras(element))
-        yield changed
+        yield replaced(body, ("prefetch", *place), with_extras(value_at(data, place)))
 
 
 def _is_element(value: Any) -> bool:

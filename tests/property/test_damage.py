@@ -11,12 +11,13 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from ..support import charts
+from ..support.places import Place, value_at
 from . import calls
 from .calls import Body
 from .confidence import OK, Answer, is_same, more_confident
 from .damage import table
 from .damages import Case, Damage, damages, is_fault, planned, run, verdict
-from .elements import Place, element_of, key_of, seeded, some_place, value_at
+from .elements import element_of, key_of, seeded, some_place
 from .service import Service
 
 pytestmark = pytest.mark.slow
