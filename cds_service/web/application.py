@@ -16,6 +16,7 @@ from cds_service.settings import Settings, unknown_variables
 from cds_service.store.store import Store
 from cds_service.web.calls import auth, cors, errors, feedback, hook_calls, refusals
 from cds_service.web.operate import health, logs, metrics, reloading
+from cds_service.web.operate.correlation import REQUEST_ID, TRACEPARENT, correlation_of
 from cds_service.web.operate.record import KEY_BYTES, answered_call, current_record
 from cds_service.web.pages import evidence, report, sandbox, sandbox_fhir, statics
 from cds_service.web.parts import Parts, current_parts, current_request
@@ -74,6 +75,7 @@ def build(
 def before_view() -> Response | None:
     """The response to a request that was refused by the front or is not allowed."""
     record, parts, request = current_record(), current_parts(), current_request()
+    record.ids = correlation_of(request.environ)
     turned = request.environ.get(refusals.REFUSAL)
     if turned is not None:
         return refusals.refuse(turned, record)
@@ -88,6 +90,9 @@ def after_view(response: Response) -> Response:
     """Complete the headers, then write the audit record, the metrics and the log line."""
     record, parts, request = current_record(), current_parts(), current_request()
     response.headers["X-Content-Type-Options"] = "nosniff"
+    if record.ids is not None:
+        response.headers[REQUEST_ID] = record.ids.request
+        response.headers[TRACEPARENT] = record.ids.traceparent
     if request.path.startswith(sandbox_fhir.PATH) and parts.settings.shows_sandbox:
         sandbox_fhir.complete(response)
     cors.share(request, response, parts.guard.allowed, record.caller)

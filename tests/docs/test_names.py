@@ -15,6 +15,7 @@ from cds_service.cli.main import _parser
 from cds_service.knowledge.loader import load
 from cds_service.settings import VARIABLES
 from cds_service.web.operate import metrics
+from cds_service.web.operate.correlation import correlation_of
 from cds_service.web.operate.record import LOGGED, CallRecord, log_fields
 
 from .reading import DOCUMENTS, ROOT, blocks_of, code_of, prose_of, rows_of, text_of
@@ -179,11 +180,12 @@ def test_the_figures_of_the_service_are_all_told() -> None:
 
 def test_the_fields_of_a_log_line_are_all_told() -> None:
     """Every member of a line stands in the list that a privacy officer reads."""
-    listed = set(
-        re.findall(r"`(\w+)`", prose_of("docs/privacy.md").partition("A line of the log")[2])
-    )
-    always = set(log_fields(CallRecord(), "2.0.0"))
-    assert {"route", "status", "ms"} <= always
+    section = prose_of("docs/privacy.md").partition("## A line of the log\n")[2]
+    items = [line for line in section.partition("\n\n`")[0].splitlines() if line]
+    assert all(line.startswith(("- ", "  ")) for line in items)
+    listed = set(re.findall(r"`(\w+)`", "\n".join(items)))
+    always = set(log_fields(CallRecord(ids=correlation_of({})), "2.0.0"))
+    assert {"route", "status", "ms", "request", "trace", "span"} <= always
     assert (always | set(LOGGED)) - listed == set()
 
 

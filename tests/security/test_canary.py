@@ -33,6 +33,7 @@ CANARY = "Zq7CANARYx9"
 PUBLIC = "https://cds.example.org"
 ISS = "https://ehr.example.org"
 HEADERS = {"X-Note": CANARY, "User-Agent": CANARY, "Cookie": f"a={CANARY}", "Referer": CANARY}
+HEADERS |= {"X-Request-ID": CANARY, "traceparent": CANARY, "tracestate": f"a={CANARY}"}
 
 
 class Watched(msgspec.Struct):

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 _OPEN_TO_BROWSERS = ("/cds-services", "/explain/")
 _LOOPBACK = re.compile(r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?", re.ASCII)
 _METHODS = "GET, POST, OPTIONS"
-_HEADERS = "Authorization, Content-Type"
-_EXPOSED = "WWW-Authenticate, Retry-After"
+_HEADERS = "Authorization, Content-Type, X-Request-ID, traceparent"
+_EXPOSED = "WWW-Authenticate, Retry-After, X-Request-ID, traceparent"
 _SECONDS = "600"
 _VARY_OF_PREFLIGHT = "Origin, Access-Control-Request-Method, Access-Control-Request-Headers"
 LOOPBACK = "loopback"

@@ -21,6 +21,7 @@ from cds_service.fhir.prefetch import KINDS, Content
 from cds_service.hooks.envelope import HookCall
 from cds_service.reasoning.decision import Decision
 from cds_service.store.records import AnsweredCall, IssuedCard, WithheldCard
+from cds_service.web.operate.correlation import Correlation
 
 if TYPE_CHECKING:
     from cds_service.trust.clients import Client
@@ -33,9 +34,10 @@ KEY_BYTES: Final = hashlib.blake2b.MAX_KEY_SIZE
 class CallRecord(msgspec.Struct):
     """The known data of the current call. `None` means that the step was not reached.
 
-    `route` is the pattern of the address, `seconds` the time until the response, `call` the hash,
-    `sent` and `not_sent` prefetch keys, `fetched` the results of fetching by key, `unknown` the
-    keys whose data were unknown, `withheld` the FHIR issue codes by key, `not_shown` the reasons
+    `route` is the pattern of the address, `seconds` the time until the response, `ids` the ids with
+    which other logs refer to the request, `call` the hash, `sent` and `not_sent` prefetch keys,
+    `fetched` the results of fetching by key, `unknown` the keys whose data were unknown, `withheld`
+    the FHIR issue codes by key, `not_shown` the reasons
     why decided cards were not returned. `kind` is "call" or "explain" if the call is stored for
     the audit. `refused` names the check that refused it.
     `error` is the type of an exception and `at` the place in our code. `items` and `new` count
@@ -47,6 +49,7 @@ class CallRecord(msgspec.Struct):
     method: str = "none"
     status: int = 0
     seconds: float = 0.0
+    ids: Correlation | None = None
     caller: Client | None = None
     tenant: str = ""
     kind: str | None = None
@@ -162,6 +165,9 @@ def log_fields(record: CallRecord, knowledge: str, site: str = "") -> dict[str, 
     }
     if site:
         fields["site"] = site
+    ids = record.ids
+    if ids is not None:
+        fields["request"], fields["trace"], fields["span"] = ids.request, ids.trace, ids.span
     if record.caller is not None:
         fields["client"] = record.caller.name
     for name in LOGGED:

@@ -11,6 +11,7 @@ from flask import Flask
 from cds_service.store.records import AnsweredCall
 from cds_service.trust.clients import Client
 from cds_service.web.operate import metrics
+from cds_service.web.operate.correlation import Correlation
 from cds_service.web.operate.record import (
     LOGGED,
     CallRecord,
@@ -25,6 +26,7 @@ VALUES: dict[str, Any] = {
     "method": "POST",
     "status": 200,
     "seconds": 0.00123,
+    "ids": Correlation("f" * 32, "e" * 32, "d" * 16),
     "kind": "call",
     "service": "magnesium-migraine-patient-view",
     "call": "0123456789abcdef",
@@ -65,6 +67,9 @@ def test_a_full_record_is_logged_in_full() -> None:
         "status": 200,
         "ms": 1.23,
         "knowledge": "2.0.0",
+        "request": "f" * 32,
+        "trace": "e" * 32,
+        "span": "d" * 16,
     }
 
 

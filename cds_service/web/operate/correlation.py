@@ -1,0 +1,68 @@
+"""The ids with which the log line of a request is found in other logs: request id and trace.
+
+Both come from the caller, or are made here. Only an id of 128 bits in hexadecimal digits is
+accepted, so that no name, number or other text about a patient gets into the log. Everything else
+is replaced, without an error, as the specification of the trace context requires.
+
+Sources: https://www.w3.org/TR/trace-context/ (`traceparent`). `X-Request-ID` has no specification.
+nginx and Envoy send ids of the accepted forms.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+REQUEST_ID: Final = "X-Request-ID"
+TRACEPARENT: Final = "traceparent"
+
+_HEX: Final = "[0-9A-Fa-f]"
+_REQUEST_ID = re.compile(f"{_HEX}{{32}}|{_HEX}{{8}}(?:-{_HEX}{{4}}){{3}}-{_HEX}{{12}}")
+_TRACEPARENT = re.compile(
+    r"(?!ff)(?P<version>[0-9a-f]{2})-(?P<trace>(?!0{32})[0-9a-f]{32})-(?!0{16})[0-9a-f]{16}"
+    r"-(?P<flags>[0-9a-f]{2})(?P<more>-.*)?"
+)
+_FIRST_VERSION: Final = "00"
+_LONGEST: Final = 512
+_SAMPLED: Final = 1
+
+
+class Correlation(msgspec.Struct, frozen=True):
+    """The ids of one request: its request id, the trace it belongs to, and our part of that trace.
+
+    `sampled` is the caller's flag whether the trace is recorded.
+    """
+
+    request: str
+    trace: str
+    span: str
+    sampled: bool = False
+
+    @property
+    def traceparent(self) -> str:
+        """The header for the response: the caller's trace, with our part of it as parent."""
+        return f"00-{self.trace}-{self.span}-{'01' if self.sampled else '00'}"
+
+
+def correlation_of(environ: Mapping[str, Any]) -> Correlation:
+    """The ids of the request with this WSGI environment. Missing and invalid ids are replaced."""
+    fresh = os.urandom(40).hex()
+    asked = environ.get("HTTP_X_REQUEST_ID")
+    request = asked if asked is not None and _REQUEST_ID.fullmatch(asked) else fresh[:32]
+    trace, sampled = _trace_of(environ.get("HTTP_TRACEPARENT")) or (fresh[32:64], False)
+    return Correlation(request, trace, fresh[64:], sampled)
+
+
+def _trace_of(header: str | None) -> tuple[str, bool] | None:
+    """The trace id and whether it is recorded, or `None` if the header is missing or invalid."""
+    if header is None or len(header) > _LONGEST:
+        return None
+    found = _TRACEPARENT.fullmatch(header)
+    # A later version may add members. The first one has none.
+    if found is None or (found["more"] and found["version"] == _FIRST_VERSION):
+        return None
+    return found["trace"], bool(int(found["flags"], 16) & _SAMPLED)
