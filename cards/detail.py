@@ -25,7 +25,7 @@ from cards.naming import (
     names_itself,
     shown_evidence,
 )
-from cards.phrases import Phrases, capital, filled, filled_lines, present
+from cards.phrases import Phrases, capital, filled, filled_lines, non_empty
 from cards.spacing import SPACING, interactions
 from cards.summary import is_urgent
 from cards.values import known_values
@@ -143,7 +143,7 @@ class _Detail:
         case = variant(card, self._knowledge)
         text = phrases.first_of(entry.text_id("do", case), entry.text_id("do"))
         if entry.reduced_kidney_text and self._kidney_class() in _REDUCED:
-            text = "\n".join(present([text, phrases[entry.text_id("kidney")]]))
+            text = "\n".join(non_empty([text, phrases[entry.text_id("kidney")]]))
         lines = filled_lines(text, self._values, escape)
         return [phrases["urgent"], *lines] if is_urgent(card, self._knowledge) else lines
 
@@ -153,14 +153,14 @@ class _Detail:
         first, *others = self._plans
         dose = self._knowledge.parameters.dose
         low = first.max_mg_per_day <= dose.moderate_ckd_max_mg
-        yield self._phrases.say(
+        yield self._phrases.fill(
             "plan.first.low" if low else "plan.first",
             plan=first.in_words,
             max_plan=str(first.max_mg_per_day),
         )
         for plan in others:
-            alternative = self._phrases.say("plan.other", plan=plan.in_words)
-            yield ". ".join(present([alternative, plan.note_specific.removesuffix(".")]))
+            alternative = self._phrases.fill("plan.other", plan=plan.in_words)
+            yield ". ".join(non_empty([alternative, plan.note_specific.removesuffix(".")]))
         yield self._phrases["plan.stop"]
         if not low and self._has_risk_factor():
             yield self._phrases["plan.recheck"]
@@ -187,10 +187,10 @@ class _Detail:
         for offer in self._card.offers:
             if offer.kind is not OfferKind.LABS or not offer.labs or offer.due_weeks:
                 continue
-            tests = phrases.listed([phrases.named("lab", lab) for lab in offer.labs])
+            tests = phrases.join([phrases.label("lab", lab) for lab in offer.labs])
             when = "first" if offer.recommended else "beside"
             tests = tests[:1].upper() + tests[1:]
-            lines.append(phrases.say(f"check.tests.{when}", tests=tests))
+            lines.append(phrases.fill(f"check.tests.{when}", tests=tests))
         return lines
 
     def _other_cautions(self) -> list[str]:
@@ -215,16 +215,16 @@ class _Detail:
     def _unknown(self) -> list[str]:
         phrases = self._phrases
         items = [
-            phrases.say(
+            phrases.fill(
                 "missing.item",
-                what=escape(phrases.named("gap", gap.key)),
+                what=escape(phrases.label("gap", gap.key)),
                 why=escape(phrases.words(gap.why)),
             )
             for gap in self._card.gaps
         ]
         once = list(dict.fromkeys(items))
         whole = phrases["list.semicolon"].join(once)
-        return [phrases.say("missing.line", items=whole[:1].upper() + whole[1:])] if once else []
+        return [phrases.fill("missing.line", items=whole[:1].upper() + whole[1:])] if once else []
 
     def _apart_by_drug(self) -> list[str]:
         """One line for each drug, with its own advice and evidence."""
@@ -299,10 +299,10 @@ class _Detail:
         what = evidence_text(evidence, self._phrases)
         if names_itself(evidence):
             return what
-        return self._phrases.say("evidence.line", label=label, what=what)
+        return self._phrases.fill("evidence.line", label=label, what=what)
 
     def _finding(self) -> list[str]:
-        return present(
+        return non_empty(
             [
                 self._serum_magnesium(),
                 self._order(),
@@ -347,7 +347,7 @@ class _Detail:
         named = {e.resource for fact in self._card.because for e in fact.evidence}
         if order.reference and order.reference in named:
             return ""
-        return self._phrases.say("why.order", order=escape(order.label))
+        return self._phrases.fill("why.order", order=escape(order.label))
 
     def _serum_magnesium(self) -> str:
         magnesium = self._card.magnesium

@@ -20,7 +20,7 @@ import msgspec
 
 from cards.context import CardContext
 from cards.markdown import plain
-from cards.phrases import Phrases, present
+from cards.phrases import Phrases, non_empty
 from cards.spacing import interactions
 from cds_service.knowledge.drugs import RXNORM
 from cds_service.knowledge.loader import Knowledge
@@ -73,7 +73,7 @@ def lab_draft(
 ) -> Resource:
     """The draft order of a laboratory test; `due_weeks` is the window in which to do it."""
     phrases = Phrases(knowledge)
-    draft = _decoded(_lab_template(lab, phrases.named("lab", lab.id)))
+    draft = _decoded(_lab_template(lab, phrases.label("lab", lab.id)))
     if due_weeks is not None:
         start, end = (call.now.date() + timedelta(weeks=weeks) for weeks in due_weeks)
         draft["occurrencePeriod"] = {"start": start.isoformat(), "end": end.isoformat()}
@@ -83,11 +83,11 @@ def lab_draft(
 def patient_instruction(card: CardDecision, phrases: Phrases) -> str:
     """The instructions for the patient, with the patient's own drugs that must be kept apart."""
     apart = [
-        phrases.say("patient.apart.drug", drug=plain(drug), advice=plain(advice))
+        phrases.fill("patient.apart.drug", drug=plain(drug), advice=plain(advice))
         for drug, advice in interactions(card.cautions)
     ]
-    named = phrases.say("patient.apart", drugs="; ".join(apart))
-    return " ".join(present([phrases["patient.take"], phrases["patient.stop"], named]))
+    named = phrases.fill("patient.apart", drugs="; ".join(apart))
+    return " ".join(non_empty([phrases["patient.take"], phrases["patient.stop"], named]))
 
 
 def with_daily_dose(
@@ -115,7 +115,7 @@ def _order_salt(order: Resource, code: str, name: str, phrases: Phrases) -> None
     """Leave the product open, and with it how many units to supply: those were the product's."""
     referred = order.pop("medicationReference", None)
     coding = {"system": RXNORM, "code": code, "display": name}
-    text = phrases.say("update.salt", salt=name[:1].upper() + name[1:])
+    text = phrases.fill("update.salt", salt=name[:1].upper() + name[1:])
     order["medicationCodeableConcept"] = {"coding": [coding], "text": text}
     inside = referred.get("reference") if isinstance(referred, dict) else None
     if isinstance(inside, str) and isinstance(order.get("contained"), list):
@@ -143,7 +143,7 @@ def check_all(knowledge: Knowledge) -> None:
     for plan in plans.plans:
         _medication_template(plan, plans.product, plans.route, _unit(plan, phrases))
     for lab in plans.labs:
-        _lab_template(lab, phrases.named("lab", lab.id))
+        _lab_template(lab, phrases.label("lab", lab.id))
 
 
 # ---------------------------------------------------------------- the call
@@ -171,7 +171,7 @@ def _of_this_call(card: CardDecision, call: CardContext, phrases: Phrases) -> Re
 
 @lru_cache(maxsize=64)
 def _medication_template(plan: Plan, product: Coded, route: Coded, unit: str) -> bytes:
-    note = " ".join(present([plan.note, plan.note_specific]))
+    note = " ".join(non_empty([plan.note, plan.note_specific]))
     return _valid_template(
         {
             "resourceType": "MedicationRequest",
@@ -187,7 +187,7 @@ def _medication_template(plan: Plan, product: Coded, route: Coded, unit: str) ->
 
 
 def _unit(plan: Plan, phrases: Phrases) -> str:
-    return phrases.say("supply.unit", mg=str(plan.unit_mg))
+    return phrases.fill("supply.unit", mg=str(plan.unit_mg))
 
 
 def _supply(plan: Plan, unit: str) -> Resource:
@@ -286,7 +286,7 @@ def _once_daily(sent: Any, daily_mg: Decimal, knowledge: Knowledge) -> Resource:
     kept = steps[0] if len(steps) == 1 else _shared(steps)
     return {
         **{name: kept[name] for name in _KEPT_OF_DOSAGE if name in kept},
-        "text": Phrases(knowledge).say("dose.update", dose=str(_number(daily_mg))),
+        "text": Phrases(knowledge).fill("dose.update", dose=str(_number(daily_mg))),
         "timing": {"repeat": {**_bounds(kept), "frequency": 1, "period": 1, "periodUnit": "d"}},
         **_dose(_number(daily_mg), _number(daily_mg)),
     }

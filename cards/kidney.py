@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cards.markdown import escape
 from cards.naming import day, evidence_text, quantity
-from cards.phrases import Phrases, present
+from cards.phrases import Phrases, non_empty
 from cds_service.knowledge.loader import Knowledge
 from cds_service.reasoning.decision import Kidney, KidneyClass
 
@@ -25,7 +25,7 @@ def kidney_line(kidney: Kidney, missing: frozenset[str], knowledge: Knowledge) -
         *(_flag(flag, phrases) for flag in kidney.flags),
         _others(kidney, phrases),
     )
-    return phrases["list.semicolon"].join(present(parts))
+    return phrases["list.semicolon"].join(non_empty(parts))
 
 
 def _basis(kidney: Kidney, phrases: Phrases) -> str:
@@ -37,7 +37,7 @@ def _basis(kidney: Kidney, phrases: Phrases) -> str:
             evidence_text(evidence, phrases) if evidence else escape(phrases.words(kidney.reason))
         )
     date = day(evidence.date)
-    said = phrases.say(
+    said = phrases.fill(
         f"kidney.{kidney.basis.lower()}" + ("" if date else ".undated"),
         egfr=escape(kidney.egfr_text),
         creatinine=quantity(evidence, phrases),
@@ -74,4 +74,4 @@ def _others(kidney: Kidney, phrases: Phrases) -> str:
     more = len(others) - MOST_OTHERS
     if more > 0:
         others[MOST_OTHERS:] = [f"+ {more}"]
-    return phrases.say("kidney.others", others=" / ".join(others))
+    return phrases.fill("kidney.others", others=" / ".join(others))

@@ -31,7 +31,7 @@ def fact_label(fact_id: str, knowledge: Knowledge, phrases: Phrases) -> str:
     for row in knowledge.policy.risk_factors:
         if row.id == fact_id:
             return row.label[:1].upper() + row.label[1:]
-    label = phrases.named("fact", fact_id)
+    label = phrases.label("fact", fact_id)
     return escape(label[:1].upper() + label[1:])
 
 
@@ -81,7 +81,7 @@ def fact_lines(facts: Iterable[Fact], knowledge: Knowledge, phrases: Phrases) ->
         lines += [_line(label, evidence, phrases) for evidence in found[:MOST_EVIDENCE]]
         more = len(found) - MOST_EVIDENCE
         if more > 0:
-            lines.append(phrases.say("list.more", label=label, count=str(more)))
+            lines.append(phrases.fill("list.more", label=label, count=str(more)))
     return lines
 
 
@@ -91,7 +91,7 @@ def _line(label: str, evidence: Evidence | None, phrases: Phrases) -> str:
         return label
     if names_itself(evidence):
         return what
-    return phrases.say("evidence.line", label=label, what=what)
+    return phrases.fill("evidence.line", label=label, what=what)
 
 
 def names_itself(evidence: Evidence | None) -> bool:
@@ -155,7 +155,7 @@ def age_words(written: str | None, today: date, phrases: Phrases) -> str:
     then = when.first_day
     months = (today.year - then.year) * 12 + today.month - then.month - (today.day < then.day)
     if then != when.last_day or months < _MONTHS_FROM:
-        return phrases.say("age.dated", date=day(written))
+        return phrases.fill("age.dated", date=day(written))
     if months < _YEARS_FROM_MONTHS:
-        return phrases.say("age.months", count=str(months))
-    return phrases.say("age.years", count=str(months // 12))
+        return phrases.fill("age.months", count=str(months))
+    return phrases.fill("age.years", count=str(months // 12))

@@ -13,7 +13,7 @@ _PLACE = re.compile(r"\{(\w+)\}", re.ASCII)
 Values = Mapping[str, str]
 
 
-def unchanged(value: str) -> str:
+def as_is(value: str) -> str:
     """For values that are the service's own words."""
     return value
 
@@ -24,7 +24,7 @@ def places(template: str) -> tuple[str, ...]:
     return tuple(_PLACE.findall(template))
 
 
-def filled(template: str, values: Values, make_safe: Callable[[str], str] = unchanged) -> str:
+def filled(template: str, values: Values, make_safe: Callable[[str], str] = as_is) -> str:
     """The template with filled placeholders, or "" if one has no value."""
     names = places(template)
     if not names:
@@ -59,7 +59,7 @@ class Phrases:
         """The first of these phrases that exists, or ""."""
         return next((self._texts[i] for i in phrase_ids if i in self._texts), "")
 
-    def say(self, phrase_id: str, **values: str) -> str:
+    def fill(self, phrase_id: str, **values: str) -> str:
         """A phrase with filled placeholders, or "" if one has no value. The values must be safe already."""
         return filled(self._texts[phrase_id], values)
 
@@ -79,20 +79,20 @@ class Phrases:
             return str(value) if isinstance(value, int) else self.words(value)
         items = [self.words(item) for item in value]
         if code == all_of.code:
-            return self.listed(items)
+            return self.join(items)
         return self["list.semicolon" if code == several.code else "list.comma"].join(items)
 
-    def named(self, kind: str, name: str) -> str:
+    def label(self, kind: str, name: str) -> str:
         """The phrase for a name, or the name itself in words."""
         return self._texts.get(f"{kind}.{name}") or name.replace("_", " ")
 
-    def listed(self, items: Sequence[str]) -> str:
+    def join(self, items: Sequence[str]) -> str:
         """ "a, b and c"."""
         if len(items) < 2:
             return "".join(items)
         return self["list.and"].join((self["list.comma"].join(items[:-1]), items[-1]))
 
 
-def present(lines: Iterable[str]) -> list[str]:
+def non_empty(lines: Iterable[str]) -> list[str]:
     """The lines that are not empty."""
     return [line for line in lines if line]

@@ -56,7 +56,7 @@ def _plan(offer: Offer, card: CardDecision, call: CardContext, knowledge: Knowle
     plan = next(plan for plan in knowledge.plans.plans if plan.id == offer.plan)
     action = {
         "type": "create",
-        "description": phrases.say("action.plan", plan=plan.in_words),
+        "description": phrases.fill("action.plan", plan=plan.in_words),
         "resource": medication_draft(plan, card, call, knowledge),
     }
     return _plan_label(plan, knowledge, phrases), [action]
@@ -66,10 +66,10 @@ def _plan_label(plan: Plan, knowledge: Knowledge, phrases: Phrases) -> str:
     daily = list(_daily(plan))
     first, last = daily[0], daily[-1]
     if plan.id == knowledge.policy.perimenstrual_plan:
-        return phrases.say("suggestion.plan.perimenstrual", last=last)
+        return phrases.fill("suggestion.plan.perimenstrual", last=last)
     if first == last:
-        return phrases.say("suggestion.plan.one", first=first)
-    return phrases.say("suggestion.plan.steps", first=first, last=last)
+        return phrases.fill("suggestion.plan.one", first=first)
+    return phrases.fill("suggestion.plan.steps", first=first, last=last)
 
 
 def _daily(plan: Plan) -> Iterable[str]:
@@ -84,20 +84,20 @@ def _daily(plan: Plan) -> Iterable[str]:
 def _labs(offer: Offer, card: CardDecision, call: CardContext, knowledge: Knowledge) -> _Made:
     phrases = Phrases(knowledge)
     by_id = {lab.id: lab for lab in knowledge.plans.labs}
-    tests = [(by_id[lab], phrases.named("lab", lab)) for lab in offer.labs]
+    tests = [(by_id[lab], phrases.label("lab", lab)) for lab in offer.labs]
     actions = [
         {
             "type": "create",
-            "description": phrases.say("action.lab", test=test),
+            "description": phrases.fill("action.lab", test=test),
             "resource": lab_draft(lab, card, call, knowledge, offer.due_weeks),
         }
         for lab, test in tests
     ]
-    named = phrases.listed([test for _, test in tests])
+    named = phrases.join([test for _, test in tests])
     if offer.due_weeks is None:
-        return phrases.say("suggestion.labs", tests=named), actions
+        return phrases.fill("suggestion.labs", tests=named), actions
     start, end = map(str, offer.due_weeks)
-    label = phrases.say("suggestion.labs.due", tests=named, from_weeks=start, to_weeks=end)
+    label = phrases.fill("suggestion.labs.due", tests=named, from_weeks=start, to_weeks=end)
     return label, actions
 
 
@@ -109,10 +109,10 @@ def _delete(offer: Offer, card: CardDecision, _: CardContext, knowledge: Knowled
     name, refill = _order_name(order, phrases), ".refill" if order.refill else ""
     action = {
         "type": "delete",
-        "description": phrases.say(f"action.delete{refill}", order=name),
+        "description": phrases.fill(f"action.delete{refill}", order=name),
         "resourceId": order.reference,
     }
-    return phrases.say(f"suggestion.delete{refill}", order=name), [action]
+    return phrases.fill(f"suggestion.delete{refill}", order=name), [action]
 
 
 def _update(offer: Offer, card: CardDecision, _: CardContext, knowledge: Knowledge) -> _Made:
@@ -121,15 +121,15 @@ def _update(offer: Offer, card: CardDecision, _: CardContext, knowledge: Knowled
         return "", []
     phrases = Phrases(knowledge)
     dose, name = plain_number(offer.daily_mg), _order_name(order, phrases)
-    said = phrases.say("action.update", order=name, dose=dose)
+    said = phrases.fill("action.update", order=name, dose=dose)
     if offer.salt is not None:
-        said = phrases.say("action.update.salt", order=name, salt=offer.salt[1], dose=dose)
+        said = phrases.fill("action.update.salt", order=name, salt=offer.salt[1], dose=dose)
     action = {
         "type": "update",
         "description": said,
         "resource": with_daily_dose(order, offer.daily_mg, knowledge, offer.salt),
     }
-    return phrases.say("suggestion.update", dose=dose), [action]
+    return phrases.fill("suggestion.update", dose=dose), [action]
 
 
 def _order_name(order: OrderRef, phrases: Phrases) -> str:

@@ -45,7 +45,7 @@ def summary(card: CardDecision, today: date, knowledge: Knowledge) -> str:
     if len(text) > limit:
         text = _filled(template, _shortened(values, template, len(text) - limit), phrases)
     if is_urgent(card, knowledge):
-        text = phrases.say("summary.urgent", summary=text)
+        text = phrases.fill("summary.urgent", summary=text)
     return plain(text, limit)
 
 
@@ -68,7 +68,7 @@ def _of_lists(card: CardDecision, known: Values, knowledge: Knowledge) -> dict[s
     phrases = Phrases(knowledge)
     named = knowledge.parameters.cards.drugs_in_summary
     apart = list(interactions(card.cautions))
-    gaps = dict.fromkeys(phrases.named("gap", gap.key) for gap in card.gaps)
+    gaps = dict.fromkeys(phrases.label("gap", gap.key) for gap in card.gaps)
     values = {
         "drugs": counted(list(dict.fromkeys(drug for drug, _ in apart)), named, phrases),
         "hours": apart[0][1].rstrip(".") if apart else known.get("advice", "").rstrip("."),
@@ -85,7 +85,7 @@ def counted(names: list[str], most: int, phrases: Phrases) -> str:
     others = len(names) - most
     if others < 1:
         return first
-    return phrases.say(
+    return phrases.fill(
         "list.other" if others == 1 else "list.others", first=first, count=str(others)
     )
 

@@ -23,7 +23,7 @@ def known_values(card: CardDecision, knowledge: Knowledge) -> dict[str, str]:
         values.setdefault("mg", card.magnesium.text)
     values |= _doses_in_words(values, phrases)
     if "form" in values:
-        values["form"] = phrases.named("form", values["form"])
+        values["form"] = phrases.label("form", values["form"])
     return values
 
 
@@ -34,10 +34,10 @@ def _doses_in_words(values: dict[str, str], phrases: Phrases) -> dict[str, str]:
     """
     said = "dose.up_to" if "up_to" in values else "dose.elemental"
     words = {
-        f"{name}_words": phrases.say(said, mg=values[name]) for name in _DOSES if name in values
+        f"{name}_words": phrases.fill(said, mg=values[name]) for name in _DOSES if name in values
     }
     if "form" in values and "dose" not in values:
-        quoted = phrases.say("dose.quoted", said=values.get("said", ""))
+        quoted = phrases.fill("dose.quoted", said=values.get("said", ""))
         words["dose_words"] = quoted or phrases["dose.unread"]
     return words
 

@@ -47,7 +47,7 @@ def _fixed(code: str) -> Reason:
     return Reason(code)
 
 
-def together(found: Iterable[Reason]) -> Reason:
+def combined(found: Iterable[Reason]) -> Reason:
     """Several reasons as one."""
     each = tuple(found)
     return each[0] if len(each) == 1 else several(each)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from cds_service import reasons
-from cds_service.chart.conditions import SetAside, code_of
+from cds_service.chart.conditions import UncountedResource, code_of
 from cds_service.chart.evidence import Evidence
 from cds_service.chart.naming import label_of
 from cds_service.chart.reading import Reader
@@ -73,7 +73,7 @@ class Allergies(msgspec.Struct):
 
     magnesium: list[Evidence] = []
     gut: list[Evidence] = []
-    set_aside: list[SetAside] = []
+    set_aside: list[UncountedResource] = []
     foreign: int = 0
 
 
@@ -105,7 +105,7 @@ def read_allergies(
     named = _Named(drugs)
     damaged = {(lost.resource, lost.element.partition(".")[0]) for lost in content.unread}
     for resource, name in content.resources():
-        reactions, lost = reader.parts(_REACTIONS, resource.reaction, name, "reaction")
+        reactions, lost = reader.read_parts(_REACTIONS, resource.reaction, name, "reaction")
         record = _Record(resource, name, reactions or [], not lost, reader)
         match = _magnesium(record, named, terminology)
         if match is None:
@@ -117,7 +117,7 @@ def read_allergies(
         drug, concept = match
         reason = _not_counted(record, damaged)
         if reason is not None:
-            allergies.set_aside.append(SetAside(name, drug.name, reason))
+            allergies.set_aside.append(UncountedResource(name, drug.name, reason))
             continue
         evidence = _evidence(record, drug, concept)
         allergies.magnesium.append(evidence)
@@ -154,7 +154,7 @@ def _not_counted(record: _Record, damaged: set[tuple[str, str]]) -> Reason | Non
     for element, said in codes.items():
         lost = (record.name, element) in damaged
         if said not in KNOWN and statuses[element] is not None and not lost:
-            record.reader.note(record.name, element, reasons.SAYS_NO_FHIR_CODE)
+            record.reader.record_unreadable(record.name, element, reasons.SAYS_NO_FHIR_CODE)
         if said not in KNOWN and (lost or statuses[element] is not None):
             return reasons.STATUS_NOT_READABLE
     return None
@@ -219,7 +219,7 @@ def _note_unnamed(record: _Record, terminology: Terminology) -> None:
     if any(c.code and terminology.canonical(c.system) == RXNORM for c in code.coding or ()):
         return
     if not any(_words_of(r.substance) for r in record.reactions if r.substance):
-        record.reader.note(record.name, "code", reasons.SUBSTANCE_NOT_NAMED)
+        record.reader.record_unreadable(record.name, "code", reasons.SUBSTANCE_NOT_NAMED)
 
 
 _FIXED: Mapping[str, tuple[str | None, ...]] = {
@@ -235,17 +235,17 @@ def _is_of_the_gut(record: _Record, terminology: Terminology) -> bool:
     shown: list[CodeableConcept] = []
     unread: list[object] = []
     for reaction in record.reactions:
-        found, lost = reader.parts(
+        found, lost = reader.read_parts(
             _CONCEPTS, reaction.manifestation, name, "reaction.manifestation"
         )
-        told, garbled = reader.parts(_TEXT, reaction.description, name, "reaction.description")
+        told, garbled = reader.read_parts(_TEXT, reaction.description, name, "reaction.description")
         shown += [*(found or ()), *((CodeableConcept(text=told),) if told else ())]
         unread += [*lost, *garbled]
-    kind, odd_kind = reader.parts(_TEXT, resource.type, name, "type")
-    danger, odd_danger = reader.parts(_TEXT, resource.criticality, name, "criticality")
+    kind, odd_kind = reader.read_parts(_TEXT, resource.type, name, "type")
+    danger, odd_danger = reader.read_parts(_TEXT, resource.criticality, name, "criticality")
     odd = [e for e, said in (("type", kind), ("criticality", danger)) if said not in _FIXED[e]]
     for element in odd:
-        reader.mention(name, element, reasons.NO_FHIR_CODE)
+        reader.record_unsupported(name, element, reasons.NO_FHIR_CODE)
     if not record.whole or unread or odd_kind or odd_danger or odd or danger == "high":
         return False
     if shown:

@@ -13,7 +13,7 @@ from msgspec import Raw
 
 from cds_service import reasons
 from cds_service.chart.allergies import Allergies, read_allergies
-from cds_service.chart.conditions import Problems, SetAside, read_problems
+from cds_service.chart.conditions import Problems, UncountedResource, read_problems
 from cds_service.chart.contents import OWNERS, Contents
 from cds_service.chart.evidence import Evidence, Gap, in_order
 from cds_service.chart.identity import DrugFinder, Identity
@@ -80,18 +80,18 @@ class Chart:
             if first:
                 self._note_strays()
             for lost in (*content.unreadable, *content.unread):
-                self.reader(key).note(*lost)
+                self.reader(key).record_unreadable(*lost)
             for other in self._contents.misplaced(key):
                 why = reasons.under_other_key(other.kind)
-                self.reader(key).note(other.name, "", why)
+                self.reader(key).record_unreadable(other.name, "", why)
         return content
 
     def _note_strays(self) -> None:
         """Resources under keys that were not requested make their own keys partly known."""
-        for key, other in self._contents.strays(self.knowledge.terminology):
+        for key, other in self._contents.misplaced_unrequested(self.knowledge.terminology):
             why = reasons.under_unasked_key(key)
             for owner in OWNERS[other.kind]:
-                self.reader(owner).note(other.name, "", why)
+                self.reader(owner).record_unreadable(other.name, "", why)
 
     def reader(self, key: str) -> Reader:
         """Reads the elements of one prefetch key, or of "draftOrders"."""
@@ -161,7 +161,7 @@ class Chart:
                 lost.why if not lost.element else reasons.ELEMENTS_NOT_READABLE
                 for lost in self.reader(key).lost
             )
-            return Gap(key, reasons.together(whys)) if whys else None
+            return Gap(key, reasons.combined(whys)) if whys else None
         content = self.content(key)
         if not content.known:
             return _unknown(key, content)
@@ -396,7 +396,7 @@ class Chart:
             if name
         }
 
-    def set_aside(self) -> tuple[SetAside, ...]:
+    def set_aside(self) -> tuple[UncountedResource, ...]:
         """Everything that matched a rule's codes but was not counted, and why."""
         found = [
             *self.problems.set_aside,
@@ -406,10 +406,10 @@ class Chart:
             *self.procedures.set_aside,
         ]
         for labs in (self.kidney_labs, self.magnesium_labs):
-            found += [SetAside(*row) for row in labs.set_aside]
+            found += [UncountedResource(*row) for row in labs.set_aside]
         return (*found, *self._foreign())
 
-    def _foreign(self) -> list[SetAside]:
+    def _foreign(self) -> list[UncountedResource]:
         parts = {
             "conditions": self.problems.foreign,
             "medicationRequests": self.requests.foreign,
@@ -420,7 +420,7 @@ class Chart:
             "kidneyProcedures": self.procedures.foreign,
         }
         return [
-            SetAside(key, reasons.resources(count), reasons.OF_ANOTHER_PATIENT)
+            UncountedResource(key, reasons.resources(count), reasons.OF_ANOTHER_PATIENT)
             for key, count in parts.items()
             if count
         ]

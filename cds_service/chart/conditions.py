@@ -73,7 +73,7 @@ class Problem(msgspec.Struct, frozen=True):
     label: str
 
 
-class SetAside(msgspec.Struct, frozen=True):
+class UncountedResource(msgspec.Struct, frozen=True):
     """A resource that matched a value set but was not counted, and why."""
 
     resource: str
@@ -93,7 +93,7 @@ class Problems(msgspec.Struct):
     found: list[Problem] = []
     by_set: dict[str, list[Problem]] = {}
     unread: dict[str, list[Evidence]] = {}
-    set_aside: list[SetAside] = []
+    set_aside: list[UncountedResource] = []
     foreign: int = 0
 
     def of(self, set_id: str) -> Sequence[Problem]:
@@ -120,7 +120,7 @@ class _Place(NamedTuple):
 
     def period(self, raw: Raw, element: str) -> dates.When | None:
         """The time of a period. It is undated if a part of it cannot be read."""
-        period, unread = self.reader.parts(_PERIOD, raw, self.name, element)
+        period, unread = self.reader.read_parts(_PERIOD, raw, self.name, element)
         if unread or period is None:
             return dates.undated() if unread else None
         ends = (
@@ -195,7 +195,7 @@ def read_problems(
             continue
         place = _Place(reader, name, lost.get(name, frozenset()))
         if empty:
-            reader.note(name, "code", reasons.HOLDS_NOTHING_READ)
+            reader.record_unreadable(name, "code", reasons.HOLDS_NOTHING_READ)
         if hits:
             _add(problems, _problem(condition, hits, place, limits), name)
         else:
@@ -238,7 +238,7 @@ def _newest_first(problems: list[Problem]) -> list[Problem]:
 def _add(problems: Problems, problem: Problem, name: str) -> None:
     problems.found.append(problem)
     if problem.reason is not None:
-        problems.set_aside.append(SetAside(name, problem.label, problem.reason))
+        problems.set_aside.append(UncountedResource(name, problem.label, problem.reason))
     if problem.reason == reasons.STATUS_NOT_READABLE:
         for set_id, evidence in problem.evidence.items():
             problems.unread.setdefault(set_id, []).append(evidence)
@@ -258,10 +258,10 @@ def _add_unread(
     coded = [c for c in code.coding or () if c.code]
     why = why_not_read(condition.code)
     if why != reasons.HOLDS_NOTHING_READ:
-        place.reader.mention(place.name, "code", why)
+        place.reader.record_unsupported(place.name, "code", why)
     if not coded:
         words = code.text or reasons.NO_CODE_NO_TEXT
-        text = SetAside(place.name, words, reasons.TEXT_NEVER_COUNTS)
+        text = UncountedResource(place.name, words, reasons.TEXT_NEVER_COUNTS)
         problems.set_aside.append(text)
     named = _sets_named((code.text, *(c.display for c in code.coding or ())), safety_words)
     if not named:
@@ -338,7 +338,7 @@ def _when(condition: Condition, place: _Place) -> tuple[dates.When | None, dates
 def _asserted(condition: Condition, place: _Place) -> dates.When | None:
     """The extension that dates a Condition without another date (SPEC 12.1 U-5)."""
     for extension in place.extensions(condition.extension, "extension", _ASSERTED_URL):
-        text, unread = place.reader.parts(
+        text, unread = place.reader.read_parts(
             _TEXT, extension.valueDateTime, place.name, "extension.valueDateTime"
         )
         return dates.undated() if unread else place.date(text, "extension.valueDateTime")
@@ -362,7 +362,7 @@ def _status(
         verification, ended = certainty or ("", "")
         clinical = ended or clinical
     given = condition.verificationStatus is not None
-    told = _is_told(verification, VERIFICATION, place, "verificationStatus", given=given)
+    told = _has_fhir_code(verification, VERIFICATION, place, "verificationStatus", given=given)
     unverified = open_question or not told
     reason, unclear = _not_active(condition, (verification, clinical), recorded, place, limits)
     if unclear or (unverified and reason in (None, reasons.PERHAPS_ABATED)):
@@ -372,12 +372,14 @@ def _status(
     return _Status(verification, reason, unclear=False, confirmed=sure)
 
 
-def _is_told(said: str, codes: frozenset[str], place: _Place, element: str, *, given: bool) -> bool:
+def _has_fhir_code(
+    said: str, codes: frozenset[str], place: _Place, element: str, *, given: bool
+) -> bool:
     """Whether a status element contains a code of FHIR or is missing."""
     if said in codes or said == SAID_TO_BE_UNKNOWN:
         return True
     if given and element not in place.lost:
-        place.reader.note(place.name, element, reasons.SAYS_NO_FHIR_CODE)
+        place.reader.record_unreadable(place.name, element, reasons.SAYS_NO_FHIR_CODE)
     return not given and element not in place.lost
 
 
@@ -394,7 +396,7 @@ def _not_active(
     if ended not in (None, reasons.PERHAPS_ABATED) or clinical in ACTIVE:
         return ended, False
     given = condition.clinicalStatus is not None
-    if not _is_told(clinical, CLINICAL, place, "clinicalStatus", given=given):
+    if not _has_fhir_code(clinical, CLINICAL, place, "clinicalStatus", given=given):
         return reasons.STATUS_NOT_READABLE, True
     listed = _is_problem_list_item(condition, place)
     if listed == "yes" or dates.within(recorded, limits.recorded_days, limits.today):
@@ -439,7 +441,7 @@ def _certainty(
     if letters <= CERTAINTY.keys():
         # Two codings that differ: neither certain nor ruled out.
         return CERTAINTY[letters.pop()] if len(letters) == 1 else CERTAINTY["V"]
-    place.reader.note(place.name, "code", reasons.CERTAINTY_NOT_READABLE)
+    place.reader.record_unreadable(place.name, "code", reasons.CERTAINTY_NOT_READABLE)
     return None
 
 
@@ -453,7 +455,7 @@ def _abated(condition: Condition, today: date, place: _Place) -> str:
     """Whether it is over: "yes", "no", or "perhaps" if that is not proven."""
     ended = place.date(condition.abatementDateTime, "abatementDateTime")
     if ended is None and is_there(condition.abatementPeriod):
-        period, unread = place.reader.parts(
+        period, unread = place.reader.read_parts(
             _PERIOD, condition.abatementPeriod, place.name, "abatementPeriod"
         )
         end = place.date(period.end, "abatementPeriod.end") if period and not unread else None
@@ -464,14 +466,14 @@ def _abated(condition: Condition, today: date, place: _Place) -> str:
     for element, shape in _SAYS_OVER.items():
         raw = getattr(condition, element)
         if is_there(raw):
-            _, unread = place.reader.parts(shape, raw, place.name, element)
+            _, unread = place.reader.read_parts(shape, raw, place.name, element)
             return "perhaps" if unread else "yes"
     return "no"
 
 
 def _is_problem_list_item(condition: Condition, place: _Place) -> str:
     """Whether it is on the problem list: "yes", "no", or "perhaps" if that cannot be read."""
-    decoded, unread = place.reader.parts(_CONCEPTS, condition.category, place.name, "category")
+    decoded, unread = place.reader.read_parts(_CONCEPTS, condition.category, place.name, "category")
     concepts = decoded if isinstance(decoded, list) else [decoded]
     codes = [c.code for concept in concepts if concept is not None for c in concept.coding or ()]
     return "yes" if "problem-list-item" in codes else "perhaps" if unread else "no"

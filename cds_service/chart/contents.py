@@ -13,7 +13,7 @@ from msgspec import Raw
 
 from cds_service.chart.pregnancy import LOINC_STATUS
 from cds_service.fhir import wire
-from cds_service.fhir.prefetch import KINDS, REFERABLE, Content, Elsewhere, Kind
+from cds_service.fhir.prefetch import KINDS, REFERABLE, Content, Kind, MisplacedResource
 from cds_service.fhir.reading import Shape, may_hold
 from cds_service.knowledge.terminology import Terminology
 
@@ -63,18 +63,20 @@ class Contents(dict[str, Content[Any]]):
             if may_hold(raw, _TYPED):
                 yield from _MEDICATIONS.read(raw).entries
 
-    def misplaced(self, key: str) -> Iterator[Elsewhere]:
+    def misplaced(self, key: str) -> Iterator[MisplacedResource]:
         """The resources under a key that belong under another key and are missing there."""
         return (o for o in self[key].others if o.kind != MEDICATION and not self._is_at_home(o))
 
-    def strays(self, terminology: Terminology) -> Iterator[tuple[str, Elsewhere]]:
+    def misplaced_unrequested(
+        self, terminology: Terminology
+    ) -> Iterator[tuple[str, MisplacedResource]]:
         """The same for keys that were not requested, by key, for resources that a rule could use."""
         for key, raw in self._others.items():
             for other in _MEDICATIONS.read(raw).others:
                 if not self._is_at_home(other) and not _is_of_no_concern(other, terminology):
                     yield key, other
 
-    def _is_at_home(self, other: Elsewhere) -> bool:
+    def _is_at_home(self, other: MisplacedResource) -> bool:
         return any(
             other.name == wire.name_of(entry, position)
             for owner in OWNERS[other.kind]
@@ -82,7 +84,7 @@ class Contents(dict[str, Content[Any]]):
         )
 
 
-def _medication(other: Elsewhere) -> wire.Entry[wire.Medication]:
+def _medication(other: MisplacedResource) -> wire.Entry[wire.Medication]:
     """The entry of a Medication; of other resources one that nothing refers to."""
     if other.kind != MEDICATION:
         return wire.Entry()
@@ -90,7 +92,7 @@ def _medication(other: Elsewhere) -> wire.Entry[wire.Medication]:
     return wire.Entry(fullUrl=other.full_url, resource=medication)
 
 
-def _is_of_no_concern(other: Elsewhere, terminology: Terminology) -> bool:
+def _is_of_no_concern(other: MisplacedResource, terminology: Terminology) -> bool:
     """Whether its code is read, and is one that no rule knows: a vital sign, a common cold."""
     if other.kind not in _OF_VALUE_SETS:
         return False

@@ -65,7 +65,9 @@ def daily_elemental(use: MedicationUse, drugs: Drugs, dosing: Dosing) -> DailyDo
     if supplied is not None:
         return _dose(supplied)
     unread = (
-        _said(i, dosing) for i, (_, dose) in zip(use.dosages, doses, strict=True) if dose is None
+        _dose_text(i, dosing)
+        for i, (_, dose) in zip(use.dosages, doses, strict=True)
+        if dose is None
     )
     return DailyDose(None, reasons.DOSE_NOT_STATED, "; ".join(filter(None, unread)))
 
@@ -87,7 +89,7 @@ def _dose(elemental: _Elemental) -> DailyDose:
     return DailyDose(elemental.mg, up_to=elemental.up_to)
 
 
-def _said(instruction: Instruction, dosing: Dosing) -> str:
+def _dose_text(instruction: Instruction, dosing: Dosing) -> str:
     """The text of an instruction whose dose could not be read, for quoting."""
     words = instruction.words.strip()
     if dosing.read(plain_text(words)).says_dose:
@@ -158,7 +160,7 @@ class _Content(NamedTuple):
         """Elemental mg in a mass of salt or of magnesium. The higher one if that is not clear."""
         called = self.dosing.amounts.elemental(words)
         if called is not None:
-            return _as_called(mg, called, words)
+            return _by_elemental_word(mg, called, words)
         per_unit, strength = self.per_unit, self.product.strength_mg
         if per_unit is not None and strength and not mg % _exact(strength):
             return per_unit.times(mg / _exact(strength))
@@ -195,7 +197,7 @@ class _Content(NamedTuple):
         return self._of_salt(named * ml) if named is not None else None
 
 
-def _as_called(mg: Decimal, called: set[Decimal], words: str) -> _Elemental:
+def _by_elemental_word(mg: Decimal, called: set[Decimal], words: str) -> _Elemental:
     """A mass if the words call a mass elemental: "400 mg (241 mg elemental)"."""
     if mg in called or not called:
         return _Elemental(mg)

@@ -79,7 +79,7 @@ def merged(gaps: Iterable[Gap]) -> tuple[Gap, ...]:
     for gap in gaps:
         whys.setdefault(gap.key, {})[gap.why] = None
         withheld.setdefault(gap.key, {}).update(dict.fromkeys(gap.withheld))
-    return tuple(Gap(key, reasons.together(why), tuple(withheld[key])) for key, why in whys.items())
+    return tuple(Gap(key, reasons.combined(why), tuple(withheld[key])) for key, why in whys.items())
 
 
 def fact(
@@ -95,7 +95,7 @@ def fact(
     if evidence:
         return Fact(fact_id, FactState.PRESENT, in_order(evidence), label=label)
     if gaps:
-        why = reasons.together(reasons.of_key(g.key, g.why) for g in gaps)
+        why = reasons.combined(reasons.of_key(g.key, g.why) for g in gaps)
         return Fact(fact_id, FactState.UNKNOWN, why=why, label=label)
     return Fact(fact_id, FactState.ABSENT, label=label)
 

@@ -126,12 +126,12 @@ class DrugFinder:
     def _identify(self, order: wire.Medication, name: str, reader: Reader) -> Identity:
         parts = self._parts(order, name, reader)
         if any(map(_has_an_empty_coding, (*parts.names, *parts.ingredients))):
-            reader.mention(name, "medication.coding", reasons.HOLDS_NOTHING_READ)
+            reader.record_unsupported(name, "medication.coding", reasons.HOLDS_NOTHING_READ)
         named = next(filter(None, map(self._find, parts.names)), None)
         ingredients = [self._find(concept) for concept in parts.ingredients]
         missing = self._missing(parts, named, ingredients)
         found = [f for f in (named, *ingredients) if f is not None]
-        told = any(map(self._is_told, parts.names))
+        told = any(map(self._is_identified, parts.names))
         if not found:
             return Identity(missing=missing, named=told)
         leading = next((f for f in found if MAGNESIUM in f.drug.classes), found[0])
@@ -163,12 +163,12 @@ class DrugFinder:
                 return route, "any"
         return drug.route, "any"
 
-    def used(
+    def drug_in_use(
         self, drug: Drug, coded_route: str, identity: Identity, instructions: Sequence[Instruction]
     ) -> tuple[Drug, str]:
         """The drug as used in this order, and its route if that follows from the use."""
         written = [text for i in instructions for text in (label_of(i.route), *i.texts, *i.asides)]
-        return self._drugs.used(drug, coded_route, identity.words, written)
+        return self._drugs.drug_in_use(drug, coded_route, identity.words, written)
 
     def _coded(self, instructions: Sequence[Instruction]) -> str | None:
         for instruction in instructions:
@@ -190,7 +190,7 @@ class DrugFinder:
         if reference is None:
             return parts
         follow = _Follow(self, order.contained, name, reader)
-        product, contained = follow.to(reference)
+        product, contained = follow.resolve(reference)
         if product is not None:
             if product.code is not None:
                 parts.names.append(product.code)
@@ -201,7 +201,7 @@ class DrugFinder:
             parts = parts._replace(missing=parts.missing or reasons.MEDICATION_NOT_SENT)
         return parts
 
-    def sent(self, reference: str) -> wire.Medication | None:
+    def find_sent(self, reference: str) -> wire.Medication | None:
         """The Medication of the call that a reference names."""
         if self._sent is not None:
             sent, self._sent = self._sent, None
@@ -230,10 +230,10 @@ class DrugFinder:
         """Whether the drug is identified: by a readable code, or by words alone (12.7.18)."""
         codings = [c for c in concept.coding or () if c.code]
         read = any(self._terminology.canonical(c.system) in (RXNORM, ATC) for c in codings)
-        told = self._is_told(concept)
+        told = self._is_identified(concept)
         return told and (read or not (codings or _has_an_empty_coding(concept)))
 
-    def _is_told(self, concept: CodeableConcept) -> bool:
+    def _is_identified(self, concept: CodeableConcept) -> bool:
         """Whether words, or a readable code, identify the drug."""
         codings = concept.coding or ()
         if any((c.system or "").endswith(_DATA_ABSENT) for c in codings):
@@ -258,7 +258,7 @@ class DrugFinder:
         if parts.ingredients:
             concepts = [*parts.names, *parts.ingredients]
             wording = " ".join(text for c in concepts for text in _words_of(c))
-            drug = self._drugs.together(drugs, wording)
+            drug = self._drugs.combined(drugs, wording)
         else:
             drug = drugs[0]
         coded = named is not None and named.coding is not None
@@ -310,7 +310,7 @@ class _Follow:
         self._reader = reader
         self._seen: set[str] = set()
 
-    def to(
+    def resolve(
         self, reference: Reference, contained: Raw | None = None
     ) -> tuple[Product | wire.Medication | None, Raw]:
         """The Medication of a reference, and the resources contained with it."""
@@ -321,7 +321,7 @@ class _Follow:
         self._seen.add(target)
         if target.startswith("#"):
             return self._contained_product(target, beside), beside
-        sent = self._finder.sent(target)
+        sent = self._finder.find_sent(target)
         return sent, (sent.contained if sent is not None else beside)
 
     def _contained_product(self, target: str, beside: Raw) -> Product | None:
@@ -338,7 +338,7 @@ class _Follow:
         form = self._reader.read(_CONCEPT, product.form, self._name, "medication.form")
         if not parts.form:
             parts = parts._replace(form=label_of(form))
-        listed, unread = self._reader.parts(
+        listed, unread = self._reader.read_parts(
             _INGREDIENTS, product.ingredient, self._name, "medication.ingredient"
         )
         missing = parts.missing or (reasons.MEDICATION_UNNAMED if unread else None)
@@ -353,7 +353,7 @@ class _Follow:
 
     def _referred(self, reference: Reference, contained: Raw, parts: _Parts) -> _Parts:
         """The parts with an ingredient that is a Medication of its own."""
-        inner, beside = self.to(reference, contained)
+        inner, beside = self.resolve(reference, contained)
         if inner is None or (inner.code is None and not memoryview(inner.ingredient)):
             if not reference.display:
                 return parts._replace(missing=parts.missing or reasons.MEDICATION_NOT_SENT)

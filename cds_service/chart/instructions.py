@@ -154,7 +154,7 @@ class InstructionReader:
         self, raw: Raw, element: str, since: dates.When | None
     ) -> tuple[tuple[Instruction, ...], bool]:
         """The instructions that can be read, and whether that is all of them."""
-        found, unread = self._reader.parts(_DOSAGES, raw, self._resource, element)
+        found, unread = self._reader.read_parts(_DOSAGES, raw, self._resource, element)
         listed = found if isinstance(found, list) else [found] if found is not None else []
         lost = any("." not in part.element for part in unread)
         instructions = tuple(
@@ -187,7 +187,7 @@ class InstructionReader:
         )
 
     def _repeat(self, raw: Raw, at: str) -> Repeat | None:
-        repeat = self._reader.whole(_REPEAT, raw, self._resource, at)
+        repeat = self._reader.read_whole(_REPEAT, raw, self._resource, at)
         tables = self._dosing.tables
         if repeat is not None:
             self._codes(f"{at}.periodUnit", [repeat.periodUnit], tables.seconds_per_unit)
@@ -199,14 +199,14 @@ class InstructionReader:
     ) -> None:
         """Record unknown codes."""
         if any(code and code not in known for code in said or ()):
-            self._reader.note(self._resource, element, reasons.NO_FHIR_CODE)
+            self._reader.record_unreadable(self._resource, element, reasons.NO_FHIR_CODE)
 
     def _quantities(self, dosage: _Dosage, at: str) -> tuple[Quantity, ...]:
         """The doses of an intake. For a range, the upper end. Empty if one of them is lost."""
-        rates, lost = self._reader.parts(
+        rates, lost = self._reader.read_parts(
             _DOSES, dosage.doseAndRate, self._resource, f"{at}.doseAndRate"
         )
-        single, lost_too = self._reader.parts(
+        single, lost_too = self._reader.read_parts(
             _QUANTITY, dosage.doseQuantity, self._resource, f"{at}.doseQuantity"
         )
         if lost or lost_too:

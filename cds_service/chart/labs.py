@@ -96,7 +96,7 @@ class LabResult:
         if status not in FINAL:
             measured, why = None, reasons.NO_RESULT_STATUS
             if status != "unknown":  # which FHIR defines
-                self._reader.note(self.name, "status", reasons.NO_RESULT_CODE)
+                self._reader.record_unreadable(self.name, "status", reasons.NO_RESULT_CODE)
         if not self.entry.use:
             measured, why = None, reasons.NOT_OF_KIDNEY_FUNCTION
         return Reading(measured, why, self._evidence(measured))
@@ -112,7 +112,7 @@ class LabResult:
     def _measured(self) -> tuple[Measured | None, Reason | None]:
         source, path = self._source, self._path
         if is_there(source.valueQuantity):
-            quantity = self._reader.whole(
+            quantity = self._reader.read_whole(
                 _QUANTITY, source.valueQuantity, self.name, f"{path}valueQuantity"
             )
             measured = _quantity(quantity) if quantity is not None else None
@@ -363,7 +363,7 @@ def _add(labs: Labs, report: _Report, parts: Iterable[_Part], reader: Reader) ->
             when = when or observed(report.observation, reader, report.name)
             labs.results.append(LabResult(test.known, when, part, report, reader))
         else:
-            reader.mention(report.name, f"{part.path}code", test.unread)
+            reader.record_unsupported(report.name, f"{part.path}code", test.unread)
             if test.named:
                 when = when or observed(report.observation, reader, report.name)
                 labs.unread.append(_unread(part, when, report))
@@ -423,7 +423,7 @@ def _has_unknown_modifier(observation: Observation, reader: Reader, name: str) -
     raw = observation.modifierExtension
     if not is_there(raw):
         return False
-    return reader.whole(_EXTENSIONS, raw, name, "modifierExtension") != []
+    return reader.read_whole(_EXTENSIONS, raw, name, "modifierExtension") != []
 
 
 def _quantity(quantity: Quantity) -> Measured | None:
@@ -461,7 +461,7 @@ def observed(observation: Observation, reader: Reader, name: str) -> dates.When:
         if raw is not NOTHING and is_there(raw):
             return _date(reader.read(_STRING, raw, name, element), reader, name, element)
     if is_there(observation.effectivePeriod):
-        period = reader.whole(_PERIOD, observation.effectivePeriod, name, "effectivePeriod")
+        period = reader.read_whole(_PERIOD, observation.effectivePeriod, name, "effectivePeriod")
         if period is None:
             return dates.undated()
         if period.end is not None or period.start is not None:

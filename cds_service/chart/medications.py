@@ -17,7 +17,7 @@ import msgspec
 
 from cds_service import reasons
 from cds_service.chart import dates
-from cds_service.chart.conditions import SetAside
+from cds_service.chart.conditions import UncountedResource
 from cds_service.chart.evidence import Evidence
 from cds_service.chart.identity import DrugFinder, Identity
 from cds_service.chart.instructions import (
@@ -106,7 +106,7 @@ class Medications(msgspec.Struct):
     """
 
     uses: list[MedicationUse] = []
-    set_aside: list[SetAside] = []
+    set_aside: list[UncountedResource] = []
     foreign: int = 0
     unresolved: list[str] = []
     unnamed: list[str] = []
@@ -184,16 +184,16 @@ class UseReader:
             name = naming()
             standing = standing_of(resource, name)
             if identity.missing is not None:
-                self._lose(medications, resource, identity.missing, name, standing)
+                self._record_unidentified(medications, resource, identity.missing, name, standing)
             if identity.drug is not None and standing.unclear:
                 given = resource.status
                 said = reasons.has_status(given) if given else reasons.IS_MISSING
-                self._reader.mention(name, "status", reasons.may_be_taken(said))
+                self._reader.record_unsupported(name, "status", reasons.may_be_taken(said))
             if identity.drug is not None:
                 self._sort_in(medications, resource, identity, identity.drug, name, standing)
         return medications
 
-    def _lose(
+    def _record_unidentified(
         self,
         medications: Medications,
         resource: Medication,
@@ -210,7 +210,7 @@ class UseReader:
             (medications.unresolved if absent else medications.unnamed).append(name)
         else:
             return
-        self._reader.mention(name, "medication", missing)
+        self._reader.record_unsupported(name, "medication", missing)
 
     def _sort_in(
         self,
@@ -227,7 +227,7 @@ class UseReader:
         if not why and standing.old and not magnesium:
             why = reasons.ordered_earlier(self._limits.authored_within_days)
         if why is not None:
-            medications.set_aside.append(SetAside(name, identity.label, why))
+            medications.set_aside.append(UncountedResource(name, identity.label, why))
         if why and not (standing.ended and _is_supplement(drug)):
             return
         use = self._use(resource, identity, drug, name, standing)
@@ -254,7 +254,7 @@ class UseReader:
         said = () if instructions else named_dosage(identity.label, self._dosing)
         supply = instructing.supply(resource.dispenseRequest)
         route, coded = self._finder.route_of(drug, instructions, identity.label)
-        drug, used_by = self._finder.used(drug, coded, identity, instructions)
+        drug, used_by = self._finder.drug_in_use(drug, coded, identity, instructions)
         end = course_end(
             instructions, supply, self._validity_end(supply, name), since, self._dosing
         )
@@ -313,7 +313,7 @@ class UseReader:
             return _Standing(reasons.DO_NOT_PERFORM)
         if request.intent not in INTENTS:
             why = reasons.IS_MISSING if request.intent is None else reasons.NO_FHIR_CODE
-            self._reader.note(name, "intent", reasons.counts_as_order(why))
+            self._reader.record_unreadable(name, "intent", reasons.counts_as_order(why))
         return _Standing(unclear=status != "active", old=self._is_old(request, name))
 
     def _is_old(self, request: Medication, name: str) -> bool:

@@ -42,10 +42,10 @@ def read_person(content: Content[Patient], today: date, *, reader: Reader) -> Pe
     name = f"Patient/{resource.id}" if resource.id else "Patient"
     born = reader.date(resource.birthDate, name, "birthDate")
     if born is not None and born.first_day > today:
-        reader.note(name, "birthDate", reasons.BORN_LATER)
+        reader.record_unreadable(name, "birthDate", reasons.BORN_LATER)
         born = None
     if resource.gender is not None and resource.gender not in GENDERS:
-        reader.mention(name, "gender", reasons.NO_FHIR_CODE)
+        reader.record_unsupported(name, "gender", reasons.NO_FHIR_CODE)
     died = reader.date(resource.deceasedDateTime, name, "deceasedDateTime")
     # A date of death that cannot be read is a death.
     unreadable = died is None and (

@@ -106,7 +106,7 @@ def _latest(recent: list[_Status], display: str | None, reader: Reader) -> Evide
         return said[0]
     for status in latest:
         if status.pregnant is None:
-            reader.note(status.name, "value", reasons.NO_PREGNANCY_ANSWER)
+            reader.record_unreadable(status.name, "value", reasons.NO_PREGNANCY_ANSWER)
     return None
 
 
@@ -156,15 +156,15 @@ def _note_unread(
     why = why_not_read(code)
     named = fold(" ".join((label_of(concept), *(c.display or "" for c in concept.coding or ()))))
     matters = why == reasons.HOLDS_NOTHING_READ or any(word in named for word in words)
-    (reader.note if matters else reader.mention)(name, "code", why)
+    (reader.record_unreadable if matters else reader.record_unsupported)(name, "code", why)
 
 
 def _answer(observation: Observation, name: str, reader: Reader) -> bool | None:
     """Whether a status is pregnant, by any of its readable codings, or `None` if none shows it."""
-    concept, _ = reader.parts(
+    concept, _ = reader.read_parts(
         _CONCEPT, observation.valueCodeableConcept, name, "valueCodeableConcept", matters=False
     )
-    text, _ = reader.parts(_TEXT, observation.valueString, name, "valueString", matters=False)
+    text, _ = reader.read_parts(_TEXT, observation.valueString, name, "valueString", matters=False)
     codings = (concept.coding or ()) if concept is not None else ()
     coded = [ANSWERS[code] for c in codings if (code := c.code or "") in ANSWERS]
     if coded or codings:

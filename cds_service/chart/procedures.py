@@ -14,7 +14,7 @@ import msgspec
 
 from cds_service import reasons
 from cds_service.chart import dates
-from cds_service.chart.conditions import SetAside
+from cds_service.chart.conditions import UncountedResource
 from cds_service.chart.evidence import Evidence, in_order
 from cds_service.chart.naming import label_of, why_not_read
 from cds_service.chart.reading import Reader
@@ -41,7 +41,7 @@ class Procedures(msgspec.Struct):
     """Procedures that count, by value set, and those set aside."""
 
     by_set: dict[str, list[Evidence]] = {}
-    set_aside: list[SetAside] = []
+    set_aside: list[UncountedResource] = []
     foreign: int = 0
 
     def of(self, set_id: str) -> Sequence[Evidence]:
@@ -122,7 +122,7 @@ def _note_unread(
     why = why_not_read(code)
     named = fold(" ".join((concept.text or "", *(c.display or "" for c in concept.coding or ()))))
     matters = why == reasons.HOLDS_NOTHING_READ or any(word in named for word in words)
-    (reader.note if matters else reader.mention)(name, "code", why)
+    (reader.record_unreadable if matters else reader.record_unsupported)(name, "code", why)
 
 
 def _add(procedures: Procedures, found: _Found, hits: dict[str, Coding], window: _Window) -> None:
@@ -131,7 +131,7 @@ def _add(procedures: Procedures, found: _Found, hits: dict[str, Coding], window:
         label = label_of(found.resource.code, coding)
         reason = _not_counted(found, set_id, when, window)
         if reason is not None:
-            aside = SetAside(found.name, label, reason)
+            aside = UncountedResource(found.name, label, reason)
             procedures.set_aside += [] if aside in procedures.set_aside else [aside]
             continue
         procedures.by_set.setdefault(set_id, []).append(
@@ -169,7 +169,7 @@ def _not_counted(
     if status in NOT_DONE:
         return reasons.status_is(status)
     if status not in STATUS and "status" not in found.odd:
-        found.reader.note(found.name, "status", reasons.MISSING_OR_NO_FHIR_CODE)
+        found.reader.record_unreadable(found.name, "status", reasons.MISSING_OR_NO_FHIR_CODE)
     if set_id == TRANSPLANT and status not in DONE:
         return reasons.status_is(status) if status in STATUS else reasons.STATUS_NOT_READABLE
     if set_id == DIALYSIS and status != "in-progress" and when is not None:

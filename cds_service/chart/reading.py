@@ -66,19 +66,19 @@ class Reader:
 
     def read(self, shape: Shape[T], raw: Raw, resource: str, element: str) -> T | None:
         """The readable part of an element, or `None` if it is absent or unreadable."""
-        return self.parts(shape, raw, resource, element)[0]
+        return self.read_parts(shape, raw, resource, element)[0]
 
-    def whole(self, shape: Shape[T], raw: Raw, resource: str, element: str) -> T | None:
+    def read_whole(self, shape: Shape[T], raw: Raw, resource: str, element: str) -> T | None:
         """The value of an element if every part of it can be read. Otherwise `None`, and it is
         recorded.
 
         For values whose meaning changes without a lost part: a quantity without its unit or
         comparator.
         """
-        value, unread = self.parts(shape, raw, resource, element)
+        value, unread = self.read_parts(shape, raw, resource, element)
         return None if unread else value
 
-    def parts(
+    def read_parts(
         self, shape: Shape[T], raw: Raw, resource: str, element: str, *, matters: bool = True
     ) -> tuple[T | None, tuple[Unread, ...]]:
         """The readable part of an element and its unreadable parts, which are recorded.
@@ -88,7 +88,7 @@ class Reader:
         if not is_there(raw):
             return None, ()
         value, unread = shape.read(raw)
-        record = self.note if matters else self.mention
+        record = self.record_unreadable if matters else self.record_unsupported
         for part in unread:
             inner = part.element
             joined = f"{element}{'' if not inner or inner.startswith('[') else '.'}{inner}"
@@ -105,15 +105,15 @@ class Reader:
             return None
         when = dates.parse(text)
         if when is None:
-            self.note(resource, element, reasons.NOT_A_DATE)
+            self.record_unreadable(resource, element, reasons.NOT_A_DATE)
         return when
 
-    def note(self, resource: str, element: str, why: Reason) -> None:
+    def record_unreadable(self, resource: str, element: str, why: Reason) -> None:
         """Record that an element cannot be read: the key is then known only in part."""
         self._found[NotReadable(self.key, resource, element, why)] = True
         self.noted += 1
 
-    def mention(self, resource: str, element: str, why: Reason) -> None:
+    def record_unsupported(self, resource: str, element: str, why: Reason) -> None:
         """Record an unreadable part that leaves the key known, such as a code of an unsupported system."""
         self._found.setdefault(NotReadable(self.key, resource, element, why), False)
 

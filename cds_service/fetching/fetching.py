@@ -367,12 +367,12 @@ def _fetch_medications(
     """The Medications of these ids, and why some are missing."""
     asked = ids[: _BATCH * _BATCHES]
     batches = [asked[at : at + _BATCH] for at in range(0, len(asked), _BATCH)]
-    together = [_Task("", _MEDICATION, f"Medication?_id={','.join(batch)}") for batch in batches]
-    asking.ask(together, max_pages=_BATCH)
-    have = {entry.resource.id for entry in _all_of(together).entries if entry.resource is not None}
+    combined = [_Task("", _MEDICATION, f"Medication?_id={','.join(batch)}") for batch in batches]
+    asking.ask(combined, max_pages=_BATCH)
+    have = {entry.resource.id for entry in _all_of(combined).entries if entry.resource is not None}
     left = [
         id
-        for batch, task in zip(batches, together, strict=True)
+        for batch, task in zip(batches, combined, strict=True)
         if _may_be_read(task.failure)
         for id in batch
         if id not in have
@@ -381,9 +381,9 @@ def _fetch_medications(
     asking.ask(singly, max_pages=1)
     is_cut = len(ids) > len(asked) or len(left) > len(singly)
     failures = [t.failure for t in singly]
-    failures += [t.failure for t in together if not _may_be_read(t.failure)]
+    failures += [t.failure for t in combined if not _may_be_read(t.failure)]
     cut = UnavailableError(Why.MEDICATIONS) if is_cut else None
-    return _all_of([*together, *singly]), next(filter(None, failures), cut)
+    return _all_of([*combined, *singly]), next(filter(None, failures), cut)
 
 
 def _all_of(tasks: Iterable[_Task]) -> Content[Any]:

@@ -17,7 +17,7 @@ from cds_service import reasons
 from cds_service.fetching.failures import UnavailableError, Why
 from cds_service.fetching.forms import Query, is_another
 from cds_service.fhir import wire
-from cds_service.fhir.prefetch import Content, Elsewhere, Kind, State
+from cds_service.fhir.prefetch import Content, Kind, MisplacedResource, State
 from cds_service.fhir.reading import Shape
 
 # With these a server says that it does not support this form of the search.
@@ -231,7 +231,7 @@ def joined(pages: Sequence[Content[Any]], partial: bool) -> Content[Any]:
     """Several contents combined, with all their gaps and without duplicates."""
     distinct = _Distinct()
     entries = [e for page in pages for e in page.entries if distinct.add(e.resource)]
-    others: list[Elsewhere] = []
+    others: list[MisplacedResource] = []
     for other in (other for page in pages for other in page.others):
         if other not in others:
             others.append(other)

@@ -35,7 +35,7 @@ class State(StrEnum):
     UNREADABLE = "unreadable"
 
 
-class Lost(NamedTuple):
+class LostPart(NamedTuple):
     """Something of a prefetch value that could not be read: `element` is "" for a whole entry."""
 
     resource: str
@@ -43,7 +43,7 @@ class Lost(NamedTuple):
     why: Reason
 
 
-class Elsewhere(NamedTuple):
+class MisplacedResource(NamedTuple):
     """A resource under a key that is not its own: its type, its names, and its bytes."""
 
     kind: str
@@ -67,9 +67,9 @@ class Content(msgspec.Struct, Generic[R]):
     entries: list[wire.Entry[R]] = []
     partial: bool = False
     withheld: tuple[str, ...] = ()
-    unreadable: tuple[Lost, ...] = ()
-    unread: tuple[Lost, ...] = ()
-    others: tuple[Elsewhere, ...] = ()
+    unreadable: tuple[LostPart, ...] = ()
+    unread: tuple[LostPart, ...] = ()
+    others: tuple[MisplacedResource, ...] = ()
     why: Reason | None = None
     beside: Reason | None = None
 
@@ -181,9 +181,9 @@ class _Found(Generic[R]):
         self.entries: list[wire.Entry[R]] = []
         self._kind = kind
         self._withheld: dict[str, None] = {}
-        self._unreadable: list[Lost] = []
-        self._unread: list[Lost] = []
-        self._others: list[Elsewhere] = []
+        self._unreadable: list[LostPart] = []
+        self._unread: list[LostPart] = []
+        self._others: list[MisplacedResource] = []
         self._strangers = False
 
     def add(self, position: int, part: wire.Part | None, lost: Sequence[Unread]) -> None:
@@ -192,7 +192,7 @@ class _Found(Generic[R]):
         kind = head.resourceType if head is not None else None
         if part is None or head is None or kind not in R4:
             why = reasons.NO_READABLE_RESOURCE if kind is None else reasons.NO_RESOURCE_OF_R4
-            self._unreadable.append(Lost(f"entry {position}", "", why))
+            self._unreadable.append(LostPart(f"entry {position}", "", why))
         elif kind == "OperationOutcome":
             self._withheld |= dict.fromkeys(_withheld(part.resource))
         elif kind in self._kind.resource_types:
@@ -205,12 +205,12 @@ class _Found(Generic[R]):
         entry = wire.Entry(fullUrl=part.fullUrl, resource=resource, search=part.search)
         name = wire.name_of(entry, len(self.entries))
         self.entries.append(entry)
-        self._unread += (Lost(name, u.element, u.why) for u in (*inside, *lost))
+        self._unread += (LostPart(name, u.element, u.why) for u in (*inside, *lost))
 
     def _add_other(self, kind: str, head: wire.Head, part: wire.Part, position: int) -> None:
         if kind in REFERABLE:
             name = f"{kind}/{head.id}" if head.id else part.fullUrl or f"{kind} (entry {position})"
-            self._others.append(Elsewhere(kind, name, part.fullUrl, part.resource))
+            self._others.append(MisplacedResource(kind, name, part.fullUrl, part.resource))
         if kind != "Medication" and part.mode not in NOT_ANSWERS:
             self._strangers = True
 

@@ -22,7 +22,7 @@ from cds_service.hooks.errors import BadCallError, Issue
 from cds_service.hooks.lockouts import LookUp, PatientLockouts, Remembered
 from cds_service.hooks.uuids import new_uuid
 from cds_service.knowledge.loader import Knowledge
-from cds_service.reasoning.decide import decide, is_settled_by, silence
+from cds_service.reasoning.decide import decide, decision_without_chart, is_settled_by
 from cds_service.reasoning.decision import Decision
 from cds_service.site.force import InForce
 
@@ -39,7 +39,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def nothing_remembered(_: Sequence[str]) -> None:
+def no_earlier_suggestions(_: Sequence[str]) -> None:
     """The look-up of a service that keeps no lock-outs."""
 
 
@@ -77,7 +77,7 @@ class Answering(msgspec.Struct, frozen=True):
     new_uuid: Callable[[], str] = new_uuid
     fetching: Fetching | None = None
     templates: Mapping[str, Mapping[str, str]] = {}
-    look_up: LookUp = nothing_remembered
+    look_up: LookUp = no_earlier_suggestions
 
     @property
     def knowledge(self) -> Knowledge:
@@ -95,7 +95,7 @@ class Answering(msgspec.Struct, frozen=True):
         if not complete and _may_be_settled_by_orders(call):
             drafts = call.hook.read_orders(chart, call.context)
             if is_settled_by(drafts):
-                return Answer(silence(call.hook.name, chart), [], settled=True)
+                return Answer(decision_without_chart(call.hook.name, chart), [], settled=True)
         fetched = self._fetch(call)
         chart.add_fetched(fetched)
         self._require_known(chart, fetched)
@@ -156,5 +156,5 @@ def _may_be_settled_by_orders(call: HookCall) -> bool:
 
 
 def _not_known(gap: Gap, phrases: Phrases) -> Issue:
-    text = phrases.say("message.not_known", key=gap.key, why=phrases.words(gap.why))
+    text = phrases.fill("message.not_known", key=gap.key, why=phrases.words(gap.why))
     return Issue("required", text, f"$.prefetch.{gap.key}")

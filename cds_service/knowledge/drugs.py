@@ -315,7 +315,7 @@ class Drugs:
             contradictory=True,
         )
 
-    def together(self, drugs: Sequence[Drug], wording: str) -> Drug:
+    def combined(self, drugs: Sequence[Drug], wording: str) -> Drug:
         """One product with several ingredients: all their classes (SPEC 12.1 U-5, 12.7.5).
 
         `wording` names all its ingredients, including those that no rule uses.
@@ -343,7 +343,7 @@ class Drugs:
             magnesium=product,
         )
 
-    def used(
+    def drug_in_use(
         self, drug: Drug, route: str, names: Sequence[str], instructions: Sequence[str]
     ) -> tuple[Drug, str]:
         """A drug and its route as used in this order: Epsom salt is taken orally or used in a bath

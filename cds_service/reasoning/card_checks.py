@@ -98,7 +98,7 @@ ORDER_CHECKS: Final[Mapping[str, OrderCheck]] = {
         grades=frozenset({"above"}),
     ),
     "rx-mg-interaction": OrderCheck(order_checks.interaction),
-    "rx-ksparing-ckd": OrderCheck(order_checks.sparing),
+    "rx-ksparing-ckd": OrderCheck(order_checks.potassium_sparing_check),
 }
 """Checks of an order of magnesium."""
 HAZARD_CHECKS: Final[Mapping[str, HazardCheck]] = {

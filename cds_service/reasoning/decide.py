@@ -25,7 +25,7 @@ def is_settled_by(drafts: Drafts) -> bool:
     return not any(draft.use is not None or draft.unidentified for draft in drafts.selected)
 
 
-def silence(hook: str, chart: Chart) -> Decision:
+def decision_without_chart(hook: str, chart: Chart) -> Decision:
     """The decision if the draft orders alone show that there is no card."""
     return Decision(
         service=hook,

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from cds_service.chart.conditions import SetAside
+from cds_service.chart.conditions import UncountedResource
 from cds_service.chart.evidence import Evidence, Fact, Gap
 from cds_service.chart.reading import NotReadable
 from cds_service.reasons import Reason, Said
@@ -195,5 +195,5 @@ class Decision(msgspec.Struct):
     magnesium: SerumMagnesium | None = None
     rules: tuple[RuleOutcome, ...] = ()
     gaps: tuple[Gap, ...] = ()
-    set_aside: tuple[SetAside, ...] = ()
+    set_aside: tuple[UncountedResource, ...] = ()
     not_readable: tuple[NotReadable, ...] = ()

@@ -183,7 +183,7 @@ def _reported(result: LabResult, parameters: Parameters) -> Gfr | Unusable:
         return _unusable(result, evidence, reasons.NO_EGFR_UNIT)
     if not limits.plausible_min <= measured.value <= limits.plausible_max:
         return _unusable(result, evidence, reasons.NOT_PLAUSIBLE)
-    text = f"{measured.comparator}{said(measured.value)}"
+    text = f"{measured.comparator}{format_gfr(measured.value)}"
     value, bound = _bounded(measured.value, measured.comparator, limits)
     if value is None:
         return _unusable(result, evidence, reasons.OPEN_COMPARATOR)
@@ -230,7 +230,9 @@ def _computed(result: LabResult, person: Person, parameters: Parameters) -> Gfr 
     value, bound = _bounded(egfr, comparator, parameters.egfr)
     if value is None:
         return _unusable(result, evidence, reasons.OPEN_COMPARATOR)
-    return Gfr(value, result.when, evidence, COMPUTED, said(value), _preference(result), bound)
+    return Gfr(
+        value, result.when, evidence, COMPUTED, format_gfr(value), _preference(result), bound
+    )
 
 
 def _creatinine_mg_dl(
@@ -249,7 +251,7 @@ def _creatinine_mg_dl(
     return mg_dl if limits.plausible_min_mg_dl <= mg_dl <= limits.plausible_max_mg_dl else None
 
 
-def said(value: Decimal) -> str:
+def format_gfr(value: Decimal) -> str:
     """A value for display, with one decimal at most, and never rounded up: 59.96 reads 59.9."""
     if value == value.to_integral_value():
         return f"{value.to_integral_value():f}"

@@ -44,7 +44,7 @@ def row_for(rows: Iterable[Row], finding: Finding) -> Row | None:
     return next((r for r in rows if not r.grade or r.grade in finding.grades), None)
 
 
-def marks(uses: Iterable[MedicationUse]) -> tuple[Caution, ...]:
+def status_cautions(uses: Iterable[MedicationUse]) -> tuple[Caution, ...]:
     """Cautions for magnesium that counts as current although something contradicts it.
 
     Examples: an order that is years old, an unclear status, a code that contradicts its words.

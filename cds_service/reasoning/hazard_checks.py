@@ -14,7 +14,7 @@ from cds_service.reasoning.finding import Finding, from_fact
 from cds_service.reasoning.kidney import kidney_function
 from cds_service.reasoning.magnesium import magnesium_is_high, serum_magnesium
 from cds_service.reasoning.medicines import subtype_of
-from cds_service.reasoning.order_checks import said, up_to
+from cds_service.reasoning.order_checks import format_dose, upper_bound_flag
 
 FOR_THE_GUT = frozenset({"antacid", "laxative", "laxative-antacid", "bowel-prep"})
 
@@ -58,9 +58,9 @@ def dose(chart: Chart) -> Finding | None:
         "kidney",
         (kidney.evidence,) if moderate and kidney.evidence else (),
         {
-            "dose": said(total) if passed else "",
-            "limit": said(max(passed)) if passed else "",
-            "up_to": up_to(known) if passed else "",
+            "dose": format_dose(total) if passed else "",
+            "limit": format_dose(max(passed)) if passed else "",
+            "up_to": upper_bound_flag(known) if passed else "",
         },
         frozenset({"very_high"} if very_high else ()),
     )

@@ -11,7 +11,7 @@ from cds_service.knowledge.model import HazardRow
 from cds_service.reasoning import medicines
 from cds_service.reasoning.card_checks import HAZARD_CHECKS
 from cds_service.reasoning.decision import CardDecision, Offer, OfferKind
-from cds_service.reasoning.finding import Finding, marks, row_for
+from cds_service.reasoning.finding import Finding, row_for, status_cautions
 from cds_service.reasoning.gaps import all_gaps
 from cds_service.reasoning.kidney import kidney_function
 from cds_service.reasoning.magnesium import serum_magnesium
@@ -47,7 +47,7 @@ def _card(chart: Chart, row: HazardRow, finding: Finding) -> CardDecision:
         | finding.values,
         because=(magnesium, found) if finding.evidence else (magnesium,),
         offers=(Offer(OfferKind.LABS, recommended=True, labs=row.labs),) if row.labs else (),
-        cautions=marks(taken),
+        cautions=status_cautions(taken),
         gaps=all_gaps(chart),
         kidney=kidney_function(chart),
         magnesium=serum_magnesium(chart),

@@ -78,7 +78,9 @@ def _items(
     table: Interactions,
     kidney_class: KidneyClass,
 ) -> Iterator[Interacting]:
-    rows = [row for row in table.interactions if _meets(use, row, partner, table, kidney_class)]
+    rows = [
+        row for row in table.interactions if _applies_to(use, row, partner, table, kidney_class)
+    ]
     covered: set[str] = set()
     if partner.neutralises(table):
         # The advice for a combination is about antacid-type magnesium and replaces that for each
@@ -93,7 +95,7 @@ def _items(
         yield from _of_row(use, row, partner, table, covered)
 
 
-def _meets(
+def _applies_to(
     use: MedicationUse,
     row: Interaction,
     partner: Partner,

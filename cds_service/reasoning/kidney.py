@@ -18,7 +18,7 @@ from cds_service.reasoning.decision import Kidney, KidneyClass, Outcome
 from cds_service.reasoning.egfr import Gfr, Results, ckd_epi_2021, good_results, kidney_results
 from cds_service.reasoning.problems import safety_problems
 from cds_service.reasoning.question import question
-from cds_service.reasoning.renal_risk import shorteners
+from cds_service.reasoning.renal_risk import validity_risks
 from cds_service.reasons import Reason, Said
 
 SEVERE_STAGES = ("5D", "5", "4")
@@ -164,7 +164,7 @@ def _good_and_fresh(latest: Gfr, chart: Chart) -> bool:
 
 def _shortener(chart: Chart) -> Fact | None:
     """Risks that shorten the validity of a good result: present or unchecked."""
-    return next((f for f in shorteners(chart) if f.state is not FactState.ABSENT), None)
+    return next((f for f in validity_risks(chart) if f.state is not FactState.ABSENT), None)
 
 
 def _fresh(result: Gfr, days: int, today: date) -> bool:

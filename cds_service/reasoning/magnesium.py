@@ -158,10 +158,10 @@ def _level(result: LabResult, limits: Magnesium) -> _Level | None:
         return None
     scale = _limits(limits, own)
     high = _reported_high(result, unit, scale, limits)
-    value_as_said = _as_said(value, measured.comparator, scale.low, high)
-    if value_as_said is None:
+    certain_value = _certain_value(value, measured.comparator, scale.low, high)
+    if certain_value is None:
         return None
-    return _Level(value_as_said, high, scale, result, measured, evidence)
+    return _Level(certain_value, high, scale, result, measured, evidence)
 
 
 def _in_own_unit(value: Decimal, unit: str, limits: Magnesium) -> Decimal | None:
@@ -198,7 +198,7 @@ def _reported_high(result: LabResult, unit: str, scale: _Limits, limits: Magnesi
     return value if value is not None and scale.low < value <= scale.critical_high else scale.high
 
 
-def _as_said(value: Decimal, comparator: str, low: Decimal, high: Decimal) -> Decimal | None:
+def _certain_value(value: Decimal, comparator: str, low: Decimal, high: Decimal) -> Decimal | None:
     """A value with "<" or ">" counts only if it is certainly low, or certainly high."""
     if comparator == "":
         return value

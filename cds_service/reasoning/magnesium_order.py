@@ -46,7 +46,9 @@ class MagnesiumOrder:
         """The other supplement orders of the session. Of two selected ones, the later names the
         earlier, so that a pair is named once.
         """
-        supplements = [d for d in self.drafts.new if d.use is not None and is_supplement(d.use)]
+        supplements = [
+            d for d in self.drafts.starting if d.use is not None and is_supplement(d.use)
+        ]
         before = supplements[: supplements.index(self.draft)] if self.draft in supplements else []
         others = [d for d in supplements if d is not self.draft]
         return [d for d in others if d in before or not d.selected]

@@ -17,7 +17,7 @@ from cds_service.knowledge.drugs import COMBINATION, SPARING
 from cds_service.reasoning import blocks, cautions, medicines, person, renal_risk
 from cds_service.reasoning.decision import Caution, KidneyClass
 from cds_service.reasoning.egfr import earlier_results, kidney_results
-from cds_service.reasoning.finding import Finding, from_fact, marks
+from cds_service.reasoning.finding import Finding, from_fact, status_cautions
 from cds_service.reasoning.interactions import Interacting, interacting, partner_of
 from cds_service.reasoning.kidney import kidney_function
 from cds_service.reasoning.magnesium import magnesium_is_high, serum_magnesium
@@ -29,12 +29,12 @@ from cds_service.reasons import Said
 REDUCED = (KidneyClass.MODERATE, KidneyClass.SEVERE)
 
 
-def said(mg: Decimal | None) -> str:
+def format_dose(mg: Decimal | None) -> str:
     """A dose for display: no decimals, rounded up, so that 500.4 is not shown as 500."""
     return "" if mg is None else f"{mg.to_integral_value(rounding='ROUND_CEILING'):f}"
 
 
-def up_to(doses: Iterable[DailyDose]) -> str:
+def upper_bound_flag(doses: Iterable[DailyDose]) -> str:
     """ "yes" if a dose may be of the salt, so that the amount is an upper bound (N-7)."""
     return "yes" if any(d.up_to for d in doses) else ""
 
@@ -175,12 +175,12 @@ def dose(order: MagnesiumOrder) -> Finding | None:
         "current_magnesium",
         tuple(u.evidence for u in others),
         {
-            "dose": said(total),
-            "ordered": said(order.dose.mg),
-            "current": said(current) if current else "",
-            "up_to": up_to(d for d in doses if d.mg is not None),
+            "dose": format_dose(total),
+            "ordered": format_dose(order.dose.mg),
+            "current": format_dose(current) if current else "",
+            "up_to": upper_bound_flag(d for d in doses if d.mg is not None),
         },
-        cautions=marks(others),
+        cautions=status_cautions(others),
     )
 
 
@@ -200,12 +200,12 @@ def duplicate(order: MagnesiumOrder) -> Finding | None:
         return None
     doses = order.doses_of(others)
     known = [d.mg for d in doses if d.mg is not None]
-    total = said(sum(known, Decimal(0))) if len(known) == len(doses) else ""
+    total = format_dose(sum(known, Decimal(0))) if len(known) == len(doses) else ""
     return Finding(
         "current_magnesium",
         tuple(u.evidence for u in others),
-        {"product": drug_words(others[0]), "dose": total, "up_to": up_to(doses)},
-        cautions=marks(others),
+        {"product": drug_words(others[0]), "dose": total, "up_to": upper_bound_flag(doses)},
+        cautions=status_cautions(others),
     )
 
 
@@ -223,7 +223,7 @@ def age(order: MagnesiumOrder) -> Finding | None:
     return Finding(
         "age",
         person.adult(order.chart).evidence,
-        {"age": str(age), "limit": said(limit)},
+        {"age": str(age), "limit": format_dose(limit)},
         frozenset(grade for grade, found in holds.items() if found),
     )
 
@@ -256,7 +256,7 @@ def _interacting(order: MagnesiumOrder) -> list[Interacting]:
     chart = order.chart
     uses = [
         *(u for u in chart.medications if u.reference not in order.gone),
-        *(d.use for d in order.drafts.new if d.use is not None),
+        *(d.use for d in order.drafts.starting if d.use is not None),
     ]
     return interacting(
         uses,
@@ -270,10 +270,10 @@ def interaction(order: MagnesiumOrder) -> Finding | None:
     """The drugs to be spaced; of an antacid or laxative those whose advice names it (SPEC 6.4)."""
     supplement = order.subtype == "supplement"
     items = [i for i in _interacting(order) if not i.kidney_bound and (supplement or i.named)]
-    return spaced(items)
+    return spacing_finding(items)
 
 
-def spaced(items: list[Interacting]) -> Finding | None:
+def spacing_finding(items: list[Interacting]) -> Finding | None:
     """One finding for all interacting drugs, each with its own advice, the worst first (S-5)."""
     if not items:
         return None
@@ -287,12 +287,14 @@ def spaced(items: list[Interacting]) -> Finding | None:
     )
 
 
-def sparing(order: MagnesiumOrder) -> Finding | None:
+def potassium_sparing_check(order: MagnesiumOrder) -> Finding | None:
     """A K-sparing drug with reduced kidney function and a magnesium order (C3, 11.2)."""
     if kidney_function(order.chart).kidney_class not in REDUCED:
         return None
     uses = [u for u in medicines.potassium_sparing(order.chart) if u.reference not in order.gone]
-    uses += [d.use for d in order.drafts.new if d.use is not None and spares(d.use)]
+    uses += [
+        d.use for d in order.drafts.starting if d.use is not None and is_potassium_sparing(d.use)
+    ]
     return sparing_finding(order.chart, uses[0], uses) if uses else None
 
 
@@ -307,6 +309,6 @@ def sparing_finding(chart: Chart, named: MedicationUse, uses: Iterable[Medicatio
     )
 
 
-def spares(use: MedicationUse) -> bool:
+def is_potassium_sparing(use: MedicationUse) -> bool:
     """Whether a drug spares potassium and magnesium; fixed combinations count as such here."""
     return use.oral and (use.of(SPARING) or use.of(COMBINATION))

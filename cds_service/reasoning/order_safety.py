@@ -14,14 +14,14 @@ from cds_service.knowledge.model import Card, SafetyRow
 from cds_service.reasoning import person
 from cds_service.reasoning.card_checks import ORDER_CHECKS, OTHER_ORDER_CHECKS
 from cds_service.reasoning.decision import CardDecision, Caution, Offer, OfferKind
-from cds_service.reasoning.finding import Finding, marks, row_for
+from cds_service.reasoning.finding import Finding, row_for, status_cautions
 from cds_service.reasoning.gaps import all_gaps
 from cds_service.reasoning.interactions import INDICATORS
 from cds_service.reasoning.kidney import kidney_function
 from cds_service.reasoning.magnesium import serum_magnesium
 from cds_service.reasoning.magnesium_order import MagnesiumOrder
 from cds_service.reasoning.medicines import is_oral_magnesium
-from cds_service.reasoning.order_checks import said, up_to
+from cds_service.reasoning.order_checks import format_dose, upper_bound_flag
 from cds_service.reasoning.orders import Draft, Drafts, ordered_labs
 from cds_service.reasons import Said
 
@@ -103,7 +103,7 @@ def _card(order: MagnesiumOrder, row: SafetyRow, finding: Finding) -> CardDecisi
         values=_values(order) | finding.values,
         because=(ordered, because) if finding.evidence else (ordered,),
         offers=tuple(o for kind in row.offers for o in _offer(order, kind)),
-        cautions=(*finding.cautions, *marks([order.use])),
+        cautions=(*finding.cautions, *status_cautions([order.use])),
         gaps=all_gaps(chart),
         kidney=kidney_function(chart),
         magnesium=serum_magnesium(chart),
@@ -116,8 +116,8 @@ def _values(order: MagnesiumOrder) -> dict[str, Said]:
     return {
         "product": order.use.label,
         "form": order.subtype,
-        "dose": said(order.dose.mg),
-        "up_to": up_to([order.dose]) if order.dose.mg is not None else "",
+        "dose": format_dose(order.dose.mg),
+        "up_to": upper_bound_flag([order.dose]) if order.dose.mg is not None else "",
         "said": order.dose.said if order.dose.mg is None else "",
     }
 
@@ -140,7 +140,7 @@ def _unchecked(order: MagnesiumOrder) -> list[CardDecision]:
             indicator=order.knowledge.cards[row.card].indicator,
             values=_values(order),
             because=(ordered,),
-            cautions=marks([order.use]),
+            cautions=status_cautions([order.use]),
             gaps=gaps,
             kidney=kidney_function(chart),
             magnesium=serum_magnesium(chart),

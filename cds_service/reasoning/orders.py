@@ -88,7 +88,7 @@ class Drafts(msgspec.Struct, frozen=True):
         return tuple(d for d in self.orders if d.selected and not d.ending)
 
     @property
-    def new(self) -> tuple[Draft, ...]:
+    def starting(self) -> tuple[Draft, ...]:
         """The orders that start or change something."""
         return tuple(d for d in self.orders if not d.ending)
 
@@ -97,7 +97,7 @@ class Drafts(msgspec.Struct, frozen=True):
         """Whether magnesium is already being ordered (SPEC 6.2, 11.7)."""
         return any(
             d.is_magnesium() and d.use is not None and subtype_of(d.use) in SILENCING
-            for d in self.new
+            for d in self.starting
         )
 
 
@@ -189,21 +189,23 @@ def _record(chart: Chart, draft: Draft, entry: DraftEntry, name: str) -> None:
     """List the unreadable parts of a draft order. Facts do not depend on orders of other things."""
     reader = chart.reader(DRAFTS)
     matters = draft.kind == "MedicationRequest" and not draft.ending
-    record = reader.note if matters else reader.mention
+    record = reader.record_unreadable if matters else reader.record_unsupported
     lost = {part.element for part in entry.unread}
     for part in entry.unread:
         record(name, part.element, part.why)
     if draft.unidentified is not None:
-        (reader.mention if draft.ending else reader.note)(name, "", draft.unidentified)
+        (reader.record_unsupported if draft.ending else reader.record_unreadable)(
+            name, "", draft.unidentified
+        )
     elif matters:
         for element in _MISSED:
             said = getattr(draft.order, element)
             if said is None and element not in lost:
-                reader.mention(name, element, reasons.IS_MISSING)
+                reader.record_unsupported(name, element, reasons.IS_MISSING)
             elif said is not None and said not in _CODES.get(element, (said,)):
-                reader.mention(name, element, reasons.NO_FHIR_CODE)
+                reader.record_unsupported(name, element, reasons.NO_FHIR_CODE)
         if draft.use is None and not chart.is_named(draft.order):
-            reader.note(name, "", reasons.NO_MEDICATION)
+            reader.record_unreadable(name, "", reasons.NO_MEDICATION)
 
 
 def _record_beside(chart: Chart, entries: Iterable[DraftEntry]) -> None:
@@ -212,7 +214,9 @@ def _record_beside(chart: Chart, entries: Iterable[DraftEntry]) -> None:
         if entry.kind in BESIDE and entry.order is not None:
             named = f"{entry.kind}/{entry.order.id}" if entry.order.id else entry.full_url
             for part in entry.unread:
-                chart.reader(DRAFTS).note(named or f"{entry.kind} (draft)", part.element, part.why)
+                chart.reader(DRAFTS).record_unreadable(
+                    named or f"{entry.kind} (draft)", part.element, part.why
+                )
 
 
 def replaced(drafts: Drafts) -> frozenset[str]:
@@ -293,7 +297,7 @@ def _contained(target: str, draft: Draft, chart: Chart) -> CodeableConcept | Non
 
 def ordered_labs(drafts: Drafts, chart: Chart) -> frozenset[str]:
     """The tests among the drafts: a card does not offer them again."""
-    requests = [draft for draft in drafts.new if draft.kind == "ServiceRequest"]
+    requests = [draft for draft in drafts.starting if draft.kind == "ServiceRequest"]
     if not requests:
         return frozenset()
     sets = chart.knowledge.sets

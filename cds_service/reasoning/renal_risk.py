@@ -26,7 +26,7 @@ _ANY_PAST = ("renal_ckd", "renal_aki")
 @question
 def features(chart: Chart) -> tuple[Fact, ...]:
     """The renal-risk features of SPEC 12.3 K-2: with one of them no dose is offered unseen."""
-    return (_diabetes(chart), *shorteners(chart))
+    return (_diabetes(chart), *validity_risks(chart))
 
 
 def is_possible(chart: Chart) -> bool:
@@ -34,7 +34,7 @@ def is_possible(chart: Chart) -> bool:
     return any(f.state != FactState.ABSENT for f in features(chart))
 
 
-def shorteners(chart: Chart) -> Iterator[Fact]:
+def validity_risks(chart: Chart) -> Iterator[Fact]:
     """The features that shorten the validity of a good result (SPEC 12.2 N-4).
 
     They are evaluated one by one, the cheapest first, so that the caller can stop at the first that

@@ -25,7 +25,7 @@ from cds_service.reasoning.decision import (
     Outcome,
     RuleOutcome,
 )
-from cds_service.reasoning.finding import marks
+from cds_service.reasoning.finding import status_cautions
 from cds_service.reasoning.gaps import all_gaps
 from cds_service.reasoning.interactions import Partner, interacting
 from cds_service.reasoning.kidney import kidney_function
@@ -144,7 +144,7 @@ def _cautions_of(chart: Chart, kind: str, offers: Sequence[Offer]) -> tuple[Caut
     if kind == INFORMATION:
         return ()
     if kind == DEFICIENCY:
-        return (*marks(medicines.oral_magnesium(chart)), *_additive_cautions(chart))
+        return (*status_cautions(medicines.oral_magnesium(chart)), *_additive_cautions(chart))
     return suggestion_cautions(chart, offers)
 
 
@@ -183,7 +183,7 @@ def _after_start(chart: Chart) -> tuple[int, int]:
     return weeks.with_diuretic_from_weeks, weeks.with_diuretic_to_weeks
 
 
-def unanswered(chart: Chart) -> bool:
+def has_unknowns(chart: Chart) -> bool:
     """Whether anything that could have blocked or changed the suggestion is not known."""
     return bool(all_gaps(chart)) or serum_magnesium(chart).unknown
 
@@ -211,7 +211,7 @@ def _not_tested(chart: Chart) -> bool:
 
 CIRCUMSTANCES: dict[str, Callable[[Chart], bool]] = {
     "renal_risk": renal_risk.is_possible,
-    "unanswered": unanswered,
+    "unanswered": has_unknowns,
     "at_risk": at_risk,
     "not_tested": _not_tested,
     "anti_egfr": lambda chart: bool(risk.anti_egfr(chart)),
@@ -270,7 +270,7 @@ def suggestion_cautions(chart: Chart, offers: Sequence[Offer]) -> tuple[Caution,
         *spacing(chart),
         *_digoxin_caution(chart),
         *_additive_cautions(chart),
-        *marks(medicines.oral_magnesium(chart)),
+        *status_cautions(medicines.oral_magnesium(chart)),
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from cds_service import reasons
 from cds_service.chart.chart import Chart
-from cds_service.chart.conditions import Problem, SetAside
+from cds_service.chart.conditions import Problem, UncountedResource
 from cds_service.chart.medications import MedicationUse
 from cds_service.knowledge.drugs import COMBINATION, MAGNESIUM, WASTING
 from cds_service.reasoning import blocks, indication, medicines, risk
@@ -15,19 +15,19 @@ from cds_service.reasoning.kidney import kidney_function
 from cds_service.reasons import Reason
 
 
-def uncounted(chart: Chart) -> tuple[SetAside, ...]:
+def uncounted(chart: Chart) -> tuple[UncountedResource, ...]:
     """Current medicines and active problems of the rules that did not become a fact."""
     found = [*_medicines(chart), *_problems(chart)]
     return tuple({(s.resource, s.what): s for s in reversed(found)}.values())[::-1]
 
 
-def _medicines(chart: Chart) -> Iterator[SetAside]:
+def _medicines(chart: Chart) -> Iterator[UncountedResource]:
     counted = {e for fact in risk.factors(chart) for e in fact.evidence}
     counted |= {use.evidence for use in medicines.oral_magnesium(chart)}
     for use in chart.medications:
         why = None if use.evidence in counted else _why_not_taken_for(use, chart)
         if why is not None:
-            yield SetAside(use.reference, use.label, why)
+            yield UncountedResource(use.reference, use.label, why)
 
 
 def _why_not_taken_for(use: MedicationUse, chart: Chart) -> Reason | None:
@@ -48,12 +48,12 @@ def _why_not_taken_for(use: MedicationUse, chart: Chart) -> Reason | None:
     return next((why for holds, why in found if holds), reasons.NOT_COUNTED_AS_GIVEN)
 
 
-def _problems(chart: Chart) -> Iterator[SetAside]:
+def _problems(chart: Chart) -> Iterator[UncountedResource]:
     for problem in chart.problems.found:
         if problem.reason is None:
             for why in _why_not_counted(problem, chart):
                 evidence = next(iter(problem.evidence.values()))
-                yield SetAside(evidence.resource, problem.label, why)
+                yield UncountedResource(evidence.resource, problem.label, why)
 
 
 def _why_not_counted(problem: Problem, chart: Chart) -> Iterator[Reason]:

@@ -281,7 +281,7 @@ _CONTROLS: Final = frozenset({"_count", "_offset", "_sort", "_include", "_format
 # --------------------------------------------------------------------- server
 
 
-class Server:
+class ChartServer:
     """Resources of a FHIR server. They are never changed."""
 
     def __init__(self, resources: Iterable[Resource]) -> None:

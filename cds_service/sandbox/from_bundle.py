@@ -18,7 +18,7 @@ from cds_service.fetching.forms import Token, is_another, plain_tokens
 from cds_service.hooks.registry import HOOKS
 from cds_service.hooks.services import Service
 from cds_service.knowledge.terminology import Terminology
-from cds_service.sandbox.fhir_server import Param, Query, Resource, Server
+from cds_service.sandbox.fhir_server import ChartServer, Param, Query, Resource
 
 _COMMAND_LINE = "Practitioner/command-line"
 # A status that is not one of these ("unknown", or not a code of FHIR) may mean any of them.
@@ -116,7 +116,7 @@ class Orders(msgspec.Struct, frozen=True):
     selected: list[str]
 
 
-class _Chart(Server):
+class _Chart(ChartServer):
     """The search of the sandbox FHIR server over the chart of one patient.
 
     No possible match is lost: a resource that cannot be read, or whose code or status is unclear,

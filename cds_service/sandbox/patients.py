@@ -24,7 +24,7 @@ import msgspec
 from cds_service.hooks.hook import Hook
 from cds_service.hooks.registry import HOOKS
 from cds_service.hooks.services import id_of, templates_of
-from cds_service.sandbox.fhir_server import Server
+from cds_service.sandbox.fhir_server import ChartServer
 from cds_service.sandbox.relative_dates import resolve_all
 
 Resource: TypeAlias = dict[str, Any]
@@ -48,7 +48,7 @@ class UnknownDraftError(LookupError):
     """The patient has no such draft orders, or the hook has no orders."""
 
 
-class Show(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ExpectedCall(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One call and its expected cards."""
 
     service: str
@@ -57,7 +57,7 @@ class Show(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     why: str
 
 
-class Draft(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class DraftSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Orders being written: those in `selections` are the ones just picked."""
 
     title: str
@@ -71,8 +71,8 @@ class SyntheticPatient(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     id: str
     name: str
     story: str
-    shows: tuple[Show, ...]
-    drafts: Mapping[str, Draft]
+    shows: tuple[ExpectedCall, ...]
+    drafts: Mapping[str, DraftSet]
     bundle: msgspec.Raw
 
 
@@ -101,7 +101,7 @@ def bundle_of(pid: str, today: date) -> Resource:
 
 def prefetch_of(pid: str, today: date, templates: Templates = UNNARROWED) -> Resource:
     """Every prefetch key, as a FHIR server with this chart would return it."""
-    server = Server(entry["resource"] for entry in bundle_of(pid, today)["entry"])
+    server = ChartServer(entry["resource"] for entry in bundle_of(pid, today)["entry"])
     return server.prefetch(templates, {"patientId": _id_in(pid, "Patient")}, _SERVER)
 
 
@@ -114,9 +114,9 @@ def _id_in(pid: str, resource_type: str) -> str:
 
 
 @lru_cache(maxsize=2)
-def server_of(today: date) -> Server:
+def server_of(today: date) -> ChartServer:
     """One server with every chart, dated for this day."""
-    return Server(
+    return ChartServer(
         entry["resource"] for pid in load_all() for entry in bundle_of(pid, today)["entry"]
     )
 
@@ -174,7 +174,7 @@ def _orders(
     return bundle, list(draft.selections)
 
 
-def _draft(person: SyntheticPatient, service_id: str, draft_id: str | None) -> Draft:
+def _draft(person: SyntheticPatient, service_id: str, draft_id: str | None) -> DraftSet:
     if draft_id is None:
         shown = (show.draft for show in person.shows if show.service == service_id)
         draft_id = next((d for d in shown if d is not None), next(iter(person.drafts), None))

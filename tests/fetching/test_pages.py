@@ -12,7 +12,7 @@ from msgspec import Raw
 
 from cds_service import reasons
 from cds_service.fetching.searching import joined
-from cds_service.fhir.prefetch import Content, Elsewhere, Lost, State
+from cds_service.fhir.prefetch import Content, LostPart, MisplacedResource, State
 
 from ..support import charts, fhir, http
 from ..support.cards import card_id, recommended, unknown_keys, without_uuids
@@ -337,8 +337,8 @@ def test_what_one_of_the_pages_says_is_missing_is_not_lost(
 
 def test_every_member_of_a_content_is_kept_when_pages_are_joined() -> None:
     """A member that is added to Content has to be joined too."""
-    lost = Lost("entry 0", "", "is odd")
-    other = Elsewhere("Condition", "Condition/1", None, Raw(b"{}"))
+    lost = LostPart("entry 0", "", "is odd")
+    other = MisplacedResource("Condition", "Condition/1", None, Raw(b"{}"))
     full: Content[Any] = Content(
         State.DATA,
         entries=[],

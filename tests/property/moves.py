@@ -136,7 +136,7 @@ CLINICAL = (
 )
 
 
-def strays(body: Body) -> Iterator[tuple[str, str, Body]]:
+def misplaced_unrequested(body: Body) -> Iterator[tuple[str, str, Body]]:
     """Every call in which one clinical entry stands under another key: from where, to where."""
     there = dict(bundles(body))
     for source in CLINICAL:

@@ -13,7 +13,16 @@ import pytest
 from . import calls
 from .calls import Body, Call
 from .confidence import Answer, is_same, more_confident, newly_named
-from .moves import ORDERS, PLACES, REFERENCES, bundles, can_move, moved, resources, strays
+from .moves import (
+    ORDERS,
+    PLACES,
+    REFERENCES,
+    bundles,
+    can_move,
+    misplaced_unrequested,
+    moved,
+    resources,
+)
 from .service import Service
 from .test_spellings import decided
 
@@ -80,7 +89,7 @@ def test_a_clinical_resource_under_another_key_is_never_read_as_absent(
     body, before = service.usual(call)
     assert body is not None
     wrong = []
-    for source, target, stray in strays(body):
+    for source, target, stray in misplaced_unrequested(body):
         after = service.ask(body["hook"], stray, call.now)
         said = fault(before, after, source, target)
         if said:

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from cards.explanation import explanation
-from cds_service.chart.conditions import SetAside
+from cds_service.chart.conditions import UncountedResource
 from cds_service.chart.evidence import Fact, FactState
 from cds_service.reasoning.decision import (
     Decision,
@@ -48,7 +48,7 @@ def test_all_that_was_found_and_considered_is_told() -> None:
             magnesium=magnesium(MagnesiumState.NORMAL, "2.0 mg/dL", note="no unit was given"),
             rules=(RuleOutcome("indication", "met", "RF1"), RuleOutcome("mg-suggest", "fired")),
             gaps=(gap(),),
-            set_aside=(SetAside("Condition/2", "Migraine", "is resolved"),),
+            set_aside=(UncountedResource("Condition/2", "Migraine", "is resolved"),),
         ),
         card,
     )

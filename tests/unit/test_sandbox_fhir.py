@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 
 from cds_service.hooks.services import services_of
 from cds_service.knowledge.loader import load
-from cds_service.sandbox.fhir_server import BadQueryError, Server, capabilities, span
+from cds_service.sandbox.fhir_server import BadQueryError, ChartServer, capabilities, span
 from cds_service.sandbox.patients import load_all, prefetch_of, server_of
 from tests.support.tables import each_row
 
@@ -39,8 +39,8 @@ def observation(number: int, when: str | None, **more: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def small() -> Server:
-    return Server(
+def small() -> ChartServer:
+    return ChartServer(
         [
             {
                 "resourceType": "Patient",
@@ -74,7 +74,7 @@ def small() -> Server:
     )
 
 
-def ids(server: Server, query: str) -> list[str]:
+def ids(server: ChartServer, query: str) -> list[str]:
     kind, _, text = query.partition("?")
     answer = server.search(kind, parse_qsl(text, keep_blank_values=True), BASE)
     return [entry["resource"]["id"] for entry in answer.get("entry", [])]
@@ -87,7 +87,7 @@ def test_one_server_for_all_answers_a_template_as_one_for_a_chart_does(pid: str)
     assert everyone == prefetch_of(pid, TODAY, SERVICE.prefetch)
 
 
-def test_a_resource_that_is_not_there_is_null(small: Server) -> None:
+def test_a_resource_that_is_not_there_is_null(small: ChartServer) -> None:
     templates = {"patient": "Patient/{{context.patientId}}", "other": "Observation?patient=p9"}
     assert small.prefetch(templates, {"patientId": "p9"}, BASE) == {
         "patient": None,
@@ -144,11 +144,11 @@ def test_a_resource_that_is_not_there_is_null(small: Server) -> None:
         ("Condition?patient=p1", []),
     ],
 )
-def test_search_finds_what_fhir_says(small: Server, query: str, found: list[str]) -> None:
+def test_search_finds_what_fhir_says(small: ChartServer, query: str, found: list[str]) -> None:
     assert ids(small, query) == found
 
 
-def test_pages_are_linked_and_the_self_link_shows_what_was_used(small: Server) -> None:
+def test_pages_are_linked_and_the_self_link_shows_what_was_used(small: ChartServer) -> None:
     query = [("patient", "p1"), ("_count", "2"), ("colour", "red")]
     first = small.search("Observation", query, BASE)
     links = {link["relation"]: link["url"] for link in first["link"]}
@@ -165,13 +165,13 @@ def test_pages_are_linked_and_the_self_link_shows_what_was_used(small: Server) -
 @pytest.mark.parametrize(
     "query", ["date=yesterday", "date=2026-13", "_count=many", "status:not=final", "_offset=-1"]
 )
-def test_a_search_that_cannot_be_run_is_refused(small: Server, query: str) -> None:
+def test_a_search_that_cannot_be_run_is_refused(small: ChartServer, query: str) -> None:
     with pytest.raises(BadQueryError) as refused:
         ids(small, f"Observation?{query}")
     assert query.partition("=")[2] not in str(refused.value)
 
 
-def test_unknown_parameters_are_left_out_unless_the_client_is_strict(small: Server) -> None:
+def test_unknown_parameters_are_left_out_unless_the_client_is_strict(small: ChartServer) -> None:
     assert ids(small, "Observation?colour=red&status=amended&_include:iterate=x") == ["o4"]
     with pytest.raises(BadQueryError):
         small.search("Observation", [("colour", "red")], BASE, strict=True)

@@ -21,7 +21,7 @@ from cds_service import create_app
 from cds_service.hooks.registry import HOOKS
 from cds_service.hooks.services import id_of, templates_of
 from cds_service.sandbox.patients import (
-    Show,
+    ExpectedCall,
     UnknownDraftError,
     UnknownPatientError,
     UnknownServiceError,
@@ -48,7 +48,7 @@ CALLS = [(pid, show) for pid, person in load_all().items() for show in person.sh
 
 def call_name(value: object) -> str:
     """A test id that reads as a sentence."""
-    if isinstance(value, Show):
+    if isinstance(value, ExpectedCall):
         return f"{value.service}-{value.draft or 'no-draft'}"
     return str(value)
 
@@ -386,7 +386,7 @@ def test_every_search_that_is_narrowed_by_code_names_codes(
     assert {key for key, asked in codes.items() if not asked} == set()
 
 
-def cards_of(client: FlaskClient, pid: str, show: Show, day: date) -> list[str]:
+def cards_of(client: FlaskClient, pid: str, show: ExpectedCall, day: date) -> list[str]:
     """The ids of the cards that a client with this chart gets on this day."""
     templates = published_templates(client, show.service)
     body = hook_request(pid, show.service, day, show.draft, templates)
@@ -398,7 +398,7 @@ def cards_of(client: FlaskClient, pid: str, show: Show, day: date) -> list[str]:
 
 @each_row(("pid", "show"), CALLS, ids=call_name)
 def test_the_cards_are_those_that_the_patient_is_said_to_show(
-    client: FlaskClient, pid: str, show: Show
+    client: FlaskClient, pid: str, show: ExpectedCall
 ) -> None:
     assert cards_of(client, pid, show, datetime.now(UTC).date()) == sorted(show.expect), show.why
 
@@ -416,7 +416,7 @@ def cut(value: Any, length: int) -> Any:
 @each_row("length", [4, 7], ids=["year", "month"])
 @each_row(("pid", "show"), CALLS, ids=call_name)
 def test_dates_without_a_day_are_answered_too(
-    client: FlaskClient, pid: str, show: Show, length: int
+    client: FlaskClient, pid: str, show: ExpectedCall, length: int
 ) -> None:
     today = datetime.now(UTC).date()
     templates = published_templates(client, show.service)

@@ -81,7 +81,7 @@ def _today() -> date:
     return current_parts().answering.now().date()
 
 
-def _server() -> fhir_server.Server:
+def _server() -> fhir_server.ChartServer:
     return patients.server_of(_today())
 
 

@@ -174,7 +174,9 @@ def test_entries_and_elements_that_cannot_be_read_are_counted_apart() -> None:
 def test_a_gap_grows_with_what_is_read_later() -> None:
     found = chart()
     assert in_words(found.gaps("kidneyLabs")) == ()
-    found.reader("kidneyLabs").note("Observation/1", "valueQuantity", "is not an object")
+    found.reader("kidneyLabs").record_unreadable(
+        "Observation/1", "valueQuantity", "is not an object"
+    )
     assert [g.key for g in found.gaps("kidneyLabs")] == ["kidneyLabs"]
 
 

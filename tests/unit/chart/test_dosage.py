@@ -424,7 +424,7 @@ def test_without_dosage_and_supply_nothing_is_known() -> None:
 # ------------------------------------------------------------------ in whole tablets
 
 
-def whole(code: str | None, daily: str, text: str | None = None) -> bool:
+def read_whole(code: str | None, daily: str, text: str | None = None) -> bool:
     use = chart().draft(drafted(fhir.draft_order(code, text=text, id="d")), "MedicationRequest/d")
     assert use is not None
     return in_whole_units(use, Decimal(daily), knowledge().drugs, knowledge().dosage)
@@ -456,7 +456,7 @@ def whole(code: str | None, daily: str, text: str | None = None) -> bool:
 def test_whether_whole_tablets_make_a_daily_dose(
     code: str, text: str | None, daily: str, possible: bool
 ) -> None:
-    assert whole(code, daily, text) is possible
+    assert read_whole(code, daily, text) is possible
 
 
 # ------------------------------------------------------------------ what stands beside
@@ -504,7 +504,7 @@ def test_a_product_called_otherwise_keeps_its_strength() -> None:
     one_a_day = amount(1, "tablet")
     assert dose(OXIDE_400, one_a_day, text="Mag-Ox") == mg("241")
     assert dose(OXIDE_250, one_a_day, text="Mag tablets") == mg("250")
-    assert not whole(OXIDE_400, "400", "Mag-Ox")
+    assert not read_whole(OXIDE_400, "400", "Mag-Ox")
 
 
 def test_a_salt_in_the_label_counts_for_the_supply_of_an_unclear_dose() -> None:

@@ -444,7 +444,7 @@ def test_what_magnesium_is_used_for(
 ) -> None:
     drug = DRUGS.by_text(name)
     assert drug is not None
-    used, found = DRUGS.used(drug, coded_route, [name], [instruction])
+    used, found = DRUGS.drug_in_use(drug, coded_route, [name], [instruction])
     assert (subtype(used), found) == (kind, route)
 
 
@@ -461,13 +461,13 @@ def test_what_magnesium_is_used_for(
 def test_what_a_product_is_used_for_by_its_code(code: str, kind: str) -> None:
     drug = DRUGS.by_rxnorm(code)
     assert drug is not None
-    assert subtype(DRUGS.used(drug, "any", [], [])[0]) == kind
+    assert subtype(DRUGS.drug_in_use(drug, "any", [], [])[0]) == kind
 
 
 def test_another_drug_is_used_as_it_is() -> None:
     drug = DRUGS.by_text("furosemide")
     assert drug is not None
-    assert DRUGS.used(drug, "any", ["furosemide bath"], []) == (drug, "")
+    assert DRUGS.drug_in_use(drug, "any", ["furosemide bath"], []) == (drug, "")
 
 
 # ------------------------------------------------------------------------- ATC, ingredients
@@ -541,7 +541,7 @@ def drugs_named(*texts: str) -> list[Drug]:
 
 
 def test_the_ingredients_of_a_product_give_it_all_their_classes() -> None:
-    found = DRUGS.together(drugs_named("levothyroxine", "magnesium oxide"), "levothyroxine ...")
+    found = DRUGS.combined(drugs_named("levothyroxine", "magnesium oxide"), "levothyroxine ...")
     assert {"magnesium", "ix_thyroid"} <= found.classes
     assert found.ingredients == ("levothyroxine", "magnesium oxide")
     assert subtype(found) == "supplement"
@@ -549,22 +549,22 @@ def test_the_ingredients_of_a_product_give_it_all_their_classes() -> None:
 
 
 def test_ingredients_that_make_a_sparing_combination_are_neutral() -> None:
-    found = DRUGS.together(drugs_named("hydrochlorothiazide", "amiloride"), "")
+    found = DRUGS.combined(drugs_named("hydrochlorothiazide", "amiloride"), "")
     assert COMBINATION in found.classes
-    alone = DRUGS.together(drugs_named("hydrochlorothiazide"), "")
+    alone = DRUGS.combined(drugs_named("hydrochlorothiazide"), "")
     assert COMBINATION not in alone.classes
 
 
 def test_an_ingredient_that_no_rule_knows_says_what_the_product_is_for() -> None:
     hydroxide = drugs_named("magnesium hydroxide")
     assert (
-        subtype(DRUGS.together(hydroxide, "aluminium hydroxide magnesium hydroxide")) == "antacid"
+        subtype(DRUGS.combined(hydroxide, "aluminium hydroxide magnesium hydroxide")) == "antacid"
     )
-    assert subtype(DRUGS.together(hydroxide, "magnesium hydroxide")) == "laxative-antacid"
+    assert subtype(DRUGS.combined(hydroxide, "magnesium hydroxide")) == "laxative-antacid"
 
 
 def test_two_salts_are_one_product_of_both() -> None:
-    found = DRUGS.together(drugs_named("magnesium oxide", "magnesium citrate"), "")
+    found = DRUGS.combined(drugs_named("magnesium oxide", "magnesium citrate"), "")
     assert found.magnesium is not None
     assert found.magnesium.salts == ("magnesium oxide", "magnesium citrate")
 
@@ -572,16 +572,16 @@ def test_two_salts_are_one_product_of_both() -> None:
 def test_a_product_known_by_its_code_keeps_its_figures_among_ingredients() -> None:
     oxide = DRUGS.by_rxnorm("198741")
     assert oxide is not None
-    found = DRUGS.together([oxide, *drugs_named("magnesium oxide")], "magnesium oxide")
+    found = DRUGS.combined([oxide, *drugs_named("magnesium oxide")], "magnesium oxide")
     assert found.magnesium == oxide.magnesium
 
 
 def test_the_route_of_ingredients_is_the_one_that_they_share() -> None:
     oral, injected = drugs_named("furosemide tablet", "furosemide injection")
     neither = drugs_named("furosemide")
-    assert DRUGS.together([oral, *neither], "").route == "oral"
-    assert DRUGS.together([oral, injected], "").route == "any"
-    assert DRUGS.together(neither, "").route == "any"
+    assert DRUGS.combined([oral, *neither], "").route == "oral"
+    assert DRUGS.combined([oral, injected], "").route == "any"
+    assert DRUGS.combined(neither, "").route == "any"
 
 
 @pytest.mark.parametrize(

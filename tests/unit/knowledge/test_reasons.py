@@ -88,9 +88,9 @@ def test_reasons_are_said_with_their_values() -> None:
     assert in_words(found) == (
         "holds only a part of the data, and the FHIR server answered with status 503"
     )
-    assert in_words(reasons.together([reasons.IS_NULL, reasons.IS_MISSING])) == (
+    assert in_words(reasons.combined([reasons.IS_NULL, reasons.IS_MISSING])) == (
         "is null; is missing"
     )
     assert in_words(reasons.all_of(("a", "b", "c"))) == "a, b and c"
     assert in_words(reasons.listed(("a", "b"))) == "a, b"
-    assert reasons.together([reasons.IS_NULL]) == reasons.IS_NULL
+    assert reasons.combined([reasons.IS_NULL]) == reasons.IS_NULL

@@ -140,7 +140,7 @@ def test_bare_resources_and_other_types_are_tolerated() -> None:
 def test_a_draft_that_ends_something_starts_nothing(changes: dict[str, Any], ending: bool) -> None:
     found = read(entries(order(**changes)), sign=True)
     assert [d.ending for d in found.orders] == [ending]
-    assert bool(found.selected) is bool(found.new) is not ending
+    assert bool(found.selected) is bool(found.starting) is not ending
 
 
 def test_a_medication_among_the_drafts_is_no_order_but_may_be_named_by_one() -> None:

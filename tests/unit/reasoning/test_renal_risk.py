@@ -9,7 +9,7 @@ import pytest
 from cds_service import reasons
 from cds_service.chart.evidence import Fact, FactState
 from cds_service.reasoning.problems import safety_problems
-from cds_service.reasoning.renal_risk import features, kidney_history, shorteners
+from cds_service.reasoning.renal_risk import features, kidney_history, validity_risks
 from tests.support import fhir
 from tests.support.fhir import Resource
 from tests.support.wording import in_words
@@ -124,8 +124,8 @@ def test_a_disease_counts_while_active_confirmed_or_not(
 def test_diabetes_is_a_risk_but_does_not_shorten_how_long_a_result_holds() -> None:
     diabetic = chart({"conditions": [has("E11.9")]})
     assert [f.id for f in features(diabetic) if f.present] == ["diabetes"]
-    assert [f.id for f in shorteners(diabetic)] == [f.id for f in features(diabetic)][1:]
-    assert not any(f.present for f in shorteners(diabetic))
+    assert [f.id for f in validity_risks(diabetic)] == [f.id for f in features(diabetic)][1:]
+    assert not any(f.present for f in validity_risks(diabetic))
 
 
 @pytest.mark.parametrize(
