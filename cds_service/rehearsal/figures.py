@@ -1,4 +1,4 @@
-"""The figures of the report, out of the rows of a run. The rows are read in batches, in their order."""
+"""The numbers of the report, out of the rows of a run. The rows are read in batches, in their order."""
 
 from __future__ import annotations
 
