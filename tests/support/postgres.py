@@ -137,7 +137,7 @@ def _run(command: list[str | Path], user: int | None) -> None:
 
 def _wait(programs: Path, home: Path, process: subprocess.Popen[bytes], user: int | None) -> None:
     def is_ready() -> bool:
-        command = [programs / "pg_isready", "-q", "-h", home]
+        command: list[str | Path] = [programs / "pg_isready", "-q", "-h", home]
         return subprocess.run(command, user=user, cwd="/", check=False).returncode == 0  # noqa: S603
 
     try:
