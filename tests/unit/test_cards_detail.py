@@ -777,7 +777,7 @@ def test_a_safety_card_speaks_of_the_kidney_only_where_it_bears_on_it() -> None:
 def test_every_caution_of_the_policy_is_said() -> None:
     values = {"weeks": "2", "months": "3", "age": "70", "mg": "300", "drug": "digoxin"}
     values |= {"finding": "IBD", "advice": "Separate.", "product": "Maalox"}
-    values |= {"since": "2020-01-01", "date": "2026-01-01"}
+    values |= {"since": "2020-01-01", "date": "2026-01-01", "before": "62", "now": "48"}
     for row in knowledge().policy.cautions:
         if row.id == "S2":
             continue  # why there are tests beside the dose, which the facts say
