@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, Table, Update, update
@@ -33,6 +34,8 @@ from cds_service.store.tables import (
 )
 
 _Row = dict[str, Any]
+_DIALECTS: Mapping[str, Any] = {"postgresql": postgresql, "sqlite": sqlite}
+"""What makes statements of each database: only their dialects know ON CONFLICT."""
 
 
 def write_records(connection: Connection, records: Iterable[Record]) -> None:
@@ -74,16 +77,21 @@ def _write_shown(connection: Connection, shown: Sequence[ShownSuggestion]) -> No
     """Each patient has one row for a card: the newest. A repeated or late write changes nothing."""
     # One row for a patient and card in a statement, in one order for all writers: no deadlock.
     newest = {(s.patient, s.card): s for s in sorted(shown, key=lambda s: s.shown)}
-    for _, item in sorted(newest.items()):
-        insert = _dialect_of(connection).insert(shown_suggestion)
-        new = insert.excluded
-        changes = {name: new[name] for name in ("situation", "encounter", "shown_ms", "card_uuid")}
-        statement = insert.on_conflict_do_update(
-            index_elements=["patient", "card"],
-            set_=changes,
-            where=shown_suggestion.c.shown_ms <= new.shown_ms,
-        )
-        connection.execute(statement, _shown(item))
+    rows = [_shown(item) for _, item in sorted(newest.items())]
+    if rows:
+        connection.execute(_newest_shown(connection.dialect.name), rows)
+
+
+@cache
+def _newest_shown(dialect: str) -> Any:
+    insert = _DIALECTS[dialect].insert(shown_suggestion)
+    new = insert.excluded
+    changes = {name: new[name] for name in ("situation", "encounter", "shown_ms", "card_uuid")}
+    return insert.on_conflict_do_update(
+        index_elements=["patient", "card"],
+        set_=changes,
+        where=shown_suggestion.c.shown_ms <= new.shown_ms,
+    )
 
 
 def write_feedback(connection: Connection, items: Iterable[Feedback], received: datetime) -> int:
@@ -215,10 +223,5 @@ def _insert(connection: Connection, table: Table, rows: list[_Row]) -> None:
 
 
 def _insert_into(connection: Connection, table: Table) -> Insert:
-    insert: Insert = _dialect_of(connection).insert(table).on_conflict_do_nothing()
+    insert: Insert = _DIALECTS[connection.dialect.name].insert(table).on_conflict_do_nothing()
     return insert
-
-
-def _dialect_of(connection: Connection) -> Any:
-    """What makes statements of this database: only their dialects know ON CONFLICT."""
-    return postgresql if connection.dialect.name == "postgresql" else sqlite

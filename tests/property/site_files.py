@@ -208,6 +208,9 @@ def _is_still_said(card: CardDecision, shown: tuple[CardDecision, ...], cards: K
     serious = [c for c in shown if _rank(c) <= _rank(card)]
     if any(c.card == card.card for c in serious):
         return True
+    safety = [c for c in serious if not cards.cards[c.card].may_be_silenced]
+    if any(_rank(c) < _rank(card) for c in safety):
+        return True
     subject = cards.cards[card.card].subject
     if any(cards.cards[c.card].subject == subject for c in serious):
         return True
