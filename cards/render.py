@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import lru_cache
 from typing import Any
 
 from cards.context import CardContext
@@ -23,7 +22,6 @@ TOPICS = "https://magnesium-migraine.org/fhir/CodeSystem/card-topic"
 ASSOCIATED = "davinci-crd.associated-resource"
 ORDER_FACTS = frozenset({"ordered_magnesium", "trigger_order"})
 """Facts whose evidence are draft orders. A card on several interacting drugs has several."""
-_APPROVED = "active"
 # A reason to set aside a suggestion makes no sense on a warning about an order, but that a
 # specialist team manages the patient is a reason on both.
 _LOCAL_ON_SAFETY = frozenset({"under-specialist"})
@@ -74,7 +72,7 @@ def _source(card: CardDecision, call: CardContext, knowledge: Knowledge) -> Json
     phrases = Phrases(knowledge)
     topic = "safety" if card.safety else "prevention"
     return {
-        "label": phrases["source.label" if _is_approved(knowledge) else "source.label.draft"],
+        "label": phrases["source.label" if knowledge.approved else "source.label.draft"],
         "url": call.evidence_url,
         "topic": {
             "system": TOPICS,
@@ -82,17 +80,6 @@ def _source(card: CardDecision, call: CardContext, knowledge: Knowledge) -> Json
             "display": phrases[f"source.topic.{topic}"],
         },
     }
-
-
-@lru_cache(maxsize=8)
-def _is_approved(knowledge: Knowledge) -> bool:
-    """Whether the tables and texts of cards are approved."""
-    made_from: tuple[Any, ...] = (
-        *(knowledge.policy, knowledge.wording, knowledge.plans, knowledge.interactions),
-        *(*knowledge.cards.values(), *knowledge.plans.plans, *knowledge.evidence),
-        *(*knowledge.parameter_rows, *knowledge.interactions.interactions),
-    )
-    return all(part.status == _APPROVED for part in made_from)
 
 
 def _override_reasons(card: CardDecision, knowledge: Knowledge) -> list[Json]:

@@ -116,6 +116,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             )
         ),
     ] = ""
+    require_approved: Annotated[
+        bool,
+        Meta(
+            **_meaning(
+                "Whether the start is refused unless the knowledge and the site file are approved by "
+                "their present hashes (see site-file.md).",
+                "true or false",
+            )
+        ),
+    ] = False
     lockout_key: Annotated[
         str,
         Meta(

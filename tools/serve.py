@@ -26,7 +26,8 @@ from pathlib import Path
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 
-from cds_service.hooks.configured import SNAPSHOT
+from cds_service.hooks.configured import SNAPSHOT, require_site_file
+from cds_service.knowledge.entries import are_approved, installed
 from cds_service.settings import Settings, SettingsError, read_settings
 from cds_service.web.serving.heartbeat import HEARTBEATS
 from tools import site_snapshot
@@ -91,6 +92,8 @@ def addresses(host: str, port: int, settings: Settings) -> str:
     lines = [f"Discovery  {base}{DISCOVERY}"]
     if settings.shows_sandbox:
         lines.append(f"Sandbox    {base}{SANDBOX}")
+    if not settings.site_file and not are_approved(installed()):
+        lines.append("The rules are NOT APPROVED for patient care.")
     return "\n" + "".join(f"  {line}\n" for line in lines) + "\n  Ctrl-C stops it.\n"
 
 
@@ -118,6 +121,7 @@ def check(settings: Settings, host: str) -> None:
     require_closed(settings, [host])
     require_store(settings)
     verifier_of(settings)
+    require_site_file(settings)
     if settings.site_file:
         is_published, said = site_snapshot.run(Path(os.environ[SNAPSHOT]))
         if not is_published:

@@ -13,7 +13,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from cds_service.hooks.configured import SNAPSHOT, configured
+from cds_service.hooks.configured import APPROVED, SNAPSHOT, configured
 from cds_service.knowledge.loader import KnowledgeError
 from cds_service.settings import SettingsError, read_settings
 
@@ -41,7 +41,9 @@ def publish(snapshot: Path) -> str:
     new.replace(snapshot)
     until = force.silent_until(today)
     silent = f" SILENT MODE: no card is returned before {until.isoformat()}." if until else ""
-    return f"Site file  {force.label}.{silent}"
+    states = " and the ".join(what for what, s in force.review.words.items() if s != APPROVED)
+    approval = f" NOT APPROVED for patient care: the {states}." if states else " Approved."
+    return f"Site file  {force.label}.{approval}{silent}"
 
 
 def run(snapshot: Path) -> tuple[bool, str]:

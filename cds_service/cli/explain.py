@@ -21,7 +21,7 @@ from cds_service.hooks.services import Service, services_of
 from cds_service.knowledge.loader import Knowledge
 from cds_service.sandbox.from_bundle import BundleError, request_from_bundle
 from cds_service.settings import read_settings
-from cds_service.site.force import InForce
+from cds_service.site.force import of_defaults
 
 _GZIP = b"\x1f\x8b"
 _DEFAULT_URL = "http://127.0.0.1:8000"
@@ -53,7 +53,7 @@ def _explanation(
     try:
         call = _call(content, service_id, knowledge)
         base_url = read_settings().public_url or _DEFAULT_URL
-        answering = Answering(InForce(knowledge), clock)
+        answering = Answering(of_defaults(knowledge), clock)
         return answering.explain(answering.answer(call, base_url, complete=True))
     except BundleError as error:
         raise CommandError(f"{file} {error}.") from None

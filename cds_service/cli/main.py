@@ -53,9 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     config.add_argument("--markdown", action="store_true", help="print docs/configuration.md")
     config.set_defaults(run=_config)
 
-    knowledge = commands.add_parser("knowledge", help="show the knowledge version and its contents")
-    knowledge.set_defaults(run=_knowledge)
-
+    _add_knowledge(commands)
     _add_site(commands)
     add_rehearse_parser(commands, _day)
 
@@ -92,6 +90,30 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_knowledge(commands: Any) -> None:
+    knowledge = commands.add_parser("knowledge", help="show, review, compare and approve the rules")
+    knowledge.set_defaults(run=_knowledge)
+    tasks = knowledge.add_subparsers(metavar="task")
+    review = tasks.add_parser("review", help="show what is not approved, by file")
+    review.add_argument("--site", metavar="FILE", help="approvals (default: CDS_SITE_FILE)")
+    review.set_defaults(run=_knowledge_review)
+    diff = tasks.add_parser("diff", help="show what differs between two versions, in words")
+    diff.add_argument("old", metavar="OLD", help="a folder, a wheel, or `installed`")
+    diff.add_argument("new", metavar="NEW", help="a folder, a wheel, or `installed`")
+    diff.add_argument("--json", action="store_true", help="print JSON")
+    diff.set_defaults(run=_knowledge_diff)
+    approve = tasks.add_parser("approve", help="print the entry of approvals to paste")
+    approve.add_argument("--entry", metavar="NAME", help="one entry only, as in `review`")
+    _add_who(approve)
+    approve.set_defaults(run=_knowledge_approve)
+
+
+def _add_who(approve: argparse.ArgumentParser) -> None:
+    approve.add_argument("--name", required=True, help="who approves it")
+    approve.add_argument("--role", required=True, help="in which role")
+    approve.add_argument("--date", type=_day, metavar="DATE", help="when (default: today)")
+
+
 def _add_site(commands: Any) -> None:
     site = commands.add_parser("site", help="check, show, compare and approve a site file")
     tasks = site.add_subparsers(required=True, metavar="task")
@@ -109,9 +131,7 @@ def _add_site(commands: Any) -> None:
     diff.set_defaults(run=_site_diff)
     approve = tasks.add_parser("approve", help="print the entry of approvals to paste")
     approve.add_argument("file", metavar="FILE", help="a site file without faults")
-    approve.add_argument("--name", required=True, help="who approves it")
-    approve.add_argument("--role", required=True, help="in which role")
-    approve.add_argument("--date", type=_day, metavar="DATE", help="when (default: today)")
+    _add_who(approve)
     approve.set_defaults(run=_site_approve)
 
 
@@ -189,6 +209,24 @@ def _knowledge(_: argparse.Namespace) -> None:
     from cds_service.cli.inventory import show_knowledge
 
     show_knowledge()
+
+
+def _knowledge_review(chosen: argparse.Namespace) -> int:
+    from cds_service.cli.knowledge import review
+
+    return review(chosen.site)
+
+
+def _knowledge_diff(chosen: argparse.Namespace) -> int:
+    from cds_service.cli.knowledge import diff
+
+    return diff(chosen.old, chosen.new, as_json=chosen.json)
+
+
+def _knowledge_approve(chosen: argparse.Namespace) -> int:
+    from cds_service.cli.knowledge import approve
+
+    return approve(chosen.name, chosen.role, chosen.date, chosen.entry)
 
 
 def _token_new(chosen: argparse.Namespace) -> None:

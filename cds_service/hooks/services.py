@@ -26,6 +26,7 @@ from cds_service.site.options import OFFERED, offered_options
 STANDARD = "3.0.0"
 """The version of CDS Hooks that is implemented."""
 LOINC = "http://loinc.org"
+NOT_APPROVED = " The rules are not yet approved for patient care."
 _PATIENT = "{{context.patientId}}"
 _KIDNEY_PROCEDURES = ("renal_dialysis", "renal_transplant_procedure", "renal_risk")
 
@@ -97,7 +98,9 @@ def services_of(knowledge: Knowledge, *, all_orders: bool = False) -> Mapping[st
 
 
 def discovery(services: Mapping[str, Service], force: InForce | None = None) -> dict[str, Any]:
-    """The discovery document, without the hooks that a site never shows, and with its silent mode.
+    """The discovery document, without the hooks that a site never shows.
+
+    It states the silent mode, and that rules are not approved.
 
     The service of such a hook still answers: a client that calls it gets safety cards.
     """
@@ -106,6 +109,9 @@ def discovery(services: Mapping[str, Service], force: InForce | None = None) -> 
         for document in documents:
             until = force.silent_mode_until.isoformat()
             document["usageRequirements"] += f" Silent mode: no card is returned before {until}."
+    if force is not None and not force.review.is_approved:
+        for document in documents:
+            document["usageRequirements"] += NOT_APPROVED
     return {"services": documents}
 
 

@@ -45,7 +45,11 @@ class Wording(msgspec.Struct, frozen=True):
 
 
 class Knowledge(msgspec.Struct, frozen=True, eq=False):
-    """The whole knowledge. There is one instance in a process, so instances are not compared."""
+    """The whole knowledge. There is one instance in a process, so instances are not compared.
+
+    `approved`: the rules in force are approved for patient care. Files alone cannot be: a site file
+    approves them by their hash.
+    """
 
     version: str
     parameters: Parameters
@@ -68,6 +72,12 @@ class Knowledge(msgspec.Struct, frozen=True, eq=False):
     policy: model.Policy
     wording: Wording
     source_attributes: model.SourceAttributes
+    approved: bool = False
+
+    @property
+    def hash(self) -> str:
+        """The hash over all files, which is the part of the version after the release."""
+        return self.version.partition("+")[2]
 
 
 class _Systems(msgspec.Struct):

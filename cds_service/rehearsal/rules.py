@@ -12,7 +12,7 @@ from cards.registered import load_knowledge
 from cds_service.hooks.configured import HOOKS_OF_FILES
 from cds_service.knowledge.loader import KnowledgeError
 from cds_service.rehearsal.errors import UsageError
-from cds_service.site.force import InForce, in_force
+from cds_service.site.force import InForce, in_force, of_defaults
 from cds_service.site.lockouts import LockoutKeys
 
 
@@ -32,7 +32,7 @@ def rules_of(site: Path | None, option: str = "--site") -> InForce:
             raise UsageError(f"{option}: {error}") from None
     knowledge = load_knowledge()
     if site is None:
-        return InForce(knowledge)
+        return of_defaults(knowledge)
     from cds_service.site.load import SiteFileError, read_site
 
     try:

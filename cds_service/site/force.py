@@ -8,6 +8,7 @@ from datetime import date
 import msgspec
 
 from cds_service.knowledge.loader import Knowledge
+from cds_service.site.approval import Review, review
 from cds_service.site.load import Site
 from cds_service.site.lockouts import LockoutKeys
 from cds_service.site.model import Mode
@@ -18,13 +19,14 @@ class InForce(msgspec.Struct, frozen=True, eq=False):
     """One configuration, whole. A reload makes a new one, so a call sees one or the other.
 
     `knowledge` has the site's parameters in place of the defaults. `views` is what each client sees
-    at each hook; clients that the file does not name are under "".
+    at each hook; clients that the file does not name are under "". `review` states what is approved.
     """
 
     knowledge: Knowledge
     site: Site | None = None
     keys: LockoutKeys = LockoutKeys()
     views: Mapping[tuple[str, str], Showing] = {}
+    review: Review = Review()
 
     @property
     def label(self) -> str:
@@ -69,4 +71,13 @@ def in_force(site: Site, keys: LockoutKeys, hooks: tuple[str, ...]) -> InForce:
         for hook in hooks
         for client in clients
     }
-    return InForce(knowledge, site, keys, views)
+    reviewed = review(knowledge, site)
+    knowledge = msgspec.structs.replace(knowledge, approved=reviewed.is_approved)
+    return InForce(knowledge, site, keys, views, reviewed)
+
+
+def of_defaults(knowledge: Knowledge) -> InForce:
+    """What is in force without a site file."""
+    reviewed = review(knowledge, None)
+    knowledge = msgspec.structs.replace(knowledge, approved=reviewed.is_approved)
+    return InForce(knowledge, review=reviewed)

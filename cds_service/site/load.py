@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
@@ -49,10 +48,3 @@ def checked_file(path: Path, knowledge: Knowledge, hooks: Hooks, today: date) ->
         reason = error.strerror or type(error).__name__
         raise SiteFileError(f"{path.name} cannot be read: {reason}") from None
     return check(text, knowledge, hooks, today)
-
-
-def approvals_of(site: Site | None, subject: str) -> Iterator[str]:
-    """Who approved a content by its present hash ("site <hash>", "knowledge <hash>"), in words."""
-    for approval in site.file.approvals if site is not None else ():
-        if approval.of == subject:
-            yield f"{approval.name}, {approval.role}, {approval.date.isoformat()}"

@@ -59,8 +59,7 @@ def build(
     guard = auth.Guard(settings, verifier)
     services = services_of(answering.knowledge, all_orders=answering.force.asks_for_all_orders)
     Parts(settings, services, answering, store, guard, log_key, remake).belong_to(app)
-    force = answering.force
-    metrics.state(force.knowledge.version, force.label, force.silent_mode_until)
+    metrics.state(answering.force)
     errors.register(app)
     app.before_request(before_view)
     app.after_request(after_view)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import threading
 from collections import Counter
@@ -11,7 +12,11 @@ from typing import Any
 
 import pytest
 
+from cds_service.hooks.configured import HOOKS_OF_FILES
+from cds_service.site.load import read_site
+
 from ..support import charts
+from ..support.decisions import knowledge
 from ..support.fhir import PATIENT_VIEW
 from ..support.serving import Running, serving, started_with
 from .test_supervision import wait_for
@@ -54,7 +59,8 @@ def test_a_changed_file_is_used_and_a_faulty_one_is_not(tmp_path: Path) -> None:
 
         file.write_text(NAMED.format(name="second"), encoding="utf-8")
         server.process.send_signal(signal.SIGHUP)
-        wait_for(lambda: server.output.count("second+") == 3, 60)  # the parent and two workers
+        used = r"the site file second\+\w+ is in force"
+        wait_for(lambda: len(re.findall(used, server.output)) == 2, 60)  # each worker
         assert {_label(server) for _ in range(20)} == {"second"}
 
         file.write_text("site: {id: third}\n", encoding="utf-8")
@@ -82,3 +88,46 @@ def test_a_faulty_file_stops_the_start_with_one_line(tmp_path: Path) -> None:
         2,
         [f"CDS_SITE_FILE: site.yaml, line 2: language: {NOT_BUILT}"],
     )
+
+
+def test_approvals_are_reloaded_and_required(tmp_path: Path) -> None:
+    """The hash does not cover the approvals. A file that is not approved is refused."""
+    text = NAMED.format(name="a")
+    file = tmp_path / "site.yaml"
+    file.write_text(text, encoding="utf-8")
+    code, output = started_with(tmp_path, CDS_SITE_FILE=str(file), CDS_REQUIRE_APPROVED="true")
+    assert (code, output.count("\n")) == (2, 1)
+    assert output.startswith("CDS_REQUIRE_APPROVED: not approved: knowledge ")
+    code, output = started_with(tmp_path, CDS_REQUIRE_APPROVED="true")
+    assert (code, output.count("\n")) == (2, 1)
+
+    approvals = [f"  - {{name: A, role: r, date: 2026-11-27, of: knowledge {knowledge().hash}}}\n"]
+    site = read_site(file, knowledge(), HOOKS_OF_FILES, datetime.now(UTC).date())
+    approvals.append(f"  - {{name: A, role: r, date: 2026-11-27, of: site {site.hash}}}\n")
+    file.write_text(text + "approvals:\n" + approvals[0], encoding="utf-8")
+    with serving(tmp_path, CDS_SITE_FILE=str(file)) as server:
+        assert "NOT APPROVED for patient care: the site." in server.output
+        assert server.ask("GET", "/ready").json["approved"] is False
+
+        file.write_text(text + "approvals:\n" + "".join(approvals), encoding="utf-8")
+        server.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: bool(server.ask("GET", "/ready").json["approved"]), 60)
+        assert "Approved." in server.output
+        metrics = server.ask("GET", "/metrics").body.decode()
+        lines = [line for line in metrics.splitlines() if line.startswith("cds_knowledge_info{")]
+        assert {line.partition('approved="')[2][:4]: line[-3:] for line in lines} == {
+            "fals": "0.0", "true": "1.0",
+        }  # fmt: skip
+        body = charts.CALLS[PATIENT_VIEW](datetime.now(UTC).date())
+        (card, *_) = server.ask("POST", HOOK, body).json["cards"]
+        assert card["source"]["label"] == "Magnesium and migraine rules v2"
+
+    required = {"CDS_SITE_FILE": str(file), "CDS_REQUIRE_APPROVED": "true"}
+    with serving(tmp_path, **required) as server:
+        file.write_text(
+            text.replace("Example", "Other") + "approvals:\n" + "".join(approvals), encoding="utf-8"
+        )
+        server.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: "is not used" in server.output, 60)
+        assert "CDS_REQUIRE_APPROVED: not approved: site " in server.output
+        assert server.ask("GET", "/ready").json["site"] == site.label

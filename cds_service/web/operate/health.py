@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC
+from typing import Any
 
 from flask import Blueprint, Response
 
@@ -37,7 +38,12 @@ def ready() -> Response:
     except StoreError:
         return json_answer(outcome([_NO_STORE]), 503)
     force = parts.answering.force
-    ready = {"status": "ready", "knowledge": parts.knowledge.version}
+    ready: dict[str, Any] = {
+        "status": "ready",
+        "knowledge": parts.knowledge.version,
+        "approved": force.review.is_approved,
+        "review": force.review.words,
+    }
     if force.label:
         ready["site"] = force.label
     until = force.silent_until(parts.answering.now().astimezone(UTC).date())

@@ -67,9 +67,10 @@ def _exchange(app: Flask, remake: Remake) -> None:
     except Exception as error:  # noqa: BLE001 - the thread and the worker must go on
         _log.error("the site file could not be reloaded: %s", type(error).__name__)
         return
-    if answering.force.label == parts.answering.force.label:
+    force, old = answering.force, parts.answering.force
+    # The hash does not cover approvals, which can change alone.
+    if (force.label, force.review) == (old.label, old.review):
         return
     msgspec.structs.replace(parts, services=services, answering=answering, _made={}).belong_to(app)
-    force = answering.force
-    metrics.state(force.knowledge.version, force.label, force.silent_mode_until)
+    metrics.state(force)
     _log.info("the site file %s is in force", force.label)

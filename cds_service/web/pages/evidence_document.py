@@ -26,6 +26,7 @@ def document(knowledge: Knowledge, services: Mapping[str, Service]) -> Json:
     policy = knowledge.policy
     return {
         "version": knowledge.version,
+        "approved": knowledge.approved,
         "reviewState": _review_state(knowledge),
         "sourceAttributes": _source_attributes(knowledge, services),
         "hooks": [_hook(service) for service in services.values()],
@@ -75,7 +76,7 @@ def _review_state(knowledge: Knowledge) -> Json:
     states: dict[str, int] = {}
     for row in rows:
         states[row.status] = states.get(row.status, 0) + 1
-    return {"states": states, "signedOff": set(states) == {"active"}}
+    return {"states": states, "signedOff": knowledge.approved}
 
 
 def _source_attributes(knowledge: Knowledge, services: Mapping[str, Service]) -> Json:
