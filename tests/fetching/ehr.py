@@ -42,7 +42,7 @@ class Reply:
         self.write = write
 
 
-def fill(
+def say(
     body: bytes | Json,
     status: int = 200,
     content_type: str | None = "application/fhir+json; charset=utf-8",

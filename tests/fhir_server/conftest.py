@@ -9,7 +9,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from cds_service import create_app
-from cds_service.fetching.servers import ChartServer
+from cds_service.fetching.servers import Server
 from cds_service.settings import Settings
 
 from .server import VARIABLE
@@ -31,6 +31,6 @@ def base(request: pytest.FixtureRequest, address: str) -> str:
 @pytest.fixture(scope="session")
 def client(base: str) -> FlaskClient:
     """The service, which may ask that server without a token, and may take its time."""
-    servers = (ChartServer(url=base, open=True),)
+    servers = (Server(url=base, open=True),)
     settings: dict[str, Any] = {"fhir_total_ms": 10_000, "fhir_request_ms": 10_000}
     return create_app(Settings(fhir_servers=servers, **settings)).test_client()
