@@ -47,7 +47,7 @@ _RECHECK: Final = "C1"
 _TESTS: Final = "S2"
 """Reasons for tests next to the dose that are already among the facts."""
 _CAUTIONS_TO_DO: Final = frozenset({"C2"})
-_CAUTIONS_TO_FIND: Final = frozenset({"M9", "R1", "U6", "U13"})
+_CAUTIONS_TO_FIND: Final = frozenset({"E1", "M9", "U6", "U13"})
 _NAMED_BY_CAUTION: Final = frozenset({"C4", "C6", "M9", "M17"})
 """Cautions that name their finding, so that it is not repeated among the facts."""
 _DATES: Final = frozenset({"since", "date"})

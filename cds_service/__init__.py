@@ -39,7 +39,7 @@ def create_app(
     from cds_service.store.store import Store
     from cds_service.web.application import build
     from cds_service.web.calls.auth import servers_of, verifier_of
-    from cds_service.web.operate.metrics import StoreCounting
+    from cds_service.web.operate.metrics import StoreCounting, observe_fetch
 
     chosen = settings if settings is not None else read_settings()
     clock = now or utc_now
@@ -52,7 +52,9 @@ def create_app(
     )
     url = database_url(chosen.database_url, chosen.data_dir)
     store = Store(url, chosen.retention_days, clock, StoreCounting())
-    fetching = Fetching((*chosen.fhir_servers, *servers_of(verifier)), bounds)
+    fetching = Fetching(
+        (*chosen.fhir_servers, *servers_of(verifier)), bounds, observe=observe_fetch
+    )
 
     def answering_now() -> Answering:
         """What answers calls by the site file as it is now. Asked again when that file changes."""

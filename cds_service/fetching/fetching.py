@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
@@ -121,12 +121,25 @@ class _Task:
         return joined(found, is_partial) if found else None
 
 
+Observe = Callable[[float, Mapping[str, int]], None]
+"""Takes the seconds of the fetching of one call, and the number of failures for each reason."""
+
+
+def _not_observed(_: float, __: Mapping[str, int]) -> None:
+    """Without metrics."""
+
+
 class Fetching:
     """Completes hook calls. One for the whole service: it owns the connections and the threads."""
 
     def __init__(
-        self, servers: Iterable[Server], bounds: Bounds, client: Client | None = None
+        self,
+        servers: Iterable[Server],
+        bounds: Bounds,
+        client: Client | None = None,
+        observe: Observe = _not_observed,
     ) -> None:
+        self._observe = observe
         self._servers = Servers(servers)
         self._bounds = bounds
         self._client = client or Client()
@@ -147,7 +160,9 @@ class Fetching:
         finally:
             limits.end()
         if asking.requests:
-            _report(asking, (time.monotonic() - started) * 1000)
+            seconds = time.monotonic() - started
+            _report(asking, seconds * 1000)
+            self._observe(seconds, asking.failures)
         return contents
 
     def close(self) -> None:

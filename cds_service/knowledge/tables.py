@@ -43,7 +43,7 @@ INDICATORS = frozenset({"", "info", "warning", "critical"})
 CAUTIONS = frozenset(
     {
         *("C1", "C2", "C3", "C3-offset", "C4", "C5", "C6", "C7", "C8"),
-        *("M9", "M12", "M15", "M15-undated", "M17", "R1", "S2", "U6", "U13"),
+        *("E1", "M9", "M12", "M15", "M15-undated", "M17", "S2", "U6", "U13"),
     }
 )
 

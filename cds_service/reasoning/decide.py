@@ -14,6 +14,7 @@ from cds_service.reasoning.gaps import gaps_met
 from cds_service.reasoning.orders import Drafts
 from cds_service.reasoning.policies import HookPolicy
 from cds_service.reasoning.selecting import Locked, never_locked, select
+from cds_service.reasoning.silence import Silence, why_silent
 from cds_service.site.showing import SHOW_ALL, Showing
 
 
@@ -32,6 +33,7 @@ def decision_without_chart(hook: str, chart: Chart) -> Decision:
         day=chart.today,
         gaps=chart.gaps(DRAFTS),
         not_readable=chart.not_readable(),
+        silence=Silence.ORDERS_NOT_COVERED.value,
     )
 
 
@@ -56,6 +58,8 @@ def decide(
     shown, withheld = select(cards, chart.today, chart.knowledge, showing, locked)
     decision = Decision(service=hook, day=chart.today, cards=shown, withheld=withheld)
     decision.gaps = gaps_met(chart)
+    if not shown:
+        decision.silence = why_silent(chart, drafts, rows, is_withheld=bool(withheld)).value
     if complete:
         record(decision, chart, drafts, cards, rows)
     decision.not_readable = chart.not_readable()

@@ -184,6 +184,7 @@ class Decision(msgspec.Struct):
     """All that was found, considered and concluded for one call.
 
     `not_readable` is every resource or element that could not be read and could have mattered.
+    `silence` is why there is no card, in one word ("" if there is one).
     """
 
     service: str
@@ -197,3 +198,4 @@ class Decision(msgspec.Struct):
     gaps: tuple[Gap, ...] = ()
     set_aside: tuple[UncountedResource, ...] = ()
     not_readable: tuple[NotReadable, ...] = ()
+    silence: str = ""

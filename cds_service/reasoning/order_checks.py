@@ -76,7 +76,7 @@ def fallen_kidney_function(order: MagnesiumOrder) -> tuple[Caution, ...]:
         "now": latest.text,
         "date": latest.when.written,
     }
-    return (Caution("R1", values, (before.evidence,)),)
+    return (Caution("E1", values, (before.evidence,)),)
 
 
 def hypermagnesaemia(order: MagnesiumOrder) -> Finding | None:

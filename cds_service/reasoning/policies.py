@@ -49,7 +49,7 @@ def _of_the_chart(chart: Chart, drafts: Drafts, rows: Rows) -> list[CardDecision
 def _of_selected_orders(chart: Chart, drafts: Drafts, rows: Rows) -> list[CardDecision]:
     """Checks of the selected orders, and a suggestion next to a drug that triggers one (SPEC 6.2)."""
     cards = order_cards(chart, drafts)
-    triggers = _triggers(chart, drafts)
+    triggers = triggers_of(chart, drafts)
     # One suggestion is enough: the first trigger of the table that gives a card.
     for row in rows:
         if row.trigger in triggers:
@@ -62,7 +62,7 @@ def _of_selected_orders(chart: Chart, drafts: Drafts, rows: Rows) -> list[CardDe
     return cards
 
 
-def _triggers(chart: Chart, drafts: Drafts) -> dict[str, Trigger]:
+def triggers_of(chart: Chart, drafts: Drafts) -> dict[str, Trigger]:
     """The triggers of the selected orders, except a preventive that another disease explains."""
     triggers: dict[str, Trigger] = {}
     for draft in drafts.selected:

@@ -57,7 +57,7 @@ class Figures(msgspec.Struct):
 
 
 def figures_of(decisions: Path, cards: Mapping[str, Card]) -> Figures:
-    """The figures of a file of rows."""
+    """The numbers of a file of rows."""
     figures = Figures()
     practitioners: Counter[str] = Counter()
     patient = _Patient("")

@@ -91,8 +91,10 @@ class Background(Generic[Record]):
         while main.is_alive() and not self._stopping.wait(_EVERY_SECONDS):
             if time.monotonic() >= self._not_before:
                 self._work()
+            self._counting.waiting(len(self._queue))
         self._empty()
         self._lose(len(self._queue))
+        self._counting.waiting(0)
 
     def _work(self) -> None:
         """Write all records and run the chore. After a failure, pause for a while."""

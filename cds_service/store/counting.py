@@ -28,6 +28,9 @@ class Counting(Protocol):
     def add(self, event: Event, by: int = 1) -> None:
         """Count an event a number of times."""
 
+    def waiting(self, number: int) -> None:
+        """The number of records that wait to be written."""
+
 
 class Counters:
     """The counts of this process, in memory."""
@@ -35,11 +38,16 @@ class Counters:
     def __init__(self) -> None:
         self._counts: Counter[Event] = Counter()
         self._lock = Lock()
+        self.queue = 0
 
     def add(self, event: Event, by: int = 1) -> None:
         """Count an event a number of times."""
         with self._lock:
             self._counts[event] += by
+
+    def waiting(self, number: int) -> None:
+        """The number of records that wait to be written."""
+        self.queue = number
 
     def snapshot(self) -> Mapping[str, int]:
         """Every event with its count."""

@@ -30,6 +30,8 @@ _POLL_SECONDS = 0.05
 _REREAD_SECONDS = 5.0
 
 Fetch = Callable[[str], bytes]
+Watch = Callable[[str, float], None]
+"""Takes the address of a key set, and when it was last fetched (seconds since 1970, 0: never)."""
 
 
 class FetchError(Exception):
@@ -83,6 +85,10 @@ class _Held(msgspec.Struct, frozen=True):
     read: float
 
 
+def _not_watched(_: str, __: float) -> None:
+    """Without metrics."""
+
+
 class KeySets:
     """The keys of clients that publish them at an address."""
 
@@ -91,7 +97,9 @@ class KeySets:
         ledger: Ledger,
         fetch: Fetch = fetch_key_set,
         now: Callable[[], float] = time.time,
+        watch: Watch = _not_watched,
     ) -> None:
+        self._watch = watch
         self._ledger = ledger
         self._fetch = fetch
         self._now = now
@@ -118,6 +126,7 @@ class KeySets:
         usable = row.body and self._now() - row.fetched <= STALE_SECONDS
         held = _Held(keys_in(row.body) if usable else [], row.fetched, time.monotonic())
         self._held[url] = held
+        self._watch(url, row.fetched)
         return held
 
     def _asked_again(self, url: str) -> _Held:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from ..support.fhir import PATIENT_VIEW
 from ..support.serving import HOST, Reply, serving
 from ..support.waiting import wait_for
 from .conftest import HOOK, Operated
@@ -22,6 +23,12 @@ pytestmark = pytest.mark.server
 
 TIME_TO_DO_HARM = 0.5
 """A stop that does not wait has ended the workers by then. One that waits shows nothing."""
+
+PROCESS = {
+    *("process_cpu_seconds_total", "process_open_fds", "process_max_fds"),
+    *("process_resident_memory_bytes", "process_virtual_memory_bytes"),
+    "process_start_time_seconds",
+}
 
 
 def figure(reply: Reply, name: str, **labels: str) -> float:
@@ -49,6 +56,11 @@ def test_figures_are_those_of_all_workers(operated: Operated, body: Any) -> None
         assert figure(reply, "cds_requests_total", route=route, status="200") == 40
         assert figure(reply, "cds_requests_total", route=route, status="400") == 1
         assert figure(reply, "cds_request_seconds_count", route=route) == 41
+        assert figure(reply, "cds_request_seconds_count", service=PATIENT_VIEW) == 41
+        assert figure(reply, "cds_store_queue") >= 0
+        assert set(re.findall(r"^process_\w+", reply.body.decode(), re.MULTILINE)) >= PROCESS
+        # The parent, two workers and the process of the operators' port at least.
+        assert figure(reply, "process_resident_memory_bytes") > 4 * 20_000_000
         assert figure(reply, "cds_cards_total", card="mg-suggest", indicator="info") == 40 or (
             figure(reply, "cds_cards_total") == 40
         )

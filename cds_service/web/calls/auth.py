@@ -10,7 +10,7 @@ from __future__ import annotations
 import ipaddress
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -23,9 +23,11 @@ from cds_service.hooks.errors import Issue
 from cds_service.settings import Settings, SettingsError
 from cds_service.web.answers import json_answer, outcome
 from cds_service.web.calls.cors import allowed_by
+from cds_service.web.operate import metrics
 from cds_service.web.operate.record import CallRecord
 
 if TYPE_CHECKING:
+    from cds_service.trust.clients import Clients
     from cds_service.trust.tokens import Checked, RefusedError, Verifier
 
 _log = logging.getLogger(__name__)
@@ -98,7 +100,20 @@ def verifier_of(settings: Settings) -> Verifier | None:
         ) from None
     finally:
         ledger.close()
-    return Verifier(clients, KeySets(ledger), ledger, time.time)
+    key_sets = KeySets(ledger, watch=_key_set_metrics(clients))
+    return Verifier(clients, key_sets, ledger, time.time)
+
+
+def _key_set_metrics(clients: Clients) -> Callable[[str, float], None]:
+    """Sets the metric of a key set with this address, for each client that uses it."""
+    users = [(url, c.name, str(n)) for c in clients.values() for n, url in enumerate(c.jku, 1)]
+
+    def watch(address: str, at: float) -> None:
+        for url, client, position in users:
+            if url == address:
+                metrics.key_set_fetched(client, position, at)
+
+    return watch
 
 
 def servers_of(verifier: Verifier | None) -> tuple[Server, ...]:

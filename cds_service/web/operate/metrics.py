@@ -8,10 +8,12 @@ those of workers that have ended.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, time
 from functools import lru_cache
 from pathlib import Path
+from typing import TypeVar
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -19,19 +21,24 @@ from prometheus_client import (
     Counter,
     Gauge,
     Histogram,
+    ProcessCollector,
     generate_latest,
 )
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from cds_service.site.force import InForce
 from cds_service.store.counting import Event
+from cds_service.web.operate.processes import ServiceProcesses
 from cds_service.web.operate.record import CallRecord
 
 MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
+_STATUS = re.compile(r"status_(\d)\d*")
+
 _registry = CollectorRegistry()
+Labelled = TypeVar("Labelled", Counter, Histogram)
 
 
 def _counter(name: str, text: str, *labels: str) -> Counter:
@@ -42,7 +49,7 @@ _calls = _counter("cds_requests", "Requests.", "route", "service", "client", "st
 _seconds = Histogram(
     "cds_request_seconds",
     "Time from a complete request to its response.",
-    ("route",),
+    ("route", "service"),
     buckets=_BUCKETS,
     registry=_registry,
 )
@@ -56,9 +63,36 @@ _withheld = _counter(
 _not_shown = _counter(
     "cds_cards_not_shown", "Cards decided and not returned, by reason.", "card", "reason"
 )
+_silent = _counter(
+    "cds_silent_calls", "Calls that returned no card, by reason.", "service", "reason"
+)
 _fetches = _counter("cds_fetches", "Prefetch keys that were fetched.", "key", "outcome")
+_fetch_seconds = Histogram(
+    "cds_fetch_seconds",
+    "Time of fetching for one call.",
+    buckets=_BUCKETS,
+    registry=_registry,
+)
+_fetch_failures = _counter(
+    "cds_fetch_failures", "Prefetch keys that could not be fetched, by reason.", "reason"
+)
 _store = _counter("cds_store_events", "Events of the store.", "event")
-
+_queue = Gauge(
+    "cds_store_queue",
+    "Records that wait to be written.",
+    registry=_registry,
+    multiprocess_mode="livesum",
+)
+_key_set = Gauge(
+    "cds_key_set_timestamp_seconds",
+    "When a key set of a client was last fetched (Unix time). 0: never.",
+    ("client", "position"),
+    registry=_registry,
+    multiprocess_mode="livemax",
+)
+_this_process = CollectorRegistry()
+"""Not among the others, because with several workers these are collected from all processes."""
+ProcessCollector(registry=_this_process)
 
 _info = Gauge(
     "cds_knowledge_info",
@@ -107,25 +141,47 @@ def counts(record: CallRecord) -> Iterator[tuple[Counter, tuple[str, ...]]]:
             yield _withheld, (key, reason)
     for not_shown in (record.not_shown or {}).items():
         yield _not_shown, not_shown
+    if record.silence is not None:
+        yield _silent, (record.service or "", record.silence)
     for fetch in (record.fetched or {}).items():
         yield _fetches, fetch
 
 
 @lru_cache(maxsize=1024)
-def _labelled(counter: Counter, labels: tuple[str, ...]) -> Counter:
-    """A counter with its labels, cached. The library would take a lock to find it each time."""
-    return counter.labels(*labels)
+def _labelled(metric: Labelled, labels: tuple[str, ...]) -> Labelled:
+    """A metric with its labels, cached. The library would take a lock to find it each time."""
+    return metric.labels(*labels)
 
 
 def observe(record: CallRecord) -> None:
     """Count one request."""
     for counter, labels in counts(record):
         _labelled(counter, labels).inc()
-    _seconds.labels(record.route).observe(record.seconds)
+    _labelled(_seconds, (record.route, record.service or "")).observe(record.seconds)
+
+
+def observe_fetch(seconds: float, failures: Mapping[str, int]) -> None:
+    """Count the fetching of one call: its time, and the number of failures for each reason."""
+    _fetch_seconds.observe(seconds)
+    for reason, number in failures.items():
+        # A server chooses its status, so only the class of the status is a label.
+        _fetch_failures.labels(_STATUS.sub(r"status_\1xx", reason)).inc(number)
+
+
+def key_set_fetched(client: str, position: str, at: float) -> None:
+    """When a client's key set was last fetched, in seconds since 1970 (0: never).
+
+    `position` counts the client's key sets, from 1.
+    """
+    _key_set.labels(client, position).set(at)
 
 
 class StoreCounting:
     """Counts the events of the store."""
+
+    def waiting(self, number: int) -> None:
+        """The number of records that wait to be written."""
+        _queue.set(number)
 
     def add(self, event: Event, by: int = 1) -> None:
         """Count an event a number of times."""
@@ -143,8 +199,9 @@ def _forget_dead_workers(directory: Path) -> None:
 def exposition() -> bytes:
     """The metrics of all workers in the format of Prometheus."""
     if MULTIPROCESS not in os.environ:
-        return generate_latest(_registry)
+        return generate_latest(_registry) + generate_latest(_this_process)
     _forget_dead_workers(Path(os.environ[MULTIPROCESS]))
     together = CollectorRegistry()
     MultiProcessCollector(together)  # type: ignore[no-untyped-call]
+    together.register(ServiceProcesses(os.getppid()))
     return generate_latest(together)

@@ -38,8 +38,8 @@ class CallRecord(msgspec.Struct):
     which other logs refer to the request, `call` the hash, `sent` and `not_sent` prefetch keys,
     `fetched` the results of fetching by key, `unknown` the keys whose data were unknown, `withheld`
     the FHIR issue codes by key, `not_shown` the reasons
-    why decided cards were not returned. `kind` is "call" or "explain" if the call is stored for
-    the audit. `refused` names the check that refused it.
+    why decided cards were not returned, `silence` why there is no card. `kind` is "call" or
+    "explain" if the call is stored for the audit. `refused` names the check that refused it.
     `error` is the type of an exception and `at` the place in our code. `items` and `new` count
     feedback.
     """
@@ -63,6 +63,7 @@ class CallRecord(msgspec.Struct):
     unknown: Sequence[str] | None = None
     withheld: Mapping[str, Sequence[str]] | None = None
     not_shown: Mapping[str, str] | None = None
+    silence: str | None = None
     kidney: str | None = None
     rules: Sequence[str] = ()
     refused: str | None = None
@@ -105,6 +106,7 @@ class CallRecord(msgspec.Struct):
         withheld = {gap.key: list(gap.withheld) for gap in decision.gaps if gap.withheld}
         self.withheld = withheld or None
         self.not_shown = {w.card.card: w.why.value for w in decision.withheld} or None
+        self.silence = decision.silence or None
         kidney = next((card.kidney for card in decision.cards if card.kidney), decision.kidney)
         if kidney is not None:
             self.kidney = kidney.kidney_class.value
@@ -144,6 +146,7 @@ LOGGED: Final = (
     "unknown",
     "withheld",
     "not_shown",
+    "silence",
     "kidney",
     "refused",
     "items",

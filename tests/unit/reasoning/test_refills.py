@@ -48,7 +48,7 @@ def results(*values: tuple[float, int]) -> list[Resource]:
 def named(*values: tuple[float, int], **more: Any) -> dict[str, str] | None:
     """What the line on fallen kidney function says, for a refill of magnesium oxide."""
     on = charted(kidneyLabs=results(*values), **more)
-    lines = [c for c in one(refills(on, again())).cautions if c.id == "R1"]
+    lines = [c for c in one(refills(on, again())).cautions if c.id == "E1"]
     return lines[0].values if lines else None
 
 
@@ -170,12 +170,12 @@ def test_the_result_of_the_last_fill_is_compared_where_there_is_one(days: int, b
 def test_moderately_reduced_function_names_both_values_too() -> None:
     on = charted(kidneyLabs=results((75, 365), (45, 5)))
     found = card(refills(on, again()), "rx-mg-renal-caution")
-    assert [c.id for c in found.cautions] == ["R1", "C1"]
+    assert [c.id for c in found.cautions] == ["E1", "C1"]
 
 
 def test_an_order_that_is_not_a_refill_names_one_value() -> None:
     on = charted(kidneyLabs=results((75, 365), (26, 5)))
-    assert "R1" not in {c.id for c in one(signs(on, again())).cautions}
+    assert "E1" not in {c.id for c in one(signs(on, again())).cautions}
 
 
 def test_an_upper_bound_shows_no_fall() -> None:
@@ -183,4 +183,4 @@ def test_an_upper_bound_shows_no_fall() -> None:
         fhir.EGFR, 60, fhir.EGFR_UNIT, 365, today=TODAY, id="b", comparator="<"
     )
     on = charted(kidneyLabs=[bound, *results((26, 5))])
-    assert "R1" not in {c.id for c in one(refills(on, again())).cautions}
+    assert "E1" not in {c.id for c in one(refills(on, again())).cautions}

@@ -38,6 +38,7 @@ VALUES: dict[str, Any] = {
     "unknown": ["allergies"],
     "withheld": {"allergies": ["forbidden"]},
     "not_shown": {"mg-avoid-renal": "silentHere"},
+    "silence": "no_migraine",
     "kidney": "NORMAL",
     "rules": ("kidney:normal",),
     "refused": "login",
@@ -84,6 +85,7 @@ def test_a_full_record_is_counted() -> None:
         ("cds_unknown_data", ("allergies",)),
         ("cds_withheld_data", ("allergies", "forbidden")),
         ("cds_cards_not_shown", ("mg-avoid-renal", "silentHere")),
+        ("cds_silent_calls", (service, "no_migraine")),
         ("cds_fetches", ("allergies", "unreadable")),
     ]
 
