@@ -252,7 +252,7 @@ class _Wanted:
         self._asked = asked
         self._members = terminology.codes_of(_TESTS, LOINC)
         self._terminology = terminology
-        self._words = {set_id: words[set_id] for set_id in _TESTS}
+        self._words = [(word, set_id) for set_id in _TESTS for word in words[set_id]]
         self._tests: dict[tuple[str | None, ...], _Test] = {}
 
     def is_surely_another(self, observation: Observation) -> bool:
@@ -294,7 +294,7 @@ class _Wanted:
         said = fold(" ".join(filter(None, (code.text, *(c.display for c in code.coding or ())))))
         if not said.strip():
             return self._asked
-        return frozenset(s for s, known in self._words.items() if any(w in said for w in known))
+        return frozenset([set_id for word, set_id in self._words if word in said])
 
 
 def read_labs(

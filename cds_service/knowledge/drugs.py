@@ -181,6 +181,10 @@ class _Names:
         """The meaning of a phrase."""
         return self._names.get(tuple(words(phrase)))
 
+    def places(self, tokens: Sequence[str]) -> list[int]:
+        """The positions of words that begin a name: few in most texts, and none in many."""
+        return [place for place, token in enumerate(tokens) if token in self._lengths]
+
     def at(self, tokens: Sequence[str], place: int) -> tuple[_Name, int] | None:
         """The longest name that begins at a position, and its number of words."""
         for length in self._lengths.get(tokens[place], ()):
@@ -191,12 +195,12 @@ class _Names:
 
     def all_in(self, tokens: Sequence[str]) -> Iterator[_Name]:
         """Every name in a text, from left to right."""
-        place = 0
-        while place < len(tokens):
-            found = self.at(tokens, place)
+        end = 0
+        for place in self.places(tokens):
+            found = self.at(tokens, place) if place >= end else None
             if found is not None:
                 yield found[0]
-            place += found[1] if found is not None else 1
+                end = place + found[1]
 
 
 class Drugs:
@@ -414,17 +418,20 @@ class Drugs:
             for text, needed in self._text.names_beside.items()
             if text in tokens and not _holds(needed, [_letters(" ".join(tokens))])
         }
-        place = 0
-        while place < len(tokens):
+        begun = {place for place, token in enumerate(tokens) if token.startswith(_BEGINNING)}
+        end = 0
+        for place in sorted(begun.union(self._magnesium_names.places(tokens))):
+            if place < end:
+                continue
             found = self._magnesium_names.at(tokens, place)
             name, length = found if found is not None else (None, 1)
-            if name is None and tokens[place].startswith(_BEGINNING):
+            if name is None and place in begun:
                 name = _ANY_MAGNESIUM
             if tokens[place] == MAGNESIUM or name is _ANY_MAGNESIUM:
                 name = _NOT_MAGNESIUM if self._is_salt_form(tokens, place, length) else name
             if name is not None and name.classes and tokens[place] not in unclear:
                 yield name
-            place += length
+            end = place + length
 
     def _is_salt_form(self, tokens: Sequence[str], place: int, length: int) -> bool:
         """Whether "magnesium" alone follows a drug that is sold as a magnesium salt."""
