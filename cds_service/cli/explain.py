@@ -58,11 +58,11 @@ def _explanation(
     except BundleError as error:
         raise CommandError(f"{file} {error}.") from None
     except BadCallError as error:
-        said = "; ".join(_said(issue) for issue in error.issues)
+        said = "; ".join(_issue_text(issue) for issue in error.issues)
         raise CommandError(f"{file} cannot be answered: {said}") from None
 
 
-def _said(issue: Issue) -> str:
+def _issue_text(issue: Issue) -> str:
     return f"{issue.where} {issue.text}".strip()
 
 

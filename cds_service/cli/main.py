@@ -33,7 +33,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m cds_service", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="command")
 
-    explain = commands.add_parser("explain", help="show how the answer to a call comes about")
+    explain = commands.add_parser("explain", help="show the decision on a call, with its reasons")
     explain.add_argument(
         "file",
         metavar="FILE",
@@ -45,11 +45,11 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DATE",
         help="the day of the call, YYYY-MM-DD (default: today)",
     )
-    explain.add_argument("--service", metavar="ID", help="which service is called")
-    explain.add_argument("--json", action="store_true", help="print what POST /explain answers")
+    explain.add_argument("--service", metavar="ID", help="the called service")
+    explain.add_argument("--json", action="store_true", help="print the response of POST /explain")
     explain.set_defaults(run=_explain)
 
-    config = commands.add_parser("config", help="show the settings and what they are set to")
+    config = commands.add_parser("config", help="show the settings and their values")
     config.add_argument("--markdown", action="store_true", help="print docs/configuration.md")
     config.set_defaults(run=_config)
 
@@ -57,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_site(commands)
     add_rehearse_parser(commands, _day)
 
-    feedback = commands.add_parser("feedback", help="what became of the cards that were issued")
+    feedback = commands.add_parser("feedback", help="report on the feedback on cards")
     tasks = feedback.add_subparsers(required=True, metavar="task")
     report = tasks.add_parser("report", help="show how often cards were accepted, and why not")
     report.add_argument("--days", type=_days, default=90, help="how far to look back (default: 90)")
@@ -65,24 +65,24 @@ def _parser() -> argparse.ArgumentParser:
     form.add_argument("--csv", action="store_true", help="print all tables as one CSV file")
     form.add_argument("--json", action="store_true", help="print JSON")
     report.set_defaults(run=_feedback_report)
-    comments = tasks.add_parser("comments", help="show the comments that were kept")
+    comments = tasks.add_parser("comments", help="show the stored comments")
     comments.add_argument("--days", type=_days, default=90, help="how far to look back")
     comments.set_defaults(run=_feedback_comments)
-    purge = tasks.add_parser("purge", help="delete what is older than CDS_RETENTION_DAYS now")
+    purge = tasks.add_parser("purge", help="delete data older than CDS_RETENTION_DAYS")
     purge.set_defaults(run=_feedback_purge)
 
     token = commands.add_parser("token", help="make a test client, and sign calls for it")
     tasks = token.add_subparsers(required=True, metavar="task")
     new = tasks.add_parser("new", help="make a key pair and a file of clients that trusts it")
-    new.add_argument("folder", metavar="FOLDER", help="where they are written")
+    new.add_argument("folder", metavar="FOLDER", help="the folder for both files")
     new.add_argument("--iss", required=True, metavar="URL", help="the issuer that tokens name")
     new.add_argument(
-        "--name", default="test-client", help="how logs call it (default: test-client)"
+        "--name", default="test-client", help="its name in logs (default: test-client)"
     )
     new.set_defaults(run=_token_new)
-    sign = tasks.add_parser("sign", help="print a token, or a whole call, that is good once")
-    sign.add_argument("folder", metavar="FOLDER", help="what `token new` made")
-    sign.add_argument("--url", required=True, metavar="URL", help="what is called (its aud)")
+    sign = tasks.add_parser("sign", help="print a token or a whole call that can be used once")
+    sign.add_argument("folder", metavar="FOLDER", help="the folder of `token new`")
+    sign.add_argument("--url", required=True, metavar="URL", help="the called URL (its aud)")
     sign.add_argument("--body", default="", metavar="FILE", help="print a curl command with it")
     sign.add_argument("--tenant", default="", help="the tenant that the token names")
     sign.add_argument("--lifetime", type=int, default=300, help="seconds (default: 300)")
@@ -97,7 +97,7 @@ def _add_knowledge(commands: Any) -> None:
     review = tasks.add_parser("review", help="show what is not approved, by file")
     review.add_argument("--site", metavar="FILE", help="approvals (default: CDS_SITE_FILE)")
     review.set_defaults(run=_knowledge_review)
-    diff = tasks.add_parser("diff", help="show what differs between two versions, in words")
+    diff = tasks.add_parser("diff", help="show the differences between two versions, in words")
     diff.add_argument("old", metavar="OLD", help="a folder, a wheel, or `installed`")
     diff.add_argument("new", metavar="NEW", help="a folder, a wheel, or `installed`")
     diff.add_argument("--json", action="store_true", help="print JSON")
@@ -120,11 +120,11 @@ def _add_site(commands: Any) -> None:
     check = tasks.add_parser("check", help="print one line for each fault, or the hash")
     check.add_argument("file", metavar="FILE", help="a site file (YAML)")
     check.set_defaults(run=_site_check)
-    show = tasks.add_parser("show", help="show what is in force, each value beside its default")
+    show = tasks.add_parser("show", help="show the values in force, each next to its default")
     show.add_argument("file", metavar="FILE", nargs="?", help="a site file (default: none)")
     show.add_argument("--json", action="store_true", help="print JSON")
     show.set_defaults(run=_site_show)
-    diff = tasks.add_parser("diff", help="show what changes between two site files")
+    diff = tasks.add_parser("diff", help="show the differences between two site files")
     diff.add_argument("old", metavar="OLD", help="a site file, or `defaults`")
     diff.add_argument("new", metavar="NEW", help="a site file, or `defaults`")
     diff.add_argument("--json", action="store_true", help="print JSON")

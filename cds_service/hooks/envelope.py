@@ -257,9 +257,9 @@ def _value(raw: Raw, where: str) -> Any:
         if isinstance(value, dict):
             json.loads(memoryview(raw).tobytes(), object_pairs_hook=_with_single_names)
     except _RepeatedNameError:
-        raise _bad("holds an object in which a name occurs twice", where) from None
+        raise _bad("contains an object in which a name occurs twice", where) from None
     except (msgspec.DecodeError, ValueError):  # it is JSON: that was seen when it was skipped over
-        raise _bad("holds a number out of range", where, "value") from None
+        raise _bad("contains a number out of range", where, "value") from None
     except RecursionError:
         raise _bad("is nested too deeply", where) from None
     return value
