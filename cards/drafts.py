@@ -22,6 +22,7 @@ from cards.context import CardContext
 from cards.markdown import plain
 from cards.phrases import Phrases, non_empty
 from cards.spacing import interactions
+from cards.values import plain_number
 from cds_service.knowledge.drugs import RXNORM
 from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.model import Coded, LabOrder, Plan, PlanStep
@@ -56,8 +57,7 @@ def medication_draft(
 ) -> Resource:
     """The draft order of a dose plan, with the patient's instructions for each step."""
     phrases = Phrases(knowledge)
-    plans = knowledge.plans
-    draft = _decoded(_medication_template(plan, plans.product, plans.route, _unit(plan, phrases)))
+    draft = _decoded(_template_of(plan, knowledge))
     instruction = patient_instruction(card, phrases)
     for first in _first_of_each_step(draft["dosageInstruction"]):
         first["patientInstruction"] = instruction
@@ -141,7 +141,7 @@ def check_all(knowledge: Knowledge) -> None:
     """Build and validate every draft order. Raises the errors of the models."""
     plans, phrases = knowledge.plans, Phrases(knowledge)
     for plan in plans.plans:
-        _medication_template(plan, plans.product, plans.route, _unit(plan, phrases))
+        _template_of(plan, knowledge)
     for lab in plans.labs:
         _lab_template(lab, phrases.label("lab", lab.id))
 
@@ -169,8 +169,36 @@ def _of_this_call(card: CardDecision, call: CardContext, phrases: Phrases) -> Re
 # ------------------------------------------------------------- the templates
 
 
+class _Unit(msgspec.Struct, frozen=True):
+    """One unit in which a plan is supplied. `mg` is elemental magnesium.
+
+    `dose` are the words and the code for doses in this unit, "" if doses are in mg.
+    """
+
+    mg: Decimal
+    supply: str
+    dose: str = ""
+    code: str = ""
+
+
+def _template_of(plan: Plan, knowledge: Knowledge) -> bytes:
+    """The draft of a plan: of the site's product if there is one, otherwise of the salt."""
+    phrases, plans, product = Phrases(knowledge), knowledge.plans, plan.product
+    if product is None:
+        mg = Decimal(plan.unit_mg)
+        unit = _Unit(mg, phrases.fill("supply.unit", mg=str(plan.unit_mg)))
+        return _medication_template(plan, plans.product, plans.route, unit)
+    words = phrases.label("unit", product.form)
+    unit = _Unit(product.elemental_mg, words, words, f"{{{product.form}}}")
+    text = phrases.fill(
+        "product.text", name=product.code.display, mg=plain_number(product.elemental_mg)
+    )
+    named = msgspec.structs.replace(product.code, text=text)
+    return _medication_template(plan, named, plans.route, unit)
+
+
 @lru_cache(maxsize=64)
-def _medication_template(plan: Plan, product: Coded, route: Coded, unit: str) -> bytes:
+def _medication_template(plan: Plan, product: Coded, route: Coded, unit: _Unit) -> bytes:
     note = " ".join(non_empty([plan.note, plan.note_specific]))
     return _valid_template(
         {
@@ -178,7 +206,7 @@ def _medication_template(plan: Plan, product: Coded, route: Coded, unit: str) ->
             "status": "draft",
             "intent": "proposal",
             "medicationCodeableConcept": {"coding": [_coding(product)], "text": product.text},
-            "dosageInstruction": [_instruction(step, route) for step in plan.steps],
+            "dosageInstruction": [_instruction(step, route, unit) for step in plan.steps],
             "note": [{"text": note}],
             "dispenseRequest": _supply(plan, unit),
             "substitution": {"allowedBoolean": True},
@@ -186,11 +214,7 @@ def _medication_template(plan: Plan, product: Coded, route: Coded, unit: str) ->
     )
 
 
-def _unit(plan: Plan, phrases: Phrases) -> str:
-    return phrases.fill("supply.unit", mg=str(plan.unit_mg))
-
-
-def _supply(plan: Plan, unit: str) -> Resource:
+def _supply(plan: Plan, unit: _Unit) -> Resource:
     """The supply of each step: the first one as the first fill, the rest as the next one."""
     by_step: dict[int, list[PlanStep]] = {}
     for step in plan.steps:
@@ -202,20 +226,25 @@ def _supply(plan: Plan, unit: str) -> Resource:
     days = first[0].duration_days or plan.supply_days
     if rest:
         supply["initialFill"] = {
-            "quantity": _units(first, days, plan, unit),
+            "quantity": _units(first, days, unit),
             "duration": _days(days),
         }
         (first,) = rest
         days = plan.supply_days - days
     return supply | {
-        "quantity": _units(first, days, plan, unit),
+        "quantity": _units(first, days, unit),
         "expectedSupplyDuration": _days(days),
     }
 
 
-def _units(step: list[PlanStep], days: int, plan: Plan, unit: str) -> Resource:
+def _units(step: list[PlanStep], days: int, unit: _Unit) -> Resource:
     daily = sum(part.dose_mg * part.frequency for part in step)
-    return {"value": daily * days // plan.unit_mg, "unit": unit}
+    value = int(daily * days / unit.mg)
+    return (
+        _quantity(value, unit.supply, unit.code)
+        if unit.code
+        else {"value": value, "unit": unit.supply}
+    )
 
 
 def _first_of_each_step(instructions: list[Resource]) -> Iterator[Resource]:
@@ -253,14 +282,22 @@ def _decoded(template: bytes) -> Resource:
     return resource
 
 
-def _instruction(step: PlanStep, route: Coded) -> Resource:
+def _instruction(step: PlanStep, route: Coded, unit: _Unit) -> Resource:
     return {
         "sequence": step.sequence,
         "text": step.text,
         "timing": _timing(step),
         "route": {"coding": [_coding(route)]},
-        **_dose(step.dose_mg, step.max_mg_per_day),
+        **_dose_of(step, unit),
     }
+
+
+def _dose_of(step: PlanStep, unit: _Unit) -> Resource:
+    """The dose in mg, or in units of the product."""
+    if not unit.code:
+        return _dose(step.dose_mg, step.max_mg_per_day)
+    single, daily = (int(mg / unit.mg) for mg in (step.dose_mg, step.max_mg_per_day))
+    return _dose(single, daily, unit.dose, unit.code)
 
 
 def _timing(step: PlanStep) -> Resource:
@@ -307,11 +344,11 @@ def _bounds(step: Resource) -> Resource:
     return {name: repeat[name] for name in _KEPT_OF_REPEAT if name in repeat}
 
 
-def _dose(mg: float, daily_mg: float) -> Resource:
+def _dose(single: float, daily: float, unit: str = "mg", code: str = "mg") -> Resource:
     return {
-        "doseAndRate": [{"doseQuantity": _quantity(mg, "mg", "mg")}],
+        "doseAndRate": [{"doseQuantity": _quantity(single, unit, code)}],
         "maxDosePerPeriod": {
-            "numerator": _quantity(daily_mg, "mg", "mg"),
+            "numerator": _quantity(daily, unit, code),
             "denominator": _quantity(1, "d", "d"),
         },
     }

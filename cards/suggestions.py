@@ -56,10 +56,17 @@ def _plan(offer: Offer, card: CardDecision, call: CardContext, knowledge: Knowle
     plan = next(plan for plan in knowledge.plans.plans if plan.id == offer.plan)
     action = {
         "type": "create",
-        "description": phrases.fill("action.plan", plan=plan.in_words),
+        "description": phrases.fill(
+            "action.plan", product=_product(plan, phrases), plan=plan.in_words
+        ),
         "resource": medication_draft(plan, card, call, knowledge),
     }
     return _plan_label(plan, knowledge, phrases), [action]
+
+
+def _product(plan: Plan, phrases: Phrases) -> str:
+    """What the draft orders: the site's product, or the salt."""
+    return plain(plan.product.code.display) if plan.product else phrases["action.plan.salt"]
 
 
 def _plan_label(plan: Plan, knowledge: Knowledge, phrases: Phrases) -> str:

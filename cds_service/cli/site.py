@@ -25,10 +25,12 @@ FAULTY, DIFFERENT = 1, 1
 
 
 def check(file: str) -> int:
-    """Print one line for each fault, or the hash if there is none."""
+    """Print one line for each fault, or the hash if there is none. Notes go to standard error."""
     checked = _checked(file, load_knowledge())
     for fault in checked.faults:
         print_as_is(str(fault))
+    for note in checked.notes:
+        print(note, file=sys.stderr)
     if checked.site is None:
         return FAULTY
     print_as_is(content_hash(checked.content))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -103,12 +103,15 @@ class _Evidence(msgspec.Struct):
 
 
 def load(
-    folder: Traversable | None = None, changes: Mapping[str, Value] | None = None
+    folder: Traversable | None = None,
+    changes: Mapping[str, Value] | None = None,
+    products: Sequence[model.SiteProduct] = (),
 ) -> Knowledge:
     """The knowledge of a folder (default: the one in this package).
 
     `changes` are a site's values that replace those of the parameters, by id. Texts, titles and
-    plans that depend on a parameter use them. The version stays the same.
+    plans that depend on a parameter use them. `products` are a site's formulary, which draft orders
+    name. The version stays the same.
 
     Raises `KnowledgeError` with one line that names the file and the fault.
     """
@@ -138,7 +141,7 @@ def load(
         brand_names=brand_names,
         dosage_words=dosage_words,
         cards=_cards(registry.cards, texts.texts),
-        plans=_plans(reader, parameter_rows, cut=bool(changes)),
+        plans=_plans(reader, parameter_rows, products, cut=bool(changes)),
         interactions=reader.read("interactions.json", model.Interactions),
         coindications=reader.read("coindications.json", model.Coindications),
         safety_words=reader.read("safety_words.json", model.SafetyWords).words,
@@ -215,10 +218,16 @@ def _parameter_rows(reader: _Reader, changes: Mapping[str, Value]) -> tuple[Para
     return rows
 
 
-def _plans(reader: _Reader, rows: tuple[Parameter, ...], *, cut: bool) -> model.Plans:
+def _plans(
+    reader: _Reader,
+    rows: tuple[Parameter, ...],
+    products: Sequence[model.SiteProduct],
+    *,
+    cut: bool,
+) -> model.Plans:
     file = reader.read("plans.json", model.PlanFile)
     try:
-        return plans.plans_from(file, {row.id: row.value for row in rows}, cut=cut)
+        return plans.plans_from(file, {row.id: row.value for row in rows}, products, cut=cut)
     except ValueError as error:
         raise KnowledgeError(f"knowledge file plans.json: {error}") from None
 

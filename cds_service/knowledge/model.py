@@ -149,12 +149,48 @@ class PlanSource(_Row, frozen=True):
     alone: Alone | None = None
 
 
+class Coded(_Row, frozen=True):
+    """A coding that drafts carry."""
+
+    system: str
+    code: str
+    display: str
+    text: str = ""
+
+
+class SiteProduct(_Row, frozen=True):
+    """A product of a site's formulary. `elemental_mg` is elemental magnesium in one `form`."""
+
+    code: Coded
+    form: str
+    elemental_mg: Decimal
+
+
+class AmountWords(_Row, frozen=True):
+    """How the amount of a dose is written: as a `mass`, or in `units` of a product.
+
+    `forms` are the plurals of the dose forms.
+    """
+
+    mass: str
+    units: str
+    forms: dict[str, str]
+
+
+class ChoiceWords(_Row, frozen=True):
+    """What a plan's note states about the product: it is `open`, or a `product` is named."""
+
+    open: str
+    product: str
+
+
 class Plan(_Row, frozen=True):
     """A dose plan that a card can offer as a draft order.
 
     `in_words` is the whole plan in one sentence for the card. `unit_mg` is the elemental magnesium
     of one capsule or tablet, in which quantities are counted. `supply_days` is the length of the
-    plan, or of one cycle of a plan that `repeats` every `repeat_after_days`.
+    plan, or of one cycle of a plan that `repeats` every `repeat_after_days`. `product` is a product
+    of the site's formulary that makes every dose in whole units; without it the salt is ordered.
     """
 
     id: str
@@ -172,6 +208,7 @@ class Plan(_Row, frozen=True):
     unit_mg: int = 100
     repeats: int = 0
     repeat_after_days: int | None = None
+    product: SiteProduct | None = None
 
 
 class DrugAdvice(_Row, frozen=True):
@@ -558,15 +595,6 @@ class Policy(PolicyTables, frozen=True, kw_only=True):
         )
 
 
-class Coded(_Row, frozen=True):
-    """A coding that drafts carry."""
-
-    system: str
-    code: str
-    display: str
-    text: str = ""
-
-
 class LabOrder(_Row, frozen=True):
     """A laboratory test that a card can offer."""
 
@@ -598,13 +626,18 @@ class Plans(_Row, frozen=True):
 
 
 class PlanFile(_Row, frozen=True):
-    """`data/plans.json`. `times` are the words for how often a day."""
+    """`data/plans.json`. `times` are the words for how often a day.
+
+    A step is written with {amount}, and a note with {choice}.
+    """
 
     version: str
     status: str
     product: Coded
     route: Coded
     times: dict[str, str]
+    amounts: AmountWords
+    choices: ChoiceWords
     plans: tuple[PlanSource, ...]
     labs: tuple[LabOrder, ...]
     alternatives: tuple[Alternative, ...]

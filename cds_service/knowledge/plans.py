@@ -7,12 +7,20 @@ makes) stops the start.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 
 import msgspec
 
-from cds_service.knowledge.model import Plan, PlanFile, Plans, PlanSource, PlanStep, StepSource
+from cds_service.knowledge.model import (
+    Plan,
+    PlanFile,
+    Plans,
+    PlanSource,
+    PlanStep,
+    SiteProduct,
+    StepSource,
+)
 from cds_service.knowledge.parameters import MAXIMUM, Parameters, Value
 
 _PLACE = re.compile(r"\{(\w+)\}", re.ASCII)
@@ -20,10 +28,13 @@ _DAYS_A_WEEK = 7
 Values = Mapping[str, Value]
 
 
-def plans_from(file: PlanFile, values: Values, *, cut: bool = False) -> Plans:
+def plans_from(
+    file: PlanFile, values: Values, products: Sequence[SiteProduct] = (), *, cut: bool = False
+) -> Plans:
     """The plans with the numbers of the parameters.
 
-    With `cut`, the steps above `dose.max_mg` are dropped (for a site with a lower maximum).
+    A plan orders the first of the `products` that makes all its doses in whole units. With `cut`,
+    the steps above `dose.max_mg` are dropped (for a site with a lower maximum).
 
     Raises `ValueError` with what is wrong where a plan cannot be worked out.
     """
@@ -33,16 +44,16 @@ def plans_from(file: PlanFile, values: Values, *, cut: bool = False) -> Plans:
             for name in ("version", "status", "product", "route", "labs", "alternatives")
         },
         plans=tuple(
-            _plan(_cut(source, values, file.times) if cut else source, values, file.times)
+            _plan(_cut(source, values, file) if cut else source, values, file, products)
             for source in file.plans
         ),
     )
 
 
-def _cut(source: PlanSource, values: Values, times: Mapping[str, str]) -> PlanSource:
+def _cut(source: PlanSource, values: Values, file: PlanFile) -> PlanSource:
     """A plan without the steps above the maximum. Raises `ValueError` if none is left."""
     limit = Decimal(values[MAXIMUM])
-    steps = [_step(step, source, values, times) for step in source.steps]
+    steps = [_step(step, source, values, file) for step in source.steps]
     kept = [n for n in _sequences(steps) if total_of(steps, n) <= limit]
     if kept == _sequences(steps):
         return source
@@ -53,10 +64,15 @@ def _cut(source: PlanSource, values: Values, times: Mapping[str, str]) -> PlanSo
     return msgspec.structs.replace(source, steps=(alone,), in_words=source.alone.in_words)
 
 
-def _plan(source: PlanSource, values: Values, times: Mapping[str, str]) -> Plan:
+def _plan(
+    source: PlanSource, values: Values, file: PlanFile, products: Sequence[SiteProduct]
+) -> Plan:
     where = f"plan {source.id}"
     unit = _number(source.unit_mg, values, where)
-    steps = [_step(step, source, values, times) for step in source.steps]
+    steps = [_step(step, source, values, file) for step in source.steps]
+    product = next((p for p in products if _makes(p, steps)), None)
+    if product is not None:
+        steps = [_step(step, source, values, file, product) for step in source.steps]
     for step in steps:
         if step.dose_mg % unit:
             raise ValueError(f"{where}: {step.dose_mg} mg are no whole number of {unit} mg units")
@@ -67,9 +83,9 @@ def _plan(source: PlanSource, values: Values, times: Mapping[str, str]) -> Plan:
     first = steps[0].duration_days
     if first is not None and (first > supply or (len(totals) > 1 and first == supply)):
         raise ValueError(f"{where}: the first step lasts longer than the supply of {supply} days")
-    said = {"unit": str(unit)}
+    said = {"choice": _choice(file, unit, product)}
     for place, step in enumerate(steps, start=1):
-        said |= {f"{name}_{place}": text for name, text in _said(step, times).items()}
+        said |= {f"{name}_{place}": text for name, text in _said(step, file, product).items()}
     courses = _number(source.courses, values, where) if source.courses else 1
     return Plan(
         id=source.id,
@@ -90,10 +106,29 @@ def _plan(source: PlanSource, values: Values, times: Mapping[str, str]) -> Plan:
         unit_mg=unit,
         repeats=courses - 1,
         repeat_after_days=source.repeat_after_days,
+        product=product,
     )
 
 
-def _step(step: StepSource, plan: PlanSource, values: Values, times: Mapping[str, str]) -> PlanStep:
+def _makes(product: SiteProduct, steps: Sequence[PlanStep]) -> bool:
+    """Whether whole units of a product make every dose."""
+    return not any(step.dose_mg % product.elemental_mg for step in steps)
+
+
+def _choice(file: PlanFile, unit: int, product: SiteProduct | None) -> str:
+    if product is None:
+        return _filled(file.choices.open, {"unit": str(unit)}, "choices")
+    said = {"unit": f"{product.elemental_mg:f}", "form": product.form}
+    return _filled(file.choices.product, said, "choices")
+
+
+def _step(
+    step: StepSource,
+    plan: PlanSource,
+    values: Values,
+    file: PlanFile,
+    product: SiteProduct | None = None,
+) -> PlanStep:
     where = f"plan {plan.id}"
     frequency = step.frequency
     often = frequency if isinstance(frequency, int) else _number(frequency, values, where)
@@ -108,7 +143,7 @@ def _step(step: StepSource, plan: PlanSource, values: Values, times: Mapping[str
         duration_days=_number(step.duration_days, values, where) if step.duration_days else None,
         when=step.when,
     )
-    said = _said(done, times)
+    said = _said(done, file, product)
     return msgspec.structs.replace(
         done, text=_filled(step.text, said, where), timing=_filled(step.timing, said, where)
     )
@@ -143,9 +178,23 @@ def _whole(number: Decimal, where: str) -> int:
     return int(number)
 
 
-def _said(step: PlanStep, times: Mapping[str, str]) -> dict[str, str]:
-    said = {"dose": str(step.dose_mg), "days": str(step.duration_days or "")}
-    return said | {"times": times.get(str(step.frequency), "")}
+def _said(step: PlanStep, file: PlanFile, product: SiteProduct | None) -> dict[str, str]:
+    return {
+        "dose": str(step.dose_mg),
+        "days": str(step.duration_days or ""),
+        "times": file.times.get(str(step.frequency), ""),
+        "amount": _amount(step, file, product),
+    }
+
+
+def _amount(step: PlanStep, file: PlanFile, product: SiteProduct | None) -> str:
+    """The amount of a dose: "200 mg ...", or "2 capsules of 100 mg ..."."""
+    if product is None:
+        return _filled(file.amounts.mass, {"dose": str(step.dose_mg)}, "amounts")
+    count = int(step.dose_mg / product.elemental_mg)
+    units = product.form if count == 1 else file.amounts.forms[product.form]
+    said = {"count": str(count), "units": units, "unit": f"{product.elemental_mg:f}"}
+    return _filled(file.amounts.units, said, "amounts")
 
 
 def _filled(text: str, said: Mapping[str, str], where: str) -> str:

@@ -56,6 +56,9 @@ FIXED: Final = (
         "dose.update",
         "update.salt",
         "supply.unit",
+        "product.text",
+        "unit.capsule",
+        "unit.tablet",
     ),
     "apart.drug",
     *("kidney.unknown.none", "kidney.unknown.old", "kidney.unknown.missing", "kidney.others"),
@@ -70,6 +73,7 @@ FIXED: Final = (
     ),
     *(
         "action.plan",
+        "action.plan.salt",
         "action.lab",
         "action.delete",
         "action.delete.refill",

@@ -21,6 +21,7 @@ from jsonschema.exceptions import ValidationError
 from cds_service.knowledge.loader import Knowledge, KnowledgeError, load
 from cds_service.knowledge.parameters import Parameter
 from cds_service.site.document import Document, Fault, Path, printable, read_document
+from cds_service.site.formulary import formulary_faults, formulary_notes, products_of
 from cds_service.site.model import Mode, SilentMode, SiteFile
 
 SILENT_DAYS = 190
@@ -42,13 +43,15 @@ class Hooks(msgspec.Struct, frozen=True):
 class Checked(msgspec.Struct, frozen=True):
     """A file without faults, or its faults in the order of its lines.
 
-    `knowledge` has the values of the file in place of the defaults.
+    `knowledge` has the values of the file in place of the defaults, and its products in the plans.
+    `notes` are one line each on what is valid and may not be meant.
     """
 
     site: SiteFile | None
     content: Any
     faults: tuple[Fault, ...]
     knowledge: Knowledge
+    notes: tuple[str, ...] = ()
 
 
 def check(text: bytes, knowledge: Knowledge, hooks: Hooks, today: date) -> Checked:
@@ -59,14 +62,17 @@ def check(text: bytes, knowledge: Knowledge, hooks: Hooks, today: date) -> Check
         return Checked(None, document.content, tuple(sorted(faults)), knowledge)
     site = msgspec.convert(document.content, SiteFile, strict=False)
     faults = [fault for rule in _RULES for fault in rule(document, site, knowledge, hooks, today)]
-    if not faults and site.parameters:
+    if not faults and (site.parameters or site.formulary):
+        changes = {name: _exact(value) for name, value in site.parameters.items()}
         try:
-            knowledge = load(changes={k: _exact(v) for k, v in site.parameters.items()})
+            knowledge = load(changes=changes, products=products_of(site))
         except KnowledgeError as error:
             # The values contradict each other, or a plan that they cut.
             faults = [document.fault(("parameters",), str(error).partition(": ")[2])]
-    site_or_none = None if faults else site
-    return Checked(site_or_none, document.content, tuple(sorted(faults)), knowledge)
+    if faults:
+        return Checked(None, document.content, tuple(sorted(faults)), knowledge)
+    notes = tuple(formulary_notes(site, knowledge.plans.plans))
+    return Checked(site, document.content, (), knowledge, notes)
 
 
 def _exact(value: Any) -> bool | Decimal:
@@ -269,6 +275,12 @@ def _unusable(value: Any, row: Parameter) -> str:
     return ""
 
 
+def _formulary(
+    document: Document, site: SiteFile, knowledge: Knowledge, _: Hooks, __: date
+) -> Iterator[Fault]:
+    return formulary_faults(document, site, knowledge)
+
+
 def _approvals(
     document: Document, site: SiteFile, _: Knowledge, __: Hooks, today: date
 ) -> Iterator[Fault]:
@@ -277,4 +289,4 @@ def _approvals(
             yield document.fault(("approvals", number, "date"), "is in the future")
 
 
-_RULES = (_cards, _hooks, _silent, _parameters, _approvals)
+_RULES = (_cards, _hooks, _silent, _parameters, _formulary, _approvals)
