@@ -18,6 +18,7 @@ from cds_service.cli.printing import console
 from cds_service.feedback.reading import every_reason
 from cds_service.feedback.report import (
     FEW,
+    WITHHELD,
     Line,
     Report,
     as_csv,
@@ -98,7 +99,7 @@ def _print_tables(report: Report) -> None:
     taken = _table("Suggestions taken", "card", "suggestion", "offered", "accepted")
     for kind in report.suggestions:
         taken.add_row(kind.card, kind.kind, str(kind.offered), str(kind.accepted))
-    out.print(reasons, taken)
+    out.print(reasons, taken, _weeks(report))
     if report.some_are_few:
         out.print(f"few: fewer than {FEW} cards, so the share may change with the next ones.")
 
@@ -118,6 +119,14 @@ def _counts(title: str, lines: list[Line] | tuple[Line, ...]) -> Table:
             f"{percent(low)} to {percent(high)}" if tally.interval else "",
             duration(tally.median_seconds),
         )
+    return table
+
+
+def _weeks(report: Report) -> Table:
+    table = _table("Decided by card and week", "card", "week", "decided", "returned", *WITHHELD)
+    for line in report.weeks:
+        counts = (line.decided, line.returned, *(line.withheld[why] for why in WITHHELD))
+        table.add_row(line.card, line.week, *map(str, counts))
     return table
 
 

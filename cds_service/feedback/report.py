@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from cds_service.knowledge.model import OverrideReason
+from cds_service.site.showing import Why
 from cds_service.store.history import CardOutcome, History, IssuedCards
 from cds_service.store.records import OTHER_REASON
 
@@ -21,6 +22,9 @@ FEW = 20
 """With fewer cards than this, a percentage is not reliable, and the row is flagged."""
 _Z = 1.96  # quantile of the normal distribution: 95 of 100 intervals contain the true share
 NO_CLIENT = "(not authenticated)"
+NO_SITE = "(no site file)"
+WITHHELD = tuple(why.value for why in Why)
+"""The reasons for which a decided card is not returned, as in `/explain`."""
 NO_REASON = "(no reason given)"
 OTHER = "(a reason that no card offers)"
 
@@ -90,8 +94,25 @@ class SuggestionLine(msgspec.Struct, frozen=True):
     accepted: int
 
 
+class WeekLine(msgspec.Struct, frozen=True):
+    """How often a card was decided in one week: returned, and not returned by reason."""
+
+    week: str
+    card: str
+    returned: int
+    withheld: Mapping[str, int]
+
+    @property
+    def decided(self) -> int:
+        """All decisions for this card, whether or not it was returned."""
+        return self.returned + sum(self.withheld.values())
+
+
 class Report(msgspec.Struct, frozen=True):
-    """The report for a time span. The keys of `groups` name the grouping."""
+    """The report for a time span. The keys of `groups` name the grouping.
+
+    `weeks` compares weeks in which a card was silent with weeks in which it was returned.
+    """
 
     since: datetime
     until: datetime
@@ -99,6 +120,7 @@ class Report(msgspec.Struct, frozen=True):
     groups: Mapping[str, tuple[Line, ...]]
     reasons: tuple[ReasonLine, ...]
     suggestions: tuple[SuggestionLine, ...]
+    weeks: tuple[WeekLine, ...]
     feedback: int
     unmatched: int
 
@@ -118,6 +140,7 @@ GROUPS: Mapping[str, Callable[[IssuedCards], Iterable[str]]] = MappingProxyType(
         "client": lambda cards_group: [cards_group.client or NO_CLIENT],
         "week": lambda cards_group: [cards_group.week.isoformat()],
         "knowledge": lambda cards_group: [cards_group.knowledge],
+        "site": lambda cards_group: [cards_group.site or NO_SITE],
         "card and knowledge": lambda cards_group: [f"{cards_group.card}, {cards_group.knowledge}"],
     }
 )
@@ -140,6 +163,7 @@ def make_report(history: History, reasons: Iterable[OverrideReason]) -> Report:
             SuggestionLine(t.card, t.kind, t.offered, t.accepted)
             for t in sorted(history.taken, key=lambda t: (t.card, t.kind))
         ),
+        weeks=_weeks(history),
         feedback=history.feedback,
         unmatched=history.unmatched,
     )
@@ -153,6 +177,26 @@ def _lines(
         for name in names(cards_group):
             groups.setdefault(name, []).append(cards_group)
     return tuple(Line(name, _tally(groups[name])) for name in sorted(groups))
+
+
+def _weeks(history: History) -> tuple[WeekLine, ...]:
+    """A line for each card and week in which it was decided, in the order of card and week."""
+    returned: Counter[tuple[str, str]] = Counter()
+    withheld: dict[tuple[str, str], Counter[str]] = {}
+    for issued in history.issues:
+        returned[issued.card, issued.week.isoformat()] += issued.count
+    for line in history.withheld:
+        reasons = withheld.setdefault((line.card, line.week.isoformat()), Counter())
+        reasons[line.why] += line.count
+    return tuple(
+        WeekLine(
+            week,
+            card,
+            returned[card, week],
+            {why: withheld.get((card, week), Counter())[why] for why in WITHHELD},
+        )
+        for card, week in sorted({*returned, *withheld})
+    )
 
 
 def _tally(issues: Iterable[IssuedCards]) -> Tally:
@@ -200,6 +244,16 @@ def as_json(report: Report) -> dict[str, Any]:
         },
         "overrideReasons": msgspec.to_builtins(report.reasons),
         "suggestions": msgspec.to_builtins(report.suggestions),
+        "weeks": [
+            {
+                "card": w.card,
+                "week": w.week,
+                "decided": w.decided,
+                "returned": w.returned,
+                **w.withheld,
+            }
+            for w in report.weeks
+        ],
     }
 
 
@@ -220,7 +274,7 @@ def _rounded(share: float | None) -> float | None:
 
 _COLUMNS = (
     "table", "name", "issued", "accepted", "overridden", "ignored", "open", "median_seconds",
-    "acceptedShare", "acceptedShareLow", "acceptedShareHigh", "tooFewToConclude",
+    "acceptedShare", "acceptedShareLow", "acceptedShareHigh", "tooFewToConclude", "decided", *WITHHELD,
 )  # fmt: skip
 
 
@@ -248,6 +302,14 @@ def _csv_rows(report: Report) -> Iterator[dict[str, Any]]:
             "name": name,
             "issued": kind.offered,
             "accepted": kind.accepted,
+        }
+    for week in report.weeks:
+        yield {
+            "table": "decided by card and week",
+            "name": f"{week.card}, {week.week}",
+            "issued": week.returned,
+            "decided": week.decided,
+            **week.withheld,
         }
     yield {"table": "unmatched feedback", "name": "all", "issued": report.unmatched}
 

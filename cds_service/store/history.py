@@ -32,6 +32,7 @@ class IssuedCards(msgspec.Struct, frozen=True):
     hook: str
     client: str
     knowledge: str
+    site: str
     rules: tuple[str, ...]
     week: date
     outcome: CardOutcome

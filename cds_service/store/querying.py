@@ -161,6 +161,7 @@ def _fates(first: int, end: int) -> Select[Any]:
         issued_card.c.hook,
         issued_card.c.client,
         issued_card.c.knowledge,
+        issued_card.c.site,
         issued_card.c.rules,
         issued_card.c.week,
         outcome,

@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from flask import Flask
 
@@ -32,11 +34,12 @@ from cds_service.store.history import (
     IssuedCards,
     OverrideCounts,
     SuggestionCounts,
+    Withheld,
 )
 from cds_service.store.store import Store
 
 from ..store.conftest import NOW
-from ..store.making import accepted, card, overridden
+from ..store.making import accepted, card, overridden, withheld
 
 MONDAY = date(2026, 11, 16)
 SVG = "{http://www.w3.org/2000/svg}"
@@ -51,6 +54,7 @@ def alike(
         "hook": "patient-view",
         "client": "",
         "knowledge": "1.0.0+a",
+        "site": "",
         "rules": ("RF1", "migraine"),
         "week": MONDAY,
     }
@@ -97,7 +101,8 @@ def test_every_card_is_counted_once_in_all_and_by_its_rules() -> None:
     assert {name: t.issued for name, t in named(report.groups["rule"]).items()} == {
         "RF1": 21, "RF2": 3, "migraine": 21,
     }  # fmt: skip
-    for by in ("card", "hook", "service", "client", "week", "knowledge", "card and knowledge"):
+    alone = ("card", "hook", "service", "client", "week", "knowledge", "site", "card and knowledge")
+    for by in alone:
         assert sum(line.tally.issued for line in report.groups[by]) == 24, by
     assert [line.name for line in report.groups["week"]] == ["2026-11-09", "2026-11-16"]
     assert set(named(report.groups["client"])) == {"(not authenticated)", "https://ehr.example"}
@@ -142,6 +147,41 @@ def test_an_empty_report_can_be_made() -> None:
     assert as_csv(report)
     assert as_json(report)["total"]["issued"] == 0
     assert "Nothing was issued." in stacked_bars("x", "t", report.groups["card"])
+
+
+def test_silent_weeks_can_be_compared_with_live_weeks() -> None:
+    week = MONDAY - timedelta(days=7)
+    silent = (
+        Withheld("mg-suggest", "patient-view", "silentHere", week, 9),
+        Withheld("mg-suggest", "order-select", "silentHere", week, 2),
+        Withheld("mg-suggest", "patient-view", "lockedUntil", MONDAY, 4),
+        Withheld("mg-avoid-renal", "patient-view", "neverHere", MONDAY, 1),
+    )
+    issues = (
+        alike(3, CardOutcome.ACCEPTED, site="st-mary+1"),
+        alike(2, CardOutcome.IGNORED, site="st-mary+2"),
+    )
+    report = make_report(msgspec.structs.replace(history(*issues), withheld=silent), ())
+    lines = [
+        ("mg-avoid-renal", "2026-11-16", 1, 0, {"neverHere": 1}),
+        ("mg-suggest", "2026-11-09", 11, 0, {"silentHere": 11}),
+        ("mg-suggest", "2026-11-16", 9, 5, {"lockedUntil": 4}),
+    ]
+    assert [
+        (w.card, w.week, w.decided, w.returned, {k: n for k, n in w.withheld.items() if n})
+        for w in report.weeks
+    ] == lines
+    assert {name: t.issued for name, t in named(report.groups["site"]).items()} == {
+        "st-mary+1": 3, "st-mary+2": 2,
+    }  # fmt: skip
+    assert as_json(report)["weeks"][2] == {
+        "card": "mg-suggest", "week": "2026-11-16", "decided": 9, "returned": 5,
+        "silentHere": 0, "neverHere": 0, "lockedUntil": 4, "notAskedFor": 0,
+    }  # fmt: skip
+    rows = [r for r in csv.DictReader(io.StringIO(as_csv(report))) if r["table"].startswith("dec")]
+    assert [(r["name"], r["decided"], r["silentHere"]) for r in rows][1] == (
+        "mg-suggest, 2026-11-09", "11", "11",
+    )  # fmt: skip
 
 
 def test_csv_has_every_table() -> None:
@@ -201,7 +241,8 @@ def data(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
     now = datetime.now(UTC)
     store = Store(f"sqlite:///{directory}/cds.sqlite3", 365)
     taken, refused = card(now - timedelta(days=3)), card(now - timedelta(days=3))
-    for issued in (taken, refused, card(now - timedelta(days=400))):
+    silent = withheld(now - timedelta(days=3))
+    for issued in (taken, refused, silent, card(now - timedelta(days=400), site="st-mary+def")):
         store.remember(issued)
     store.close()
     comment = "\x1b[31mHe fears\nthe taste [bold]"
@@ -215,7 +256,16 @@ def data(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
 def test_the_command_prints_tables(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["feedback", "report"]) == 0
     text = capsys.readouterr().out
-    for word in ("mg-suggest", "By rule", "kidney:normal", "By knowledge", "50% (few)", "30 s"):
+    for word in (
+        "mg-suggest",
+        "By rule",
+        "kidney:normal",
+        "By knowledge",
+        "By site",
+        "50% (few)",
+        "30 s",
+        "silentHere",
+    ):
         assert word in text
 
 
@@ -275,6 +325,11 @@ def test_the_page_shows_plots_and_numbers(build: Callable[..., Flask], data: str
     assert text.count("<desc") == 3
     assert "fewer than 20 cards" in text
     assert "mg-suggest" in text
+    assert "(no site file)" in text
+    assert re.search(
+        r"mg-suggest</th><td>[-\d]{10}</td><td class=.n.>3</td><td class=.n.>2</td>", text
+    )
+    assert "The rules are not yet approved for patient care." in text
     assert "the taste" not in text
     assert "default-src 'none'" in response.headers["Content-Security-Policy"]
     assert client.get("/feedback/report?days=30").status_code == 200

@@ -6,7 +6,14 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from cds_service.store.records import Feedback, IssuedCard, IssuedSuggestion, Outcome, digest
+from cds_service.store.records import (
+    Feedback,
+    IssuedCard,
+    IssuedSuggestion,
+    Outcome,
+    WithheldCard,
+    digest,
+)
 
 from .conftest import NOW
 
@@ -30,6 +37,22 @@ def card(issued: datetime = NOW, **changes: Any) -> IssuedCard:
         ),
     }
     return IssuedCard(**{**usual, **changes})
+
+
+def withheld(decided: datetime = NOW, **changes: Any) -> WithheldCard:
+    usual: dict[str, Any] = {
+        "uuid": str(uuid4()),
+        "service": SERVICE,
+        "hook": "patient-view",
+        "client": "",
+        "card": "mg-suggest",
+        "indicator": "info",
+        "why": "silentHere",
+        "knowledge": "1.0.0+abc",
+        "site": "st-mary+def",
+        "decided": decided,
+    }
+    return WithheldCard(**{**usual, **changes})
 
 
 def feedback(

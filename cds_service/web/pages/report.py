@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from cds_service.feedback.plots import stacked_bars
 from cds_service.feedback.reading import every_reason
-from cds_service.feedback.report import duration, make_report, percent
+from cds_service.feedback.report import WITHHELD, duration, make_report, percent
 from cds_service.hooks.errors import BadCallError, Issue
 from cds_service.web.pages import styles
 from cds_service.web.parts import Parts, current_parts
@@ -56,6 +56,10 @@ def _page(parts: Parts, days: int) -> str:
         style=_STYLE,
         percent=percent,
         duration=duration,
+        reasons=WITHHELD,
+        knowledge=parts.knowledge,
+        site=parts.answering.force.label,
+        silent_until=parts.answering.force.silent_until(until.date()),
         comments_kept=parts.settings.feedback_comments,
     )
 
