@@ -28,6 +28,7 @@ from cds_service.hooks.services import services_of
 from cds_service.knowledge import lint
 from cds_service.knowledge.loader import Knowledge, KnowledgeError
 from cds_service.reasoning.decide import decide
+from cds_service.site.force import of_defaults
 from cds_service.web.pages.evidence_document import document
 from tests.property.calls import DAY, scenarios
 from tests.support.decisions import knowledge
@@ -108,7 +109,7 @@ def test_a_changed_parameter_changes_all_or_stops_the_start(row: dict[str, str])
     if row["scenario"]:
         assert told(row["scenario"], other) != told(row["scenario"], knowledge())
 
-    evidence = document(other, services_of(other))
+    evidence = document(of_defaults(other), services_of(other), other)
     (shown,) = (line for line in evidence["thresholds"] if line["id"] == row["id"])
     assert float(shown["value"]) == float(value)
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from flask import Blueprint, Response, render_template, request
 
+from cards.registered import load_knowledge
 from cds_service.hooks.errors import BadCallError, Issue
 from cds_service.web.answers import json_answer
 from cds_service.web.pages.evidence_document import KIDNEY_CLASSES, Codes, codes_of, document
@@ -56,7 +57,9 @@ def value_set(set_id: str) -> Response:
 
 
 def _document(parts: Parts) -> dict[str, Any]:
-    return document(parts.knowledge, parts.services)
+    force = parts.answering.force
+    defaults = force.knowledge if force.site is None else load_knowledge()
+    return document(force, parts.services, defaults)
 
 
 def _codes(parts: Parts) -> Codes:

@@ -14,6 +14,8 @@ import msgspec
 from cds_service.hooks.services import Service
 from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.terminology import ValueSet
+from cds_service.site.force import InForce
+from cds_service.site.inventory import inventory
 
 Json = dict[str, Any]
 KIDNEY_CLASSES: Final = ("NORMAL", "MODERATE", "SEVERE", "UNKNOWN")
@@ -21,13 +23,15 @@ _ANY_CLASS: Final = "*"
 LIMIT: Final = 200
 
 
-def document(knowledge: Knowledge, services: Mapping[str, Service]) -> Json:
-    """The whole document, ready for JSON."""
+def document(force: InForce, services: Mapping[str, Service], defaults: Knowledge) -> Json:
+    """The whole document, ready for JSON. `defaults` is the knowledge without the site's values."""
+    knowledge = force.knowledge
     policy = knowledge.policy
     return {
         "version": knowledge.version,
         "approved": knowledge.approved,
         "reviewState": _review_state(knowledge),
+        "site": _site(force, defaults),
         "sourceAttributes": _source_attributes(knowledge, services),
         "hooks": [_hook(service) for service in services.values()],
         "cards": [_card(card_id, knowledge) for card_id in knowledge.cards],
@@ -51,6 +55,23 @@ def document(knowledge: Knowledge, services: Mapping[str, Service]) -> Json:
         "valueSets": [_value_set(value_set, knowledge) for value_set in knowledge.sets.values()],
         "overrideReasons": _override_reasons(knowledge),
     }
+
+
+def _site(force: InForce, defaults: Knowledge) -> Json:
+    """The site file in force, who approved what, and each of its values next to the default."""
+    file = force.site.file if force.site is not None else None
+    said: Json = {
+        "review": force.review.words,
+        "approvals": [msgspec.to_builtins(approval) for approval in force.review.approvals],
+        "values": [
+            {**msgspec.to_builtins(value), "changed": value.changed}
+            for value in inventory(defaults, file)
+        ],
+    }
+    if file is None or force.site is None:
+        return said
+    owner = {name: text for name, text in msgspec.to_builtins(file.site).items() if text}
+    return {**owner, "hash": force.site.hash, **said}
 
 
 def _plain(row: Any) -> Json:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import date
 from html import unescape
+from pathlib import Path
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 
+from cds_service import create_app
+from cds_service.hooks.configured import HOOKS_OF_FILES
 from cds_service.knowledge.loader import load
+from cds_service.settings import Settings
+from cds_service.site.load import read_site
 
 KNOWLEDGE = load()
 
@@ -124,3 +130,57 @@ def test_a_value_set_shows_every_code_beginning_and_name(client: FlaskClient) ->
 def test_a_question_never_becomes_markup(client: FlaskClient) -> None:
     answer = client.get("/evidence/codes", query_string={"q": '"><script>x</script>'})
     assert "<script>x" not in answer.text
+
+
+def with_site(file: Path) -> FlaskClient:
+    settings = Settings(site_file=str(file), data_dir=str(file.parent))
+    return create_app(settings).test_client()
+
+
+def test_the_values_of_a_site_stand_next_to_the_defaults(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "site.yaml"
+    file.write_text(
+        "site: {id: st-mary, title: St Mary}\nparameters: {egfr.severe_below: 35}\n"
+        "cards: {mg-suggest: {mode: silent}}\n"
+        f"approvals: [{{name: A. Reed, role: r, date: 2026-11-20, of: knowledge {KNOWLEDGE.hash}}}]\n",
+        encoding="utf-8",
+    )
+    client = with_site(file)
+    site = client.get("/evidence.json").json["site"]
+    changed = {v["place"]: (v["default"], v["value"]) for v in site["values"] if v["changed"]}
+    assert changed == {
+        "parameters.egfr.severe_below": ("30", "35"),
+        "cards.mg-suggest.mode": ("show", "silent"),
+    }
+    assert site["review"] == {"knowledge": "approved", "site": "draft"}
+    assert [approval["name"] for approval in site["approvals"]] == ["A. Reed"]
+    page = unescape(client.get("/evidence").text)
+    assert f"st-mary+{site['hash']}" in page
+    line = page.split("parameters.egfr.severe_below</code>")[1].split("</tr>")[0]
+    assert "<td>30</td><td><strong>35</strong></td>" in line
+    assert "A. Reed, r, 2026-11-20" in page
+    assert "Latest eGFR below 35" in page
+    assert "Rules not yet approved for patient care" in page
+
+
+def test_without_a_site_file_every_value_has_its_default(told: Any, page: str) -> None:
+    assert not [value for value in told["site"]["values"] if value["changed"]]
+    assert len(told["site"]["values"]) > 50
+    assert "No site file: every value has its default." in page
+
+
+def test_the_badge_comes_from_the_state(tmp_path: Path) -> None:
+    file = tmp_path / "site.yaml"
+    text = "site: {id: st-mary, title: St Mary}\n"
+    file.write_text(text, encoding="utf-8")
+    site = read_site(file, KNOWLEDGE, HOOKS_OF_FILES, date(2026, 11, 28))
+    subjects = (f"knowledge {KNOWLEDGE.hash}", f"site {site.hash}")
+    lines = [f"  - {{name: A, role: r, date: 2026-11-20, of: {of}}}\n" for of in subjects]
+    for approvals, shown in (("", True), ("approvals:\n" + "".join(lines), False)):
+        file.write_text(text + approvals, encoding="utf-8")
+        client = with_site(file)
+        for path in ("/", "/evidence"):
+            assert ("Rules not yet approved for patient care" in client.get(path).text) is shown
+        assert client.get("/ready").json["approved"] is not shown
