@@ -12,7 +12,7 @@ class CardContext:
     """The call of a card: the patient, the user, the time, and the address of the evidence page.
 
     `now` is an aware UTC datetime. `base_url` is the service's own address, and `site` the id and
-    hash of the site file.
+    hash of the site file. `units` are those in which results are shown, "" for as reported.
     """
 
     patient_id: str
@@ -22,6 +22,7 @@ class CardContext:
     new_uuid: Callable[[], str]
     encounter_id: str | None = None
     site: str = ""
+    units: str = ""
 
     @property
     def evidence_url(self) -> str:

@@ -11,6 +11,7 @@ from cards.phrases import Phrases
 from cards.reason import EXTENSION, REFERENCE, reason
 from cards.suggestions import behaviour, suggestions
 from cards.summary import summary
+from cards.units import in_units
 from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.model import OverrideReason
 from cds_service.reasoning.decision import CardDecision, Decision
@@ -34,11 +35,12 @@ def render(decision: Decision, call: CardContext, knowledge: Knowledge) -> list[
 
 def _card(card: CardDecision, call: CardContext, knowledge: Knowledge) -> Json:
     phrases = Phrases(knowledge)
+    said = in_units(card, call.units, knowledge)
     shown: Json = {
         "uuid": call.new_uuid(),
-        "summary": summary(card, call.now.date(), knowledge),
+        "summary": summary(said, call.now.date(), knowledge),
         "indicator": card.indicator,
-        "detail": detail(card, knowledge),
+        "detail": detail(said, knowledge),
         "source": _source(card, call, knowledge),
         "overrideReasons": _override_reasons(card, knowledge),
         "links": [

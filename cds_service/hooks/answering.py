@@ -114,6 +114,7 @@ class Answering(msgspec.Struct, frozen=True):
             new_uuid=self.new_uuid,
             encounter_id=call.encounter_id,
             site=self.force.label,
+            units=self.force.units,
         )
         cards = render(decision, context, self.knowledge)
         remember = [lockouts.to_remember(card) for card in decision.cards]

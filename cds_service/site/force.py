@@ -46,6 +46,11 @@ class InForce(msgspec.Struct, frozen=True, eq=False):
         return hook not in hooks or hooks[hook].mode is not Mode.NEVER
 
     @property
+    def units(self) -> str:
+        """The units in which laboratory values are shown, "" for as reported."""
+        return self.site.file.units if self.site is not None else ""
+
+    @property
     def asks_for_all_orders(self) -> bool:
         """Whether the prefetch template of orders requests every status, not only active ones."""
         return self.site is not None and self.site.file.search.medication_requests == "all"
