@@ -11,7 +11,7 @@ from cds_service.hooks.errors import Issue
 from cds_service.store.errors import StoreUnavailableError
 from cds_service.web.answers import json_answer, outcome
 from cds_service.web.calls.hook_calls import found
-from cds_service.web.calls.incoming import read_json
+from cds_service.web.calls.incoming import is_sandbox_call, read_json
 from cds_service.web.operate.record import current_record
 from cds_service.web.parts import Parts, current_parts
 
@@ -25,14 +25,15 @@ _UNAVAILABLE: Final = Issue(
 
 @blueprint.post("/cds-services/<service_id>/feedback")
 def take_feedback(service_id: str) -> Response:
-    """Store feedback, all items or none."""
+    """Store feedback, all items or none. Feedback of the sandbox page is checked, not stored."""
     parts, record = current_parts(), current_record()
     service = found(parts.services, service_id)
     record.service = service.id
     body = read_json(request, parts.settings.max_body_bytes)
     items = parts.once(_reader).read(body, service.id, record.issuer)
     record.items = len(items)
-    record.new = parts.store.add_feedback(items)
+    if not is_sandbox_call(parts.settings, request):
+        record.new = parts.store.add_feedback(items)
     return json_answer({"received": len(items)})
 
 

@@ -15,7 +15,7 @@ from cds_service.hooks.errors import BadCallError, Issue
 from cds_service.hooks.services import Service, discovery
 from cds_service.store.records import IssuedCard, WithheldCard
 from cds_service.web.answers import JSON, json_answer
-from cds_service.web.calls.incoming import own_address, read_json
+from cds_service.web.calls.incoming import is_sandbox_call, own_address, read_json
 from cds_service.web.operate.record import CallRecord, current_record
 from cds_service.web.parts import Parts, current_parts, current_request
 
@@ -43,7 +43,8 @@ def call_service(service_id: str) -> Response:
     record.kind, record.service = "call", service.id
     answer = _answer(service, parts, record)
     record.decided(answer.decision)
-    _remember(answer, service, parts, record)
+    if not is_sandbox_call(parts.settings, current_request()):
+        _remember(answer, service, parts, record)
     return json_answer({"cards": answer.cards}, headers=_PRIVATE)
 
 

@@ -13,7 +13,8 @@ _JSON_TYPES = frozenset({"application/json", "application/fhir+json"})
 _PLAIN = frozenset({"", "identity"})
 _PIECE = 2**16
 _HOST = re.compile(r"[\w.-]+(:\d+)?|\[[0-9A-Fa-f:.]+\](:\d+)?", re.ASCII)
-
+SANDBOX_HEADER = "CDS-Sandbox"
+"""The sandbox page sends this header with the value `page`."""
 
 ALWAYS_ALLOWED = 20_000
 """The number of objects that any body may contain."""
@@ -100,3 +101,12 @@ def own_address(settings: Settings, request: Request) -> str:
         raise BadCallError(400, Issue("invalid", text))
     # `url_root` has the same value, but splits the address and joins it again.
     return f"{request.scheme}://{host}{request.root_path.rstrip('/')}"
+
+
+def is_sandbox_call(settings: Settings, request: Request) -> bool:
+    """Whether the sandbox page makes this call. Such calls are not part of the feedback report.
+
+    The header has no effect if clients are configured: no client may hide its calls.
+    """
+    allowed = settings.shows_sandbox and not settings.clients_file
+    return allowed and request.headers.get(SANDBOX_HEADER) == "page"

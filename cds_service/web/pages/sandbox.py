@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import msgspec
 from flask import Blueprint, Response, render_template, request
 
+from cds_service.hooks.answering import NotKnownError
+from cds_service.hooks.envelope import read_call
 from cds_service.hooks.errors import BadCallError, Issue
 from cds_service.hooks.registry import HOOKS
 from cds_service.hooks.services import LOINC, Service, discovery
 from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.terminology import codes_in
-from cds_service.sandbox import finding, patients
+from cds_service.sandbox import egfr_range, finding, outcomes, patients
 from cds_service.sandbox.from_bundle import BundleError, Orders, request_from_bundle
+from cds_service.sandbox.outcomes import Outcome
 from cds_service.web.answers import JSON, json_answer, outcome
 from cds_service.web.calls.hook_calls import found
-from cds_service.web.calls.incoming import read_json
+from cds_service.web.calls.incoming import own_address, read_json
 from cds_service.web.pages.statics import PAGE_HEADERS
 from cds_service.web.parts import Parts, current_parts
 
@@ -71,6 +75,7 @@ def setup() -> Response:
                 name: codes_in(knowledge.sets, set_id, LOINC) for name, set_id in _LABS.items()
             },
             "words": _words(knowledge),
+            "indicators": {card.id: card.indicator for card in knowledge.cards.values()},
         }
     )
 
@@ -119,6 +124,25 @@ def request_for_a_chart(service_id: str) -> Response:
     return Response(call, content_type=JSON, headers={"Cache-Control": "no-store"})
 
 
+@blueprint.post("/sandbox/egfr/<service_id>")
+def cards_for_each_egfr(service_id: str) -> Response:
+    """The cards for every eGFR of the slider. The body is a hook call; no card is stored."""
+    parts = current_parts()
+    service = found(parts.services, service_id)
+    body = read_json(request, parts.settings.max_body_bytes)
+    base_url = own_address(parts.settings, request)
+    outcome = partial(_outcome, service, parts, base_url)
+    codes = codes_in(parts.knowledge.sets, _LABS["egfr"], LOINC)
+    return json_answer(egfr_range.ranges(body, codes[0], _today(parts), outcome))
+
+
+@blueprint.get("/sandbox/outcomes")
+def every_outcome() -> Response:
+    """The cards of every synthetic patient at every hook, with each of the patient's drafts."""
+    parts = current_parts()
+    return json_answer(parts.once(_outcomes).of_day(_today(parts)))
+
+
 @blueprint.get("/sandbox/drugs")
 def some_drugs() -> Response:
     """Drugs to add to a chart, found by name."""
@@ -145,6 +169,23 @@ def _drugs(parts: Parts) -> finding.Names:
 
 def _diagnoses(parts: Parts) -> finding.Names:
     return finding.diagnoses_of(parts.knowledge)
+
+
+def _outcomes(parts: Parts) -> outcomes.Outcomes:
+    # The links on the cards are not shown, so the address does not matter.
+    def outcome(service_id: str, body: bytes) -> Outcome:
+        return _outcome(parts.services[service_id], parts, "https://ehr.example", body)
+
+    return outcomes.Outcomes(parts.services, outcome)
+
+
+def _outcome(service: Service, parts: Parts, base_url: str, body: bytes) -> Outcome:
+    """The cards of a call, or None if required data are missing."""
+    try:
+        answer = parts.answering.answer(read_call(body, service.hook), base_url)
+    except NotKnownError:
+        return None
+    return outcomes.in_short(answer.cards)
 
 
 def _today(parts: Parts) -> date:

@@ -125,3 +125,44 @@ def test_a_request_for_no_chart_is_refused(client: FlaskClient, body: Any, text:
     assert refused.status_code == 400
     assert text in refused.get_data(as_text=True)
     assert client.post("/sandbox/requests/nothing", json=body).status_code == 404
+
+
+def test_the_overview_has_the_cards_that_each_patient_shows(client: FlaskClient) -> None:
+    rows = client.get("/sandbox/outcomes").json
+    found = {
+        (row["patient"], f"magnesium-migraine-{row['hook']}", row["draft"]): row["cards"]
+        for row in rows
+    }
+    assert len(found) == len(rows)
+    for person in load_all().values():
+        for show in person.shows:
+            cards = found[person.id, show.service, show.draft]
+            assert sorted(card["card"] for card in cards) == sorted(show.expect)
+
+
+def test_the_strip_changes_at_the_limits_of_the_kidney_classes(client: FlaskClient) -> None:
+    service = "magnesium-migraine-patient-view"
+    call = client.get(f"/sandbox/requests/marigold-fenwick/{service}").json
+    runs = client.post(f"/sandbox/egfr/{service}", json=call).json
+    assert [(run["from"], run["to"], [c["card"] for c in run["cards"]]) for run in runs] == [
+        (5, 29, ["mg-avoid-renal"]),
+        (30, 59, ["mg-suggest-reduced"]),
+        (60, 120, ["mg-suggest"]),
+    ]
+    assert runs[1]["cards"][0]["summary"].startswith("Migraine + diabetes, eGFR 30:")
+
+
+def test_the_strip_shows_where_there_is_no_answer(client: FlaskClient) -> None:
+    service = "magnesium-migraine-patient-view"
+    call = client.get(f"/sandbox/requests/marigold-fenwick/{service}").json
+    del call["prefetch"]["conditions"]
+    runs = client.post(f"/sandbox/egfr/{service}", json=call).json
+    assert runs == [{"from": 5, "to": 120, "cards": None}]
+
+
+@pytest.mark.parametrize("damage", [{"prefetch": 1}, {"prefetch": {"kidneyLabs": "x"}}, []])
+def test_a_call_without_place_for_a_result_is_refused(client: FlaskClient, damage: Any) -> None:
+    call = client.get("/sandbox/requests/marigold-fenwick/magnesium-migraine-patient-view").json
+    body = {**call, **damage} if damage else damage
+    response = client.post("/sandbox/egfr/magnesium-migraine-patient-view", json=body)
+    assert response.status_code == 400
