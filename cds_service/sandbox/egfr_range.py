@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date
-from itertools import groupby
+from functools import cache
+from itertools import pairwise
 from typing import Any, Final, TypeAlias
 
 import msgspec
@@ -15,6 +17,7 @@ from cds_service.sandbox.outcomes import Outcome
 
 LOWEST: Final = 5
 HIGHEST: Final = 120
+_STEP: Final = 5
 _KEY: Final = "kidneyLabs"
 _UNIT: Final = "mL/min/{1.73_m2}"
 _NO_LABS: Final = Issue(
@@ -23,20 +26,51 @@ _NO_LABS: Final = Issue(
 Json: TypeAlias = dict[str, Any]
 
 
-def ranges(body: bytes, code: str, today: date, outcome: Callable[[bytes], Outcome]) -> list[Json]:
+def ranges(
+    body: bytes,
+    code: str,
+    today: date,
+    limits: Iterable[int],
+    outcome: Callable[[bytes], Outcome],
+) -> list[Json]:
     """Neighbouring eGFR values with the same cards: `from`, `to` and the `cards` of `from`.
 
-    To each call a result of today with this LOINC code is added. Raises `BadCallError` (400) if
-    there is no place for it in the call.
+    To each call a result of today with this LOINC code is added. The call is made for every fifth
+    value and beside the `limits` of the rules, then for the values between two that differ. Raises
+    `BadCallError` (400) if there is no place for the result in the call.
     """
     call = msgspec.json.decode(body)
-    add = _place(call, code, today)
-    each = []
-    for value in range(LOWEST, HIGHEST + 1):
-        add(value)
-        each.append((value, outcome(msgspec.json.encode(call))))
-    runs = (list(run) for _, run in groupby(each, lambda one: _kinds(one[1])))
-    return [{"from": run[0][0], "to": run[-1][0], "cards": run[0][1]} for run in runs]
+    set_value = _place(call, code, today)
+
+    @cache
+    def cards_at(value: int) -> Outcome:
+        set_value(value)
+        return outcome(msgspec.json.encode(call))
+
+    starts = [LOWEST]
+    for low, high in pairwise(_first_values(limits)):
+        starts += _changes(low, high, lambda value: _kinds(cards_at(value), value))
+    ends = [start - 1 for start in starts[1:]] + [HIGHEST]
+    return [
+        {"from": start, "to": end, "cards": cards_at(start)}
+        for start, end in zip(starts, ends, strict=True)
+    ]
+
+
+def _first_values(limits: Iterable[int]) -> list[int]:
+    beside = {value for limit in limits for value in (limit - 1, limit, limit + 1)}
+    inside = {value for value in beside if LOWEST < value < HIGHEST}
+    return sorted(inside.union(range(LOWEST, HIGHEST + 1, _STEP)))
+
+
+def _changes(low: int, high: int, kind: Callable[[int], Any]) -> list[int]:
+    """The values in ]low, high] that differ from the value before them."""
+    if kind(low) == kind(high):
+        return []
+    if high - low == 1:
+        return [high]
+    middle = (low + high) // 2
+    return _changes(low, middle, kind) + _changes(middle, high, kind)
 
 
 def _place(call: Any, code: str, today: date) -> Callable[[int], None]:
@@ -44,12 +78,12 @@ def _place(call: Any, code: str, today: date) -> Callable[[int], None]:
     try:
         prefetch, context = call["prefetch"], call["context"]
         labs = prefetch.get(_KEY) or {"resourceType": "Bundle", "type": "searchset"}
-        if labs["resourceType"] != "Bundle":
-            raise TypeError
         entries = [*labs.get("entry", ())]
         patient = str(context["patientId"]).removeprefix("Patient/")
     except (AttributeError, KeyError, TypeError):
         raise BadCallError(400, _NO_LABS) from None
+    if labs.get("resourceType") != "Bundle":
+        raise BadCallError(400, _NO_LABS)
     result = {
         "resourceType": "Observation",
         "id": "egfr-of-the-strip",
@@ -68,10 +102,11 @@ def _place(call: Any, code: str, today: date) -> Callable[[int], None]:
     return add
 
 
-def _kinds(cards: Outcome) -> list[tuple[str, str]] | None:
-    """What makes two outcomes the same: the cards and what they suggest, not the numbers."""
-    return None if cards is None else [_kind(card) for card in cards]
+def _kinds(cards: Outcome, value: int) -> list[tuple[str, str, str]] | None:
+    """What makes two outcomes the same: cards, suggestions and texts except for the eGFR itself."""
+    return None if cards is None else [_kind(card, value) for card in cards]
 
 
-def _kind(card: Mapping[str, Any]) -> tuple[str, str]:
-    return card["card"], card["suggestion"] or ""
+def _kind(card: Mapping[str, Any], value: int) -> tuple[str, str, str]:
+    summary = re.sub(rf"eGFR {value}(?!\d)", "eGFR", card["summary"])
+    return card["card"], card["suggestion"] or "", summary

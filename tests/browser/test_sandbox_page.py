@@ -47,7 +47,7 @@ def test_patients_are_found_by_name_or_story(sandbox: Sandbox) -> None:
     people = sandbox.page.locator("[data-people] button")
     sandbox.expect(people).to_have_count(1)
     people.click()
-    sandbox.expect_cards("mg-avoid-renal")
+    sandbox.expect_cards("rx-mg-renal-critical")
     sandbox.expect(sandbox.page.get_by_role("heading", name="Magnus")).to_be_focused()
 
 
@@ -109,6 +109,12 @@ def test_an_accepted_suggestion_shows_its_change_becomes_an_order_and_sends_feed
     card = sandbox.card("mg-suggest")
     card.get_by_role("button", name="Start magnesium glycinate").click()
     sandbox.expect(card.get_by_text("No order")).to_be_visible()
+    in_words = card.locator(".order-in-words")
+    sandbox.expect(in_words).to_contain_text("1. 100 mg, oral route")
+    sandbox.expect(in_words).to_contain_text("1. 2 times a day, for 14 days")
+    sandbox.expect(in_words).to_contain_text("for 70 days")
+    sandbox.expect(in_words).to_contain_text("Stop and call if you have vomiting")
+    card.get_by_text("After: FHIR JSON").click()
     after = card.get_by_role("region", name="After, as FHIR")
     sandbox.expect(after).to_contain_text('"resourceType": "MedicationRequest"')
     with sandbox.page.expect_response("**/feedback") as sent:
@@ -116,7 +122,9 @@ def test_an_accepted_suggestion_shows_its_change_becomes_an_order_and_sends_feed
     item = json.loads(sent.value.request.post_data or "")["feedback"][0]
     assert (sent.value.status, item["outcome"]) == (200, "accepted")
     assert len(item["acceptedSuggestions"]) == 1
-    sandbox.expect(card).to_contain_text("Accepted. Feedback was sent and stored.")
+    sandbox.expect(card).to_contain_text("Accepted. Feedback was sent and checked.")
+    sandbox.expect(card.get_by_role("button", name="Start magnesium")).to_be_disabled()
+    sandbox.expect(card.get_by_role("button", name="Accept")).to_have_count(0)
     card.get_by_role("button", name="Go on to signing").click()
     sandbox.expect_cards()
     sandbox.expect(sandbox.page.locator(".drafts li")).to_contain_text("agnesium glycinate")
@@ -126,6 +134,7 @@ def test_an_accepted_change_of_an_order_is_marked_and_calms_the_card(sandbox: Sa
     sandbox.open("winifred-blackthorn", "order-select", "magnesium")
     card = sandbox.card("rx-mg-renal-critical")
     card.get_by_role("button", name="Remove the order").click()
+    card.get_by_text("Before: FHIR JSON").click()
     sandbox.expect(card.get_by_role("region", name="Before, as FHIR")).to_contain_text("draft")
     card.get_by_role("button", name="Accept").click()
     card.get_by_role("button", name="Ask again").click()
@@ -222,7 +231,7 @@ def test_an_own_bundle_stays_here_and_gets_its_card(
     sandbox.expect_cards("mg-avoid-renal")
     assert sandbox.page.url == sandbox.site + "/"
     assert sandbox.page.evaluate("localStorage.length + sessionStorage.length") == 0
-    sandbox.expect(sandbox.page.get_by_text("Own data have no link")).to_be_visible()
+    sandbox.expect(sandbox.page.get_by_text("There is no link for your own data")).to_be_visible()
 
 
 def test_an_own_hook_request_is_sent_as_it_is(sandbox: Sandbox, today: date) -> None:
@@ -368,3 +377,156 @@ def test_a_failing_service_never_looks_like_silence(sandbox: Sandbox) -> None:
 def test_every_patient_is_on_the_list(sandbox: Sandbox) -> None:
     sandbox.open("hugo-plainfield")
     sandbox.expect(sandbox.page.locator("[data-people] button")).to_have_count(len(load_all()))
+
+
+def test_three_buttons_play_a_story_and_take_it_back(sandbox: Sandbox) -> None:
+    sandbox.page.goto(sandbox.site + "/")
+    sandbox.expect_cards("mg-suggest")
+    egfr, laxative, labs = (
+        sandbox.page.get_by_role("button", name=name)
+        for name in ("Pull eGFR to 22", "Add a magnesium laxative", "Hide the laboratory results")
+    )
+    egfr.click()
+    sandbox.expect_cards("mg-avoid-renal")
+    sandbox.expect(egfr).to_have_attribute("aria-pressed", "true")
+    laxative.click()
+    sandbox.expect_cards("mg-hazard-renal")
+    egfr.click()
+    laxative.click()
+    sandbox.expect_cards("mg-suggest")
+    labs.click()
+    sandbox.expect_cards("mg-check-renal")
+    sandbox.expect(sandbox.tab("Request")).not_to_contain_text('"kidneyLabs"')
+    labs.click()
+    sandbox.expect_cards("mg-suggest")
+
+
+def test_before_and_now_of_the_last_change_stand_side_by_side(sandbox: Sandbox) -> None:
+    sandbox.open("marigold-fenwick")
+    for value in (60, 40, 22):
+        sandbox.slide("egfr", value)
+    sandbox.expect_cards("mg-avoid-renal")
+    change = sandbox.page.get_by_role("region", name="Before and after the last change")
+    sandbox.expect(change).to_contain_text("Last change: eGFR 22 mL/min")
+    rows = change.locator("tbody tr")
+    sandbox.expect(rows.nth(0).locator("td").first).to_contain_text("12-week trial")
+    sandbox.expect(rows.nth(0).locator("td").last).to_contain_text("Do not start oral magnesium")
+    sandbox.expect(rows.nth(1).locator("td").first).to_contain_text("Start magnesium glycinate")
+    sandbox.expect(rows.nth(1).locator("td").last).to_have_text("none")
+    sandbox.expect(rows.nth(2).locator("td").last).to_contain_text("kidney function severe")
+    sandbox.open("hugo-plainfield")
+    sandbox.expect(change).to_have_count(0)
+
+
+def test_the_strip_has_the_outcome_for_every_egfr_and_sets_it(sandbox: Sandbox) -> None:
+    sandbox.open("marigold-fenwick")
+    runs = sandbox.page.locator(".strip button")
+    sandbox.expect(runs).to_have_count(3)
+    sandbox.expect(runs.nth(1)).to_contain_text("eGFR 30 to 59")
+    sandbox.expect(runs.nth(2)).to_have_attribute("aria-current", "true")
+    runs.nth(1).click()
+    sandbox.expect_cards("mg-suggest-reduced")
+    sandbox.expect(runs.nth(1)).to_have_attribute("aria-current", "true")
+
+
+def test_back_leads_through_the_states_and_not_away(sandbox: Sandbox) -> None:
+    sandbox.page.goto(sandbox.site + "/")
+    sandbox.expect_cards("mg-suggest")
+    sandbox.page.get_by_role("button", name="Pull eGFR to 22").click()
+    sandbox.expect_cards("mg-avoid-renal")
+    sandbox.page.locator("[data-patient=hugo-plainfield]").click()
+    sandbox.expect_cards()
+    sandbox.page.go_back()
+    sandbox.expect_cards("mg-avoid-renal")
+    sandbox.page.go_back()
+    sandbox.expect_cards("mg-suggest")
+    sandbox.page.go_forward()
+    sandbox.expect_cards("mg-avoid-renal")
+
+
+def test_a_checked_order_without_a_card_shows_its_checks(sandbox: Sandbox) -> None:
+    sandbox.open("marigold-fenwick", "order-sign", "magnesium")
+    sandbox.expect_cards()
+    checks = sandbox.page.locator(".checks li")
+    sandbox.expect(checks).to_have_count(11)
+    sandbox.expect(checks.first).to_contain_text("Kidney function is normal")
+    sandbox.page.get_by_text("Data faults").click()
+    sandbox.page.get_by_label("Pregnancy status").select_option("withhold")
+    sandbox.expect(checks.or_(sandbox.page.locator(".card"))).not_to_have_count(11)
+    sandbox.open("felix-merriweather", "order-sign", "topiramate")
+    sandbox.expect(checks).to_have_count(0)
+
+
+def test_the_same_suggestion_makes_one_order(sandbox: Sandbox) -> None:
+    sandbox.open("marigold-fenwick")
+    for _ in range(2):
+        card = sandbox.card("mg-suggest")
+        card.get_by_role("button", name="Start magnesium glycinate").click()
+        card.get_by_role("button", name="Accept").click()
+        sandbox.expect(card).to_contain_text("Accepted.")
+        sandbox.slide("age", 46)
+        sandbox.expect(card.get_by_role("button", name="Start magnesium")).to_be_enabled()
+    sandbox.page.get_by_role("radio", name="Orders to be signed").check()
+    sandbox.page.locator("#draft").select_option("")
+    sandbox.expect(sandbox.page.locator(".drafts li")).to_have_count(1)
+
+
+def test_one_table_shows_every_outcome_and_opens_it(sandbox: Sandbox) -> None:
+    sandbox.open("hugo-plainfield")
+    sandbox.page.get_by_role("button", name="See every outcome").click()
+    table = sandbox.page.get_by_role("table")
+    sandbox.expect(table.locator("tbody tr")).to_have_count(len(load_all()), timeout=30_000)
+    table.get_by_role("button", name="Agatha Winterbourne. Critical: On oral").first.click()
+    sandbox.expect_cards("mg-hazard-renal")
+
+
+@pytest.mark.parametrize("fault", ["withhold", "refuse", "damage"])
+def test_data_that_did_not_arrive_are_not_absent(sandbox: Sandbox, fault: str) -> None:
+    sandbox.open("marigold-fenwick")
+    sandbox.page.get_by_text("Data faults").click()
+    sandbox.page.get_by_label("Kidney results").select_option(fault)
+    sandbox.expect_cards("mg-check-renal")
+    sandbox.page.get_by_label("Problem list").select_option(fault)
+    alert = sandbox.page.get_by_role("alert")
+    sandbox.expect(alert).to_contain_text("Status 412")
+    sandbox.page.get_by_label("Problem list").select_option("")
+    sandbox.expect_cards("mg-check-renal")
+
+
+def test_a_file_can_be_dropped_on_the_page(sandbox: Sandbox, today: date) -> None:
+    from cds_service.sandbox.patients import bundle_of
+
+    sandbox.open("hugo-plainfield")
+    text = json.dumps(bundle_of("winifred-blackthorn", today))
+    drop = """(text) => {
+      const data = new DataTransfer();
+      data.items.add(new File([text], "chart.json", { type: "application/json" }));
+      document.body.dispatchEvent(new DragEvent("drop", { dataTransfer: data, bubbles: true }));
+    }"""
+    sandbox.page.evaluate(drop, text)
+    sandbox.expect_cards("mg-avoid-renal")
+    sandbox.page.evaluate(drop, "{")
+    sandbox.expect(sandbox.page.get_by_role("alert")).to_contain_text("not valid JSON")
+
+
+@pytest.mark.parametrize("width", [390, 768, 1024, 1440])
+def test_the_outcome_is_in_view_while_a_slider_is_moved(
+    opens: Callable[..., Page], site: str, width: int
+) -> None:
+    sandbox = Sandbox(opens(viewport={"width": width, "height": 844}), site)
+    sandbox.open("marigold-fenwick")
+    sandbox.page.locator("#try-egfr").scroll_into_view_if_needed()
+    sandbox.slide("egfr", 22)
+    sandbox.expect_cards("mg-avoid-renal")
+    shown = sandbox.page.locator("[data-bar]" if width <= 768 else ".card h3")
+    sandbox.expect(shown).to_contain_text("Do not start oral magnesium")
+    sandbox.expect(shown).to_be_in_viewport(ratio=1)
+    sandbox.expect(sandbox.page.locator("#try-egfr")).to_be_in_viewport()
+    cut = "e => e.scrollHeight > e.clientHeight + 1"
+    assert not sandbox.page.locator(".detail").evaluate(cut)
+
+
+def test_calls_of_the_page_are_marked(sandbox: Sandbox) -> None:
+    with sandbox.page.expect_request(f"**/cds-services/{VIEW}") as sent:
+        sandbox.open("marigold-fenwick")
+    assert sent.value.headers["cds-sandbox"] == "page"

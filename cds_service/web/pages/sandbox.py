@@ -18,6 +18,7 @@ from cds_service.hooks.services import LOINC, Service, discovery
 from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.terminology import codes_in
 from cds_service.sandbox import egfr_range, finding, outcomes, patients
+from cds_service.sandbox.egfr_range import HIGHEST, LOWEST
 from cds_service.sandbox.from_bundle import BundleError, Orders, request_from_bundle
 from cds_service.sandbox.outcomes import Outcome
 from cds_service.web.answers import JSON, json_answer, outcome
@@ -133,7 +134,12 @@ def cards_for_each_egfr(service_id: str) -> Response:
     base_url = own_address(parts.settings, request)
     outcome = partial(_outcome, service, parts, base_url)
     codes = codes_in(parts.knowledge.sets, _LABS["egfr"], LOINC)
-    return json_answer(egfr_range.ranges(body, codes[0], _today(parts), outcome))
+    limits = [
+        int(row.value)
+        for row in parts.knowledge.parameter_rows
+        if row.id.startswith("egfr.") and LOWEST < row.value < HIGHEST
+    ]
+    return json_answer(egfr_range.ranges(body, codes[0], _today(parts), limits, outcome))
 
 
 @blueprint.get("/sandbox/outcomes")

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from datetime import date
 from typing import Any
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 
 from cds_service import create_app
+from cds_service.sandbox import egfr_range
+from cds_service.sandbox.outcomes import in_short
 from cds_service.sandbox.patients import load_all
 from cds_service.settings import Settings
 from tests.support.cards import card_id
@@ -166,3 +171,27 @@ def test_a_call_without_place_for_a_result_is_refused(client: FlaskClient, damag
     body = {**call, **damage} if damage else damage
     response = client.post("/sandbox/egfr/magnesium-migraine-patient-view", json=body)
     assert response.status_code == 400
+
+
+@pytest.mark.parametrize(
+    "patient",
+    ["marigold-fenwick", "cornelius-ravenscroft", "agatha-winterbourne", "otis-hollowbrook"],
+)
+def test_the_strip_agrees_with_a_call_for_every_value(app: Flask, patient: str) -> None:
+    """The strip makes fewer calls. Here the call is made for each of the 116 values."""
+    service = "magnesium-migraine-patient-view"
+    client = app.test_client()
+    call = client.get(f"/sandbox/requests/{patient}/{service}").json
+    runs = client.post(f"/sandbox/egfr/{service}", json=call).json
+    every = egfr_range.ranges(
+        json.dumps(call).encode(),
+        "98979-8",
+        date.fromisoformat(client.get("/sandbox/setup").json["today"]),
+        range(egfr_range.LOWEST, egfr_range.HIGHEST),
+        lambda body: in_short(
+            client.post(
+                f"/cds-services/{service}", data=body, content_type="application/json"
+            ).json["cards"]
+        ),
+    )
+    assert runs == every

@@ -25,7 +25,8 @@ export async function post(path, body, signal) {
   const started = performance.now();
   const response = await fetch(path, {
     method: "POST",
-    headers: { "Content-Type": "application/json" },
+    // Marked calls are left out of the feedback report.
+    headers: { "Content-Type": "application/json", "CDS-Sandbox": "page" },
     body: JSON.stringify(body),
     signal,
   });

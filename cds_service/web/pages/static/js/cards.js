@@ -1,13 +1,10 @@
 // Cards as an EHR shows them, with what a click on a suggestion would change, and the way to decline.
 
-import { h, svg, fill } from "./dom.js";
+import { h, fill } from "./dom.js";
 import { markdown, safeLink } from "./markdown.js";
+import { LEVELS, mark } from "./outcome.js";
+import { orderView } from "./orders.js";
 
-const LEVELS = {
-  info: { word: "Information", path: "M12 2a10 10 0 1 0 0 20 10 10 0 0 0 0-20zm1.200 15.500h-2.400v-7h2.400zm0-8.700h-2.400V6.500h2.400z" },
-  warning: { word: "Warning", path: "M12 2 1 21.500h22zm1.200 16.500h-2.400v-2.300h2.400zm0-4h-2.400V9h2.400z" },
-  critical: { word: "Critical", path: "M8 2h8l6 6v8l-6 6H8l-6-6V8zm5.200 15.500h-2.400v-2.300h2.400zm0-4h-2.400V6.500h2.400z" },
-};
 const ACTIONS = { create: "Creates", update: "Changes", delete: "Removes" };
 
 /**
@@ -15,14 +12,14 @@ const ACTIONS = { create: "Creates", update: "Changes", delete: "Removes" };
  * and `override(card, reason, comment)` send the feedback and resolve to what became of it.
  */
 export function cardView(card, handlers) {
-  const level = LEVELS[card.indicator] ?? LEVELS.info;
+  const level = LEVELS[card.indicator] ? card.indicator : "info";
   const title = `card-${card.uuid}`;
   const below = h("div", { class: "below" });
   const view = h("article", { class: `card ${card.indicator}`, "aria-labelledby": title, "data-card": decisionOf(card)?.card },
     h("header", {},
-      svg("svg", { class: "icon", viewBox: "0 0 24 24", "aria-hidden": "true" }, svg("path", { d: level.path, "fill-rule": "evenodd" })),
-      h("div", {}, h("span", { class: "level" }, level.word), h("h3", { id: title }, card.summary))),
-    card.detail && h("div", { class: "detail", tabindex: "0", role: "region", "aria-label": "Detail" }, markdown(card.detail)),
+      mark(level),
+      h("div", {}, h("span", { class: "level" }, LEVELS[level].word), h("h3", { id: title }, card.summary))),
+    card.detail && h("div", { class: "detail" }, markdown(card.detail)),
     suggestionList(card, handlers, below),
     below,
     foot(card, handlers, below));
@@ -36,18 +33,26 @@ export function decisionOf(card) {
 function suggestionList(card, handlers, below) {
   const suggestions = card.suggestions ?? [];
   if (!suggestions.length) return null;
+  const main = suggestions.find(({ isRecommended }) => isRecommended) ?? (card.indicator === "info" ? null : safest(suggestions));
   return h("div", { class: "suggestions", role: "group", "aria-label": "Suggestions" },
     suggestions.map((suggestion) => h("button", {
       type: "button",
-      class: suggestion.isRecommended ? "main" : "",
+      class: suggestion === main ? "main" : "",
       onclick: () => fill(below, preview(card, suggestion, handlers, below)).querySelector("h4").focus(),
     }, suggestion.label, suggestion.isRecommended && h("span", { class: "recommended" }, " · recommended"))));
+}
+
+/** Of suggestions without a recommended one: what removes an order, then what changes one, then tests. */
+function safest(suggestions) {
+  const does = (type) => suggestions.find(({ actions = [] }) => actions.some((action) => action.type === type));
+  return does("delete") ?? does("update") ?? suggestions[0];
 }
 
 function preview(card, suggestion, handlers, below) {
   const accept = h("button", { type: "button", class: "main" }, "Accept");
   accept.addEventListener("click", async () => {
-    accept.disabled = true;
+    // One of the suggestions of a card can be accepted, and once.
+    for (const button of below.closest(".card").querySelectorAll(".suggestions button, .preview button.main")) button.disabled = true;
     done(below, await handlers.accept(card, suggestion));
   });
   return h("section", { class: "preview" },
@@ -61,7 +66,7 @@ function change(action, { orderWith }) {
   const { resource } = action;
   const reference = action.resourceId ?? (resource ? `${resource.resourceType}/${resource.id ?? ""}` : "");
   const before = action.type === "create" ? null : orderWith(reference);
-  return h("div", { class: "change" },
+  return h("div", { class: `change ${action.type}` },
     h("p", {}, h("strong", {}, ACTIONS[action.type] ?? action.type), `: ${action.description ?? reference}`),
     h("div", { class: "sides" }, side("Before", before, resource), side("After", action.type === "delete" ? null : resource, before)));
 }
@@ -73,7 +78,9 @@ function side(name, resource, other) {
   const marked = other ? lines.map((line) => (others.has(line) ? `${line}\n` : h("mark", {}, line, "\n"))) : [lines.join("\n")];
   return h("div", {},
     h("h5", {}, name),
-    resource ? h("pre", { tabindex: "0", role: "region", "aria-label": `${name}, as FHIR` }, marked) : h("p", { class: "nothing" }, "No order"));
+    resource ? orderView(resource, other) : h("p", { class: "nothing" }, "No order"),
+    resource && h("details", {}, h("summary", {}, `${name}: FHIR JSON`),
+      h("pre", { tabindex: "0", role: "region", "aria-label": `${name}, as FHIR` }, marked)));
 }
 
 function foot(card, handlers, below) {
@@ -83,6 +90,7 @@ function foot(card, handlers, below) {
       (card.links ?? []).map((link) => [" · ", safeLink(link.url, link.label)])),
     reasons.length > 0 && h("button", {
       type: "button",
+      class: "quiet",
       onclick: () => fill(below, overrideForm(card, reasons, handlers, below)).querySelector("select").focus(),
     }, "Override…"));
 }

@@ -107,7 +107,7 @@ function verdict(explained, hook, words) {
     return h("p", { class: "verdict" }, h("strong", {}, cards.length === 1 ? "One card came: " : `${cards.length} cards came: `),
       links.flatMap((link, at) => (at ? [", ", link] : [link])), ".");
   }
-  const reasons = stoodInTheWay(explained, hook, words);
+  const reasons = reasonsFor(explained, hook, words);
   return h("p", { class: "verdict" }, h("strong", {}, "No card came. "),
     reasons.length ? `What stood in the way: ${reasons.join("; ")}.` : "No rule found anything to say at this moment.");
 }
@@ -119,7 +119,7 @@ const GATES = {
 };
 
 /** In words, what kept a card from coming. A check of orders needs neither migraine nor risk factor. */
-function stoodInTheWay({ rules = [], kidney: known }, hook, words) {
+export function reasonsFor({ rules = [], kidney: known }, hook, words) {
   const orders = rules.filter(({ rule }) => rule.startsWith("order "));
   const kinds = orders.filter(({ outcome }) => outcome === "met").map(({ why: kind }) => kind);
   const blocked = rules.filter(({ outcome }) => outcome === "blocked");

@@ -48,7 +48,7 @@ export function plot({ title, unit, points, bands, lines, range, today }) {
 function latest(points) {
   const last = points.at(-1);
   if (!last) return h("span", { class: "latest" }, "no result on file");
-  return h("span", { class: "latest" }, h("b", {}, `${last.comparator}${rounded(last.value)}`), ` ${last.edited ? "as set below" : `on ${last.date}`}`);
+  return h("span", { class: "latest" }, h("b", {}, `${last.comparator}${rounded(last.value)}`), ` ${last.edited ? "as set" : `on ${last.date}`}`);
 }
 
 function said(title, unit, points, lines) {

@@ -1,11 +1,13 @@
 // What is being looked at, and its form as the fragment of a link. Only synthetic patients get there:
 // data that somebody pasted or uploaded never enter an address.
 
+import { FAULTS } from "./faults.js";
+
 export const FIRST = "marigold-fenwick";
 
 /** A state with nothing changed. */
 export function fresh(patient, hook) {
-  return { patient, hook, draft: null, orders: [], changes: {}, edits: noEdits(), own: null };
+  return { patient, hook, draft: null, orders: [], changes: {}, edits: noEdits(), faults: {}, own: null };
 }
 
 /** Edits of a chart: none. */
@@ -27,6 +29,7 @@ export function toFragment(state) {
   if (!unedited(state.edits)) more.edits = state.edits;
   if (state.orders.length) more.orders = state.orders;
   if (Object.keys(state.changes).length) more.changes = state.changes;
+  if (Object.keys(state.faults).length) more.faults = state.faults;
   if (Object.keys(more).length) parts.set("with", encoded(more));
   return `#${parts}`;
 }
@@ -40,6 +43,7 @@ export function fromFragment(fragment, patients, hooks) {
   if (Object.hasOwn(person.drafts, parts.get("draft"))) state.draft = parts.get("draft");
   const more = decoded(parts.get("with"));
   state.edits = editsIn(more.edits);
+  state.faults = Object.fromEntries(Object.entries(more.faults ?? {}).filter(([, fault]) => Object.hasOwn(FAULTS, fault)));
   state.orders = listOf(more.orders, (order) => typeof order === "object" && order !== null);
   state.changes = typeof more.changes === "object" && more.changes ? more.changes : {};
   return state;

@@ -7,15 +7,28 @@ import {
 import { plot } from "./plot.js";
 import { picker } from "./pickers.js";
 import { EGFR_UNIT } from "./edits.js";
+import { LEVELS, mark } from "./outcome.js";
+import { FIRST } from "./state.js";
 
 const ACTIVE = new Set(["active", "recurrence", "relapse", ""]);
 
 // -------------------------------------------------------------------- people
 
-export function peopleList(people, chosen, choose) {
-  return people.map(({ id, name, story }) => h("li", {},
+/** The patients in groups by outcome, the first patient of the tour at the top. `levelFor(person)` */
+export function peopleList(people, chosen, levelFor, choose) {
+  const tour = people.filter(({ id }) => id === FIRST);
+  const others = people.filter(({ id }) => id !== FIRST);
+  const groups = [["tour", "Start here", tour], ...Object.entries(LEVELS).map(([level, { group }]) =>
+    [level, group, others.filter((person) => levelFor(person) === level)])];
+  return groups.filter(([, , members]) => members.length).map(([name, text, members]) => h("li", {},
+    h("h3", { id: `group-${name}` }, text, h("small", {}, ` ${members.length}`)),
+    h("ul", { "aria-labelledby": `group-${name}` }, members.map((person) => personView(person, chosen, levelFor(person), choose)))));
+}
+
+function personView({ id, name, story }, chosen, level, choose) {
+  return h("li", {},
     h("button", { type: "button", class: "person", "data-patient": id, "aria-current": id === chosen ? "true" : false, onclick: () => choose(id) },
-      h("strong", {}, name), h("span", {}, story))));
+      mark(level), h("strong", {}, name), h("span", { class: "hidden-but-read" }, `(${LEVELS[level].word})`), h("span", { class: "about" }, story)));
 }
 
 export function matching(people, text) {
@@ -121,7 +134,7 @@ export function listsView({ resources, remove, addProblem, addMedicine, open }) 
   const allergic = allergies(resources);
   const item = (entry, more) => line(entry, more, remove, open);
   // On a narrow screen the lists would push the cards out of sight.
-  const wide = !matchMedia("(max-width: 60rem)").matches;
+  const wide = !matchMedia("(max-width: 48rem)").matches;
   const list = (title, ...content) => h("details", { class: "list", open: wide }, h("summary", {}, h("h3", {}, title)), content);
   return [
     list(`Problems (${known.length})`,
@@ -149,7 +162,7 @@ function line({ resource, text }, more, remove, open) {
 
 // ------------------------------------------------------------------ the call
 
-/** Which moment, and for the order hooks which drafts. */
+/** Which moment. */
 export function askedView(model) {
   const { hooks, hook, chooseHook } = model;
   return [
@@ -157,12 +170,11 @@ export function askedView(model) {
       hooks.map((one) => h("label", { class: one.name === hook.name ? "on" : "" },
         h("input", { type: "radio", name: "hook", value: one.name, checked: one.name === hook.name, onchange: () => chooseHook(one) }),
         h("span", {}, h("strong", {}, one.moment), h("small", {}, one.name))))),
-    hook.orders && draftsView(model),
-    h("p", { class: "row share" }, model.share),
   ];
 }
 
-function draftsView({ drafts, draft, chooseDraft, orders, selections, hook, removeOrder, orderForm, resources }) {
+/** The orders of the call, and a form for one more. */
+export function draftsView({ drafts, draft, chooseDraft, orders, selections, hook, removeOrder, orderForm, resources }) {
   const given = Object.entries(drafts);
   const select = h("select", { id: "draft", onchange: () => chooseDraft(select.value || null) },
     h("option", { value: "" }, given.length ? "None of the given ones" : "This patient has none"),
