@@ -493,6 +493,15 @@ def test_data_that_did_not_arrive_are_not_absent(sandbox: Sandbox, fault: str) -
     sandbox.expect_cards("mg-check-renal")
 
 
+def test_the_earlier_card_is_taken_away_while_data_are_late(sandbox: Sandbox) -> None:
+    sandbox.open("marigold-fenwick")
+    sandbox.page.get_by_text("Data faults").click()
+    sandbox.page.get_by_label("Kidney results").select_option("delay")
+    sandbox.expect(sandbox.page.locator("#cards")).to_contain_text("has not made the call yet")
+    sandbox.expect(sandbox.page.locator(".card")).to_have_count(0)
+    sandbox.expect_cards("mg-suggest")
+
+
 def test_a_file_can_be_dropped_on_the_page(sandbox: Sandbox, today: date) -> None:
     from cds_service.sandbox.patients import bundle_of
 

@@ -28,7 +28,7 @@ export function changes(before, now, hooks) {
   return found;
 }
 
-const FAULTED = { withhold: "not sent", refuse: "refused", damage: "damaged" };
+const FAULTED = { withhold: "not sent", refuse: "refused", damage: "damaged", delay: "late" };
 
 function listChanges(control, before, now, name) {
   const missing = (list, other) => list.filter((item) => !other.some((one) => one.code === item.code));

@@ -6,7 +6,9 @@ export const FAULTS = {
   withhold: "not sent",
   refuse: "refused by the FHIR server",
   damage: "damaged on the way",
+  delay: "3 seconds late",
 };
+const LATE_MS = 3000;
 export const LABS = ["kidneyLabs", "magnesiumLabs"];
 
 const REFUSAL = {
@@ -21,9 +23,22 @@ export function withFaults(request, faults) {
   for (const [key, fault] of Object.entries(faults)) {
     if (fault === "withhold") delete prefetch[key];
     else if (fault === "refuse") prefetch[key] = REFUSAL;
-    else prefetch[key] = JSON.stringify(prefetch[key] ?? null).slice(0, 60);
+    else if (fault === "damage") prefetch[key] = JSON.stringify(prefetch[key] ?? null).slice(0, 60);
   }
   return { ...request, prefetch };
+}
+
+/** The keys for which the EHR waits before it makes the call. */
+export function lateKeys(faults) {
+  return Object.keys(faults).filter((key) => faults[key] === "delay");
+}
+
+/** Wait as the EHR does. Ends early if the call is given up. */
+export function waitForLate(signal) {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, LATE_MS);
+    signal.addEventListener("abort", () => { clearTimeout(timer); resolve(); }, { once: true });
+  });
 }
 
 /** The faults with one more: `fault` is empty to take it away. */

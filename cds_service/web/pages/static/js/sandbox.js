@@ -8,7 +8,7 @@ import { ofType, referenceOf, resourcesIn, results } from "./chart.js";
 import { checksView } from "./checks.js";
 import { h, fill } from "./dom.js";
 import { draftOrder, edited } from "./edits.js";
-import { faultsView, setFault, withFaults } from "./faults.js";
+import { faultsView, lateKeys, setFault, waitForLate, withFaults } from "./faults.js";
 import { inWords, levelOf, LEVELS, mark } from "./outcome.js";
 import { overview } from "./overview.js";
 import { copyButton, json, tabs, why } from "./panels.js";
@@ -137,6 +137,11 @@ async function call() {
   const asked = toFragment(state);
   places.cards.setAttribute("aria-busy", "true");
   try {
+    if (lateKeys(state.faults).length) {
+      showWaiting();
+      await waitForLate(signal);
+    }
+    if (signal.aborted) return;
     const request = withFaults(await body(signal), state.faults);
     if (signal.aborted) return;
     const [response, explained] = await Promise.all([
@@ -151,6 +156,16 @@ async function call() {
   } catch (error) {
     if (!signal.aborted) fail(error);
   }
+}
+
+/** Data are late: the earlier card is no answer to this call, so it is taken away. */
+function showWaiting() {
+  const text = `The EHR waits for late data (${lateKeys(state.faults).join(", ")}). It has not made the call yet.`;
+  fill(places.cards, h("div", { class: "silence" }, h("p", {}, h("strong", {}, "No answer yet. "), text)));
+  places.status.textContent = text;
+  showBar("failed", "the EHR waits for late data");
+  delete document.body.dataset.answered;
+  delete document.body.dataset.answeredFor;
 }
 
 /** Keep the answer before the last change. Several steps of one slider are one change. */
