@@ -18,6 +18,7 @@ import { stripView } from "./strip.js";
 import { askedView, draftsView, headView, listsView, matching, orderForm, orderName, peopleList, plotsView, triesView } from "./views.js";
 
 const PATIENCE = 90;
+const STRIP_PATIENCE = 250;
 const places = Object.fromEntries(["people", "people-count", "people-box", "controls", "drafts", "chart", "asked", "status", "cards", "change", "strip", "bar", "panels", "dialog"]
   .map((name) => [name, document.querySelector(`[data-${name}]`)]));
 const finder = document.getElementById("find-patient");
@@ -187,6 +188,9 @@ async function askForStrip(signal) {
   const request = withoutEdited(answer.request);
   const key = JSON.stringify([answer.id, { ...request, hookInstance: "" }]);
   if (key !== strip.key) {
+    // The strip needs some forty decisions, so it waits until a slider rests.
+    await new Promise((resolve) => { setTimeout(resolve, STRIP_PATIENCE); });
+    if (signal.aborted) return undefined;
     const response = await post(`/sandbox/egfr/${answer.id}`, request, signal);
     if (signal.aborted) return undefined;
     strip = { key, runs: response.ok ? response.body : null };
