@@ -30,7 +30,7 @@ QUICK := tests/unit tests/scenarios tests/table tests/http tests/docs
 FULLY_COVERED := cds_service/chart/*,cds_service/knowledge/*,cds_service/reasoning/*
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test quick check layout lint types architecture knowledge security format fhir-server test-fhir-server damage mutate mutate-sample bench soak audit sbom licences pins wheelhouse install install-dev install-rehearsal install-spark clean
+.PHONY: help run serve test quick check layout lint types architecture knowledge security format fhir-server test-fhir-server damage mutate mutate-sample bench rehearsal-bench soak audit sbom licences pins wheelhouse install install-dev install-rehearsal install-spark clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile

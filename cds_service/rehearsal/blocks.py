@@ -51,7 +51,7 @@ def blocks(folder: Path, piece: Piece) -> Iterator[Block]:
     """The lines of a piece."""
     file = folder / piece.file
     if piece.kind == BUNDLE:
-        yield _bundle_block(file, piece.file)
+        yield bundle_block(read_whole(file), piece.file)
     elif file.suffix == ".gz":
         yield from _cut(piece.kind, _unpacked(file))
     else:
@@ -188,9 +188,10 @@ class _Found(NamedTuple):
     resource: bytes
 
 
-def _bundle_block(file: Path, name: str) -> Block:
+def bundle_block(content: bytes, name: str) -> Block:
+    """The resources of a Bundle, one on each line; `name` is that of its file."""
     try:
-        bundle = msgspec.json.decode(read_whole(file).removeprefix(_BOM), type=_Bundle)
+        bundle = msgspec.json.decode(content.removeprefix(_BOM), type=_Bundle)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return Block(ANY, 1, [], ((1, "is not JSON, or not a Bundle"),))
     if bundle.resourceType != "Bundle":

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Final
 
 import msgspec
 
 from cds_service.knowledge.as_it_stood import MomentRules
-from cds_service.rehearsal.blocks import blocks, line_number
+from cds_service.rehearsal.blocks import Block
 from cds_service.rehearsal.lines import (
     FAILURES,
     Line,
@@ -27,8 +27,7 @@ from cds_service.rehearsal.moments import (
     visit_moments,
 )
 from cds_service.rehearsal.people import person_of
-from cds_service.rehearsal.source import KINDS, Piece
-from cds_service.rehearsal.spill import Spill
+from cds_service.rehearsal.source import KINDS
 from cds_service.rehearsal.tally import records_of
 from cds_service.rehearsal.tasks import (
     CLINICIANS,
@@ -48,44 +47,47 @@ Numbered = Iterator[tuple[int, bytes]]
 _WHOSE = msgspec.json.Decoder(OfSubject).decode
 
 
+Put = Callable[[str, bytes, bytes], None]
+"""Puts a record aside: what it is, the key of its partition, and its bytes."""
+
+
 class Gathering:
-    """The second pass over one piece."""
+    """The second pass over some blocks of lines."""
 
     def __init__(
-        self, setup: Setup, patients: Collection[str], rules: MomentRules, window: Window
+        self,
+        setup: Setup,
+        patients: Collection[str],
+        rules: MomentRules,
+        window: Window,
+        put: Put,
     ) -> None:
         self._setup = setup
         self._wanted = patients
         self._rules = rules
         self._window = window
-        self._spills = {
-            name: Spill(setup.work / name, setup.bits)
-            for name in (LINES, MOMENTS, PEOPLE, CLINICIANS)
-        }
+        self._put = put
         self._names: dict[bytes, str] = {}
         self._met = Gathered()
         self._known: dict[str | None, bool] = {}
         self._medications: set[str] = set()
 
-    def piece(self, piece: Piece) -> Gathered:
-        """Read a piece; all of it is on disk when this returns."""
-        for block in blocks(self._setup.folder, piece):
-            for number, why in block.faults:
-                self._fault(number, why)
-            lines: Numbered = enumerate(block.lines, block.first)
-            if piece.kind in PLAIN and not self._setup.deleted:
-                lines = self._of_wanted(piece.kind, lines)
-            for number, line in lines:
-                if line and not line.isspace():
-                    self._line(piece, number, line)
-        for spill in self._spills.values():
-            spill.flush()
+    def block(self, kind: str, block: Block) -> None:
+        """Read the lines of a block of a file of one kind."""
+        for number, why in block.faults:
+            self._fault(number, why)
+        lines: Numbered = enumerate(block.lines, block.first)
+        if kind in PLAIN and not self._setup.deleted:
+            lines = self._of_wanted(kind, lines)
+        for number, line in lines:
+            if line and not line.isspace():
+                self._line(kind, number, line)
+
+    def met(self) -> Gathered:
+        """What was met so far."""
         met = self._met
         met.medications = sorted(self._medications)
         met.departments = {key.hex(): name for key, name in sorted(self._names.items())}
-        met.faults = [
-            (line_number(self._setup.folder, piece, line), why) for line, why in met.faults
-        ]
         return met
 
     def _fault(self, number: int, why: str) -> None:
@@ -119,9 +121,9 @@ class Gathering:
                 others += 1
         self._met.lines[kind] = self._met.lines.get(kind, 0) + others
 
-    def _line(self, piece: Piece, number: int, line: bytes) -> None:
+    def _line(self, kind: str, number: int, line: bytes) -> None:
         met = self._met
-        read = read_line(piece.kind, line)
+        read = read_line(kind, line)
         if read is None:
             self._fault(number, "is not a FHIR resource in JSON")
         elif read.resourceType not in KINDS or read.resourceType == "Medication":
@@ -142,16 +144,16 @@ class Gathering:
         elif read.resourceType == "Patient":
             key = key_of(patient)
             person = msgspec.json.encode(person_of(line, key.hex()))
-            self._spills[PEOPLE].add(key, person + b"\n")
+            self._put(PEOPLE, key, person)
         if patient in self._wanted:
-            self._spills[LINES].add(key_of(patient), line + b"\n")
+            self._put(LINES, key_of(patient), line)
             if name := medication_of(read):
                 self._medications.add(name)
         elif not self._setup.as_of_alone:
             key = key_of(patient)
             own = read.id or line.decode(errors="replace")
             for record in records_of(read, key, own, self._rules, self._names):
-                self._spills[MOMENTS].add(key, record)
+                self._put(MOMENTS, key, record)
 
     def _clinician(self, read: Order | Visit) -> None:
         """One record for each clinician and day with a visit or an order."""
@@ -165,6 +167,5 @@ class Gathering:
         key = key_of(clinician)
         for at in times:
             if self._window.holds(at):
-                self._spills[CLINICIANS].add(
-                    key, key + at.first_day.toordinal().to_bytes(4, "little")
-                )
+                day = at.first_day.toordinal().to_bytes(4, "little")
+                self._put(CLINICIANS, key, key + day)

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from cds_service.rehearsal.errors import RehearsalError, UsageError
 from cds_service.rehearsal.options import Options, check
+
+if TYPE_CHECKING:
+    from cds_service.rehearsal.local import LocalRun
+    from cds_service.rehearsal.spark import SparkRun
 
 _NEEDS = ("pyarrow", "matplotlib")
 
@@ -17,20 +22,34 @@ def rehearse(options: Options) -> None:
     """Write all files of a rehearsal; raises `RehearsalError` with one line that says why not."""
     check(options)
     _require_packages()
-    from cds_service.rehearsal.local import LocalRun, stopped
+    from cds_service.rehearsal.local import stopped
+    from cds_service.rehearsal.progress import phase
     from cds_service.rehearsal.report import write_report
     from cds_service.rehearsal.review import write_review
     from cds_service.rehearsal.summary import write_summary
 
     try:
-        run = LocalRun(options)
+        run = _engine(options)
         summary = run.run()
-        write_summary(options.out, summary)
-        write_review(options.out, run.samples)
-        write_report(options.out, summary, run.cards)
+        with phase("Writing the report", 0):
+            write_summary(options.out, summary)
+            write_review(options.out, run.samples)
+            write_report(options.out, summary, run.cards)
     except KeyboardInterrupt:
         raise stopped() from None
     run.close()
+
+
+def _engine(options: Options) -> LocalRun | SparkRun:
+    if options.engine == "local":
+        from cds_service.rehearsal.local import LocalRun
+
+        return LocalRun(options)
+    if find_spec("pyspark") is None:
+        raise UsageError("pyspark is not installed. make install-spark installs it.")
+    from cds_service.rehearsal.spark import SparkRun
+
+    return SparkRun(options)
 
 
 def take_marks(file: Path, out: Path) -> None:

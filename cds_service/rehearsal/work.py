@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
@@ -15,21 +14,16 @@ import msgspec
 from cds_service.chart import dates
 from cds_service.knowledge.as_it_stood import AsItStood, load_as_it_stood
 from cds_service.knowledge.loader import Knowledge
-from cds_service.rehearsal import comparing
-from cds_service.rehearsal.blocks import blocks
-from cds_service.rehearsal.deciding import Decider
+from cds_service.rehearsal import comparing, rows
+from cds_service.rehearsal.blocks import blocks, line_number
 from cds_service.rehearsal.gathering import Gathering
-from cds_service.rehearsal.lines import Coded, Line, Order, key_of, patient_of, read_line
-from cds_service.rehearsal.moments import medication_of
-from cds_service.rehearsal.patients import Plan, Rehearsing, Result
-from cds_service.rehearsal.people import Person
+from cds_service.rehearsal.lines import Coded, Line, Order, patient_of, read_line
+from cds_service.rehearsal.partition import Records, decide_partition
 from cds_service.rehearsal.recognising import Recogniser
-from cds_service.rehearsal.review import Sampler
-from cds_service.rehearsal.rows import Row, table_of
 from cds_service.rehearsal.rules import rules_of
 from cds_service.rehearsal.source import Piece
-from cds_service.rehearsal.spill import guarding_disk, lines_in, records_in
-from cds_service.rehearsal.tally import RECORD_BYTES, counted
+from cds_service.rehearsal.spill import Spill, guarding_disk, lines_in, records_in
+from cds_service.rehearsal.tally import RECORD_BYTES
 from cds_service.rehearsal.tasks import (
     CLINICIAN_BYTES,
     CLINICIANS,
@@ -47,12 +41,22 @@ from cds_service.site.force import InForce
 if TYPE_CHECKING:
     import pyarrow as pa
 
+BY_LINE, BY_SIZE = (LINES, PEOPLE), (MOMENTS, CLINICIANS)
+"""Records that end with their line, and records of one size."""
 PATIENTS, MAGNESIUM, MEDICATIONS = "patients.json", "magnesium.json", "medications.ndjson"
 DECIDED, COMPARED = "decided", "compared"
 _DATES = re.compile(
     rb'"(?:recordedDate|authoredOn|issued|effectiveDateTime|performedDateTime|dateAsserted|start)"'
     rb'\s*:\s*"(\d{4}-\d\d-\d\d[^"]{0,30})"'
 )
+
+
+def latest_date(lines: Iterable[bytes]) -> str:
+    """The latest date that anything in these lines bears, "" where there is none."""
+    texts = {text for line in lines for text in _DATES.findall(line)}
+    whens = [when for t in texts if (when := dates.parse(t.decode("ascii", "replace")))]
+    newest = max(whens, key=lambda when: (when.latest, when.written), default=None)
+    return newest.written if newest is not None else ""
 
 
 class Worker:
@@ -108,15 +112,9 @@ class Worker:
 
     def latest(self, piece: Piece) -> Found:
         """The latest date that anything in a piece bears."""
-        texts = {
-            m
-            for b in blocks(self._setup.folder, piece)
-            for line in b.lines
-            for m in _DATES.findall(line)
-        }
-        whens = [w for text in texts if (w := dates.parse(text.decode("ascii", "replace")))]
-        newest = max(whens, key=lambda when: (when.latest, when.written), default=None)
-        return Found([newest.written] if newest is not None else [])
+        lines = (line for block in blocks(self._setup.folder, piece) for line in block.lines)
+        newest = latest_date(lines)
+        return Found([newest] if newest else [])
 
     def find_medications(self, piece: Piece) -> Found:
         """The Medication resources that hold magnesium."""
@@ -140,8 +138,24 @@ class Worker:
     # -- the second pass -----------------------------------------------------------------------
 
     def gather(self, piece: Piece) -> Gathered:
-        """Put aside the lines of patients who can matter, and what has to be counted of all."""
-        return Gathering(self._setup, self._patients, self._rules, self._window).piece(piece)
+        """Put aside the lines of patients who can matter, and what has to be counted of all.
+
+        All of it is on disk when this returns.
+        """
+        folder, setup = self._setup.folder, self._setup
+        spills = {name: Spill(setup.work / name, setup.bits) for name in (*BY_LINE, *BY_SIZE)}
+
+        def put(name: str, key: bytes, record: bytes) -> None:
+            spills[name].add(key, record + b"\n" if name in BY_LINE else record)
+
+        gathering = Gathering(setup, self._patients, self._rules, self._window, put)
+        for block in blocks(folder, piece):
+            gathering.block(piece.kind, block)
+        for spill in spills.values():
+            spill.flush()
+        met = gathering.met()
+        met.faults = [(line_number(folder, piece, line), why) for line, why in met.faults]
+        return met
 
     def gather_medications(self, piece: Piece, wanted: frozenset[str]) -> list[bytes]:
         """The Medications that orders of these patients refer to."""
@@ -155,60 +169,18 @@ class Worker:
 
     def decide(self, partition: int, departments: dict[str, str]) -> Decided:
         """Decide the patients of a partition and count the moments of the others."""
-        setup = self._setup
-        sampler = Sampler()
-        decider = Decider(self._force)
-        other = self._setup.against
-        against = Decider(rules_of(other, "--against")) if other is not None else None
-        plan = Plan(self._window, setup.hooks, setup.as_of_alone, setup.visits)
-        rehearsing = Rehearsing(decider, self._table, plan, sampler, against)
-        done = Decided()
-        rows: list[Row] = []
-        totals = Result()
-        for patient, lines in self._by_patient(partition):
-            totals.add(rehearsing.patient(patient, lines, self._sent(lines)))
-            done.patients += 1
-        rows = sorted(totals.rows, key=Row.key)
-        self._write(partition, DECIDED, table_of(rows))
-        if against is not None:
-            self._write(partition, COMPARED, comparing.table_of(totals.changes))
-            done.changes = comparing.counted(totals.changes)
-        names = {bytes.fromhex(key): name for key, name in departments.items()}
-        records = records_in(setup.work / MOMENTS, partition, RECORD_BYTES)
-        hooks = frozenset(setup.hooks).intersection(decider.hooks)
-        ruled_out = counted(records, self._rules, self._window, hooks, names)
-        done.rows = len(rows)
-        done.moments = [(*key, n) for key, n in sorted(totals.moments.items())]
-        done.ruled_out = [(*key, n) for key, n in sorted(ruled_out.items())]
-        done.cannot_undo = dict(sorted(totals.cannot_undo.items()))
-        done.not_read = [(*key, n) for key, n in sorted(totals.not_read.items())]
-        done.samples = sampler.kept()
-        done.people = self._people(partition, rows)
-        days = records_in(setup.work / CLINICIANS, partition, CLINICIAN_BYTES)
-        done.clinician_days = len(set(days))
-        return done
-
-    def _by_patient(self, partition: int) -> list[tuple[str, list[tuple[str, str, bytes]]]]:
-        found: dict[str, list[tuple[str, str, bytes]]] = {}
-        for line in lines_in(self._setup.work / LINES, partition):
-            read = read_line("", line)
-            patient = patient_of(read) if read is not None else None
-            if read is not None and patient is not None:
-                kind = read.resourceType or ""
-                found.setdefault(patient, []).append((kind, read.id or "", line))
-        return sorted(found.items(), key=lambda item: (key_of(item[0]), item[0]))
-
-    def _sent(self, lines: Iterable[tuple[str, str, bytes]]) -> dict[str, bytes]:
-        """The Medications that the orders of a patient refer to."""
-        if not self._medications:
-            return {}
-        names = {
-            name
-            for kind, _, line in lines
-            if kind in ("MedicationRequest", "MedicationStatement")
-            and (name := medication_of(read_line(kind, line)))
-        }
-        return {name: self._medications[name] for name in names if name in self._medications}
+        work = self._setup.work
+        records = Records(
+            lines=lines_in(work / LINES, partition),
+            people=lines_in(work / PEOPLE, partition),
+            moments=records_in(work / MOMENTS, partition, RECORD_BYTES),
+            clinicians=records_in(work / CLINICIANS, partition, CLINICIAN_BYTES),
+        )
+        found = decide_partition(self._setup, records, self._medications, departments)
+        self._write(partition, DECIDED, rows.table_of(found.rows))
+        if self._setup.against is not None:
+            self._write(partition, COMPARED, comparing.table_of(found.changes))
+        return found.done
 
     def _write(self, partition: int, name: str, table: pa.Table) -> None:
         import pyarrow.parquet as pq
@@ -217,20 +189,6 @@ class Worker:
         folder.mkdir(exist_ok=True)
         with guarding_disk():
             pq.write_table(table, folder / f"{partition:04d}.parquet")
-
-    def _people(self, partition: int, rows: list[Row]) -> list[tuple[str, str, int, int]]:
-        """How many patients of each subgroup there are, and how many of them got a card."""
-        carded = {key_of(row.patient).hex() for row in rows if row.card is not None}
-        lines = set(lines_in(self._setup.work / PEOPLE, partition))
-        people = {p.key: p for p in (msgspec.json.decode(x, type=Person) for x in sorted(lines))}
-        everyone: Counter[tuple[str, str]] = Counter()
-        with_card: Counter[tuple[str, str]] = Counter()
-        day = self._window.as_of.first_day
-        for person in people.values():
-            for group in person.groups(day):
-                everyone[group] += 1
-                with_card[group] += person.key in carded
-        return [(*group, number, with_card[group]) for group, number in sorted(everyone.items())]
 
 
 def _read(file: Path, shape: Any) -> Any:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .population import (
     DIABETES,
@@ -58,26 +58,26 @@ class Story:
         self._number += 1
         return f"{self.own}-{self._number}"
 
-    def person(self, **more: object) -> Resource:
+    def person(self, **more: Any) -> Resource:
         born = self.first.replace(year=self.first.year - 45)
         return patient(self.own, **{"birthDate": born.isoformat(), **more})
 
-    def has(self, code: tuple[str, str], day: int, **more: object) -> Resource:
+    def has(self, code: tuple[str, str], day: int, **more: Any) -> Resource:
         return condition(self.own, self.name(), code, self.day(day), **more)
 
-    def gfr(self, value: float, day: int, **more: object) -> Resource:
+    def gfr(self, value: float, day: int, **more: Any) -> Resource:
         return egfr(self.own, self.name(), value, self.day(day), **more)
 
-    def seen(self, day: int, **more: object) -> Resource:
+    def seen(self, day: int, **more: Any) -> Resource:
         return visit(self.own, self.name(), self.day(day) + "T10:00:00Z", **more)
 
-    def orders(self, code: tuple[str, str], day: int, **more: object) -> Resource:
+    def orders(self, code: tuple[str, str], day: int, **more: Any) -> Resource:
         dose = {"doseAndRate": [{"doseQuantity": {"value": 400, "unit": "mg", "code": "mg"}}]}
         daily = {"timing": {"repeat": {"frequency": 1, "period": 1, "periodUnit": "d"}}}
         dosage = {"dosageInstruction": [daily | dose]}
         return order(self.own, self.name(), code, self.day(day), **{**dosage, **more})
 
-    def eligible(self, **more: object) -> list[Resource]:
+    def eligible(self, **more: Any) -> list[Resource]:
         """Migraine and diabetes since day 0 (SPEC 6: eligible and indicated)."""
         return [self.person(**more), self.has(MIGRAINE, 0), self.has(DIABETES, 0)]
 

@@ -1,0 +1,48 @@
+"""The Spark engine writes the same rows as the local one."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from .population import write_export
+from .running import rows, run, summary
+from .stories import told
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(find_spec("pyspark") is None, reason="make install-spark was not run"),
+    pytest.mark.skipif(shutil.which("java") is None, reason="Java is not on this machine"),
+    # What Spark itself imports and opens.
+    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+AS_OF = {"transactionTime": "2026-11-22T00:00:00Z"}
+
+
+def test_both_engines_write_the_same_rows(tmp_path: Path) -> None:
+    """Lines and files in another order, in other files, and gzipped."""
+    resources = [r for _, _, story in told(2) for r in story.resources]
+    source = write_export(tmp_path / "one", resources, manifest=AS_OF)
+    local = run(source, tmp_path / "local")
+    random.Random(5).shuffle(resources)  # noqa: S311
+    other = write_export(tmp_path / "two", resources, manifest=AS_OF, parts=3, zipped=True)
+    with (other / "Observation.003.ndjson").open("w") as file:
+        file.write('{"resourceType":"Observation"\n')
+    spark = run(other, tmp_path / "spark", engine="spark", master="local[2]")
+    assert rows(spark) == rows(local)
+    assert len(rows(local)) > 80
+    found, expected = summary(spark), summary(local)
+    assert found["input"]["malformed_lines"] == 1
+    without = {"input"}
+    assert {k: v for k, v in found.items() if k not in without} == {
+        k: v for k, v in expected.items() if k not in without
+    }
+    assert found["input"]["lines"] == expected["input"]["lines"]
+    names = {"decisions.parquet", "report.html", "review.csv", "summary.json"}
+    assert {path.name for path in (tmp_path / "spark").iterdir()} == names
