@@ -36,10 +36,10 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
 run: $(RUNTIME) ## start the service with the synthetic patients (PORT=8000)
-	@exec $(BIN)/python -m tools.serve --port $(PORT)
+	@exec $(BIN)/python -m tools.serve --terminal --port "$(PORT)"
 
 serve: $(RUNTIME) ## the production form (HOST=127.0.0.1 PORT=8000 WORKERS=2)
-	@exec $(BIN)/python -m tools.serve --host $(HOST) --port $(PORT) --workers $(WORKERS)
+	@exec $(BIN)/python -m tools.serve --host $(HOST) --port "$(PORT)" --workers $(WORKERS)
 
 test: $(DEV) ## the whole test suite, with its coverage floors (ARGS="-k kidney" for a part, without them)
 ifeq ($(strip $(ARGS)),)
@@ -157,6 +157,8 @@ endef
 
 define install_pins
 	@cmp -s $(2) $(3) || { echo "Installing the pins of $(2)"; \
-		$(1)/bin/python -m pip --disable-pip-version-check --no-input --quiet install --requirement $(2); }
+		$(1)/bin/python -m pip --disable-pip-version-check --no-input --quiet --quiet install --requirement $(2); } || { \
+		echo "pip could not install the packages of $(2). Can this machine reach a package index?"; \
+		echo 'Without a network, follow docs/operations.md, section "Install without a network".'; exit 1; }
 	@cp $(2) $(3)
 endef

@@ -27,6 +27,7 @@ def built() -> Flask:
     from cds_service import create_app
     from cds_service.knowledge.loader import KnowledgeError
     from cds_service.settings import SettingsError, read_settings
+    from cds_service.web.operate.lines import FORM, say_fault, say_traceback
     from cds_service.web.serving.binding import addresses_served, require_closed
 
     try:
@@ -34,7 +35,12 @@ def built() -> Flask:
         require_closed(settings, addresses_served())
         return create_app(settings)
     except (SettingsError, KnowledgeError) as error:
-        print(error, file=sys.stderr)
+        say_fault(error)
+        raise SystemExit(FAILED_TO_BOOT) from None
+    except Exception as error:
+        if FORM not in os.environ:
+            raise  # another server writes it in its own form
+        say_traceback(error)
         raise SystemExit(FAILED_TO_BOOT) from None
     finally:
         gc.freeze()
@@ -46,6 +52,7 @@ if __name__ == "__main__":
 
     if "PORT" in os.environ:
         sys.argv[1:1] = ["--port", os.environ["PORT"]]
+    sys.argv[1:1] = ["--terminal"]
     sys.exit(main())
 
 # The server's workers import this file as `app`. A process that only starts workers does not need

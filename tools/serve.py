@@ -1,8 +1,8 @@
 """Start the service: `make run` at a terminal, `make serve` in production.
 
 Granian is the server. This module adds a clear message if a setting is wrong, the port is taken or
-the service would be open to others. It prints the addresses when the port is bound, treats Ctrl-C
-as success, supervises the workers, and sets up what they share (metrics, salt, heartbeats,
+the service would be open to others. It says when the workers have started, treats Ctrl-C as
+success, supervises the workers, and sets up what they share (metrics, salt, heartbeats,
 operators' port).
 """
 
@@ -18,20 +18,25 @@ import signal
 import socket
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import NoReturn
 
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
+from granian.log import LogLevels
 
 from cds_service.hooks.configured import SNAPSHOT, require_site_file
 from cds_service.knowledge.entries import are_approved, installed
 from cds_service.settings import Settings, SettingsError, read_settings
+from cds_service.web.operate import lines
+from cds_service.web.operate.lines import say, say_fault
 from cds_service.web.serving.heartbeat import HEARTBEATS
 from tools import site_snapshot
-from tools.supervising import SupervisedServer, log
+from tools.supervising import SupervisedServer
 
 HOST = "127.0.0.1"
 DISCOVERY = "/cds-services"
@@ -42,13 +47,28 @@ MOST_OPEN_CONNECTIONS = 16_384
 """For one worker. Idle connections need little memory, but a low limit would let them block others."""
 HEADER_READ_MS = 10_000
 STOP_SECONDS = 35
+NOT_APPROVED = "The rules are NOT APPROVED for patient care."
+TAKEN = "Port {port} is taken. Choose another one: make run PORT={next}"
+REFUSED_CHANGE = "the changed site file is not used, the one before stays in force"
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """Reports a wrong argument in one line, without the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        """End with the line."""
+        say_fault(message.removeprefix("argument --port: "))
+        sys.exit(UNUSABLE_SETTING)
 
 
 def a_port(text: str) -> int:
-    port = int(text)
-    if not 0 < port < 2**16:
-        raise argparse.ArgumentTypeError(f"{port} is not between 1 and 65535")
-    return port
+    """The number of a port. Raises `ArgumentTypeError`."""
+    if not text.isascii() or not text.isdigit() or not 0 < int(text) < 2**16:
+        example = "make run PORT=8001"
+        raise argparse.ArgumentTypeError(
+            f"PORT must be a whole number from 1 to 65535, for example: {example}"
+        )
+    return int(text)
 
 
 def port_is_free(host: str, port: int) -> bool:
@@ -86,15 +106,47 @@ def own_foreground_group() -> Iterator[None]:
         os.tcsetpgrp(terminal, before)
 
 
+def base_address(host: str, port: int) -> str:
+    """The address of the service, without a final slash."""
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
 def addresses(host: str, port: int, settings: Settings) -> str:
     """The addresses to open, for the person who started the service."""
-    base = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-    lines = [f"Discovery  {base}{DISCOVERY}"]
+    base = base_address(host, port)
+    shown = [f"Discovery  {base}{DISCOVERY}"]
     if settings.shows_sandbox:
-        lines.append(f"Sandbox    {base}{SANDBOX}")
-    if not settings.site_file and not are_approved(installed()):
-        lines.append("The rules are NOT APPROVED for patient care.")
-    return "\n" + "".join(f"  {line}\n" for line in lines) + "\n  Ctrl-C stops it.\n"
+        shown.append(f"Sandbox    {base}{SANDBOX}")
+    return "".join(f"  {line}\n" for line in shown)
+
+
+def seconds_since_start() -> float | None:
+    """The age of this process in seconds, or `None` if the system has no `/proc`.
+
+    Source: https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html (field 22, in clock ticks).
+    """
+    try:
+        fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    started = int(fields[19]) / os.sysconf("SC_CLK_TCK")
+    return float(time.clock_gettime(time.CLOCK_BOOTTIME)) - started
+
+
+def say_ready(host: str, port: int, settings: Settings) -> None:
+    """Report that the workers have started and how long that took, with the addresses last."""
+    seconds = seconds_since_start()
+    is_unapproved = not settings.site_file and not are_approved(installed())
+    if lines.is_for_terminal():
+        taken = "" if seconds is None else f" in {seconds:.1f} s"
+        note = f"  {NOT_APPROVED}\n" if is_unapproved else ""
+        said = f"\n  Ready{taken}. Ctrl-C stops it.\n{note}\n{addresses(host, port, settings)}"
+        print(said, end="", flush=True)
+        return
+    if is_unapproved:
+        say(NOT_APPROVED, "warning")
+    taken_seconds = seconds and round(seconds, 2)
+    say("the service is ready", address=base_address(host, port), seconds=taken_seconds)
 
 
 @contextmanager
@@ -126,7 +178,7 @@ def check(settings: Settings, host: str) -> None:
         is_published, said = site_snapshot.run(Path(os.environ[SNAPSHOT]))
         if not is_published:
             raise SettingsError(said)
-        print(said, flush=True)
+        say(said)
 
 
 def reload_site() -> bool:
@@ -139,9 +191,9 @@ def reload_site() -> bool:
         return False
     is_published, said = site_snapshot.run(Path(snapshot))
     if is_published:
-        log("the site file is published to all workers", site=said)
+        say("the site file is published to all workers", site=said)
     else:
-        log("the changed site file is not used, the one before stays in force", why=said)
+        say(REFUSED_CHANGE, "warning", why=said)
     return True
 
 
@@ -195,6 +247,7 @@ def start_operators(settings: Settings, host: str, port: int) -> Connection:
 
 def operate(settings: Settings, service: tuple[str, int], parent: Connection) -> None:
     """Run the operators' process until the parent ends."""
+    lines.take_all(os.environ[lines.FORM])
     from cds_service import create_app
     from cds_service.web.serving.operators import serve_operators
 
@@ -228,6 +281,9 @@ def server_for(settings: Settings, host: str, port: int, workers: int) -> Superv
         heartbeats=Path(os.environ[HEARTBEATS]),
         stall_seconds=settings.stall_seconds,
         reload_site=reload_site,
+        on_ready=lambda: say_ready(host, port, settings),
+        log_level=LogLevels.warning if lines.is_for_terminal() else LogLevels.info,
+        log_dictconfig=lines.of_granian(),
     )
 
 
@@ -251,16 +307,15 @@ def serve(settings: Settings, host: str, port: int, workers: int) -> None:
     multiprocessing.set_start_method("fork", force=True)
     os.register_at_fork(after_in_child=heed_a_stop)
     server = server_for(settings, host, port, workers)
-    server.on_startup(lambda: print(addresses(host, port, settings), flush=True))
     with own_foreground_group(), contextlib.closing(operators) if operators else nullcontext():
         server.serve()
 
 
 def main() -> int:
     """Check the settings, serve, and return the exit code."""
-    parser = argparse.ArgumentParser(
-        description="Serve the application. The default host is loopback."
-    )
+    lines.take_all(lines.TERMINAL if "--terminal" in sys.argv else lines.JSON)
+    parser = OneLineParser(description="Serve the application. The default host is loopback.")
+    parser.add_argument("--terminal", action="store_true", help="write for a person, not JSON")
     parser.add_argument("--host", default=HOST)
     parser.add_argument("--port", type=a_port, default=8000)
     parser.add_argument("--workers", type=int, default=1)
@@ -271,12 +326,11 @@ def main() -> int:
         with shared_by_workers(settings):
             check(settings, given.host)
             if not port_is_free(given.host, given.port):
-                sys.exit(
-                    f"Port {given.port} is taken. Choose another one: make run PORT={given.port + 1}"
-                )
+                say_fault(TAKEN.format(port=given.port, next=given.port + 1))
+                return 1
             serve(settings, given.host, given.port, given.workers)
     except SettingsError as error:
-        print(error, file=sys.stderr)
+        say_fault(error)
         return UNUSABLE_SETTING
     return 0
 

@@ -12,23 +12,23 @@ or they wait until the new one accepts.
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
-import sys
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from granian.net import SocketSpec  # type: ignore[attr-defined]
 from granian.server import Server
 
+from cds_service.web.operate.lines import say
 from cds_service.web.serving.heartbeat import last_beat
 
 LOOK_SECONDS = 0.25
+START_LOOK_SECONDS = 0.02
+"""The same until all workers have started, so that the end of the start is noticed at once."""
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 30.0
 START_SECONDS = 60.0
@@ -73,12 +73,15 @@ class SupervisedServer(Server):  # type: ignore[misc, valid-type]
         heartbeats: Path,
         stall_seconds: float,
         reload_site: Callable[[], bool] = lambda: False,
+        on_ready: Callable[[], None] = lambda: None,
         **more: Any,
     ) -> None:
         super().__init__(*given, **more)
         self._heartbeats = heartbeats
         self._stall_seconds = stall_seconds
         self._reload_site = reload_site
+        self._on_ready = on_ready
+        self._is_ready = False
         self._restarts = Restarts()
         self._any_started = False
 
@@ -93,7 +96,7 @@ class SupervisedServer(Server):  # type: ignore[misc, valid-type]
     def _serve_loop(self, spawn_target: Any, target_loader: Any) -> None:
         looked = time.monotonic()
         while not self.interrupt_signal:
-            self.main_loop_interrupt.wait(LOOK_SECONDS)
+            self.main_loop_interrupt.wait(LOOK_SECONDS if self._is_ready else START_LOOK_SECONDS)
             self.main_loop_interrupt.clear()
             now = time.monotonic()
             # If this process itself was suspended (with the machine), so were the workers.
@@ -106,6 +109,13 @@ class SupervisedServer(Server):  # type: ignore[misc, valid-type]
                 self._reload_all(spawn_target, target_loader)
             if not was_late:
                 self._end_hanging(now)
+            self._notice_ready()
+
+    def _notice_ready(self) -> None:
+        """Call `on_ready` once, when all workers have started."""
+        if not self._is_ready and all(self._last_heartbeat(w) is not None for w in self.wrks):
+            self._is_ready = True
+            self._on_ready()
 
     def _reload_all(self, spawn_target: Any, target_loader: Any) -> None:
         """Replace the workers one by one, unless a changed site file is all there is to reload."""
@@ -121,7 +131,12 @@ class SupervisedServer(Server):  # type: ignore[misc, valid-type]
             self._any_started = self._any_started or had_started
             if not self._any_started and not self._has_other_worker(index):
                 return self._give_up(index)
-            log("a worker died and is replaced", worker=index + 1, started=had_started)
+            say(
+                "a worker died and is replaced",
+                level="warning",
+                worker=index + 1,
+                started=had_started,
+            )
             self._restarts.died(index, had_started, now)
         return True
 
@@ -141,15 +156,13 @@ class SupervisedServer(Server):  # type: ignore[misc, valid-type]
             self._any_started = self._any_started or beat is not None
             silent = now - (beat if beat is not None else worker.birth)
             if silent > (self._stall_seconds if beat is not None else START_SECONDS):
-                log("a worker hangs and is replaced", worker=worker.idx + 1, seconds=round(silent))
+                say(
+                    "a worker hangs and is replaced",
+                    level="warning",
+                    worker=worker.idx + 1,
+                    seconds=round(silent),
+                )
                 os.kill(worker.inner.pid, signal.SIGKILL)
 
     def _last_heartbeat(self, worker: Any) -> float | None:
         return last_beat(self._heartbeats, worker.inner.pid)
-
-
-def log(event: str, **fields: Any) -> None:
-    """One line of JSON in the format of the workers."""
-    moment = datetime.now(UTC).isoformat(timespec="milliseconds")
-    line = {"time": moment, "level": "warning", "event": event, **fields}
-    print(json.dumps(line), file=sys.stderr, flush=True)

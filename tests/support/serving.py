@@ -165,7 +165,7 @@ def _wait(server: Running) -> None:
 
 
 def started_with(directory: Path, *arguments: str, **settings: str) -> tuple[int, str]:
-    """The exit code and the output of a start that is expected to fail."""
+    """The exit code of a start that is expected to fail, and the text of each line of its log."""
     command = [sys.executable, "-m", "tools.serve", "--port", str(free_port()), *arguments]
     done = subprocess.run(  # noqa: S603
         command,
@@ -177,4 +177,5 @@ def started_with(directory: Path, *arguments: str, **settings: str) -> tuple[int
         timeout=PATIENCE_SECONDS,
         check=False,
     )
-    return done.returncode, done.stdout + done.stderr
+    lines = (done.stdout + done.stderr).splitlines()
+    return done.returncode, "".join(json.loads(line)["event"] + "\n" for line in lines)

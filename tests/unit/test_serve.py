@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -22,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 PATIENCE_SECONDS = 30.0
 
 SERVERS = {
-    "make run": ("tools.serve", "--port", "{port}"),
+    "make run": ("tools.serve", "--terminal", "--port", "{port}"),
     "make serve": ("tools.serve", "--port", "{port}", "--workers", "2"),
     "granian": (
         *("granian", "--interface", "wsgi", "--no-ws", "--blocking-threads", "2"),
@@ -101,13 +102,17 @@ def test_it_answers_and_stops_with_success(name: str, stop: signal.Signals, port
 
 
 @pytest.mark.server
-def test_the_addresses_are_said_once(port: int) -> None:
+def test_a_start_for_people_ends_with_the_addresses_and_then_is_quiet(port: int) -> None:
     with running(SERVERS["make run"], port) as server:
         wait_until_it_answers(server, port)
         server.send_signal(signal.SIGINT)
         output, _ = server.communicate(timeout=PATIENCE_SECONDS)
-    assert output.count(f"http://127.0.0.1:{port}/cds-services") == 1
-    assert output.count(f"http://127.0.0.1:{port}/\n") == 1
+    *_, ready, approval, _, discovery, sandbox = output.rstrip().splitlines()
+    assert re.fullmatch(r"  Ready in \d+\.\d s\. Ctrl-C stops it\.", ready)
+    assert "NOT APPROVED" in approval
+    assert discovery == f"  Discovery  http://127.0.0.1:{port}/cds-services"
+    assert sandbox == f"  Sandbox    http://127.0.0.1:{port}/"
+    assert len(output.splitlines()) == 6, "calls and the server write nothing here"
 
 
 @pytest.mark.server
@@ -122,6 +127,17 @@ def test_a_taken_port_is_said_in_one_line(port: int) -> None:
 
 
 @pytest.mark.server
+@pytest.mark.parametrize("command", [("app",), ("tools.serve", "--terminal", "--port", "abc")])
+def test_a_port_that_is_no_number_is_said_in_one_line(command: tuple[str, ...], port: int) -> None:
+    with running(command, port, PORT="abc") as server:
+        output, _ = server.communicate(timeout=PATIENCE_SECONDS)
+    assert server.returncode == serve.UNUSABLE_SETTING
+    assert output == (
+        "PORT must be a whole number from 1 to 65535, for example: make run PORT=8001\n"
+    )
+
+
+@pytest.mark.server
 def test_a_bad_setting_stops_the_start_with_one_line(port: int) -> None:
     with running(SERVERS["make run"], port, CDS_MAX_BODY_BYTES="plenty") as server:
         output, _ = server.communicate(timeout=PATIENCE_SECONDS)
@@ -131,9 +147,9 @@ def test_a_bad_setting_stops_the_start_with_one_line(port: int) -> None:
     assert "plenty" not in output
 
 
-@pytest.mark.parametrize("text", ["0", "65536", "-1"])
+@pytest.mark.parametrize("text", ["0", "65536", "-1", "abc", "", "8000.0", "\u0668"])
 def test_a_port_lies_in_the_range_of_ports(text: str) -> None:
-    with pytest.raises(Exception, match="is not between 1 and 65535"):
+    with pytest.raises(Exception, match="must be a whole number from 1 to 65535"):
         serve.a_port(text)
 
 

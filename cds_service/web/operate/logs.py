@@ -1,46 +1,30 @@
-"""The log: one JSON line for each request, made from its record."""
+"""The log: one line for each request, made from its record."""
 
 from __future__ import annotations
 
 import logging
-import sys
-from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Any
 
-import msgspec
-
+from cds_service.web.operate import lines
 from cds_service.web.operate.record import CallRecord, log_fields
 
 _log = logging.getLogger(__name__)
-_ROOT = "cds_service"
-
-
-class JsonLines(logging.Formatter):
-    """Formats a log record as one line of JSON. Its `fields` are members of the line."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """The line."""
-        line: dict[str, Any] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname.lower(),
-            "event": record.getMessage(),
-        }
-        return msgspec.json.encode(line | getattr(record, "fields", {})).decode()
+_PROBES = frozenset({"/health", "/ready", "/metrics"})
+"""Asked all the time, so a response without an error has no line."""
 
 
 def configure(level: str) -> None:
-    """Write our log lines, and no others, to standard error."""
-    logger = logging.getLogger(_ROOT)
-    logger.setLevel(level)
-    if not any(isinstance(h.formatter, JsonLines) for h in logger.handlers):
-        handler = logging.StreamHandler(sys.stderr)
-        handler.setFormatter(JsonLines())
-        logger.addHandler(handler)
+    """Write our log lines, and no others, to standard error. At a terminal only warnings."""
+    logger = logging.getLogger(lines.OURS)
+    logger.setLevel("WARNING" if lines.is_for_terminal() and level == "INFO" else level)
+    if not logger.handlers:
+        logger.addHandler(lines.handler())
 
 
 def write_line(record: CallRecord, knowledge: str, site: str) -> None:
-    """Write the line of one request."""
+    """Write the line of one request, unless it is a successful health check."""
+    if record.route in _PROBES and record.status < HTTPStatus.BAD_REQUEST:
+        return
     failed = record.status >= HTTPStatus.INTERNAL_SERVER_ERROR
     level = logging.ERROR if failed else logging.INFO
     if _log.isEnabledFor(level):

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cds_service.web.operate.correlation import correlation_of
-from cds_service.web.operate.logs import JsonLines
+from cds_service.web.operate.lines import JsonLines
 
 from ...support import charts
 from ...support.fhir import PATIENT_VIEW

@@ -18,7 +18,7 @@ from cds_service import create_app
 from cds_service.hooks.answering import Answering
 from cds_service.settings import Settings
 from cds_service.web.calls import errors, incoming
-from cds_service.web.operate.logs import JsonLines
+from cds_service.web.operate.lines import JsonLines
 from cds_service.web.serving import warming
 
 from ...support import charts, http
@@ -170,7 +170,9 @@ def test_a_path_that_is_none_of_ours_is_not_told(
 
 
 def test_a_line_is_json() -> None:
-    record = logging.makeLogRecord({"msg": "request", "levelno": logging.INFO, "levelname": "INFO"})
+    record = logging.makeLogRecord(
+        {"name": "cds_service.x", "msg": "request", "levelno": logging.INFO, "levelname": "INFO"}
+    )
     record.fields = {"status": 200, "cards": ["mg-suggest"]}
     line = JsonLines().format(record)
     assert "\n" not in line
