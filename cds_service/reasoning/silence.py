@@ -31,7 +31,7 @@ class Silence(StrEnum):
     AGE_UNKNOWN = "age_unknown"
     BLOCKED = "blocked"
     NO_RISK_FACTOR = "no_risk_factor"
-    RISK_FACTOR_UNKNOWN = "risk_factor_unknown"
+    RISK_FACTOR_UNKNOWN = "unknown_risk_factor"
     KIDNEY = "kidney"
     STOPPED = "stopped"
 
