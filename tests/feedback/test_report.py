@@ -240,7 +240,8 @@ def data(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
     directory = str(tmp_path_factory.mktemp("history"))
     now = datetime.now(UTC)
     store = Store(f"sqlite:///{directory}/cds.sqlite3", 365)
-    taken, refused = card(now - timedelta(days=3)), card(now - timedelta(days=3))
+    taken = card(now - timedelta(days=3))
+    refused = card(now - timedelta(days=3), site="st-mary+abc")
     silent = withheld(now - timedelta(days=3))
     for issued in (taken, refused, silent, card(now - timedelta(days=400), site="st-mary+def")):
         store.remember(issued)
@@ -326,6 +327,7 @@ def test_the_page_shows_plots_and_numbers(build: Callable[..., Flask], data: str
     assert "fewer than 20 cards" in text
     assert "mg-suggest" in text
     assert "(no site file)" in text
+    assert "st-mary+abc" in text
     assert re.search(
         r"mg-suggest</th><td>[-\d]{10}</td><td class=.n.>3</td><td class=.n.>2</td>", text
     )
