@@ -36,7 +36,7 @@ def ranges(
     """Neighbouring eGFR values with the same cards: `from`, `to` and the `cards` of `from`.
 
     To each call a result of today with this LOINC code is added. The call is made for every fifth
-    value and beside the `limits` of the rules, then for the values between two that differ. Raises
+    value and for those next to the `limits` of the rules, then for the values between two that differ. Raises
     `BadCallError` (400) if there is no place for the result in the call.
     """
     call = msgspec.json.decode(body)
@@ -58,8 +58,8 @@ def ranges(
 
 
 def _first_values(limits: Iterable[int]) -> list[int]:
-    beside = {value for limit in limits for value in (limit - 1, limit, limit + 1)}
-    inside = {value for value in beside if LOWEST < value < HIGHEST}
+    adjacent = {value for limit in limits for value in (limit - 1, limit, limit + 1)}
+    inside = {value for value in adjacent if LOWEST < value < HIGHEST}
     return sorted(inside.union(range(LOWEST, HIGHEST + 1, _STEP)))
 
 

@@ -36,6 +36,20 @@ def test_axe_finds_nothing(
     sandbox = Sandbox(page, site)
     sandbox.open("agatha-winterbourne")
     assert sandbox.violations(axe) == []
+    sandbox.open("marigold-fenwick")
+    page.get_by_role("button", name="Pull eGFR to 22").click()
+    page.get_by_text("Data faults").click()
+    sandbox.expect(page.locator(".strip button").first).to_be_visible()
+    sandbox.expect(page.get_by_role("region", name="Before and after")).to_be_visible()
+    assert sandbox.violations(axe) == []
+    sandbox.open("marigold-fenwick", "order-sign", "magnesium")
+    sandbox.expect(page.locator(".checks li").first).to_be_visible()
+    if width < 960:
+        page.get_by_text("Patients", exact=True).click()
+    page.get_by_role("button", name="See every outcome").click()
+    sandbox.expect(page.locator(".overview table")).to_be_visible(timeout=30_000)
+    assert sandbox.violations(axe) == []
+    page.get_by_role("button", name="Close").click()
     sandbox.open("cornelius-ravenscroft", "order-sign", "magnesium-400")
     card = sandbox.card("rx-mg-renal-caution")
     card.get_by_role("button", name="Change to 200 mg").click()

@@ -17,7 +17,7 @@ export function levelOf(cards) {
   return ORDER.find((level) => cards.some(({ indicator }) => indicator === level)) ?? "none";
 }
 
-/** A mark with a shape and a colour of its own for each level. It needs a text beside it. */
+/** A mark with a shape and a colour of its own for each level. It needs a text next to it. */
 export function mark(level) {
   return svg("svg", { class: `mark ${level}`, viewBox: "0 0 24 24", "aria-hidden": "true" },
     svg("path", { d: LEVELS[level].path, "fill-rule": "evenodd" }));

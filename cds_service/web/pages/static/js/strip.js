@@ -27,7 +27,7 @@ function runView({ from, to, cards }, inside, choose) {
       h("span", { class: cards?.length ? "hidden-but-read" : "" }, `${LEVELS[level].word}: `), `${withRange(inWords(cards), from, to)}`)));
 }
 
-/** A summary names the first eGFR of its range. The range is shown beside it. */
+/** A summary names the first eGFR of its range. The range is shown instead. */
 function withRange(text, from, to) {
   return from === to ? text : text.replaceAll(new RegExp(`eGFR ${from}(?!\\d)(, \\d{4}-\\d\\d-\\d\\d)?`, "g"), `eGFR ${from} to ${to}`);
 }
