@@ -36,8 +36,8 @@ def ranges(
     """Neighbouring eGFR values with the same cards: `from`, `to` and the `cards` of `from`.
 
     To each call a result of today with this LOINC code is added. The call is made for every fifth
-    value and for those next to the `limits` of the rules, then for the values between two that differ. Raises
-    `BadCallError` (400) if there is no place for the result in the call.
+    value and for those next to the `limits` of the rules, then for the values between two that
+    differ. Raises `BadCallError` (400) if there is no place for the result in the call.
     """
     call = msgspec.json.decode(body)
     set_value = _place(call, code, today)
