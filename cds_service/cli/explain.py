@@ -11,17 +11,16 @@ from typing import Any
 
 import msgspec
 
-from cards.registered import load_knowledge
 from cds_service.cli.errors import CommandError
 from cds_service.cli.printing import print_as_is, print_explanation
 from cds_service.hooks.answering import Answering, utc_now
+from cds_service.hooks.configured import configured
 from cds_service.hooks.envelope import HookCall, read_call
 from cds_service.hooks.errors import BadCallError, Issue
 from cds_service.hooks.services import Service, services_of
 from cds_service.knowledge.loader import Knowledge
 from cds_service.sandbox.from_bundle import BundleError, request_from_bundle
 from cds_service.settings import read_settings
-from cds_service.site.force import of_defaults
 
 _GZIP = b"\x1f\x8b"
 _DEFAULT_URL = "http://127.0.0.1:8000"
@@ -37,8 +36,7 @@ class _Head(msgspec.Struct):
 def run(file: str, as_of: date | None, service_id: str | None, *, as_json: bool) -> None:
     """Print the decision, as tables or as JSON."""
     content = _read(file)
-    knowledge = load_knowledge()
-    explained = _explanation(file, content, as_of, service_id, knowledge)
+    explained = _explanation(file, content, as_of, service_id)
     if as_json:
         encoded = msgspec.json.Encoder(decimal_format="number").encode(explained)
         print_as_is(msgspec.json.format(encoded).decode())
@@ -47,13 +45,17 @@ def run(file: str, as_of: date | None, service_id: str | None, *, as_json: bool)
 
 
 def _explanation(
-    file: str, content: bytes, as_of: date | None, service_id: str | None, knowledge: Knowledge
+    file: str, content: bytes, as_of: date | None, service_id: str | None
 ) -> dict[str, Any]:
+    """What the service with these settings would answer, its site file included."""
     clock = utc_now if as_of is None else lambda: datetime.combine(as_of, time(12), UTC)
+    settings = read_settings()
+    # The dates in a site file are compared with today: an earlier day does not make it invalid.
+    force = configured(settings)
     try:
-        call = _call(content, service_id, knowledge)
-        base_url = read_settings().public_url or _DEFAULT_URL
-        answering = Answering(of_defaults(knowledge), clock)
+        call = _call(content, service_id, force.knowledge)
+        base_url = settings.public_url or _DEFAULT_URL
+        answering = Answering(force, clock)
         return answering.explain(answering.answer(call, base_url, complete=True))
     except BundleError as error:
         raise CommandError(f"{file} {error}.") from None

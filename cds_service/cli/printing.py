@@ -47,7 +47,9 @@ def print_explanation(explained: Json) -> None:
     out.print(
         _text(f"{explained['service']} on {explained['day']}, knowledge {explained['knowledge']}")
     )
-    for part in (_facts, _kidney, _magnesium, _rules, _unknown, _set_aside, _cards):
+    parts = [_facts, _kidney, _magnesium, _rules, _unknown, _set_aside]
+    parts += [_withheld, _cards] if "withheld" in explained else [_cards]
+    for part in parts:
         out.print()
         out.print(part(explained))
 
@@ -166,6 +168,19 @@ def _unknown(explained: Json) -> RenderableType:
 def _set_aside(explained: Json) -> RenderableType:
     columns = ("resource", "what", "why")
     return _rows("Set aside", columns, explained["setAside"], "Nothing was set aside.")
+
+
+def _withheld(explained: Json) -> RenderableType:
+    """Cards that the site file withholds: their ids, and each reason with its day."""
+    return _pairs(
+        "Decided, not returned",
+        (
+            (card["card"], f"{why}: {until}" if isinstance(until, str) else why)
+            for card in explained["withheld"]
+            for why, until in card.items()
+            if why not in {"card", "indicator"}
+        ),
+    )
 
 
 def _cards(explained: Json) -> RenderableType:

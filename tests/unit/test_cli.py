@@ -115,6 +115,22 @@ def test_unknown_results_are_shown(run: Run, written: Callable[[Any], Path], tod
     assert "2 mg/dL" in output
 
 
+def test_the_site_file_is_in_force_and_what_it_withholds_is_shown(
+    run: Run,
+    written: Callable[[Any], Path],
+    today: date,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    file = tmp_path / "site.yaml"
+    file.write_text("site: {id: a, title: A}\ncards: {mg-suggest: {mode: silent}}\n")
+    monkeypatch.setenv("CDS_SITE_FILE", str(file))
+    code, output, _ = run("explain", written(charts.patient_view(today)))
+    assert code == 0
+    assert "No card." in output
+    assert "silentHere" in output
+
+
 @pytest.mark.parametrize("service", SERVICES)
 def test_json_is_what_the_service_answers(
     run: Run,
