@@ -12,17 +12,19 @@ from datetime import date
 from decimal import Decimal
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError
 
 from cds_service.knowledge.loader import Knowledge, KnowledgeError, load
 from cds_service.knowledge.parameters import Parameter
 from cds_service.site.document import Document, Fault, Path, printable, read_document
 from cds_service.site.formulary import formulary_faults, formulary_notes, products_of
 from cds_service.site.model import Mode, SilentMode, SiteFile
+
+if TYPE_CHECKING:
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import ValidationError
 
 SILENT_DAYS = 190
 """A silent mode ends within about six months: it withholds critical cards too, so it may not be
@@ -85,6 +87,8 @@ def _exact(value: Any) -> bool | Decimal:
 @cache
 def _validator() -> Draft202012Validator:
     schema = files("cds_service.knowledge").joinpath("schemas", "site.schema.json")
+    from jsonschema import Draft202012Validator  # a fifth of a start, and only files need it
+
     return Draft202012Validator(json.loads(schema.read_text(encoding="utf-8")))
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from cds_service.store.store import Store
 from cds_service.trust.ledger import FileLedger
 
 from ..support import postgres
-from ..support.serving import serving, started_with
+from ..support.serving import ROOT, serving, started_with
 
 
 def a_file(directory: Path) -> str:
@@ -101,3 +103,12 @@ def test_files_that_others_can_read_are_closed_to_them(tmp_path: Path, name: str
             assert not stat.S_IMODE(found.stat().st_mode) & 0o077, found
     finally:
         os.umask(before)
+
+
+def test_a_start_imports_nothing_that_only_a_site_file_or_a_call_needs() -> None:
+    """Each of these takes a tenth of the start or more."""
+    script = "import sys, tools.serve; from app import app; print(*sys.modules)"
+    done = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert {"jsonschema", "sqlalchemy", "fhir", "jwt"} & set(done.stdout.split()) == set()
