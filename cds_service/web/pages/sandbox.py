@@ -76,6 +76,7 @@ def setup() -> Response:
                 name: codes_in(knowledge.sets, set_id, LOINC) for name, set_id in _LABS.items()
             },
             "words": _words(knowledge),
+            "orderChecks": _order_checks(knowledge),
             "indicators": {card.id: card.indicator for card in knowledge.cards.values()},
         }
     )
@@ -223,6 +224,15 @@ def _summary(person: patients.SyntheticPatient) -> dict[str, Any]:
         "shows": person.shows,
         "drafts": {draft_id: draft.title for draft_id, draft in person.drafts.items()},
     }
+
+
+def _order_checks(knowledge: Knowledge) -> dict[str, list[str]]:
+    """The ids of the cards that check an order, by their subject."""
+    found: dict[str, list[str]] = {}
+    for card in knowledge.cards.values():
+        if card.kind == "order-check":
+            found.setdefault(card.subject, []).append(card.id)
+    return found
 
 
 def _words(knowledge: Knowledge) -> dict[str, str]:

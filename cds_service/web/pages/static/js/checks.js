@@ -5,7 +5,7 @@ import { h, svg } from "./dom.js";
 // Each check with the part of the explanation that shows its result. An unknown fact is no tick.
 const absent = (id) => ({ facts = [] }) => facts.some((fact) => fact.id === id && fact.state === "absent");
 const present = (id) => ({ facts = [] }) => facts.some((fact) => fact.id === id && fact.state === "present");
-const silent = (...cards) => ({ rules = [] }) => cards.every((card) => rules.some(({ rule, outcome }) => rule === card && outcome === "not met"));
+const silent = (subject) => ({ rules = [] }, cards) => cards[subject].every((card) => rules.some(({ rule, outcome }) => rule === card && outcome === "not met"));
 const CHECKS = [
   ["Kidney function is normal for this purpose", ({ kidney }) => kidney?.class === "NORMAL"],
   ["No high serum magnesium on record", absent("hypermagnesaemia")],
@@ -17,12 +17,13 @@ const CHECKS = [
   ["No pregnancy on record", absent("pregnancy")],
   ["The patient is an adult", present("adult")],
   // An antacid or a laxative has no limit for the daily dose, and is used when needed.
-  ["Daily dose of a supplement within the limit", silent("rx-mg-dose", "rx-mg-dose-unknown")],
-  ["No drug to keep apart from a supplement", silent("rx-mg-interaction")],
+  ["Daily dose of a supplement within the limit", silent("dose")],
+  ["No drug to keep apart from a supplement", silent("interaction")],
 ];
 
-/** The checks of a magnesium order that has no card. Nothing if no order here is one of magnesium. */
-export function checksView(explained, words) {
+/** The checks of a magnesium order that has no card. Nothing if no order here is one of magnesium.
+ *  `cards` are the ids of the order checks by subject. */
+export function checksView(explained, words, cards) {
   const { rules = [], facts = [], unknown = [], notReadableCount: unread = 0 } = explained;
   const isChecked = rules.some(({ rule, why }) => rule.startsWith("order ") && why === "magnesium");
   if (!isChecked) return null;
@@ -33,7 +34,7 @@ export function checksView(explained, words) {
   ];
   // Data that did not arrive were not checked: no ticks then.
   if (missing.length) return h("p", { class: "incomplete" }, `The magnesium order was not checked completely. Not known: ${[...new Set(missing)].join(", ")}.`);
-  const passed = CHECKS.filter(([, holds]) => holds(explained));
+  const passed = CHECKS.filter(([, holds]) => holds(explained, cards));
   return [
     h("h3", {}, `The magnesium order was checked: ${passed.length} checks, nothing found`),
     h("ul", { class: "checks" }, passed.map(([text]) => h("li", {}, tick(), text))),

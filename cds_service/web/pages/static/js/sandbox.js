@@ -451,7 +451,7 @@ function silence() {
   const reason = !state.own && unedited(state.edits) && !shown?.expect.length ? shown?.why : "";
   return h("div", { class: "silence" },
     h("p", {}, mark("none"), h("strong", {}, " The clinician sees nothing. "), "Most calls return no card. ", reason && `Here: ${reason}. `, "“Why” below lists every rule that was considered."),
-    hook().orders && answer.explained.ok && checksView(answer.explained.body, setup.words));
+    hook().orders && answer.explained.ok && checksView(answer.explained.body, setup.words, setup.orderChecks));
 }
 
 function problem(response) {
