@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import random
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, time
 from decimal import Decimal
 from functools import cache
@@ -140,16 +140,16 @@ _PARTS: Mapping[str, Callable[[random.Random], Any]] = {
 
 
 @cache
-def _loaded(changes: tuple[tuple[str, Any], ...]) -> Knowledge:
-    return load(changes=dict(changes))
+def _loaded(changes: tuple[tuple[str, Any], ...], products: tuple[Any, ...]) -> Knowledge:
+    return load(changes=dict(changes), products=products)
 
 
 def checked(content: Any) -> Checked:
     """A content, written as YAML and checked. Knowledge with the same values is loaded once."""
     text = content if isinstance(content, bytes) else yaml.safe_dump(content).encode()
 
-    def quick(changes: Mapping[str, Any]) -> Knowledge:
-        return _loaded(tuple(sorted(changes.items())))
+    def quick(changes: Mapping[str, Any], products: Iterable[Any]) -> Knowledge:
+        return _loaded(tuple(sorted(changes.items())), tuple(products))
 
     with mock.patch.object(checking, "load", quick):
         return check(text, knowledge(), HOOKS_OF_FILES, DAY)

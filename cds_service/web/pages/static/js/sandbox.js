@@ -358,7 +358,7 @@ function showAsked() {
     hook: hook(),
     drafts: own ? {} : person().drafts,
     draft: state.draft,
-    chooseDraft: (draft) => enter({ ...state, draft, changes: {} }).then(() => document.getElementById("draft")?.focus()),
+    chooseDraft: (draft) => enter({ ...state, draft, changes: {} }).then(() => focusAgain(document.getElementById("draft"))),
     orders, selections, resources: [...chart(), ...orders],
     removeOrder(order) {
       state = { ...state, changes: { ...state.changes, [referenceOf(order)]: null } };
@@ -378,8 +378,13 @@ function showAsked() {
     hooks: setup.hooks,
     hook: hook(),
     chooseHook: (chosen) => enter({ ...state, hook: chosen.name, draft: state.draft ?? firstDraft(chosen) })
-      .then(() => places.asked.querySelector(`input[value="${chosen.name}"]`)?.focus()),
+      .then(() => focusAgain(places.asked.querySelector(`input[value="${chosen.name}"]`))),
   }));
+}
+
+/** Give the focus back to a control that was made anew, unless the user has moved on. */
+function focusAgain(control) {
+  if (document.activeElement === document.body) control?.focus();
 }
 
 /** The draft that the synthetic patient shows at this hook. */
