@@ -257,5 +257,6 @@ def _later(since: When, days: Decimal) -> When | None:
 def start_of(day: date) -> When:
     """The moment at the start of a day."""
     when = dates.parse(day.isoformat())
-    assert when is not None  # noqa: S101  (a date is always a FHIR date)
+    if when is None:  # a date is always a FHIR date
+        raise ValueError(day.isoformat())
     return when

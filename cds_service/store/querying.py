@@ -61,17 +61,18 @@ def read_history(connection: Connection, since: datetime, until: datetime) -> Hi
     )
 
 
+_SHOWN = (
+    "SELECT patient, card, situation, encounter, shown_ms, card_uuid"
+    " FROM shown_suggestion WHERE patient IN (?, ?)"
+)
+
+
 def read_shown(database: Database, patients: Sequence[str]) -> list[ShownSuggestion]:
-    """What was last shown under these names of a patient."""
-    places = ", ".join("?" * len(patients))
-    statement = (
-        "SELECT patient, card, situation, encounter, shown_ms, card_uuid"  # noqa: S608 - no value in it
-        f" FROM shown_suggestion WHERE patient IN ({places})"
-    )
+    """What was last shown under the names of a patient: one for each key, at most two."""
     return [
         ShownSuggestion(patient, card, situation, encounter, moment_of(shown), card_uuid)
         for patient, card, situation, encounter, shown, card_uuid in database.rows(
-            statement, patients
+            _SHOWN, (patients[0], patients[-1])
         )
     ]
 
