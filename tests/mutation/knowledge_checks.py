@@ -14,7 +14,7 @@ import os
 import pickle
 import signal
 import sys
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import IO, Any
@@ -157,9 +157,15 @@ class Source:
     def __init__(self) -> None:
         self.knowledge: Knowledge | None = None
 
-    def __call__(self, folder: Traversable | None = None) -> Knowledge:
-        if folder is not None:
-            return _load(folder)
+    def __call__(
+        self,
+        folder: Traversable | None = None,
+        changes: Mapping[str, Any] | None = None,
+        products: Sequence[Any] = (),
+    ) -> Knowledge:
+        # What a site changes is made from files, so it is made from the files as they are.
+        if folder is not None or changes or products:
+            return _load(folder, changes, products)
         if self.knowledge is None:
             raise ReadTooEarlyError
         return self.knowledge
