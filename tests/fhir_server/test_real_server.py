@@ -11,6 +11,7 @@ from urllib.parse import quote, urljoin
 import pytest
 from flask.testing import FlaskClient
 
+from cds_service.hooks.registry import HOOKS
 from cds_service.hooks.services import services_of
 from cds_service.knowledge.loader import load as knowledge
 from cds_service.sandbox.patients import hook_request, load_all
@@ -21,9 +22,12 @@ from ..support.fhir import PREFETCH_KEYS
 
 SERVICES = services_of(knowledge())
 CALLS = [(pid, show.service, show.draft) for pid, p in load_all().items() for show in p.shows]
-IDS = list(SERVICES)
-CALLS += [(pid, IDS[0], None) for pid in load_all()]
-CALLS += [(p.id, s, d) for p in load_all().values() for s in IDS[1:] for d in p.drafts]
+CALLS += [
+    (person.id, service.id, draft)
+    for person in load_all().values()
+    for service in SERVICES.values()
+    for draft in (person.drafts if HOOKS[service.hook].orders else [None])
+]
 CALLS = sorted(set(CALLS), key=str)
 
 
