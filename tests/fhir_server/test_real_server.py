@@ -21,6 +21,7 @@ from ..support.cards import without_uuids
 from ..support.fhir import PREFETCH_KEYS
 
 SERVICES = services_of(knowledge())
+IDS = list(SERVICES)
 CALLS = [(pid, show.service, show.draft) for pid, p in load_all().items() for show in p.shows]
 CALLS += [
     (person.id, service.id, draft)
