@@ -46,6 +46,8 @@ _UNITS: Mapping[str, tuple[str, ...]] = {
     r"cards|drugs|cycles": ("1",),
     r"times daily|doses a day": ("/d",),
 }
+_PATTERNS = {unit: re.compile(unit) for unit in _UNITS}
+_SENTENCE_END = re.compile(r"[.;\n] ?")
 _WORDS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _NUMBER = re.compile(
     rf"(?<![\w.,{{/-])(?:(?P<low>\d+(?:\.\d+)?)(?:-| to ))?"
@@ -88,13 +90,13 @@ def _units_of(match: re.Match[str], text: str) -> tuple[str, ...]:
     """The units that a number may have, by the word after it, otherwise by neighbouring words."""
     if match["number"] in _WORDS:
         counted = ("cards|drugs|cycles", "times daily|doses a day")
-        return next((_UNITS[p] for p in counted if re.fullmatch(p, match["unit"] or "")), ())
+        return next((_UNITS[p] for p in counted if _PATTERNS[p].fullmatch(match["unit"] or "")), ())
     if match["unit"]:
-        return next(u for p, u in _UNITS.items() if re.fullmatch(p, match["unit"]))
+        return next(u for p, u in _UNITS.items() if _PATTERNS[p].fullmatch(match["unit"]))
     before, after = text[: match.start()], text[match.end() :]
     if _AGE_AFTER.match(after) or (_AGE_BEFORE.search(before) and "eGFR" not in before):
         return ("a",)
-    sentence = re.split(r"[.;\n] ?", before)[-1]
+    sentence = _SENTENCE_END.split(before)[-1]
     if "eGFR" in sentence and _LIMIT_BEFORE.search(before):
         return (_EGFR,)
     return ()

@@ -23,7 +23,7 @@ BLOCK_BYTES: Final = 1024 * 1024
 LONGEST_LINE: Final = 64 * 1024 * 1024
 """A longer line is not a resource: it is skipped and named."""
 _BOM = b"\xef\xbb\xbf"
-_REFERENCE = re.compile(rb'("reference"\s*:\s*")([^"\\]+)(?=")')
+_LINKED_PLACE = re.compile(rb'("reference"\s*:\s*")([^"\\]+)(?=")')
 _GZIP_WINDOW = 31
 
 
@@ -238,7 +238,7 @@ def _line(found: _Found, names: dict[bytes, bytes]) -> bytes:
     if _own_id(line) != found.id:
         members = msgspec.json.decode(line, type=dict[str, Raw])
         line = msgspec.json.encode({**members, "id": found.id})
-    return _REFERENCE.sub(lambda m: m[1] + names.get(m[2], m[2]), line)
+    return _LINKED_PLACE.sub(lambda m: m[1] + names.get(m[2], m[2]), line)
 
 
 __all__ = ["BUNDLE", "Block", "Fault", "blocks", "line_number"]

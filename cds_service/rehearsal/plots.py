@@ -26,6 +26,7 @@ _STYLE: Final[Mapping[Any, Any]] = {
 }
 _OF_A_FILE = re.compile(r"<metadata>.*?</metadata>|<style.*?</style>", re.DOTALL)
 _ID = re.compile(r'(\bid="|url\(#|href="#)')
+_SIZE = re.compile(r' (?:width|height)="[^"]*"')
 _BEFORE_SVG = re.compile(r"^.*?(?=<svg)", re.DOTALL)
 
 
@@ -77,7 +78,7 @@ def _labelled(svg: str, plot_id: str, title: str, words: str) -> str:
     inside = _OF_A_FILE.sub("", inside)
     inside = _ID.sub(rf"\1{plot_id}-", inside)
     head, _, body = inside.partition(">")
-    head = re.sub(r' (?:width|height)="[^"]*"', "", head)
+    head = _SIZE.sub("", head)
     names = f' role="img" aria-labelledby="{plot_id}-title {plot_id}-text"'
     return (
         f'{head}{names}><title id="{plot_id}-title">{escape(title)}</title>'

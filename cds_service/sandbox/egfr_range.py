@@ -18,6 +18,7 @@ from cds_service.sandbox.outcomes import Outcome
 LOWEST: Final = 5
 HIGHEST: Final = 120
 _STEP: Final = 5
+_EGFR_VALUE: Final = re.compile(r"eGFR (\d{1,4})(?!\d)")
 _KEY: Final = "kidneyLabs"
 _UNIT: Final = "mL/min/{1.73_m2}"
 _NO_LABS: Final = Issue(
@@ -108,5 +109,8 @@ def _kinds(cards: Outcome, value: int) -> list[tuple[str, str, str]] | None:
 
 
 def _kind(card: Mapping[str, Any], value: int) -> tuple[str, str, str]:
-    summary = re.sub(rf"eGFR {value}(?!\d)", "eGFR", card["summary"])
+    def without_value(found: re.Match[str]) -> str:
+        return "eGFR" if found[1] == str(value) else found[0]
+
+    summary = _EGFR_VALUE.sub(without_value, card["summary"])
     return card["card"], card["suggestion"] or "", summary

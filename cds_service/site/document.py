@@ -16,6 +16,7 @@ import yaml
 
 MAX_BYTES = 1_000_000
 _MAX_DEPTH = 20
+_PLAIN_KEY = re.compile(r"[A-Za-z][\w.-]*", re.ASCII)
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,17})")
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,17})\.[0-9]{1,18}")
 _WORDS = {"true": True, "false": False, "null": None, "~": None, "": None}
@@ -56,7 +57,7 @@ def dotted(path: Path) -> str:
     for part in path:
         if isinstance(part, int):
             shown += f"[{part}]"
-        elif re.fullmatch(r"[A-Za-z][\w.-]*", part, re.ASCII):
+        elif _PLAIN_KEY.fullmatch(part):
             shown += f".{part}" if shown else part
         else:
             shown += f'["{printable(part)}"]'

@@ -179,6 +179,17 @@ def _is_required(body: Body, place: Place) -> bool:
 
 # ------------------------------------------------------------------- the verdict
 
+_MEDICATIONS = ("medicationRequests", "medicationStatements")
+
+
+def _keys_named(key: str | None) -> tuple[str | None, ...]:
+    """Under which keys a damage may be named.
+
+    A Medication under one key may be referred to under the other, and is named where it is used.
+    """
+    return _MEDICATIONS if key in _MEDICATIONS else (key,)
+
+
 SAME, NAMED, REFUSED, LEGAL = "same", "named", "4xx", "legal"
 VERDICTS = (SAME, NAMED, REFUSED, LEGAL)
 
@@ -194,7 +205,7 @@ def verdict(before: Answer, after: Answer, damage: Damage) -> str:
     confident = more_confident(before, after)
     if confident:
         return f"more confident: {confident}"
-    if newly_named(before, after, key_of(damage.place)):
+    if any(newly_named(before, after, key) for key in _keys_named(key_of(damage.place))):
         return NAMED
     return SAME if is_same(before, after) else "changed without a word"
 
