@@ -104,7 +104,7 @@ def call(client: FlaskClient, path: str, **headers: str) -> Any:
 def test_the_ids_are_in_the_response_and_in_the_line(
     client: FlaskClient, caplog: pytest.LogCaptureFixture, path: str
 ) -> None:
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.INFO, logger="cds_service")
     sent = {"X-Request-ID": UUID, "traceparent": f"00-{TRACE}-{PARENT}-01"}
     reply = call(client, path, **sent)
     assert reply.headers["X-Request-ID"] == UUID
@@ -122,7 +122,7 @@ def test_the_ids_are_in_the_response_and_in_the_line(
 def test_made_ids_are_in_the_response_and_in_the_line(
     client: FlaskClient, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.INFO, logger="cds_service")
     reply = call(client, "/nothing-here", **{"X-Request-ID": "Smith", "traceparent": "Smith"})
     (record,) = [r for r in caplog.records if r.getMessage() == "request"]
     line = json.loads(JsonLines().format(record))
