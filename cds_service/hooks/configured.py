@@ -10,9 +10,9 @@ from cards.registered import load_knowledge
 from cds_service.hooks.registry import HOOKS
 from cds_service.knowledge.entries import State
 from cds_service.settings import Settings, SettingsError
-from cds_service.site.check import Hooks
 from cds_service.site.force import InForce, in_force, of_defaults
 from cds_service.site.lockouts import LockoutKeys
+from cds_service.site.model import Hooks
 
 SNAPSHOT = "WORKERS_SITE_FILE"
 """The environment variable that names the checked copy of the site file that all workers use.

@@ -6,8 +6,7 @@ import msgspec
 
 from cds_service.knowledge.entries import State, are_approved, installed
 from cds_service.knowledge.loader import Knowledge
-from cds_service.site.load import Site
-from cds_service.site.model import Approval
+from cds_service.site.model import Approval, Site
 
 
 class Review(msgspec.Struct, frozen=True):

@@ -20,7 +20,7 @@ from cds_service.knowledge.loader import Knowledge, KnowledgeError, load
 from cds_service.knowledge.parameters import Parameter
 from cds_service.site.document import Document, Fault, Path, printable, read_document
 from cds_service.site.formulary import formulary_faults, formulary_notes, products_of
-from cds_service.site.model import Mode, SilentMode, SiteFile
+from cds_service.site.model import Hooks, Mode, SilentMode, SiteFile
 
 if TYPE_CHECKING:
     from jsonschema import Draft202012Validator
@@ -33,13 +33,6 @@ forgotten."""
 
 INDICATORS = ("info", "warning", "critical")
 NOT_BUILT = ("language", "countries", "codes")
-
-
-class Hooks(msgspec.Struct, frozen=True):
-    """The hooks that a file may name. `always` cannot be switched off: orders are checked there."""
-
-    names: tuple[str, ...]
-    always: frozenset[str]
 
 
 class Checked(msgspec.Struct, frozen=True):

@@ -9,9 +9,8 @@ import msgspec
 
 from cds_service.knowledge.loader import Knowledge
 from cds_service.site.approval import Review, review
-from cds_service.site.load import Site
 from cds_service.site.lockouts import LockoutKeys
-from cds_service.site.model import Mode
+from cds_service.site.model import Mode, Site
 from cds_service.site.showing import SHOW_ALL, Showing, showing
 
 

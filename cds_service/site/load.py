@@ -5,29 +5,14 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
-import msgspec
-
 from cds_service.knowledge.loader import Knowledge
-from cds_service.site.check import Checked, Hooks, check
+from cds_service.site.check import Checked, check
 from cds_service.site.hashing import content_hash
-from cds_service.site.model import SiteFile
+from cds_service.site.model import Hooks, Site
 
 
 class SiteFileError(Exception):
     """The site file cannot be used. One line: the first fault, and how many more there are."""
-
-
-class Site(msgspec.Struct, frozen=True, eq=False):
-    """A valid site file, the hash of its content, and the knowledge with its values."""
-
-    file: SiteFile
-    hash: str
-    knowledge: Knowledge
-
-    @property
-    def label(self) -> str:
-        """What is shown on cards, in the log and in reports: the id and the hash."""
-        return f"{self.file.site.id}+{self.hash}"
 
 
 def read_site(path: Path, knowledge: Knowledge, hooks: Hooks, today: date) -> Site:

@@ -9,6 +9,8 @@ from typing import Any
 
 import msgspec
 
+from cds_service.knowledge.loader import Knowledge
+
 
 class Mode(StrEnum):
     """What happens to a card that was decided: shown, recorded only, or dropped."""
@@ -107,3 +109,23 @@ class SiteFile(_Part, frozen=True):
     formulary: tuple[Product, ...] = ()
     clients: dict[str, ClientSettings] = {}
     approvals: tuple[Approval, ...] = ()
+
+
+class Site(msgspec.Struct, frozen=True, eq=False):
+    """A valid site file, the hash of its content, and the knowledge with its values."""
+
+    file: SiteFile
+    hash: str
+    knowledge: Knowledge
+
+    @property
+    def label(self) -> str:
+        """What is shown on cards, in the log and in reports: the id and the hash."""
+        return f"{self.file.site.id}+{self.hash}"
+
+
+class Hooks(msgspec.Struct, frozen=True):
+    """The hooks that a file may name. `always` cannot be switched off: orders are checked there."""
+
+    names: tuple[str, ...]
+    always: frozenset[str]

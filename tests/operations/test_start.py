@@ -111,4 +111,4 @@ def test_a_start_imports_nothing_that_only_a_site_file_or_a_call_needs() -> None
     done = subprocess.run(  # noqa: S603
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    assert {"jsonschema", "sqlalchemy", "fhir", "jwt"} & set(done.stdout.split()) == set()
+    assert {"jsonschema", "yaml", "sqlalchemy", "fhir", "jwt"} & set(done.stdout.split()) == set()

@@ -28,8 +28,8 @@ from cds_service.reasoning.decision import CardDecision, OfferKind
 from cds_service.site import check as checking
 from cds_service.site.check import Checked, check
 from cds_service.site.force import InForce, in_force
-from cds_service.site.load import Site
 from cds_service.site.lockouts import LockoutKeys
+from cds_service.site.model import Site
 from cds_service.site.showing import SEVERITY
 
 from ..support.decisions import knowledge
