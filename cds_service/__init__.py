@@ -33,7 +33,7 @@ def create_app(
     from cds_service.fetching.fetching import Bounds, Fetching
     from cds_service.hooks.answering import Answering, utc_now
     from cds_service.hooks.configured import configured
-    from cds_service.hooks.services import services_of
+    from cds_service.hooks.services import services_in_force
     from cds_service.settings import read_settings
     from cds_service.store.location import database_url
     from cds_service.store.store import Store
@@ -59,8 +59,8 @@ def create_app(
     def answering_now() -> Answering:
         """What answers calls by the site file as it is now. Asked again when that file changes."""
         force = configured(chosen, clock().astimezone(UTC).date())
-        services = services_of(force.knowledge, all_orders=force.asks_for_all_orders).values()
-        templates = {service.hook: service.prefetch for service in services}
+        services = services_in_force(force)
+        templates = {service.hook: service.prefetch for service in services.values()}
         return Answering(
             force, clock, fetching=fetching, templates=templates, look_up=store.shown_before
         )

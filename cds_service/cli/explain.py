@@ -17,10 +17,10 @@ from cds_service.hooks.answering import Answering, utc_now
 from cds_service.hooks.configured import configured
 from cds_service.hooks.envelope import HookCall, read_call
 from cds_service.hooks.errors import BadCallError, Issue
-from cds_service.hooks.services import Service, services_of
-from cds_service.knowledge.loader import Knowledge
+from cds_service.hooks.services import Service, services_in_force
 from cds_service.sandbox.from_bundle import BundleError, request_from_bundle
 from cds_service.settings import read_settings
+from cds_service.site.force import InForce
 
 _GZIP = b"\x1f\x8b"
 _DEFAULT_URL = "http://127.0.0.1:8000"
@@ -53,7 +53,7 @@ def _explanation(
     # The dates in a site file are compared with today: an earlier day does not make it invalid.
     force = configured(settings)
     try:
-        call = _call(content, service_id, force.knowledge)
+        call = _call(content, service_id, force)
         base_url = settings.public_url or _DEFAULT_URL
         answering = Answering(force, clock)
         return answering.explain(answering.answer(call, base_url, complete=True))
@@ -68,14 +68,14 @@ def _issue_text(issue: Issue) -> str:
     return f"{issue.where} {issue.text}".strip()
 
 
-def _call(content: bytes, service_id: str | None, knowledge: Knowledge) -> HookCall:
-    services = services_of(knowledge)
+def _call(content: bytes, service_id: str | None, force: InForce) -> HookCall:
+    services = services_in_force(force)
     if service_id is not None and service_id not in services:
         raise CommandError(f"There is no service {service_id}. There are: {', '.join(services)}.")
     head = _head(content)
     if head.resourceType == "Bundle":
         service = services[service_id] if service_id else next(iter(services.values()))
-        content = request_from_bundle(content, service, knowledge.terminology)
+        content = request_from_bundle(content, service, force.knowledge.terminology)
     elif head.hook is not None:
         service = services[service_id] if service_id else _by_hook(services, head.hook)
     else:

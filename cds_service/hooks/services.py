@@ -97,6 +97,11 @@ def services_of(knowledge: Knowledge, *, all_orders: bool = False) -> Mapping[st
     return MappingProxyType({service.id: service for service in offered})
 
 
+def services_in_force(force: InForce) -> Mapping[str, Service]:
+    """Every service with the knowledge and the searches in force."""
+    return services_of(force.knowledge, all_orders=force.asks_for_all_orders)
+
+
 def discovery(services: Mapping[str, Service], force: InForce | None = None) -> dict[str, Any]:
     """The discovery document, without the hooks that a site never shows.
 

@@ -21,7 +21,7 @@ from cds_service.hooks.answering import Answer, Answering
 from cds_service.hooks.envelope import read_call
 from cds_service.hooks.errors import BadCallError
 from cds_service.hooks.registry import HOOKS
-from cds_service.hooks.services import services_of
+from cds_service.hooks.services import services_in_force
 from cds_service.reasoning.decision import Decision, RuleOutcome
 from cds_service.reasons import Reason
 from cds_service.rehearsal.charts import Asked, asked_by
@@ -58,11 +58,9 @@ class Decider:
     """Answers the hook calls of past moments. Holds nothing of any patient."""
 
     def __init__(self, force: InForce) -> None:
-        self.knowledge = knowledge = force.knowledge
+        self.knowledge = force.knowledge
         self.site = force.label
-        self._services = {
-            s.hook: s for s in services_of(knowledge, all_orders=force.asks_for_all_orders).values()
-        }
+        self._services = {s.hook: s for s in services_in_force(force).values()}
         self._now = datetime.now(UTC)
         self._answering = Answering(force, lambda: self._now, new_uuid=lambda: "rehearsal")
 

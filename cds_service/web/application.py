@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Flask, Response
 
 from cds_service.hooks.answering import Answering
-from cds_service.hooks.services import services_of
+from cds_service.hooks.services import services_in_force
 from cds_service.hooks.uuids import new_uuid
 from cds_service.settings import Settings, unknown_variables
 from cds_service.store.store import Store
@@ -57,7 +57,7 @@ def build(
     app.url_map.redirect_defaults = False
     log_key = (settings.log_salt or secrets.token_hex(16)).encode()[:KEY_BYTES]
     guard = auth.Guard(settings, verifier)
-    services = services_of(answering.knowledge, all_orders=answering.force.asks_for_all_orders)
+    services = services_in_force(answering.force)
     Parts(settings, services, answering, store, guard, log_key, remake).belong_to(app)
     metrics.state(answering.force)
     errors.register(app)

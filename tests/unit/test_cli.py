@@ -131,6 +131,23 @@ def test_the_site_file_is_in_force_and_what_it_withholds_is_shown(
     assert "silentHere" in output
 
 
+def test_a_chart_is_searched_as_the_site_file_says(
+    run: Run,
+    written: Callable[[Any], Path],
+    today: date,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A stopped magnesium order silences the suggestion, if orders of every status are searched."""
+    stopped = fhir.medication_request("198741", status="stopped", today=today)
+    bundle = collection(*chart(today), stopped)
+    assert card_ids(run("explain", written(bundle), "--json")[1]) == ["mg-suggest"]
+    file = tmp_path / "site.yaml"
+    file.write_text("site: {id: a, title: A}\nsearch: {medicationRequests: all}\n")
+    monkeypatch.setenv("CDS_SITE_FILE", str(file))
+    assert card_ids(run("explain", written(bundle), "--json")[1]) == []
+
+
 @pytest.mark.parametrize("service", SERVICES)
 def test_json_is_what_the_service_answers(
     run: Run,

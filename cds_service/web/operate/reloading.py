@@ -19,7 +19,7 @@ from flask import Flask
 
 from cds_service.hooks.answering import Answering
 from cds_service.hooks.configured import SNAPSHOT
-from cds_service.hooks.services import services_of
+from cds_service.hooks.services import services_in_force
 from cds_service.web.operate import metrics
 from cds_service.web.parts import parts_of
 
@@ -63,7 +63,7 @@ def _exchange(app: Flask, remake: Remake) -> None:
     parts = parts_of(app)
     try:
         answering = remake()
-        services = services_of(answering.knowledge, all_orders=answering.force.asks_for_all_orders)
+        services = services_in_force(answering.force)
     except Exception as error:  # noqa: BLE001 - the thread and the worker must go on
         _log.error("the site file could not be reloaded: %s", type(error).__name__)
         return
