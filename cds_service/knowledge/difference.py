@@ -127,13 +127,13 @@ class _Comparing(msgspec.Struct, frozen=True):
     file: str
 
     def values(self, old: Any, new: Any, place: str) -> Iterator[Change]:
-        if _same(old, new):
+        if repr(old) == repr(new):  # not ==, for which True is 1 inside of a row too
             return
         if isinstance(old, Mapping) and isinstance(new, Mapping):
             yield from self._members(old, new, place)
         elif isinstance(old, list) and isinstance(new, list):
             yield from self._lists(old, new, place)
-        else:
+        elif not _same(old, new):
             yield Change(self.kind, self.file, place, shown(old), shown(new))
 
     def _members(

@@ -55,6 +55,13 @@ def test_a_threshold_is_named_with_every_sentence_that_states_it(other: Path) ->
     )
 
 
+def test_a_flag_is_not_a_number(other: Path) -> None:
+    """In Python they are equal, also inside of a list."""
+    flag = parameter("risk.extended_factors", 1)
+    [line] = [c for c in edit(other, "parameters.json", flag) if c.startswith("threshold ")]
+    assert line.endswith("value: yes -> 1")
+
+
 def test_a_sentence(other: Path) -> None:
     found = edit(other, "wording.json", lambda c: c["texts"].update({"source.label": "New"}))
     assert found == ["sentence texts, source.label: Magnesium and migraine rules v2 -> New"]
