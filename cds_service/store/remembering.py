@@ -49,11 +49,15 @@ class Remembering:
         self._has_answered = False
 
     def shown_before(self, patients: Sequence[str]) -> Sequence[ShownSuggestion] | None:
-        """What was shown under these names of a patient; `None` if the store did not say in time."""
+        """What was shown under these names of a patient; `None` if the store did not respond in time."""
         if time.monotonic() < self._rest_until or self._questions.qsize() >= _MOST_WAITING:
             self._on_failure()
             return None
-        self._start()
+        try:
+            self._start()
+        except RuntimeError:  # no thread can be started: the next call tries again
+            self._on_failure()
+            return None
         question = _Question(patients, threading.Event())
         self._questions.put(question)
         answered_in_time = question.done.wait(MOST_SECONDS)
@@ -72,10 +76,11 @@ class Remembering:
             return
         with self._starting:
             if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(
+                thread = threading.Thread(
                     target=self._answer, name="store-remembering", daemon=True
                 )
-                self._thread.start()
+                thread.start()
+                self._thread = thread
 
     def _answer(self) -> None:
         while True:

@@ -71,7 +71,7 @@ class Store:
         self._background.put(record)
 
     def shown_before(self, patients: Sequence[str]) -> Sequence[ShownSuggestion] | None:
-        """What was shown under these names of a patient; `None` if the store did not say in time."""
+        """What was shown under these names of a patient; `None` if the store did not respond in time."""
         return self._remembering.shown_before(patients)
 
     def add_feedback(self, items: Sequence[Feedback]) -> int:

@@ -7,6 +7,8 @@ import time
 from collections.abc import Sequence
 from datetime import timedelta
 
+import pytest
+
 from cds_service.store.errors import StoreUnavailableError
 from cds_service.store.records import ShownSuggestion
 from cds_service.store.remembering import MOST_SECONDS, Remembering
@@ -95,6 +97,21 @@ def test_a_store_that_fails_is_counted_and_asked_again_later() -> None:
         assert remembering.shown_before([ANN]) is None
         remembering._rest_until = 0.0
         assert remembering.shown_before([ANN]) == []
+
+
+def test_a_call_goes_on_where_no_thread_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    asked = _Asked()
+    remembering = Remembering(asked.look, asked.fail)
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", start)
+        assert remembering.shown_before([ANN]) is None
+    assert asked.failures == 1
+    asked.released.set()
+    remembering._rest_until = 0.0
+    assert remembering.shown_before([ANN]) == []
 
 
 def test_a_store_that_is_being_opened_is_asked_again_at_once() -> None:
