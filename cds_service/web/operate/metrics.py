@@ -191,8 +191,9 @@ class StoreCounting:
 def _forget_dead_workers(directory: Path) -> None:
     """Drop the gauges of workers that have ended: what was in force in them is no longer."""
     for path in directory.glob("gauge_live*_*.db"):
-        pid = path.stem.rpartition("_")[2]
-        if not Path("/proc", pid).exists():
+        try:
+            os.kill(int(path.stem.rpartition("_")[2]), 0)  # sends nothing: asks if it is there
+        except OSError:  # there is none, or another user's program has its number now
             path.unlink(missing_ok=True)
 
 

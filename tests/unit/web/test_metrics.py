@@ -80,6 +80,25 @@ def test_a_process_that_has_ended_has_no_values() -> None:
     assert list(ServiceProcesses(child.pid).collect()) == []
 
 
+def test_only_the_gauges_of_ended_workers_are_dropped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the system has no `/proc`."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:  # noqa: S603
+        ended.wait()
+    for pid in (os.getpid(), ended.pid):
+        (tmp_path / f"gauge_livemax_{pid}.db").touch()
+        (tmp_path / f"counter_{pid}.db").touch()
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "exists", lambda _: False)
+        metrics._forget_dead_workers(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {
+        f"gauge_livemax_{os.getpid()}.db",
+        f"counter_{os.getpid()}.db",
+        f"counter_{ended.pid}.db",
+    }
+
+
 def test_fetching_is_measured_with_few_labels() -> None:
     before = figures()
     metrics.observe_fetch(0.2, {"timeout": 2})
