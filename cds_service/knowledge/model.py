@@ -626,7 +626,7 @@ class Plans(_Row, frozen=True):
 
 
 class PlanFile(_Row, frozen=True):
-    """`data/plans.json`. `times` are the words for how often a day.
+    """`data/plans.json`. `times` are the words for each number of doses a day.
 
     A step is written with {amount}, and a note with {choice}.
     """

@@ -340,7 +340,7 @@ def test_an_order_that_is_only_spaced_from_magnesium_is_something_the_service_ac
     assert rules(found)["order MedicationRequest/c"] == {
         "rule": "order MedicationRequest/c",
         "outcome": "met",
-        "why": "checked beside magnesium",
+        "why": "checked together with magnesium",
     }
 
 

@@ -589,9 +589,9 @@ def test_a_gut_reaction_is_no_allergy() -> None:
     values = {"finding": "magnesium oxide"}
     text = section(said(safety_card("rx-mg-allergy", indicator="info", values=values)), "Do")
 
-    assert "no allergy: magnesium can be tried again" in text
+    assert "not an allergy: magnesium can be tried again" in text
     assert "Start with 100 mg of another salt" in text
-    assert "no allergy" not in said(one_of("rx-mg-allergy"))
+    assert "not an allergy" not in said(one_of("rx-mg-allergy"))
 
 
 def test_pregnancy_names_the_signal_of_harm() -> None:

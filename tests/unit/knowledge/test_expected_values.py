@@ -338,7 +338,7 @@ CAUTIONS = {
     "C7": ("Digoxin", "check magnesium and potassium"),
     "C8": ("{product} contains magnesium", "daily total"),
     "M9": ("{product} is on the list since {since}", "still taking it?"),
-    "M12": ("{finding}", "no allergy", "start with 100 mg of another salt"),
+    "M12": ("{finding}", "not an allergy", "start with 100 mg of another salt"),
     "M15": ("{product} was stopped ({date})", "before trying magnesium again"),
     "M15-undated": ("{product} was stopped before", "before trying magnesium again"),
     "M17": ("{drug}", "magnesium level", "oncology team first", "not effective"),

@@ -241,7 +241,7 @@ def test_a_code_of_a_draft_that_fhir_does_not_know_is_listed_and_no_more(element
     found = read({"resource": order(**{element: "ordered"})}, on=on)
     assert (found.gaps, found.orders[0].is_magnesium()) == ((), True)
     assert [(n.element, in_words(n.why)) for n in on.not_readable()] == [
-        (element, "is no code that FHIR defines")
+        (element, "is not a code that FHIR defines")
     ]
 
 

@@ -84,7 +84,7 @@ def test_only_the_gauges_of_ended_workers_are_dropped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also where the system has no `/proc`."""
-    with subprocess.Popen([sys.executable, "-c", ""]) as ended:  # noqa: S603
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
         ended.wait()
     for pid in (os.getpid(), ended.pid):
         (tmp_path / f"gauge_livemax_{pid}.db").touch()
