@@ -26,6 +26,8 @@ from cds_service.reasons import Reason
 
 SNOMED = "http://snomed.info/sct"
 _DATA_ABSENT = "data-absent-reason"
+_MOST_REFERENCES = 100
+"""The references to Medications that are followed for one order. No product has so many ingredients."""
 
 
 class Product(msgspec.Struct, gc=False):
@@ -189,8 +191,8 @@ class DrugFinder:
         reference = order.medicationReference
         if reference is None:
             return parts
-        follow = _Follow(self, order.contained, name, reader)
-        product, contained = follow.resolve(reference)
+        follow = _Follow(self, name, reader)
+        product, contained = follow.resolve(reference, order.contained)
         if product is not None:
             if product.code is not None:
                 parts.names.append(product.code)
@@ -301,31 +303,35 @@ class DrugFinder:
 
 
 class _Follow:
-    """Follows the references of one order to Medications; a circle of them is followed once."""
+    """Follows the references of one order to Medications, each once and a limited number of them.
 
-    def __init__(self, finder: DrugFinder, contained: Raw, name: str, reader: Reader) -> None:
+    An ingredient behind any other reference is not identified.
+    """
+
+    def __init__(self, finder: DrugFinder, name: str, reader: Reader) -> None:
         self._finder = finder
-        self._contained = contained
         self._name = name
         self._reader = reader
         self._seen: set[str] = set()
 
     def resolve(
-        self, reference: Reference, contained: Raw | None = None
+        self, reference: Reference, contained: Raw
     ) -> tuple[Product | wire.Medication | None, Raw]:
-        """The Medication of a reference, and the resources contained with it."""
-        beside = self._contained if contained is None else contained
+        """The Medication that a reference names, and the resources contained with it.
+
+        `contained` are the resources contained with the one that refers to it.
+        """
         target = (reference.reference or "").strip()
-        if target in self._seen:
-            return None, beside
+        if target in self._seen or len(self._seen) >= _MOST_REFERENCES:
+            return None, contained
         self._seen.add(target)
         if target.startswith("#"):
-            return self._contained_product(target, beside), beside
+            return self._contained_product(target, contained), contained
         sent = self._finder.find_sent(target)
-        return sent, (sent.contained if sent is not None else beside)
+        return sent, (sent.contained if sent is not None else contained)
 
-    def _contained_product(self, target: str, beside: Raw) -> Product | None:
-        for raw in self._reader.read(_CONTAINED, beside, self._name, "contained") or ():
+    def _contained_product(self, target: str, contained: Raw) -> Product | None:
+        for raw in self._reader.read(_CONTAINED, contained, self._name, "contained") or ():
             head, _ = _HEAD.read(raw)  # its damaged elements are reported with the rest
             if head is not None and head.id in (target, target[1:]):
                 return self._reader.read(_PRODUCT, raw, self._name, f"contained[{target}]")
@@ -352,17 +358,22 @@ class _Follow:
         return parts._replace(missing=parts.missing or missing)
 
     def _referred(self, reference: Reference, contained: Raw, parts: _Parts) -> _Parts:
-        """The parts with an ingredient that is a Medication of its own."""
-        inner, beside = self.resolve(reference, contained)
-        if inner is None or (inner.code is None and not memoryview(inner.ingredient)):
-            if not reference.display:
-                return parts._replace(missing=parts.missing or reasons.MEDICATION_NOT_SENT)
+        """The parts with an ingredient that is a Medication of its own.
+
+        Without any content it is named by its display. Without that it may be any drug.
+        """
+        product, inside = self.resolve(reference, contained)
+        before = len(parts.ingredients)
+        if product is not None:
+            if product.code is not None:
+                text = product.code.text or reference.display
+                parts.ingredients.append(CodeableConcept(coding=product.code.coding, text=text))
+            parts = self.ingredients(product, inside, parts)
+        if len(parts.ingredients) == before and reference.display:
             parts.ingredients.append(CodeableConcept(text=reference.display))
-            return parts
-        if inner.code is not None:
-            text = inner.code.text or reference.display
-            parts.ingredients.append(CodeableConcept(coding=inner.code.coding, text=text))
-        return self.ingredients(inner, beside, parts)
+        if len(parts.ingredients) == before:
+            parts = parts._replace(missing=parts.missing or reasons.MEDICATION_NOT_SENT)
+        return parts
 
 
 def _key_of(order: wire.Medication) -> tuple[str | None, ...] | None:

@@ -158,6 +158,13 @@ def test_a_medication_that_is_its_own_ingredient_is_read_once() -> None:
     assert found.requests.unresolved == ["MedicationRequest/r"]
 
 
+def test_a_long_chain_of_ingredients_is_a_gap_and_no_error() -> None:
+    chain = [{**made_of(item(f"#k{number + 1}")), "id": f"k{number}"} for number in range(1, 2_000)]
+    found = ordered(refers(contained=chain))
+    assert found.medications == []
+    assert found.requests.unresolved == ["MedicationRequest/r"]
+
+
 def test_the_display_of_an_ingredient_is_a_text() -> None:
     assert one(contained(item("Medication/elsewhere", "magnesium oxide"))).of("magnesium")
     coded = {"resourceType": "Medication", "id": "k2", "code": {"coding": [{"code": "9"}]}}
@@ -192,6 +199,23 @@ def test_an_ingredient_that_cannot_be_identified_is_a_gap(
     named = (found.requests.unresolved, found.requests.unnamed)
     assert named == ((["MedicationRequest/r"], []) if unresolved else ([], ["MedicationRequest/r"]))
     assert found.gaps("medicationRequests") != ()
+
+
+@pytest.mark.parametrize("nothing", [None, [], {}, {"form": {"text": "tablet"}}])
+def test_an_ingredient_that_is_a_medication_without_content_is_a_gap(nothing: Any) -> None:
+    empty = {"resourceType": "Medication", "id": "k2"}
+    inner = {**empty, **nothing} if isinstance(nothing, dict) else {**empty, "ingredient": nothing}
+    found = ordered(refers(contained=[inner, made_of(concept(OXIDE), item("#k2"))]))
+    assert [u.of("magnesium") for u in found.medications] == [True]
+    assert found.requests.unresolved == ["MedicationRequest/r"]
+    assert found.gaps("medicationRequests") != ()
+
+
+def test_the_display_of_an_ingredient_without_content_is_a_text() -> None:
+    inner = {"resourceType": "Medication", "id": "k2", "ingredient": []}
+    found = ordered(refers(contained=[inner, made_of(item("#k2", "magnesium oxide"))]))
+    assert [u.of("magnesium") for u in found.medications] == [True]
+    assert found.gaps("medicationRequests") == ()
 
 
 def test_ingredients_that_no_rule_knows_are_no_gap() -> None:
