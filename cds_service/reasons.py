@@ -1,9 +1,9 @@
 """The reasons that the service gives, as codes with values. Their sentences are in the knowledge.
 
-Code that finds something gives a `Reason`, and nothing is written in words until a card, `/explain`
-or a message shows it: most reasons are never shown. The sentence of each code is in the section
-`reasons` of `wording.json`, with one place for each name that is listed here; the loader stops the
-start where the two differ.
+Code that finds something returns a `Reason`. It is put into words only when a card, `/explain` or a
+message shows it, because most reasons are never shown. The sentence of each code is in the section
+`reasons` of `wording.json`, with one place for each name that is listed here. If the two differ, the
+service does not start.
 """
 
 from __future__ import annotations
@@ -56,11 +56,11 @@ def combined(found: Iterable[Reason]) -> Reason:
 # ------------------------------------------------------------------------ several reasons as one
 
 several = _Template("several", "reasons")
-"""Reasons that stand side by side, with semicolons."""
+"""Several reasons, separated by semicolons."""
 all_of = _Template("all-of", "items")
 """A list in words: "a, b and c"."""
 listed = _Template("listed", "items")
-"""A list with commas."""
+"""A list, separated by commas."""
 of_key = _Template("of-key", "key", "why")
 """Why a prefetch key is not known, with the key."""
 with_failure = _Template("with-failure", "why", "failure")

@@ -23,8 +23,8 @@ _ENCODER = msgspec.json.Encoder(decimal_format="number")
 class DraftEntry(NamedTuple):
     """An entry of `draftOrders`: the resource as it was sent, and its readable part.
 
-    `order` is `None` and `resource` empty if there is no resource. `unread` are the unreadable
-    elements.
+    Without a resource, `order` is `None` and `resource` is empty. `unread` lists the elements that
+    could not be read.
     """
 
     full_url: str

@@ -354,7 +354,7 @@ class Outcome(msgspec.Struct, gc=False):
 
 
 def name_of(entry: Entry[Any], position: int) -> str:
-    """`Condition/12`, or the full URL or the position of the entry if there is no id."""
+    """The reference (`Condition/12`). Without an id, the full URL, otherwise the position."""
     resource: Any = entry.resource
     if resource.id:
         return f"{resource.resourceType}/{resource.id}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from calendar import monthrange
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date
 
 from cds_service import reasons
@@ -102,14 +102,17 @@ def medicine_fact(chart: Chart, fact_id: str, counts: Callable[[MedicationUse], 
 
 
 def unclear_gaps(chart: Chart, counts: Callable[[MedicationUse], bool]) -> tuple[Gap, ...]:
-    """Gaps for medicines whose status does not show whether they are current."""
+    """Gaps for medicines whose status does not show whether they are current. They are recorded."""
+    return chart.note_gaps(status_gaps(chart, counts))
+
+
+def status_gaps(chart: Chart, counts: Callable[[MedicationUse], bool]) -> Iterator[Gap]:
+    """The same gaps, without recording them."""
     parts = zip(MEDICATION_KEYS, (chart.requests.unclear, chart.statements.unclear), strict=True)
-    return chart.note_gaps(
-        Gap(key, reasons.status_unclear(use.label))
-        for key, uses in parts
-        for use in uses
-        if counts(use)
-    )
+    for key, uses in parts:
+        for use in uses:
+            if counts(use):
+                yield Gap(key, reasons.status_unclear(use.label))
 
 
 def lost_stopped_gaps(chart: Chart) -> tuple[Gap, ...]:

@@ -13,7 +13,7 @@ from cds_service.chart.conditions import Problem
 from cds_service.chart.evidence import Evidence, Fact, FactState, Gap, fact
 from cds_service.chart.medications import MedicationUse
 from cds_service.knowledge.drugs import COMBINATION, SPARING, WASTING
-from cds_service.reasoning.medicines import MEDICATION_KEYS
+from cds_service.reasoning.medicines import MEDICATION_KEYS, status_gaps
 from cds_service.reasoning.problems import safety_problems
 from cds_service.reasoning.question import question
 from cds_service.reasons import Reason
@@ -103,15 +103,8 @@ def _medicine(
     chart: Chart, fact_id: str, label: Reason, counts: Callable[[MedicationUse], bool]
 ) -> Fact:
     found = [use.evidence for use in chart.medications if counts(use)]
-    unclear = [
-        Gap(key, reasons.status_unclear(use.label))
-        for key, medications in zip(
-            MEDICATION_KEYS, (chart.requests, chart.statements), strict=True
-        )
-        for use in medications.unclear
-        if counts(use)
-    ]
-    return fact(fact_id, found, (*chart.gaps(*MEDICATION_KEYS), *unclear), label)
+    gaps = (*chart.gaps(*MEDICATION_KEYS), *status_gaps(chart, counts))
+    return fact(fact_id, found, gaps, label)
 
 
 def _is_diuretic(use: MedicationUse) -> bool:
