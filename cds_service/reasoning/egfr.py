@@ -209,13 +209,14 @@ def _bounded(value: Decimal, comparator: str, limits: Egfr) -> tuple[Decimal | N
 def _computed(result: LabResult, person: Person, parameters: Parameters) -> Gfr | Unusable | None:
     """eGFR from a creatinine, or `None` if the equation is not valid at this age.
 
-    Under 18 at sampling, only a reported eGFR counts. If the age is not exact, the higher one is
-    used, because it gives the lower eGFR.
+    Under 18 at sampling, only a reported eGFR counts. A creatinine of a patient who may have been 18
+    cannot be used. For adults the highest possible age is used, because it gives the lowest eGFR.
     """
     dated = bool(result.when.written)
     youngest = person.age_at_least(result.when.first_day) if dated else None
     oldest = person.age_at_most(result.when.last_day) if dated else None
-    if youngest is not None and youngest < parameters.creatinine.min_age_for_equation:
+    adult = parameters.creatinine.min_age_for_equation
+    if oldest is not None and oldest < adult:
         return None
     measured, why, evidence = result.read()
     if measured is None:
@@ -223,7 +224,7 @@ def _computed(result: LabResult, person: Person, parameters: Parameters) -> Gfr 
     mg_dl = _creatinine_mg_dl(measured, result.entry.default_unit, parameters)
     if mg_dl is None:
         return _unusable(result, evidence, reasons.NO_PLAUSIBLE_CREATININE)
-    if oldest is None or not person.sex:
+    if oldest is None or youngest is None or youngest < adult or not person.sex:
         return _unusable(result, evidence, reasons.NO_SEX_OR_AGE)
     egfr = ckd_epi_2021(mg_dl, oldest, person.sex, parameters.ckd_epi_2021)
     comparator = _FLIPPED.get(measured.comparator, measured.comparator)

@@ -413,6 +413,21 @@ def test_under_18_at_sampling_only_a_reported_egfr_counts() -> None:
     assert kidney(creatinine(0.8, 5), who=child).basis == "creatinine"
 
 
+def test_a_creatinine_of_a_patient_who_may_have_been_18_is_not_ignored() -> None:
+    who = fhir.patient(birth_date="2008", sex="female")
+    found = kidney(creatinine(5, 1), egfr(92, 100), who=who)
+    assert (found.kidney_class, found.flags) == (UNKNOWN, ("unusable_newer",))
+    exact = fhir.patient(TODAY, age=18, sex="female", birthday_days_ago=5)
+    found = kidney(dated(creatinine(5), "2026"), egfr(92, 400), who=exact)
+    assert (found.kidney_class, found.flags) == (UNKNOWN, ("unusable_newer",))
+
+
+def test_a_creatinine_of_a_patient_who_was_certainly_a_child_is_ignored() -> None:
+    who = fhir.patient(birth_date="2009", sex="female")
+    found = kidney(creatinine(5, 1), egfr(92, 100), who=who)
+    assert (found.kidney_class, found.flags) == (NORMAL, ())
+
+
 def test_an_inexact_age_gives_the_lower_egfr() -> None:
     """60.01 at 54, 59.6 at 55: born in 1971, she may be 55."""
     exact = kidney(creatinine(1.1), who=fhir.patient(TODAY, age=55, sex="female"))
