@@ -249,14 +249,19 @@ def operate(settings: Settings, service: tuple[str, int], parent: Connection) ->
     """Run the operators' process until the parent ends."""
     lines.take_all(os.environ[lines.FORM])
     from cds_service import create_app
+    from cds_service.web.operate import reloading
+    from cds_service.web.parts import parts_of
     from cds_service.web.serving.operators import serve_operators
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    app = create_app(settings)
     try:
-        serve_operators(create_app(settings), settings.operator_address, service)
+        serve_operators(app, settings.operator_address, service)
     except OSError:
         parent.send(False)
         return
+    # Its metrics are added to those of the workers, and its report names the site file.
+    reloading.start(app, parts_of(app).remake)
     parent.send(True)
     with contextlib.suppress(EOFError, OSError):
         parent.recv()

@@ -18,7 +18,7 @@ from cds_service.site.load import read_site
 from ..support import charts
 from ..support.decisions import knowledge
 from ..support.fhir import PATIENT_VIEW
-from ..support.serving import Running, serving, started_with
+from ..support.serving import HOST, Reply, Running, free_port, serving, started_with
 from .test_supervision import wait_for
 
 HOOK = f"/cds-services/{PATIENT_VIEW}"
@@ -29,6 +29,12 @@ pytestmark = pytest.mark.server
 
 def _label(server: Running) -> str:
     return str(server.ask("GET", "/ready").json["site"]).partition("+")[0]
+
+
+def _in_force(metrics: Reply) -> dict[str, str]:
+    """The metric of each site file, by its id."""
+    lines = [li for li in metrics.body.decode().splitlines() if li.startswith("cds_knowledge_info{")]
+    return {line.partition('site="')[2].partition("+")[0]: line[-3:] for line in lines}
 
 
 def _call_until(stop: threading.Event, server: Running, seen: Counter[Any]) -> None:
@@ -74,10 +80,22 @@ def test_a_changed_file_is_used_and_a_faulty_one_is_not(tmp_path: Path) -> None:
         for caller in callers:
             caller.join()
         assert set(seen) == {"first", "second"}
-        metrics = server.ask("GET", "/metrics").body.decode()
-        lines = [line for line in metrics.splitlines() if line.startswith("cds_knowledge_info{")]
-        in_force = {line.partition('site="')[2][:5]: line[-3:] for line in lines}
-        assert in_force == {"first": "0.0", "secon": "1.0"}
+        assert _in_force(server.ask("GET", "/metrics")) == {"first": "0.0", "second": "1.0"}
+
+
+def test_the_operators_port_follows_the_file(tmp_path: Path) -> None:
+    """Its process counts too: the metrics of all processes are added up."""
+    file = tmp_path / "site.yaml"
+    file.write_text(NAMED.format(name="first"), encoding="utf-8")
+    port = free_port()
+    address = {"CDS_OPERATOR_ADDRESS": f"{HOST}:{port}", "CDS_SITE_FILE": str(file)}
+    with serving(tmp_path, **address) as server:
+        assert _in_force(server.ask("GET", "/metrics", port=port)) == {"first": "1.0"}
+        file.write_text(NAMED.format(name="other"), encoding="utf-8")
+        server.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: _label(server) == "other", 60)
+        wanted = {"first": "0.0", "other": "1.0"}
+        wait_for(lambda: _in_force(server.ask("GET", "/metrics", port=port)) == wanted, 10)
 
 
 def test_a_faulty_file_stops_the_start_with_one_line(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
-"""Reload a changed site file in a running worker.
+"""Reload a changed site file in a running worker, and in the process of the operators' port.
 
 The parent of the workers checks the file and publishes a copy of it (`tools.site_snapshot`). Each
-worker checks the copy twice a second. When it has changed, the worker creates its parts again and
+process checks the copy twice a second. When it has changed, the process creates its parts again and
 replaces them in one assignment, so no call is lost and no connection is closed.
 """
 

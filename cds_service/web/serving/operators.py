@@ -1,6 +1,6 @@
 """The operators' port: metrics, and whether the service responds on its own port.
 
-It is served by the parent of the workers, so it responds even if they do not.
+It is served by a process of its own, so it responds even if the workers do not.
 """
 
 from __future__ import annotations
