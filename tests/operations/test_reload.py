@@ -33,7 +33,9 @@ def _label(server: Running) -> str:
 
 def _in_force(metrics: Reply) -> dict[str, str]:
     """The metric of each site file, by its id."""
-    lines = [li for li in metrics.body.decode().splitlines() if li.startswith("cds_knowledge_info{")]
+    lines = [
+        one for one in metrics.body.decode().splitlines() if one.startswith("cds_knowledge_info{")
+    ]
     return {line.partition('site="')[2].partition("+")[0]: line[-3:] for line in lines}
 
 

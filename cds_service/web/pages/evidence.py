@@ -8,8 +8,9 @@ from flask import Blueprint, Response, render_template, request
 
 from cards.registered import load_knowledge
 from cds_service.hooks.errors import BadCallError, Issue
+from cds_service.knowledge.wording import KIDNEY_CLASSES
 from cds_service.web.answers import json_answer
-from cds_service.web.pages.evidence_document import KIDNEY_CLASSES, Codes, codes_of, document
+from cds_service.web.pages.evidence_document import Codes, codes_of, document
 from cds_service.web.pages.statics import PAGE_HEADERS
 from cds_service.web.parts import Parts, current_parts
 

@@ -14,11 +14,11 @@ import msgspec
 from cds_service.hooks.services import Service
 from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.terminology import ValueSet
+from cds_service.knowledge.wording import KIDNEY_CLASSES
 from cds_service.site.force import InForce
 from cds_service.site.inventory import inventory
 
 Json = dict[str, Any]
-KIDNEY_CLASSES: Final = ("NORMAL", "MODERATE", "SEVERE", "UNKNOWN")
 _ANY_CLASS: Final = "*"
 LIMIT: Final = 200
 
