@@ -401,7 +401,10 @@ def _not_active(
     listed = _is_problem_list_item(condition, place)
     if listed == "yes" or dates.within(recorded, limits.recorded_days, limits.today):
         return ended, False
-    if listed == "perhaps" or recorded == dates.undated():
+    perhaps_recent = dates.maybe_within(recorded, limits.recorded_days, limits.today)
+    if perhaps_recent and recorded != dates.undated():
+        place.reader.record_unreadable(place.name, "clinicalStatus", reasons.IS_MISSING)
+    if listed == "perhaps" or perhaps_recent:
         return reasons.STATUS_NOT_READABLE, True
     return reasons.NOT_LISTED_NOR_RECENT, False
 

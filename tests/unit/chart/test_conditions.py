@@ -211,6 +211,26 @@ def test_without_a_status_it_counts_on_the_problem_list_or_when_recent(
     assert one(condition).active is active
 
 
+@pytest.mark.parametrize("clinical", [None, status("unknown")])
+@pytest.mark.parametrize("written", ["2024", "2024-11"])
+def test_without_a_status_what_may_be_recent_is_neither_present_nor_absent(
+    clinical: Any, written: str
+) -> None:
+    condition = fhir.condition("N18.5", id="k", today=TODAY) | {"recordedDate": written}
+    condition |= {"clinicalStatus": clinical, "category": ENCOUNTER}
+    found = problems(condition)
+    assert [p.active for p in found.found] == [False]
+    assert [e.resource for e in found.unread_of("renal")] == ["Condition/k"]
+    assert noted(condition) == ["clinicalStatus"]
+
+
+@pytest.mark.parametrize("written", ["2023", "2024-10", None])
+def test_without_a_status_what_is_surely_old_does_not_count(written: str | None) -> None:
+    condition = fhir.condition("N18.5", id="k", today=TODAY) | {"recordedDate": written}
+    condition |= {"clinicalStatus": None, "category": ENCOUNTER}
+    assert (problems(condition).unread, noted(condition)) == ({}, [])
+
+
 def test_recently_recorded_is_not_recently_begun() -> None:
     condition = migraine(
         clinicalStatus=None, category=None, recordedDate=None, onsetDateTime=day(1)
