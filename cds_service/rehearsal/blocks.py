@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Raw
 
 from cds_service.chart.subject import bare_id
+from cds_service.rehearsal.errors import RehearsalError
 from cds_service.rehearsal.source import ANY, BUNDLE, KINDS, Piece, read_whole
 
 BLOCK_BYTES: Final = 1024 * 1024
@@ -25,14 +26,6 @@ LONGEST_LINE: Final = 64 * 1024 * 1024
 _BOM = b"\xef\xbb\xbf"
 _LINKED_PLACE = re.compile(rb'("reference"\s*:\s*")([^"\\]+)(?=")')
 _GZIP_WINDOW = 31
-
-
-class Fault(NamedTuple):
-    """A line that could not be read: its file, its number (from 1), and why."""
-
-    file: str
-    line: int
-    why: str
 
 
 class Block(NamedTuple):
@@ -51,7 +44,12 @@ def blocks(folder: Path, piece: Piece) -> Iterator[Block]:
     """The lines of a piece."""
     file = folder / piece.file
     if piece.kind == BUNDLE:
-        yield bundle_block(read_whole(file), piece.file)
+        try:
+            content = read_whole(file)
+        except RehearsalError:
+            yield Block(ANY, 1, [], ((1, "the file is damaged"),))
+        else:
+            yield bundle_block(content, piece.file)
     elif file.suffix == ".gz":
         yield from _cut(piece.kind, _unpacked(file))
     else:
@@ -241,4 +239,4 @@ def _line(found: _Found, names: dict[bytes, bytes]) -> bytes:
     return _LINKED_PLACE.sub(lambda m: m[1] + names.get(m[2], m[2]), line)
 
 
-__all__ = ["BUNDLE", "Block", "Fault", "blocks", "line_number"]
+__all__ = ["BUNDLE", "Block", "blocks", "line_number"]

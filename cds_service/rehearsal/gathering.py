@@ -124,19 +124,23 @@ class Gathering:
     def _line(self, kind: str, number: int, line: bytes) -> None:
         met = self._met
         read = read_line(kind, line)
-        if read is None:
+        if read is None or (self._is_needed(read) and not _is_json(line)):
             self._fault(number, "is not a FHIR resource in JSON")
-        elif read.resourceType not in KINDS or read.resourceType == "Medication":
+        elif read.resourceType not in KINDS:
             pass
         elif self._setup.deleted and is_deleted(read, self._setup.deleted):
             met.deleted += 1
         else:
             met.lines[read.resourceType] = met.lines.get(read.resourceType, 0) + 1
             patient = patient_of(read)
-            if patient is None:
-                met.without_patient += 1
-            else:
+            if patient is not None:
                 self._put_aside(read, patient, line)
+            elif read.resourceType != "Medication":
+                met.without_patient += 1
+
+    def _is_needed(self, read: Line) -> bool:
+        """Whether all of a line is read later, and not only the elements that were read here."""
+        return read.resourceType == "Medication" or patient_of(read) in self._wanted
 
     def _put_aside(self, read: Line, patient: str, line: bytes) -> None:
         if isinstance(read, Order | Visit):
@@ -169,3 +173,11 @@ class Gathering:
             if self._window.holds(at):
                 day = at.first_day.toordinal().to_bytes(4, "little")
                 self._put(CLINICIANS, key, key + day)
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        msgspec.json.decode(line)
+    except FAILURES:
+        return False
+    return True

@@ -19,7 +19,7 @@ from cds_service.rehearsal.comparing import CHANGES
 from cds_service.rehearsal.deciding import Decider
 from cds_service.rehearsal.errors import StoppedError
 from cds_service.rehearsal.journal import Journal
-from cds_service.rehearsal.options import Options, as_of_of, fingerprint
+from cds_service.rehearsal.options import Options, as_of_of, fingerprint, gathered_kinds
 from cds_service.rehearsal.progress import phase
 from cds_service.rehearsal.review import Sampled
 from cds_service.rehearsal.rules import rules_of
@@ -125,8 +125,7 @@ class LocalRun:
             workers, "Looking for the patients who can matter", "find_patients", _RECOGNISED
         )
         self._keep(PATIENTS, patients)
-        left_out = {"Medication"} if self._options.history else {"Medication", "Encounter"}
-        pieces = self._source.pieces_of(kind for kind in KINDS if kind not in left_out)
+        pieces = self._source.pieces_of(gathered_kinds(self._options))
         gathered = self._pieces(workers, "Gathering their data", "gather", pieces, Gathered)
         files = {piece.name: piece.file for piece in pieces}
         for name, met in gathered.items():

@@ -12,7 +12,7 @@ from cds_service.chart import dates
 from cds_service.chart.dates import When
 from cds_service.rehearsal.errors import RehearsalError, UsageError
 from cds_service.rehearsal.moments import HOOKS
-from cds_service.rehearsal.source import Source
+from cds_service.rehearsal.source import KINDS, Source
 
 FORMAT = 1
 """Raised when the files of an interrupted run are written in another way."""
@@ -45,12 +45,17 @@ def check(options: Options) -> None:
         raise UsageError("--from lies after --to")
 
 
+def gathered_kinds(options: Options) -> list[str]:
+    """The types that the second pass reads. With one moment for each patient no visit is needed."""
+    return [kind for kind in KINDS if options.history or kind != "Encounter"]
+
+
 def fingerprint(options: Options, source: Source, knowledge: str) -> str:
     """What an interrupted run must agree in to be continued: input, options, rules."""
     rules = [p.read_bytes() for p in (options.site, options.against) if p and p.is_file()]
     files = sorted({(p.file, (source.folder / p.file).stat().st_mtime_ns) for p in source.pieces})
     same = msgspec.structs.replace(options, workers=1, resume=False, out=Path())
-    text = repr((FORMAT, same, source.pieces, files, knowledge, rules))
+    text = repr((FORMAT, same, source.pieces, files, sorted(source.deleted), knowledge, rules))
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 

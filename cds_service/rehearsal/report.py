@@ -104,7 +104,9 @@ def _warnings(inputs: Inputs) -> list[str]:
     if found.missing_files:
         said.append(f"The manifest names files that are missing: {', '.join(found.missing_files)}.")
     if found.malformed_lines:
-        where = "; ".join(f"{f.file} line {f.line} {f.why}" for f in found.malformed[:10])
+        where = "; ".join(
+            f"{f.file}{f' line {f.line}' if f.line else ''} {f.why}" for f in found.malformed[:10]
+        )
         said.append(f"{found.malformed_lines} lines could not be read: {where}.")
     if found.without_patient:
         said.append(f"{found.without_patient} resources name no patient.")

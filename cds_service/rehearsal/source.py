@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import gzip
 import re
+import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -33,6 +34,14 @@ _TYPE = re.compile(r"([A-Z][A-Za-z]+)(?![A-Za-z])")
 _GZIP = b"\x1f\x8b"
 
 
+class Fault(NamedTuple):
+    """A line that could not be read: its file, its number (from 1), and why."""
+
+    file: str
+    line: int
+    why: str
+
+
 class Piece(msgspec.Struct, frozen=True, order=True):
     """A part of a file that one worker reads: the lines that begin in [start, end), or all (-1)."""
 
@@ -51,8 +60,8 @@ class Piece(msgspec.Struct, frozen=True, order=True):
 class Source(msgspec.Struct, frozen=True):
     """An export. `deleted` are references (`Type/id`) that its deleted-files lists name.
 
-    `missing` are files that the manifest names and the folder does not hold. `notes` are sentences
-    for the report.
+    `missing` are files that the manifest names and the folder does not hold. `faults` are the lines
+    of deleted-files lists that cannot be read. `notes` are sentences for the report.
     """
 
     folder: Path
@@ -61,6 +70,7 @@ class Source(msgspec.Struct, frozen=True):
     transaction_time: str = ""
     deleted: frozenset[str] = frozenset()
     missing: tuple[str, ...] = ()
+    faults: tuple[Fault, ...] = ()
     notes: tuple[str, ...] = ()
 
     def pieces_of(self, kinds: Iterable[str]) -> list[Piece]:
@@ -112,14 +122,16 @@ def _bulk(folder: Path, files: list[Path]) -> Source:
     if not pieces:
         raise RehearsalError(f"{folder} holds no file of a type that is read: {', '.join(KINDS)}")
     there = {f.name.removesuffix(".gz") for f in files}
+    deleted, faults = _deleted(folder, (f for f in files if _is_deletion(folder, f, deletions)))
     time = manifest.transactionTime
     return Source(
         folder,
         tuple(pieces),
         frozenset(KINDS if ANY in kinds.values() else kinds.values()),
         time if isinstance(time, str) else "",
-        frozenset(_deleted(f for f in files if _is_deletion(folder, f, deletions))),
+        deleted,
         tuple(sorted(name for name in {*listed, *deletions} if name not in there)),
+        faults,
         notes,
     )
 
@@ -178,18 +190,31 @@ class _Deletions(msgspec.Struct):
     entry: list[_Entry] = []
 
 
-def _deleted(files: Iterable[Path]) -> Iterator[str]:
-    """The references in deleted-files lists: each line is a Bundle of DELETE requests."""
+def _deleted(folder: Path, files: Iterable[Path]) -> tuple[frozenset[str], tuple[Fault, ...]]:
+    """The references in deleted-files lists, and the lines that are no Bundle of DELETE requests."""
+    found: set[str] = set()
+    faults: list[Fault] = []
     for file in files:
-        for line in read_whole(file).splitlines():
-            try:
-                bundle = msgspec.json.decode(line, type=_Deletions)
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                continue
-            for entry in bundle.entry:
-                asked = entry.request
-                if asked is not None and isinstance(asked.url, str) and asked.method == "DELETE":
-                    yield "/".join(asked.url.rstrip("/").rsplit("/", 2)[-2:])
+        name = _in(folder, file)
+        try:
+            lines = read_whole(file).splitlines()
+        except RehearsalError:
+            faults.append(Fault(name, 1, "the file is damaged"))
+            continue
+        for number, line in enumerate(lines, 1):
+            if line.strip():
+                try:
+                    found.update(_references(msgspec.json.decode(line, type=_Deletions)))
+                except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                    faults.append(Fault(name, number, "is not a list of deletions"))
+    return frozenset(found), tuple(faults)
+
+
+def _references(bundle: _Deletions) -> Iterator[str]:
+    for entry in bundle.entry:
+        asked = entry.request
+        if asked is not None and isinstance(asked.url, str) and asked.method == "DELETE":
+            yield "/".join(asked.url.rstrip("/").rsplit("/", 2)[-2:])
 
 
 def read_whole(file: Path) -> bytes:
@@ -197,5 +222,5 @@ def read_whole(file: Path) -> bytes:
     try:
         content = file.read_bytes()
         return gzip.decompress(content) if content.startswith(_GZIP) else content
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise RehearsalError(f"{file.name} cannot be read: {type(error).__name__}") from None

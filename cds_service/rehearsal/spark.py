@@ -25,7 +25,7 @@ from cds_service.rehearsal.gathering import Gathering
 from cds_service.rehearsal.journal import WORK
 from cds_service.rehearsal.lines import Coded, Line, Order, patient_of, read_line
 from cds_service.rehearsal.local import DECISIONS, label_of, merge
-from cds_service.rehearsal.options import Options, as_of_of
+from cds_service.rehearsal.options import Options, as_of_of, gathered_kinds
 from cds_service.rehearsal.partition import Records, decide_partition
 from cds_service.rehearsal.progress import phase
 from cds_service.rehearsal.recognising import Recogniser
@@ -174,8 +174,7 @@ class SparkRun:
             ("Condition", "MedicationRequest", "MedicationStatement"),
             _mattering(shared, magnesium),
         )
-        left_out = {"Medication"} if self._options.history else {"Medication", "Encounter"}
-        kinds = [kind for kind in KINDS if kind not in left_out]
+        kinds = gathered_kinds(self._options)
         with phase("Gathering their data", 0):
             gathered = self._lines(spark, kinds).mapInArrow(_gather(shared, patients), _GATHERED)
             gathered = gathered.persist(_on_disk())

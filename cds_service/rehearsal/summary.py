@@ -9,13 +9,12 @@ from typing import Any, Final
 
 import msgspec
 
-from cds_service.rehearsal.blocks import Fault
 from cds_service.rehearsal.comparing import Comparison
 from cds_service.rehearsal.deciding import Decider
 from cds_service.rehearsal.moments import HOOKS
 from cds_service.rehearsal.options import Options
 from cds_service.rehearsal.review import Sampled, lowest
-from cds_service.rehearsal.source import KINDS, Source
+from cds_service.rehearsal.source import KINDS, Fault, Source
 from cds_service.rehearsal.tasks import MOST_FAULTS, Decided, Gathered
 
 MOST_CODES: Final = 50
@@ -132,7 +131,7 @@ class Totals:
         return Comparison(label, [(card, kind, number) for card, kind, number in rows])
 
     def _input(self, source: Source) -> Input:
-        faults = sorted(self._faults)
+        faults = sorted((*source.faults, *self._faults))
         return Input(
             lines={kind: self._lines[kind] for kind in KINDS if self._lines[kind]},
             missing_types=[kind for kind in KINDS if kind not in source.kinds],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import random
 from pathlib import Path
@@ -175,6 +176,46 @@ def test_malformed_lines_are_counted_and_named(tmp_path: Path) -> None:
     assert found["malformed"] == [["Observation.000.ndjson", n, why] for n in (2, 3, 4, 5)]
 
 
+@pytest.mark.parametrize("kind", ["Observation", "Medication"])
+def test_a_line_that_cannot_be_read_where_nobody_looked_is_named(tmp_path: Path, kind: str) -> None:
+    """What is wrong is inside an element that decides neither the type nor the patient."""
+    medication = {"resourceType": "Medication", "id": "m", "code": {"text": "Magnesium oxide"}}
+    folder = write_export(tmp_path / "in", [*population(), medication], manifest=AS_OF)
+    file = folder / f"{kind}.000.ndjson"
+    first, *rest = file.read_bytes().splitlines(keepends=True)
+    file.write_bytes(b"".join((first[:1], b'"text":{"div":"\xff"},', first[1:], *rest)))
+    found = summary(run(folder, tmp_path / "out"))["input"]
+    why = "is not a FHIR resource in JSON"
+    assert found["malformed"] == [[file.name, 1, why]]
+
+
+def test_a_malformed_medication_is_named(tmp_path: Path) -> None:
+    folder = write_export(tmp_path / "in", population(), manifest=AS_OF)
+    (folder / "Medication.000.ndjson").write_text(
+        '{"resourceType":"Medication","id":"m"}\nbroken\n'
+    )
+    found = summary(run(folder, tmp_path / "out"))["input"]
+    assert [fault[:2] for fault in found["malformed"]] == [["Medication.000.ndjson", 2]]
+    assert found["lines"]["Medication"] == 1
+    assert found["without_patient"] == 0
+
+
+def test_a_damaged_bundle_is_named_and_the_rest_is_read(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    text = json.dumps(bundle_of(population(), with_ids=True)).encode()
+    (folder / "good.json").write_bytes(text)
+    packed = gzip.compress(text)
+    (folder / "bad.json.gz").write_bytes(packed[:40] + b"\xff" * 20 + packed[60:])
+    (folder / "cut.json.gz").write_bytes(packed[:-12])
+    out = run(folder, tmp_path / "out")
+    assert shown(out) == EXPECTED
+    assert summary(out)["input"]["malformed"] == [
+        ["bad.json.gz", 1, "the file is damaged"],
+        ["cut.json.gz", 1, "the file is damaged"],
+    ]
+
+
 @pytest.mark.parametrize("damage", [b"not gzip at all", None], ids=["no gzip", "cut off"])
 def test_a_damaged_file_is_named_and_the_rest_is_read(tmp_path: Path, damage: bytes | None) -> None:
     folder = write_export(tmp_path / "in", population(), manifest=AS_OF, zipped=True)
@@ -229,7 +270,9 @@ def test_deleted_resources_are_left_out(tmp_path: Path) -> None:
     (folder / "del.ndjson").write_text(json.dumps(deletion) + "\nnot json\n")
     out = run(folder, tmp_path / "out")
     assert cards(out) == []
-    assert summary(out)["input"]["deleted"] == 5
+    found = summary(out)["input"]
+    assert found["deleted"] == 5
+    assert found["malformed"] == [["del.ndjson", 2, "is not a list of deletions"]]
     assert {row["patient"] for row in rows(out)} == {"a"}
 
 
