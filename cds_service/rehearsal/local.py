@@ -97,7 +97,6 @@ class LocalRun:
             last=options.last,
             hooks=options.hooks,
             as_of_alone=not options.history,
-            visits="Encounter" in source.kinds,
             deleted=source.deleted,
             site=options.site,
             against=options.against,
@@ -153,7 +152,10 @@ class LocalRun:
             (self._journal.work / MEDICATIONS).write_bytes(b"".join(x + b"\n" for x in lines))
 
     def _decide(self, workers: Workers, departments: dict[str, str]) -> None:
-        tasks = [Task(str(p), "decide", (p, departments), 1) for p in range(2**self._bits)]
+        tasks = [
+            Task(str(p), "decide", (p, departments, self._totals.visits), 1)
+            for p in range(2**self._bits)
+        ]
         found = self._run(workers, "Deciding", tasks, Decided, unit="parts")
         for partition in sorted(found, key=int):
             self._totals.decided(found[partition])

@@ -205,6 +205,11 @@ def _class(visit: Visit) -> str:
     return (first.code or "").upper() if first is not None else ""
 
 
+def month_of(at: When) -> str:
+    """The month of a moment, as 2026-11."""
+    return at.first_day.isoformat()[:7]
+
+
 def by_time(moments: Iterable[Moment]) -> list[Moment]:
     """Moments in the order in which a day goes: visit, orders, discharge."""
     place = {hook: number for number, hook in enumerate(HOOKS)}

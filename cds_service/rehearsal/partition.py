@@ -15,7 +15,7 @@ from cds_service.rehearsal.comparing import Change
 from cds_service.rehearsal.comparing import counted as counted_changes
 from cds_service.rehearsal.deciding import Decider
 from cds_service.rehearsal.lines import key_of, patient_of, read_line
-from cds_service.rehearsal.moments import medication_of
+from cds_service.rehearsal.moments import medication_of, month_of
 from cds_service.rehearsal.patients import Plan, Rehearsing, Result
 from cds_service.rehearsal.people import Person
 from cds_service.rehearsal.review import Sampler
@@ -50,26 +50,34 @@ def decide_partition(
     records: Records,
     medications: Mapping[str, bytes],
     departments: Mapping[str, str],
+    *,
+    visits: bool,
 ) -> Found:
     """Decide the patients who can matter, and count the moments of the others.
 
-    `departments` are the names behind their keys, `medications` the resources by id.
+    `departments` are the names behind their keys, `medications` the resources by id. `visits` is
+    false for an export without Encounters.
     """
     table, window = _table(), setup.window()
     decider = Decider(rules_of(setup.site))
     other = setup.against
     against = Decider(rules_of(other, "--against")) if other is not None else None
-    plan = Plan(window, setup.hooks, setup.as_of_alone, setup.visits)
+    plan = Plan(window, setup.hooks, setup.as_of_alone, visits)
     sampler = Sampler()
     rehearsing = Rehearsing(decider, table, plan, sampler, against)
     done, totals = Decided(), Result()
+    people = _people(records.people)
+    others = set(people)
     for patient, lines in _by_patient(records.lines):
         totals.add(rehearsing.patient(patient, lines, _sent(lines, medications)))
         done.patients += 1
+        others.discard(key_of(patient).hex())
     rows = sorted(totals.rows, key=Row.key)
     names = {bytes.fromhex(key): name for key, name in departments.items()}
     hooks = frozenset(setup.hooks).intersection(decider.hooks)
     ruled_out = counted(records.moments, table.moments, window, hooks, names)
+    for moment in rehearsing.moments(()) if others else ():  # without a visit or an order
+        ruled_out[moment.hook, month_of(moment.at), moment.department] += len(others)
     done.rows = len(rows)
     done.moments = [(*key, n) for key, n in sorted(totals.moments.items())]
     done.ruled_out = [(*key, n) for key, n in sorted(ruled_out.items())]
@@ -77,7 +85,7 @@ def decide_partition(
     done.not_read = [(*key, n) for key, n in sorted(totals.not_read.items())]
     done.samples = sampler.kept()
     done.changes = counted_changes(totals.changes)
-    done.people = _people(records.people, rows, window.as_of.first_day)
+    done.people = _subgroups(people.values(), rows, window.as_of.first_day)
     done.clinician_days = len(set(records.clinicians))
     return Found(rows, totals.changes, done)
 
@@ -111,15 +119,19 @@ def _sent(lines: Iterable[Named], medications: Mapping[str, bytes]) -> dict[str,
     return {name: medications[name] for name in names if name in medications}
 
 
-def _people(
-    lines: Iterable[bytes], rows: Iterable[Row], day: date
+def _people(lines: Iterable[bytes]) -> dict[str, Person]:
+    """Each person once, by key."""
+    return {p.key: p for p in (msgspec.json.decode(x, type=Person) for x in sorted(set(lines)))}
+
+
+def _subgroups(
+    people: Iterable[Person], rows: Iterable[Row], day: date
 ) -> list[tuple[str, str, int, int]]:
     """How many patients of each subgroup there are, and how many of them got a card."""
     carded = {key_of(row.patient).hex() for row in rows if row.card is not None}
-    people = {p.key: p for p in (msgspec.json.decode(x, type=Person) for x in sorted(set(lines)))}
     everyone: Counter[tuple[str, str]] = Counter()
     with_card: Counter[tuple[str, str]] = Counter()
-    for person in people.values():
+    for person in people:
         for group in person.groups(day):
             everyone[group] += 1
             with_card[group] += person.key in carded

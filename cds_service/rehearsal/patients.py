@@ -26,6 +26,7 @@ from cds_service.rehearsal.moments import (
     Window,
     by_time,
     department_of,
+    month_of,
     names_prior,
     order_moments,
     ordered_at,
@@ -105,7 +106,7 @@ class Rehearsing:
         shown: dict[str, When] = {}
         compared = self._compared(patient, mine, medications)
         for moment, body in self._calls(patient, mine, chart):
-            result.moments[moment.hook, moment.at.first_day.isoformat()[:7], moment.department] += 1
+            result.moments[moment.hook, month_of(moment.at), moment.department] += 1
             outcome = self._decider.decide(body, moment)
             before = next(compared, None)
             if before is not None:

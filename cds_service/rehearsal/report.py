@@ -100,7 +100,7 @@ def _warnings(inputs: Inputs) -> list[str]:
     found = inputs.summary.input
     said = []
     if found.missing_types:
-        said.append(f"The export has no {', '.join(found.missing_types)}.")
+        said.append(f"The export has no readable {', '.join(found.missing_types)}.")
     if found.missing_files:
         said.append(f"The manifest names files that are missing: {', '.join(found.missing_files)}.")
     if found.malformed_lines:

@@ -134,7 +134,6 @@ class SparkRun:
             last=options.last,
             hooks=options.hooks,
             as_of_alone=not options.history,
-            visits="Encounter" in source.kinds,
             deleted=source.deleted,
             site=options.site,
             against=options.against,
@@ -185,7 +184,9 @@ class SparkRun:
                 gathered.filter(f"what <> '{MET}'")
                 .repartition(_partitions(spark, self._bits), "part")
                 .sortWithinPartitions("part", "what", "data")
-                .mapInArrow(_decide(shared, medications, departments), _RESULT)
+                .mapInArrow(
+                    _decide(shared, medications, departments, visits=self._totals.visits), _RESULT
+                )
             )
             self._take(decided)
 
@@ -420,13 +421,17 @@ def _gather(shared: _Shared, patients: Sequence[str]) -> Mapping_:
 
 
 def _decide(
-    shared: _Shared, medications: dict[str, bytes], departments: dict[str, str]
+    shared: _Shared,
+    medications: dict[str, bytes],
+    departments: dict[str, str],
+    *,
+    visits: bool,
 ) -> Mapping_:
     """Decide the partitions of patients, which arrive one after the other."""
 
     def decide(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for part, records in _parts(batches):
-            found = decide_partition(shared.setup, records, medications, departments)
+            found = decide_partition(shared.setup, records, medications, departments, visits=visits)
             yield _batch([(DECIDED, part, _parquet(rows.table_of(found.rows)))])
             if shared.setup.against is not None:
                 yield _batch([(COMPARED, part, _parquet(comparing.table_of(found.changes)))])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,7 +12,7 @@ import msgspec
 from cds_service.rehearsal.comparing import Comparison
 from cds_service.rehearsal.deciding import Decider
 from cds_service.rehearsal.moments import HOOKS
-from cds_service.rehearsal.options import Options
+from cds_service.rehearsal.options import Options, gathered_kinds
 from cds_service.rehearsal.review import Sampled, lowest
 from cds_service.rehearsal.source import KINDS, Fault, Source
 from cds_service.rehearsal.tasks import MOST_FAULTS, Decided, Gathered
@@ -76,6 +76,11 @@ class Totals:
         self._decided: list[Decided] = []
         self.samples: list[Sampled] = []
 
+    @property
+    def visits(self) -> bool:
+        """Whether the second pass met an Encounter."""
+        return bool(self._lines["Encounter"])
+
     def gathered(self, file: str, met: Gathered) -> None:
         """Add what the second pass met in a piece of a file."""
         self._lines.update(met.lines)
@@ -108,7 +113,7 @@ class Totals:
             last=options.last.isoformat() if options.last else "",
             history=options.history,
             hooks=[h for h in HOOKS if h in options.hooks and h in decider.hooks],
-            input=self._input(source),
+            input=self._input(source, gathered_kinds(options)),
             patients=sum(row[2] for row in people if row[0] == "sex"),
             patients_decided=sum(d.patients for d in done),
             rows=sum(d.rows for d in done),
@@ -130,11 +135,15 @@ class Totals:
         rows = _summed(row for done in self._decided for row in done.changes)
         return Comparison(label, [(card, kind, number) for card, kind, number in rows])
 
-    def _input(self, source: Source) -> Input:
+    def _input(self, source: Source, kinds: Collection[str]) -> Input:
         faults = sorted((*source.faults, *self._faults))
         return Input(
             lines={kind: self._lines[kind] for kind in KINDS if self._lines[kind]},
-            missing_types=[kind for kind in KINDS if kind not in source.kinds],
+            missing_types=[
+                kind
+                for kind in KINDS
+                if kind not in source.kinds or (kind in kinds and not self._lines[kind])
+            ],
             missing_files=list(source.missing),
             malformed_lines=len(faults) + self._more_faults,
             malformed=faults[:MOST_FAULTS],

@@ -23,6 +23,7 @@ from cds_service.rehearsal.moments import (
     REFILL,
     Ordered,
     Window,
+    month_of,
     names_prior,
     ordered_at,
     product_of,
@@ -132,4 +133,4 @@ def _holds(window: Window, record: _Record) -> bool:
 
 
 def _month(record: _Record) -> str:
-    return date.fromordinal(record.day).isoformat()[:7]
+    return month_of(_at(record))

@@ -31,7 +31,6 @@ class Setup(msgspec.Struct, frozen=True):
     last: date | None
     hooks: tuple[str, ...]
     as_of_alone: bool
-    visits: bool
     deleted: frozenset[str]
     site: Path | None = None
     against: Path | None = None

@@ -167,7 +167,7 @@ class Worker:
 
     # -- deciding ------------------------------------------------------------------------------
 
-    def decide(self, partition: int, departments: dict[str, str]) -> Decided:
+    def decide(self, partition: int, departments: dict[str, str], visits: bool) -> Decided:
         """Decide the patients of a partition and count the moments of the others."""
         work = self._setup.work
         records = Records(
@@ -176,7 +176,9 @@ class Worker:
             moments=records_in(work / MOMENTS, partition, RECORD_BYTES),
             clinicians=records_in(work / CLINICIANS, partition, CLINICIAN_BYTES),
         )
-        found = decide_partition(self._setup, records, self._medications, departments)
+        found = decide_partition(
+            self._setup, records, self._medications, departments, visits=visits
+        )
         self._write(partition, DECIDED, rows.table_of(found.rows))
         if self._setup.against is not None:
             self._write(partition, COMPARED, comparing.table_of(found.changes))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,35 @@ def test_as_of_alone_is_one_patient_view(tmp_path: Path) -> None:
     more = (visit("p", "v", "2026-01-04"), order("p", "o", LISINOPRIL, "2026-01-05"))
     found = moments(tmp_path, *more, history=False, as_of=date(2026, 6, 1))
     assert found == [("patient-view", "2026-06-01T00:00", "")]
+
+
+@pytest.mark.parametrize("history", [True, False])
+def test_patients_who_are_only_counted_are_viewed_once_too(
+    tmp_path: Path, *, history: bool
+) -> None:
+    """Without visits, or with one moment for each patient: they are in the rates."""
+    everybody = [*eligible("p"), patient("q"), order("q", "o", LISINOPRIL, "2026-01-05")]
+    everybody += [] if history else [visit("q", "v", "2026-01-04")]
+    folder = write_export(tmp_path / "in", everybody, manifest=AS_OF)
+    found = summary(run(folder, tmp_path / "out", history=history))
+    viewed = ["patient-view", "2026-11", 1]
+    assert viewed in found["by_month"]
+    assert viewed in found["ruled_out_by_month"]
+
+
+@pytest.mark.parametrize("name", ["everything.ndjson", "bundle.json"])
+def test_an_export_whose_files_name_no_type_may_hold_no_visits(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    entries = [{"resource": r} for r in eligible("p")]
+    bundle = {"resourceType": "Bundle", "type": "collection", "entry": entries}
+    lines = "\n".join(json.dumps(r) for r in eligible("p"))
+    (folder / name).write_text(json.dumps(bundle) if name == "bundle.json" else lines)
+    out = run(folder, tmp_path / "out", as_of=date(2026, 6, 1))
+    assert [r["hook"] for r in rows(out)] == ["patient-view"]
+    missing = summary(out)["input"]["missing_types"]
+    assert "Encounter" in missing
+    assert "Condition" not in missing
 
 
 def test_from_and_to_name_whole_days(tmp_path: Path) -> None:
