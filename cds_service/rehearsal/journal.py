@@ -10,7 +10,6 @@ import msgspec
 from msgspec import Raw
 
 from cds_service.rehearsal.errors import UsageError
-from cds_service.rehearsal.spill import guarding_disk
 
 WORK: Final = "work"
 _FILE: Final = "journal.ndjson"
@@ -74,7 +73,7 @@ class Journal:
         self._done[phase, task] = raw
 
     def _append(self, entry: Any) -> None:
-        with guarding_disk(), self._file.open("ab") as file:
+        with self._file.open("ab") as file:
             file.write(msgspec.json.encode(entry) + b"\n")
 
     def close(self) -> None:

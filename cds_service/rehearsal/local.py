@@ -17,16 +17,15 @@ from cds_service.knowledge.model import Card
 from cds_service.rehearsal import comparing, rows
 from cds_service.rehearsal.comparing import CHANGES
 from cds_service.rehearsal.deciding import Decider
-from cds_service.rehearsal.errors import StoppedError
 from cds_service.rehearsal.journal import Journal
 from cds_service.rehearsal.options import Options, as_of_of, fingerprint, gathered_kinds
 from cds_service.rehearsal.progress import phase
 from cds_service.rehearsal.review import Sampled
 from cds_service.rehearsal.rules import rules_of
 from cds_service.rehearsal.source import KINDS, Piece, open_source
-from cds_service.rehearsal.spill import guarding_disk, partition_bits
+from cds_service.rehearsal.spill import partition_bits
 from cds_service.rehearsal.summary import Summary, Totals
-from cds_service.rehearsal.tasks import Decided, Found, Gathered, Setup
+from cds_service.rehearsal.tasks import Decided, Found, Gathered, Setup, setup_of
 from cds_service.rehearsal.work import COMPARED, DECIDED, MAGNESIUM, MEDICATIONS, PATIENTS
 from cds_service.rehearsal.workers import Task, Workers
 
@@ -65,15 +64,10 @@ class LocalRun:
         return self._decider.knowledge.cards
 
     def run(self) -> Summary:
-        """Do what is left; raises `StoppedError` where it was interrupted."""
+        """Do what is left of it."""
         as_of = self._as_of()
-        workers = Workers(self._setup(as_of), self._options.workers)
-        try:
+        with Workers(self._setup(as_of), self._options.workers) as workers:
             self._passes(workers)
-        except BaseException:
-            workers.stop()
-            raise
-        workers.close()
         work, out = self._journal.work, self._options.out
         merge(work / DECIDED, out / DECISIONS, rows.schema())
         if self._compared:
@@ -87,28 +81,15 @@ class LocalRun:
         self._journal.close()
 
     def _setup(self, as_of: str) -> Setup:
-        options, source = self._options, self._source
-        return Setup(
-            folder=source.folder,
-            work=self._journal.work,
-            bits=self._bits,
-            as_of=as_of,
-            first=options.first,
-            last=options.last,
-            hooks=options.hooks,
-            as_of_alone=not options.history,
-            deleted=source.deleted,
-            site=options.site,
-            against=options.against,
-        )
+        work, bits = self._journal.work, self._bits
+        return setup_of(self._options, self._source, work=work, bits=bits, as_of=as_of)
 
     def _as_of(self) -> str:
         options, source = self._options, self._source
         latest = ""
         if options.as_of is None and not source.transaction_time:
-            workers = Workers(self._setup(_NO_DATE_YET), options.workers)
-            found = self._ids(workers, "Looking for the latest date", "latest", KINDS)
-            workers.close()
+            with Workers(self._setup(_NO_DATE_YET), options.workers) as workers:
+                found = self._ids(workers, "Looking for the latest date", "latest", KINDS)
             latest = max(found, default="")
         return as_of_of(options, source, latest).written
 
@@ -148,8 +129,7 @@ class LocalRun:
         tasks = [Task(p.name, "gather_medications", (p, frozenset(wanted)), p.size) for p in pieces]
         found = self._run(workers, "Gathering their medications", tasks, list[bytes])
         lines = sorted({line for result in found.values() for line in result})
-        with guarding_disk():
-            (self._journal.work / MEDICATIONS).write_bytes(b"".join(x + b"\n" for x in lines))
+        (self._journal.work / MEDICATIONS).write_bytes(b"".join(x + b"\n" for x in lines))
 
     def _decide(self, workers: Workers, departments: dict[str, str]) -> None:
         tasks = [
@@ -184,8 +164,7 @@ class LocalRun:
         return results
 
     def _keep(self, name: str, ids: list[str]) -> None:
-        with guarding_disk():
-            (self._journal.work / name).write_bytes(msgspec.json.encode(ids))
+        (self._journal.work / name).write_bytes(msgspec.json.encode(ids))
 
 
 def label_of(options: Options) -> str:
@@ -201,14 +180,9 @@ def merge(folder: Path, target: Path, schema: pa.Schema) -> None:
     import pyarrow.parquet as pq
 
     unfinished = target.with_suffix(".unfinished")
-    with guarding_disk(), pq.ParquetWriter(unfinished, schema) as writer:
+    with pq.ParquetWriter(unfinished, schema) as writer:
         for part in sorted(folder.glob("*.parquet")):
             table = pq.read_table(part, schema=schema)
             if table.num_rows:
                 writer.write_table(table)
     unfinished.replace(target)
-
-
-def stopped() -> StoppedError:
-    """The message after Ctrl-C."""
-    return StoppedError("Stopped. Run the same command with --resume to continue.")

@@ -11,7 +11,6 @@ import msgspec
 
 from cds_service.rehearsal.lines import key_of
 from cds_service.rehearsal.rows import Row
-from cds_service.rehearsal.spill import guarding_disk
 
 SAMPLE: Final = 20
 """How many moments of each card are reviewed."""
@@ -95,7 +94,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 def write_review(out: Path, samples: Iterable[Sampled]) -> None:
     """The sample as a table, with empty columns for the reviewer."""
-    with guarding_disk(), (out / REVIEW).open("w", newline="", encoding="utf-8-sig") as file:
+    with (out / REVIEW).open("w", newline="", encoding="utf-8-sig") as file:
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
         for sampled in samples:

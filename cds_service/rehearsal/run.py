@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from cds_service.rehearsal.errors import RehearsalError, UsageError
+from cds_service.rehearsal.errors import (
+    RehearsalError,
+    StoppedError,
+    UsageError,
+    files_in_one_line,
+)
 from cds_service.rehearsal.options import Options, check
 
 if TYPE_CHECKING:
@@ -22,22 +27,23 @@ def rehearse(options: Options) -> None:
     """Write all files of a rehearsal; raises `RehearsalError` with one line that says why not."""
     check(options)
     _require_packages()
-    from cds_service.rehearsal.local import stopped
     from cds_service.rehearsal.progress import phase
     from cds_service.rehearsal.report import write_report
     from cds_service.rehearsal.review import write_review
     from cds_service.rehearsal.summary import write_summary
 
     try:
-        run = _engine(options)
-        summary = run.run()
-        with phase("Writing the report", 0):
-            write_summary(options.out, summary)
-            write_review(options.out, run.samples)
-            write_report(options.out, summary, run.cards)
+        with files_in_one_line("with --resume"):
+            run = _engine(options)
+            summary = run.run()
+            with phase("Writing the report", 0):
+                write_summary(options.out, summary)
+                write_review(options.out, run.samples)
+                write_report(options.out, summary, run.cards)
+            run.close()
     except KeyboardInterrupt:
-        raise stopped() from None
-    run.close()
+        text = "Stopped. Run the same command with --resume to continue."
+        raise StoppedError(text) from None
 
 
 def _engine(options: Options) -> LocalRun | SparkRun:
@@ -58,7 +64,6 @@ def take_marks(file: Path, out: Path) -> None:
     from cds_service.rehearsal.marks import MARKS, read_marks
     from cds_service.rehearsal.report import write_report
     from cds_service.rehearsal.rules import rules_of
-    from cds_service.rehearsal.spill import guarding_disk
     from cds_service.rehearsal.summary import read_summary
 
     marks = read_marks(file)
@@ -66,9 +71,9 @@ def take_marks(file: Path, out: Path) -> None:
         summary = read_summary(out)
     except (OSError, msgspec.DecodeError):
         raise RehearsalError(f"{out} holds no finished rehearsal") from None
-    with guarding_disk():
+    with files_in_one_line("again"):
         (out / MARKS).write_bytes(msgspec.json.encode(marks) + b"\n")
-    write_report(out, summary, rules_of(None).knowledge.cards, marks)
+        write_report(out, summary, rules_of(None).knowledge.cards, marks)
 
 
 def _require_packages() -> None:

@@ -42,6 +42,7 @@ from cds_service.rehearsal.tasks import (
     Gathered,
     Setup,
     is_deleted,
+    setup_of,
 )
 from cds_service.rehearsal.work import COMPARED, DECIDED, latest_date
 
@@ -124,20 +125,8 @@ class SparkRun:
         return {piece.file.rpartition("/")[2]: piece.kind for piece in self._source.pieces}
 
     def _setup(self, as_of: str) -> Setup:
-        options, source = self._options, self._source
-        return Setup(
-            folder=source.folder,
-            work=self._work,
-            bits=self._bits,
-            as_of=as_of,
-            first=options.first,
-            last=options.last,
-            hooks=options.hooks,
-            as_of_alone=not options.history,
-            deleted=source.deleted,
-            site=options.site,
-            against=options.against,
-        )
+        work, bits = self._work, self._bits
+        return setup_of(self._options, self._source, work=work, bits=bits, as_of=as_of)
 
     def _lines(self, spark: SparkSession, kinds: Iterable[str]) -> DataFrame:
         """The lines of the files that may hold these types: the name of the file, and the bytes."""

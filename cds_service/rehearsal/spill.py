@@ -7,13 +7,10 @@ end of its file, and its piece is read again.
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
-
-from cds_service.rehearsal.errors import StoppedError
 
 PARTITION_BYTES: Final = 48 * 1024 * 1024
 _BUFFER_BYTES: Final = 8 * 1024 * 1024
@@ -51,25 +48,12 @@ class Spill:
             self.flush()
 
     def flush(self) -> None:
-        """Write what waits; raises `StoppedError` where the disk is full."""
-        with guarding_disk():
-            for partition, waiting in self._waiting.items():
-                with (self._folder / f"{partition:04d}.{self._own}").open("ab") as file:
-                    file.write(waiting)
+        """Write what waits."""
+        for partition, waiting in self._waiting.items():
+            with (self._folder / f"{partition:04d}.{self._own}").open("ab") as file:
+                file.write(waiting)
         self._waiting.clear()
         self._size = 0
-
-
-class guarding_disk:  # noqa: N801  (reads as a statement)
-    """Says it in one line where the disk is full."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            text = "The disk is full. Free some space and run the same command with --resume."
-            raise StoppedError(text) from None
 
 
 def lines_in(folder: Path, partition: int) -> Iterator[bytes]:

@@ -11,7 +11,9 @@ import msgspec
 from cds_service.chart import dates
 from cds_service.rehearsal.lines import Line, patient_of
 from cds_service.rehearsal.moments import Window
+from cds_service.rehearsal.options import Options
 from cds_service.rehearsal.review import Sampled
+from cds_service.rehearsal.source import Source
 
 MOST_FAULTS: Final = 100
 """How many malformed lines of a piece are listed; all are counted."""
@@ -41,6 +43,23 @@ class Setup(msgspec.Struct, frozen=True):
         if as_of is None:
             raise ValueError("as_of is not a FHIR date")
         return Window(as_of, self.first, self.last)
+
+
+def setup_of(options: Options, source: Source, *, work: Path, bits: int, as_of: str) -> Setup:
+    """What the processes of a run have to know of its options and its input."""
+    return Setup(
+        folder=source.folder,
+        work=work,
+        bits=bits,
+        as_of=as_of,
+        first=options.first,
+        last=options.last,
+        hooks=options.hooks,
+        as_of_alone=not options.history,
+        deleted=source.deleted,
+        site=options.site,
+        against=options.against,
+    )
 
 
 class Found(msgspec.Struct):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from cds_service.rehearsal.errors import StoppedError
 from cds_service.rehearsal.tasks import Setup
@@ -46,7 +46,7 @@ def _context() -> multiprocessing.context.BaseContext:
 
 
 class Workers:
-    """Runs tasks in so many processes."""
+    """Runs tasks in so many processes, which end with the `with` block."""
 
     def __init__(self, setup: Setup, number: int) -> None:
         self._number = number
@@ -90,17 +90,15 @@ class Workers:
         done, _ = wait(running, return_when=FIRST_COMPLETED)
         return [(running.pop(future), future.result()) for future in done]
 
-    def close(self) -> None:
-        """Let the processes end."""
-        if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
+    def __enter__(self) -> Self:
+        return self
 
-    def stop(self) -> None:
-        """End the processes at once."""
-        if self._pool is not None:
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        """Let the processes end; after an error or Ctrl-C at once."""
+        if self._pool is None:
+            return
+        if error is not None:
+            # `terminate_workers` is there from Python 3.14 on.
             for process in list((self._pool._processes or {}).values()):  # noqa: SLF001
                 process.terminate()
-            self._pool.shutdown(cancel_futures=True)
-
-
-Running = Callable[[Sequence[Task]], Iterator[tuple[Task, Any]]]
+        self._pool.shutdown(cancel_futures=True)

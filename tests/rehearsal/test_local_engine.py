@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import random
+import signal
 import stat
+import subprocess
+import sys
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,8 +17,9 @@ import pytest
 
 from cds_service.cli.main import main
 from cds_service.rehearsal import local
-from cds_service.rehearsal.errors import StoppedError, UsageError
+from cds_service.rehearsal.errors import RehearsalError, StoppedError, UsageError
 from cds_service.rehearsal.journal import Journal
+from tests.support.waiting import wait_for
 
 from .population import (
     LISINOPRIL,
@@ -151,6 +157,71 @@ def test_a_full_disk_says_so(source: Path, tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(Journal, "__init__", on_a_full_disk)
     with pytest.raises(StoppedError, match="disk is full"):
         run(source, tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    "name", ["decisions.unfinished", "summary.json", "review.csv", "report.html"]
+)
+def test_a_disk_that_is_full_at_the_end_says_so(
+    source: Path, expected: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(local, "merge", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(StoppedError):
+        run(source, tmp_path / "out")
+    monkeypatch.undo()
+    (tmp_path / "out" / name).symlink_to("/dev/full")
+    with pytest.raises(StoppedError, match=r"disk is full.*--resume"):
+        run(source, tmp_path / "out", resume=True)
+    (tmp_path / "out" / name).unlink()
+    assert same(run(source, tmp_path / "out", resume=True), expected)
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(source: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RehearsalError, match=r"file.*: Not a directory") as raised:
+        run(source, tmp_path / "file" / "out")
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.slow
+@pytest.mark.server
+@pytest.mark.parametrize("phase", ["latest date", "Gathering"])
+def test_control_c_ends_all_processes_and_the_run_continues(
+    expected: Path, tmp_path: Path, phase: str
+) -> None:
+    """A terminal sends the signal to every process of the command."""
+    folder = write_export(tmp_path / "in", population())
+    day = ["--as-of", "2026-11-22"] if phase != "latest date" else []
+    command = [sys.executable, "-m", "cds_service", "rehearse", str(folder), *day]
+    command += ["--out", str(tmp_path / "out"), "--workers", "2"]
+    with subprocess.Popen(  # noqa: S603
+        command, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if phase in line:
+                os.killpg(process.pid, signal.SIGINT)
+                break
+        said = process.stderr.read()
+    assert process.returncode == 130
+    assert said.splitlines()[-1:] == ["Stopped. Run the same command with --resume to continue."]
+    assert "Traceback" not in said
+    wait_for(lambda: not _processes_of(process.pid))
+    ended = subprocess.run([*command, "--resume"], capture_output=True, check=False)  # noqa: S603
+    assert ended.returncode == 0
+    if day:
+        assert rows(tmp_path / "out") == rows(expected)
+
+
+def _processes_of(session: int) -> list[str]:
+    """The processes that are left of a session."""
+    found = []
+    for stat_file in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            fields = stat_file.read_text().rpartition(")")[2].split()
+            if int(fields[3]) == session and fields[0] != "Z":
+                found.append(stat_file.parent.name)
+    return found
 
 
 def test_only_the_owner_may_read_what_is_written(expected: Path) -> None:
