@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -192,11 +192,14 @@ def _subgroups(inputs: Inputs) -> list[tuple[str, Rows]]:
 
 
 def _suppressed(rows: Sequence[tuple[str, int, int]]) -> Rows:
-    """Rows without cells under eleven, and without the one that would give such a cell away."""
+    """Rows without cells under eleven, and without those that would give such a cell away.
+
+    All patients are in the report: what is not shown can be worked out for all such rows together.
+    """
     few = {name for name, *numbers in rows if any(0 < n < LEAST for n in numbers)}
     rest = sorted((patients, name) for name, patients, _ in rows if name not in few)
-    if len(few) == 1 and rest:
-        few.add(rest[0][1])
+    while rest and few and (len(few) == 1 or _is_small(rows, few)):
+        few.add(rest.pop(0)[1])
     shown: list[Row] = []
     for name, patients, with_card in rows:
         if name in few:
@@ -205,6 +208,12 @@ def _suppressed(rows: Sequence[tuple[str, int, int]]) -> Rows:
             share = f"{100 * with_card / patients:.1f} %" if patients else ""
             shown.append((name, patients, with_card, share))
     return shown
+
+
+def _is_small(rows: Sequence[tuple[str, int, int]], few: Collection[str]) -> bool:
+    """Whether rows together have a cell under eleven."""
+    together = [sum(row[column] for row in rows if row[0] in few) for column in (1, 2)]
+    return any(0 < number < LEAST for number in together)
 
 
 def _lockouts(inputs: Inputs) -> Rows:

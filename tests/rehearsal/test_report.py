@@ -19,7 +19,17 @@ from cds_service.rehearsal.report import _suppressed
 from cds_service.rehearsal.review import Sampler, lowest
 from cds_service.rehearsal.rules import rules_of
 
-from .population import RXNORM, Resource, egfr, eligible, order, patient, visit, write_export
+from .population import (
+    MAGNESIUM_OXIDE,
+    RXNORM,
+    Resource,
+    egfr,
+    eligible,
+    order,
+    patient,
+    visit,
+    write_export,
+)
 from .running import rows, run
 
 ASPIRIN = ("1191", RXNORM)
@@ -119,6 +129,18 @@ def test_repeats_and_what_lockouts_leave(page: _Page) -> None:
     assert page.tables["Repeats by card"][1:] == [["mg-suggest", "30"]]
 
 
+def test_a_lockout_never_takes_a_safety_card_away(tmp_path: Path) -> None:
+    """Four hazard cards of one patient in a month: all are left."""
+    visits = [visit("p", f"v{day}", f"2026-01-0{day}T09:00:00Z") for day in (2, 3, 4, 5)]
+    found = [patient("p"), egfr("p", "e", 22, "2026-01-01"), *visits]
+    found.append(order("p", "o", MAGNESIUM_OXIDE, "2025-06-01"))
+    source = write_export(tmp_path / "in", found, manifest=AS_OF)
+    made = run(source, tmp_path / "out", hooks=("patient-view",))
+    figures = figures_of(made / "decisions.parquet", rules_of(None).knowledge.cards)
+    assert figures.by(0) == {"mg-hazard-renal": 4}
+    assert figures.left == dict.fromkeys((30, 90, 365), 4)
+
+
 def test_by_month_department_and_person(page: _Page) -> None:
     assert page.tables["Cards by department"][1:] == [["Neurology <A&B>", "40", "120"]]
     assert ["2026-01", "20", "60"] in page.tables["Cards by month"]
@@ -140,6 +162,12 @@ def test_small_groups_are_not_shown(page: _Page) -> None:
         ("b", "not shown", "not shown", ""),
         ("c", 700, 70, "10.0 %"),
     ]
+    assert [
+        row[1] for row in _suppressed([("a", 3, 0), ("b", 4, 0), ("c", 60, 0), ("d", 70, 0)])
+    ] == [
+        *("not shown", "not shown", "not shown"),
+        70,
+    ]  # a and b together are 7, which the number of all patients would show
     assert _suppressed([("a", 500, 0), ("b", 600, 60)]) == [
         ("a", 500, 0, "0.0 %"),
         ("b", 600, 60, "10.0 %"),
@@ -296,3 +324,28 @@ def test_two_versions_of_the_knowledge(tmp_path: Path) -> None:
         ["mg-suggest", str(len(shown)), "0", "0"],
         ["mg-suggest-reduced", "0", str(len(shown)), "0"],
     ]
+
+
+SITE = """
+site: {id: quiet, title: Quiet}
+cards: {mg-suggest: {mode: never}}
+"""
+
+
+@pytest.mark.slow
+def test_two_site_files_with_any_number_of_workers(tmp_path: Path) -> None:
+    found = population()[:40]
+    source = write_export(tmp_path / "in", found, manifest=AS_OF)
+    (tmp_path / "site.yaml").write_text(SITE)
+    lists = []
+    for workers in (1, 2, 5):
+        out = run(
+            *(source, tmp_path / f"out-{workers}"),
+            against=tmp_path / "site.yaml",
+            workers=workers,
+        )
+        lists.append((out / "changes.parquet").read_bytes())
+    assert lists[0] == lists[1] == lists[2]
+    changes = pq.read_table(out / "changes.parquet").to_pylist()
+    assert {(r["card"], r["change"]) for r in changes} == {("mg-suggest", "appears")}
+    assert "quiet" in (out / "report.html").read_text(encoding="utf-8")
