@@ -212,8 +212,8 @@ def _suppressed(rows: Sequence[tuple[str, int, int]]) -> Rows:
 
 def _is_small(rows: Sequence[tuple[str, int, int]], few: Collection[str]) -> bool:
     """Whether rows together have a cell under eleven."""
-    together = [sum(row[column] for row in rows if row[0] in few) for column in (1, 2)]
-    return any(0 < number < LEAST for number in together)
+    numbers = [(patients, with_card) for name, patients, with_card in rows if name in few]
+    return any(0 < sum(column) < LEAST for column in zip(*numbers, strict=True))
 
 
 def _lockouts(inputs: Inputs) -> Rows:

@@ -7,6 +7,7 @@ import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from .population import write_export
@@ -29,14 +30,19 @@ def test_both_engines_write_the_same_rows(tmp_path: Path) -> None:
     """Lines and files in another order, in other files, and gzipped."""
     resources = [r for _, _, story in told(2) for r in story.resources]
     source = write_export(tmp_path / "one", resources, manifest=AS_OF)
-    local = run(source, tmp_path / "local")
+    site = tmp_path / "site.yaml"
+    site.write_text("site: {id: quiet, title: Quiet}\ncards: {mg-suggest: {mode: never}}\n")
+    local = run(source, tmp_path / "local", against=site)
     random.Random(5).shuffle(resources)  # noqa: S311
     other = write_export(tmp_path / "two", resources, manifest=AS_OF, parts=3, zipped=True)
     with (other / "Observation.003.ndjson").open("w") as file:
         file.write('{"resourceType":"Observation"\n')
-    spark = run(other, tmp_path / "spark", engine="spark", master="local[2]")
+    spark = run(other, tmp_path / "spark", engine="spark", master="local[2]", against=site)
     assert rows(spark) == rows(local)
     assert len(rows(local)) > 80
+    one, two = (pq.read_table(out / "changes.parquet").to_pylist() for out in (spark, local))
+    assert one == two
+    assert len(one) > 5
     found, expected = summary(spark), summary(local)
     assert found["input"]["malformed_lines"] == 1
     without = {"input"}
@@ -44,5 +50,5 @@ def test_both_engines_write_the_same_rows(tmp_path: Path) -> None:
         k: v for k, v in expected.items() if k not in without
     }
     assert found["input"]["lines"] == expected["input"]["lines"]
-    names = {"decisions.parquet", "report.html", "review.csv", "summary.json"}
+    names = {"changes.parquet", "decisions.parquet", "report.html", "review.csv", "summary.json"}
     assert {path.name for path in (tmp_path / "spark").iterdir()} == names
