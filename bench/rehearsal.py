@@ -23,6 +23,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from datetime import date
+from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,7 +33,6 @@ TARGETS = {"first pass": 4.0, "all but deciding": 8.0}
 MOMENT_MS = 2.0
 MEMORY_MB = 600.0
 _SAMPLE_SECONDS = 0.1
-_PATIENT_BYTES = 150_000
 
 
 def main() -> int:
@@ -189,7 +189,7 @@ def _pss(pid: int) -> int:
 
 
 def write_population(folder: Path, size: int) -> None:
-    """An export of about so many bytes: few patients with migraine, many results of other kinds."""
+    """An export of at least so many bytes: few patients with migraine, many results of other kinds."""
     from tests.rehearsal.stories import STORIES, Story
 
     folder.mkdir(parents=True)
@@ -197,15 +197,18 @@ def write_population(folder: Path, size: int) -> None:
     dice = random.Random(1)  # noqa: S311
     files: dict[str, Any] = {}
     first = date(2021, 1, 5)
+    written = 0
     try:
-        for number in range(max(size // _PATIENT_BYTES, 1)):
+        for number in count():
+            if written >= size:
+                break
             story = STORIES[number % len(STORIES)] if number % 25 == 0 else STORIES[-1]
             own = f"p{number}"
             for found in (*story(Story(own, first)).resources, *_noise(own, dice)):
                 kind = found["resourceType"]
                 if kind not in files:
                     files[kind] = (folder / f"{kind}.000.ndjson").open("w")
-                files[kind].write(json.dumps(found, separators=(",", ":")) + "\n")
+                written += files[kind].write(json.dumps(found, separators=(",", ":")) + "\n")
     finally:
         for file in files.values():
             file.close()
