@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -13,9 +14,9 @@ from cds_service.chart import dates
 from cds_service.chart.dates import When
 from cds_service.chart.reading import is_there
 from cds_service.chart.subject import bare_id
-from cds_service.fhir.wire import CodeableConcept, Reference
+from cds_service.fhir.wire import NOTHING, CodeableConcept, Reference
 from cds_service.knowledge.as_it_stood import MomentRules
-from cds_service.rehearsal.lines import Line, Order, Visit
+from cds_service.rehearsal.lines import Coded, Line, Order, Visit
 
 PATIENT_VIEW: Final = "patient-view"
 ORDER_SELECT: Final = "order-select"
@@ -116,22 +117,57 @@ def refills(orders: Sequence[Ordered], within_days: int) -> list[bool]:
 
 _CONCEPT = msgspec.json.Decoder(CodeableConcept)
 _REFERENCE = msgspec.json.Decoder(Reference)
+_CODED = msgspec.json.Decoder(Coded)
+_CONTAINED = msgspec.json.Decoder(list[Coded])
+_NO_MEDICATIONS: Mapping[str, bytes] = MappingProxyType({})
 _FAILURES = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
 
 
-def product_of(order: Order) -> str:
-    """What stands for the product that is ordered: its RxNorm code, another code, text or reference."""
+def product_of(order: Order, medications: Mapping[str, bytes] = _NO_MEDICATIONS) -> str:
+    """What stands for the product that is ordered: its RxNorm code, another code, text or reference.
+
+    An order may refer to a Medication, inside it or among `medications` by id. Two orders of one
+    code are of one product, whichever way each of them names it.
+    """
     if is_there(order.medicationCodeableConcept):
-        try:
-            concept = _CONCEPT.decode(order.medicationCodeableConcept)
-        except _FAILURES:
-            return bytes(memoryview(order.medicationCodeableConcept)).decode(errors="replace")
-        codings = [(c.system or "", c.code) for c in concept.coding or () if c.code]
-        codings.sort(key=lambda coding: (_RXNORM not in coding[0].lower(), coding))
-        if codings:
-            return "|".join(codings[0])
-        return " ".join((concept.text or "").lower().split())
-    return medication_of(order)
+        return _name_of(order.medicationCodeableConcept)
+    inside = _contained(order)
+    code = inside.code if inside is not None else NOTHING
+    medication = medication_of(order)
+    if medication in medications:
+        code = _medication(medications[medication])
+    return (_name_of(code) if is_there(code) else "") or medication
+
+
+def _name_of(concept: msgspec.Raw) -> str:
+    try:
+        read = _CONCEPT.decode(concept)
+    except _FAILURES:
+        return bytes(memoryview(concept)).decode(errors="replace")
+    codings = [(c.system or "", c.code) for c in read.coding or () if c.code]
+    codings.sort(key=lambda coding: (_RXNORM not in coding[0].lower(), coding))
+    if codings:
+        return "|".join(codings[0])
+    return " ".join((read.text or "").lower().split())
+
+
+def _medication(line: bytes) -> msgspec.Raw:
+    try:
+        return _CODED.decode(line).code
+    except _FAILURES:
+        return NOTHING
+
+
+def _contained(order: Order) -> Coded | None:
+    """The Medication inside an order to which it refers."""
+    if not (is_there(order.contained) and is_there(order.medicationReference)):
+        return None
+    try:
+        reference = _REFERENCE.decode(order.medicationReference).reference or ""
+        inside = _CONTAINED.decode(order.contained)
+    except _FAILURES:
+        return None
+    return next((one for one in inside if one.id and reference == f"#{one.id}"), None)
 
 
 def names_prior(order: Order) -> bool:

@@ -76,7 +76,7 @@ def decide_partition(
     names = {bytes.fromhex(key): name for key, name in departments.items()}
     hooks = frozenset(setup.hooks).intersection(decider.hooks)
     ruled_out = counted(records.moments, table.moments, window, hooks, names)
-    for moment in rehearsing.moments(()) if others else ():  # without a visit or an order
+    for moment in rehearsing.moments((), {}) if others else ():  # without a visit or an order
         ruled_out[moment.hook, month_of(moment.at), moment.department] += len(others)
     done.rows = len(rows)
     done.moments = [(*key, n) for key, n in sorted(totals.moments.items())]

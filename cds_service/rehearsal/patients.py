@@ -105,7 +105,7 @@ class Rehearsing:
         result = Result(cannot_undo=chart.counts, not_read=not_read)
         shown: dict[str, When] = {}
         compared = self._compared(patient, mine, medications)
-        for moment, body in self._calls(patient, mine, chart):
+        for moment, body in self._calls(patient, mine, medications, chart):
             result.moments[moment.hook, month_of(moment.at), moment.department] += 1
             outcome = self._decider.decide(body, moment)
             before = next(compared, None)
@@ -122,13 +122,18 @@ class Rehearsing:
     ) -> Iterator[tuple[Moment, bytes]]:
         """The request bodies of the moments of one patient."""
         mine = list(unique(lines))
-        return self._calls(patient, mine, self._chart(self._decider, mine, medications))
+        chart = self._chart(self._decider, mine, medications)
+        return self._calls(patient, mine, medications, chart)
 
     def _calls(
-        self, patient: str, mine: Sequence[tuple[str, bytes]], chart: Chart
+        self,
+        patient: str,
+        mine: Sequence[tuple[str, bytes]],
+        medications: Mapping[str, bytes],
+        chart: Chart,
     ) -> Iterator[tuple[Moment, bytes]]:
         orders = {own: line for kind, own, line in _named(mine) if kind == "MedicationRequest"}
-        for moment in self.moments(mine):
+        for moment in self.moments(mine, medications):
             draft = _draft(orders.get(moment.order), chart) if moment.order else None
             sent = chart.prefetch(moment.at, moment.order)
             yield moment, request_body(moment, patient, sent, draft)
@@ -149,20 +154,24 @@ class Rehearsing:
         """What the other rules decide at each moment; nothing where there are none."""
         if self._against is not None:
             chart = self._chart(self._against, mine, medications)
-            for moment, body in self._calls(patient, mine, chart):
+            for moment, body in self._calls(patient, mine, medications, chart):
                 yield self._against.decide(body, moment)
 
-    def moments(self, lines: Iterable[tuple[str, bytes]]) -> list[Moment]:
+    def moments(
+        self, lines: Iterable[tuple[str, bytes]], medications: Mapping[str, bytes]
+    ) -> list[Moment]:
         """The moments of a patient that are rehearsed, in their order."""
         plan = self._plan
         if plan.as_of_alone:
             return [Moment(PATIENT_VIEW, plan.window.as_of)]
-        found = list(self._moments(lines))
+        found = list(self._moments(lines, medications))
         if not plan.visits:
             found.append(Moment(PATIENT_VIEW, plan.window.as_of))
         return by_time(m for m in found if m.hook in self._hooks and plan.window.holds(m.at))
 
-    def _moments(self, lines: Iterable[tuple[str, bytes]]) -> Iterator[Moment]:
+    def _moments(
+        self, lines: Iterable[tuple[str, bytes]], medications: Mapping[str, bytes]
+    ) -> Iterator[Moment]:
         visits: dict[str, Visit] = {}
         orders: list[tuple[Order, When]] = []
         for kind, line in lines:
@@ -172,7 +181,7 @@ class Rehearsing:
                 yield from visit_moments(read, self._rules)
             elif isinstance(read, Order) and (at := ordered_at(read, self._rules)) is not None:
                 orders.append((read, at))
-        ordered = [Ordered(at, product_of(o), names_prior(o)) for o, at in orders]
+        ordered = [Ordered(at, product_of(o, medications), names_prior(o)) for o, at in orders]
         renewals = refills(ordered, self._rules.refill_within_days)
         for (order, at), is_refill in zip(orders, renewals, strict=True):
             whose = order.encounter.reference if order.encounter is not None else None
