@@ -17,6 +17,7 @@ from cds_service.settings import Settings
 from cds_service.store import remembering
 from cds_service.store.records import Outcome
 from cds_service.web.parts import parts_of
+from tests.support.waiting import ready
 
 from ..support import charts, fhir
 from ..support.fhir import ORDER_SIGN, PATIENT_VIEW
@@ -168,8 +169,8 @@ def test_the_silent_mode_is_said_in_discovery_ready_and_metrics(
     client = hospital("mode: {silent: true, until: 2026-12-01}").client
     services = client.get("/cds-services").json["services"]
     assert all("no card is returned before 2026-12-01" in s["usageRequirements"] for s in services)
-    ready = client.get("/ready").json
-    assert (ready["silentUntil"], ready["site"][:8]) == ("2026-12-01", "st-mary+")
+    said = ready(client)
+    assert (said["silentUntil"], said["site"][:8]) == ("2026-12-01", "st-mary+")
     end = datetime(2026, 12, 1, tzinfo=UTC).timestamp()
     assert f"cds_silent_until_timestamp_seconds {end}" in client.get("/metrics").text.replace(
         "1.7960832e+09", str(end)

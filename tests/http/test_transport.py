@@ -13,6 +13,8 @@ from flask.testing import FlaskClient
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 from werkzeug.wrappers import Response
 
+from tests.support.waiting import ready
+
 from ..support import charts, fhir, http
 from ..support.cards import without_uuids
 from ..support.fhir import PATIENT_VIEW, SERVICES
@@ -76,6 +78,7 @@ OPEN = [
 
 @pytest.mark.parametrize("path", OPEN)
 def test_a_slash_may_end_any_path(client: FlaskClient, path: str) -> None:
+    ready(client)
     with client.get(path) as plain, client.get(f"{path.rstrip('/')}/") as slashed:
         assert (plain.status_code, slashed.status_code) == (200, 200)
         assert slashed.content_type == plain.content_type

@@ -12,6 +12,7 @@ from flask import Flask
 from cds_service import create_app
 from cds_service.settings import Settings
 from cds_service.web.serving.binding import is_loopback
+from tests.support.waiting import ready
 
 from ..support.outcomes import assert_outcome
 from ..support.serving import PATIENCE_SECONDS, ROOT, environment, free_port, serving, started_with
@@ -72,6 +73,7 @@ def test_a_name_that_was_pointed_at_this_machine_is_not(app: Flask, host: str, p
 
 @pytest.mark.parametrize("path", ["/health", "/ready"])
 def test_a_probe_may_use_any_name(app: Flask, path: str) -> None:
+    ready(app.test_client())
     assert app.test_client().get(path, headers={"Host": "10.1.2.3:8000"}).status_code == 200
 
 

@@ -6,6 +6,9 @@ import http.client
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
+
+from flask.testing import FlaskClient
 
 PATIENCE_SECONDS = 30.0
 _PAUSE_SECONDS = 0.02
@@ -27,3 +30,13 @@ def wait_for(
                 return
         time.sleep(_PAUSE_SECONDS)
     raise AssertionError(f"the condition did not hold within {seconds:g} s")
+
+
+def ready(client: FlaskClient) -> dict[str, Any]:
+    """What `/ready` says once the service is ready.
+
+    The first question makes the database. On a busy machine that takes longer than an answer may
+    take, and the service says so: a load balancer asks again, and so do the tests.
+    """
+    wait_for(lambda: client.get("/ready").status_code == 200)
+    return dict(client.get("/ready").get_json())

@@ -18,6 +18,7 @@ from flask.testing import FlaskClient
 from cds_service.cli.main import main
 from cds_service.sandbox.patients import bundle_of
 from cds_service.settings import VARIABLES, markdown
+from tests.support.waiting import ready
 
 from ..support import charts, fhir, http
 from ..support.cards import without_uuids
@@ -384,7 +385,7 @@ def test_the_settings_are_shown(run: Run, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_the_knowledge_is_shown(run: Run, client: FlaskClient) -> None:
-    version = client.get("/ready").get_json()["knowledge"]
+    version = ready(client)["knowledge"]
     code, output, _ = run("knowledge")
     assert code == 0
     assert version in output

@@ -15,6 +15,7 @@ from cds_service.hooks.configured import HOOKS_OF_FILES
 from cds_service.knowledge.loader import load
 from cds_service.settings import Settings
 from cds_service.site.load import read_site
+from tests.support.waiting import ready
 
 KNOWLEDGE = load()
 
@@ -183,4 +184,4 @@ def test_the_badge_comes_from_the_state(tmp_path: Path) -> None:
         client = with_site(file)
         for path in ("/", "/evidence"):
             assert ("Rules not yet approved for patient care" in client.get(path).text) is shown
-        assert client.get("/ready").json["approved"] is not shown
+        assert ready(client)["approved"] is not shown

@@ -20,6 +20,7 @@ from cds_service.settings import Settings
 from cds_service.web.calls import errors, incoming
 from cds_service.web.operate.lines import JsonLines
 from cds_service.web.serving import warming
+from tests.support.waiting import ready
 
 from ...support import charts, http
 from ...support.fhir import PATIENT_VIEW, SERVICES
@@ -202,7 +203,7 @@ def test_the_evidence_page_is_bound_to_its_policy(client: FlaskClient) -> None:
     answer = client.get("/evidence")
     page = answer.get_data(as_text=True)
     assert answer.mimetype == "text/html"
-    assert client.get("/ready").get_json()["knowledge"] in page
+    assert ready(client)["knowledge"] in page
     assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
     assert "unsafe" not in answer.headers["Content-Security-Policy"]
     assert re.findall(r"<script(?![^>]*\ssrc=)|<style|\sstyle=|\son\w+=", page) == []
