@@ -30,7 +30,7 @@ QUICK := tests/unit tests/scenarios tests/table tests/http tests/docs
 FULLY_COVERED := cds_service/chart/*,cds_service/knowledge/*,cds_service/reasoning/*
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test quick check layout lint types architecture knowledge security format fhir-server test-fhir-server damage mutate mutate-sample bench rehearsal-bench soak audit sbom licences pins wheelhouse install install-dev install-rehearsal install-spark clean
+.PHONY: help run serve test quick check layout lint types architecture knowledge security format fhir-server test-fhir-server damage mutate mutate-sample bench rehearsal-bench soak audit sbom licences pins wheelhouse release-check install install-dev install-rehearsal install-spark clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -113,6 +113,9 @@ licences: $(AUDIT) $(RUNTIME) ## write the licences of the runtime packages, doc
 
 pins: $(AUDIT) ## write the hashes of the pinned versions into the requirements (after a change of a pin)
 	$(PYTHON) -m tools.pins .venv-audit/bin/pip-compile
+
+release-check: ## check that this tree can be tagged: version, changelog, upgrade notes, tag, lists of packages
+	@$(PYTHON) -m tools.release
 
 wheelhouse: $(RUNTIME) ## download the packages for `make run` to ./wheelhouse, for a machine without network
 	$(BIN)/python -m pip --disable-pip-version-check download --quiet --only-binary :all: \

@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from cds_service.version import NAME, VERSION
+
 FILE = Path("docs", "sbom.cdx.json")
 _COMMAND = ("requirements", "--output-reproducible", "--spec-version", "1.6", "requirements.txt")
 _KEPT = ("bom-ref", "name", "version", "purl", "type")
@@ -26,6 +28,8 @@ def slim(document: dict[str, Any]) -> dict[str, Any]:
         if "purl" in component
     ]
     kept = {name: document[name] for name in ("$schema", "bomFormat", "specVersion", "version")}
+    product = {"bom-ref": NAME, "name": NAME, "version": VERSION, "type": "application"}
+    kept["metadata"] = {"component": product}
     return kept | {"components": sorted(components, key=lambda component: component["name"])}
 
 

@@ -13,6 +13,7 @@ from cds_service.cli.rehearse import add_parser as add_rehearse_parser
 from cds_service.knowledge.loader import KnowledgeError
 from cds_service.sandbox.from_bundle import BundleError
 from cds_service.settings import SettingsError
+from cds_service.version import NAME, VERSION
 
 UNUSABLE = 2
 _MOST_DAYS = 36_500
@@ -31,6 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m cds_service", description=__doc__)
+    parser.add_argument("--version", action="version", version=f"{NAME} {VERSION}")
     commands = parser.add_subparsers(required=True, metavar="command")
 
     explain = commands.add_parser("explain", help="show the decision on a call, with its reasons")

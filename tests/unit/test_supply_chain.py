@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from cds_service.version import VERSION
 from tools.pins import FILES, hashes_in, pins_in, with_hashes
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -47,6 +48,7 @@ def test_the_hashes_are_as_the_tool_writes_them(name: str) -> None:
 def test_the_bill_of_materials_is_current() -> None:
     document = json.loads(text_of("docs/sbom.cdx.json"))
     assert document["bomFormat"] == "CycloneDX"
+    assert document["metadata"]["component"]["version"] == VERSION
     listed = {normal(c["name"]): c["version"] for c in document["components"]}
     assert listed == pinned("requirements.txt"), "make sbom"
     for component in document["components"]:
