@@ -48,6 +48,7 @@ class Proxied(msgspec.Struct):
     ehr: Ehr
     port: int
     certificate: Path
+    log: Path | None
 
     def ask(self, method: str, path: str, body: bytes | None = None, **headers: str) -> Reply:
         trust = ssl.create_default_context(cafile=str(self.certificate))
@@ -97,10 +98,12 @@ def nginx(folder: Path, port: int, upstream: int, certificate: Path) -> list[str
         text,
         {
             "listen 443 ssl": f"listen {HOST}:{port} ssl",
-            "server 127.0.0.1:8000": f"server 127.0.0.1:{upstream}",
             "/etc/ssl/magnesium-cds": str(certificate.parent),
+            "/var/log/nginx": str(folder),
         },
     )
+    address = (DEPLOY / "nginx-upstream.conf").read_text()
+    changed += _changed(address, {"server 127.0.0.1:8000": f"server 127.0.0.1:{upstream}"})
     (folder / "site.conf").write_text(changed)
     temporary = "\n".join(
         f"    {kind}_temp_path {folder}/{kind};"
@@ -108,7 +111,7 @@ def nginx(folder: Path, port: int, upstream: int, certificate: Path) -> list[str
     )
     (folder / "nginx.conf").write_text(
         f"daemon off;\nuser root;\npid {folder}/pid;\nerror_log {folder}/error.log;\nevents {{}}\n"
-        f"http {{\n    access_log off;\n{temporary}\n    include {folder}/site.conf;\n}}\n"
+        f"http {{\n{temporary}\n    include {folder}/site.conf;\n}}\n"
     )
     return ["nginx", "-c", str(folder / "nginx.conf"), "-p", str(folder)]
 
@@ -172,7 +175,8 @@ def proxied(
         make = request.param
         with started(make.__name__, make, folder, port, server.port, certificate):
             ehr = _Signing(server, NORTH, keys["ES384"], "north-1", "ES384", tenant="ward-a")
-            proxied = Proxied(server, ehr, port, certificate)
+            log = folder / "access.log" if make is nginx else None
+            proxied = Proxied(server, ehr, port, certificate, log)
             wait_for(lambda: proxied.ask("GET", "/ready").status == 200)
             yield proxied
 
@@ -217,3 +221,51 @@ def test_a_body_over_the_limit_is_answered_as_an_outcome(proxied: Proxied) -> No
     reply = proxied.call(b" " * 11_000_000)
     assert reply.status == 413
     assert json.loads(reply.body)["issue"][0]["code"] == "too-long"
+
+
+UUID = "2F1C9f0e-5f0c-4f7e-9d0b-6a1e0c7b9a11"
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+def logged(proxied: Proxied, request: str) -> list[dict[str, Any]]:
+    """The lines of the service about the request with this id."""
+    lines = (json.loads(line) for line in proxied.server.output.splitlines())
+    return [line for line in lines if line.get("request") == request]
+
+
+@pytest.mark.parametrize("given", [UUID, "0123456789abcdef0123456789ABCDEF"])
+def test_a_request_id_and_the_trace_reach_the_service(proxied: Proxied, given: str) -> None:
+    reply = proxied.ask("GET", "/evidence", **{"X-Request-ID": given, "traceparent": TRACE})
+    assert reply.headers.get_all("X-Request-ID") == [given]
+    assert reply.headers["traceparent"].split("-")[1] == TRACE.split("-")[1]
+    wait_for(lambda: bool(logged(proxied, given)))
+    assert {line["trace"] for line in logged(proxied, given)} == {TRACE.split("-")[1]}
+
+
+@pytest.mark.parametrize(
+    "headers", [{}, {"X-Request-ID": "Jane Doe"}, {"X-Request-ID": f"{UUID}, {UUID}"}]
+)
+def test_the_proxy_makes_a_request_id_that_the_service_keeps(
+    proxied: Proxied, headers: dict[str, str]
+) -> None:
+    first, second = (proxied.ask("GET", "/evidence", **headers) for _ in "ab")
+    made = first.headers["X-Request-ID"]
+    assert made not in {"", second.headers["X-Request-ID"], *headers.values()}
+    # An id that the service makes has no hyphens, and is not in the log of nginx.
+    log = proxied.log
+    if log is None:
+        assert made.count("-") == 4
+    else:
+        wait_for(lambda: made in log.read_text())
+
+
+def test_the_log_of_nginx_has_the_id_and_no_query(proxied: Proxied) -> None:
+    if proxied.log is None:
+        pytest.skip("only the example for nginx writes a log of its own")
+    log = proxied.log
+    proxied.ask("GET", "/evidence?patient=jane-doe", **{"X-Request-ID": UUID.lower()})
+    wait_for(lambda: UUID.lower() in log.read_text())
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    (line,) = [line for line in lines if line["request"] == UUID.lower()]
+    assert (line["method"], line["path"], line["status"]) == ("GET", "/evidence", 200)
+    assert "jane" not in log.read_text()
