@@ -20,7 +20,7 @@ _SOURCE = Path("cds_service", "version.py")
 _NUMBER = r"[0-9]+\.[0-9]+\.[0-9]+"
 _VERSION = re.compile(rf'^VERSION = "({_NUMBER})"$', re.MULTILINE)
 REPEATED: dict[str, str] = {
-    "docs/openapi.json": r'"info": \{[^{}]*?"version": "([^"]*)"',
+    "cds_service/web/pages/openapi.json": r'"info": \{[^{}]*?"version": "([^"]*)"',
     "docs/sbom.cdx.json": r'"component": \{[^{}]*?"version": "([^"]*)"',
     "deploy/Containerfile": r'org\.opencontainers\.image\.version="([^"]*)"',
 }

@@ -20,6 +20,7 @@ HIGHEST: Final = 120
 _STEP: Final = 5
 _EGFR_VALUE: Final = re.compile(r"eGFR (\d{1,4})(?!\d)")
 _KEY: Final = "kidneyLabs"
+_NOT_JSON: Final = Issue("invalid", "The body is not JSON.")
 _UNIT: Final = "mL/min/{1.73_m2}"
 _NO_LABS: Final = Issue(
     "invalid", "The prefetch key kidneyLabs must be a Bundle, null or absent for this."
@@ -40,7 +41,10 @@ def ranges(
     value and for those next to the `limits` of the rules, then for the values between two that
     differ. Raises `BadCallError` (400) if there is no place for the result in the call.
     """
-    call = msgspec.json.decode(body)
+    try:
+        call = msgspec.json.decode(body)
+    except msgspec.DecodeError:
+        raise BadCallError(400, _NOT_JSON) from None
     set_value = _place(call, code, today)
 
     @cache

@@ -18,7 +18,7 @@ from cds_service.web.calls import auth, cors, errors, feedback, hook_calls, refu
 from cds_service.web.operate import health, logs, metrics, reloading
 from cds_service.web.operate.correlation import REQUEST_ID, TRACEPARENT, correlation_of
 from cds_service.web.operate.record import KEY_BYTES, answered_call, current_record
-from cds_service.web.pages import evidence, report, sandbox, sandbox_fhir, statics
+from cds_service.web.pages import evidence, openapi, report, sandbox, sandbox_fhir, statics
 from cds_service.web.parts import Parts, current_parts, current_request
 from cds_service.web.serving import warming
 
@@ -63,7 +63,7 @@ def build(
     errors.register(app)
     app.before_request(before_view)
     app.after_request(after_view)
-    for module in (hook_calls, feedback, report, health, statics, evidence):
+    for module in (hook_calls, feedback, report, health, statics, evidence, openapi):
         app.register_blueprint(module.blueprint)
     if settings.shows_sandbox:
         app.register_blueprint(sandbox.blueprint)

@@ -17,7 +17,7 @@ from cds_service import create_app
 from cds_service.settings import Settings
 
 DOCUMENT: dict[str, Any] = json.loads(
-    (Path(__file__).resolve().parent.parent.parent / "docs" / "openapi.json").read_text()
+    (Path(__file__).resolve().parents[2] / "cds_service/web/pages/openapi.json").read_text()
 )
 
 
@@ -28,11 +28,6 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Flask:
 
 def test_it_is_an_openapi_document() -> None:
     validate(DOCUMENT)
-
-
-def test_it_names_what_is_there(app: Flask) -> None:
-    rules = {rule.rule.replace("<service_id>", "{id}") for rule in app.url_map.iter_rules()}
-    assert set(DOCUMENT["paths"]) <= rules
 
 
 OPERATIONS = [

@@ -310,7 +310,7 @@ def test_a_refused_token_is_not_used_up(north: Ehr) -> None:
 # -------------------------------------------------------------------- not guarded
 
 
-@pytest.mark.parametrize("path", ["/health", "/ready", "/evidence"])
+@pytest.mark.parametrize("path", ["/health", "/ready", "/evidence", "/openapi.json"])
 def test_what_needs_no_token(server: Running, path: str) -> None:
     assert server.ask("GET", path).status == 200
 

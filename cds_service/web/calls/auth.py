@@ -37,8 +37,9 @@ ADMISSION = "cds.admission"
 OPERATOR = "cds.operator"
 """Set in the WSGI environment by the server of the operators' port."""
 
-# Used by load balancers, and by people who open a link on a card in a browser.
-_PUBLIC = ("/health", "/ready", "/evidence", "/static/", "/sandbox")
+# Used by load balancers, by people who open a link on a card in a browser, and by integrators who
+# have no token yet.
+_PUBLIC = ("/health", "/ready", "/evidence", "/openapi.json", "/static/", "/sandbox")
 # Metrics and reports are for the operators' port, and without clients also for callers on this
 # machine.
 OPERATOR_PATHS = ("/metrics", "/feedback/report")
