@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from threading import Event, Lock, local
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -38,6 +39,7 @@ _KEPT_OPEN = 32
 _OK = 200
 _REDIRECTS = range(300, 400)
 _BUSY = frozenset({429, 503})
+NO_IDS: Mapping[str, str] = MappingProxyType({})
 
 # urllib3 logs URLs, and the URL of a search contains the patient's id.
 for _name in ("connection", "connectionpool", "poolmanager", "response", "util.retry"):
@@ -192,16 +194,27 @@ class Client:
         self._pools: dict[Server, HTTPConnectionPool] = {}
         self._lock = Lock()
 
-    def get(self, server: Server, target: str, token: Token | None, limits: Limits) -> bytes:
-        """The JSON at a path of a server. Raises `UnavailableError`. Retries once if that may help."""
+    def get(
+        self,
+        server: Server,
+        target: str,
+        token: Token | None,
+        limits: Limits,
+        ids: Mapping[str, str] = NO_IDS,
+    ) -> bytes:
+        """The JSON at a path of a server. Raises `UnavailableError`. Retries once if that may help.
+
+        `ids` are the headers with the ids of the call.
+        """
+        headers = {**_headers(token), **ids}
         try:
-            return self._try(server, target, token, limits)
+            return self._try(server, target, headers, limits)
         except _AgainError as again:
             if again.after >= limits.remaining():
                 raise again.failure from None
             limits.wait(again.after)
         try:
-            return self._try(server, target, token, limits)
+            return self._try(server, target, headers, limits)
         except _AgainError as again:
             raise again.failure from None
 
@@ -212,13 +225,15 @@ class Client:
                 pool.close()
             self._pools.clear()
 
-    def _try(self, server: Server, target: str, token: Token | None, limits: Limits) -> bytes:
+    def _try(
+        self, server: Server, target: str, headers: Mapping[str, str], limits: Limits
+    ) -> bytes:
         end = limits.of_one_request()
         if end <= time.monotonic():
             raise UnavailableError(Why.TIMEOUT)
         _request.limits = limits
         try:
-            return self._exchange(server, target, token, limits, end)
+            return self._exchange(server, target, headers, limits, end)
         except (_AgainError, UnavailableError):
             if not limits.remaining():
                 raise UnavailableError(Why.TIMEOUT) from None
@@ -233,13 +248,13 @@ class Client:
             _request.limits = _request.sock = None
 
     def _exchange(
-        self, server: Server, target: str, token: Token | None, limits: Limits, end: float
+        self, server: Server, target: str, headers: Mapping[str, str], limits: Limits, end: float
     ) -> bytes:
         seconds = end - time.monotonic()
         response = self._pool(server).urlopen(
             "GET",
             target,
-            headers=_headers(token),
+            headers=headers,
             retries=False,
             redirect=False,
             timeout=urllib3.Timeout(connect=seconds, read=seconds),

@@ -16,9 +16,10 @@ import msgspec
 from msgspec import Raw
 
 from cds_service import reasons
-from cds_service.fetching.client import Client, Limits
+from cds_service.correlation import Correlation
+from cds_service.fetching.client import NO_IDS, Client, Limits
 from cds_service.fetching.failures import UnavailableError, Why
-from cds_service.fetching.forms import forms_of, queries
+from cds_service.fetching.forms import Query, forms_of, queries
 from cds_service.fetching.searching import Search, joined
 from cds_service.fetching.servers import Server, Servers, Token
 from cds_service.fhir import wire
@@ -60,7 +61,8 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True):
 class Question(msgspec.Struct, frozen=True, kw_only=True):
     """The data of one hook call that fetching needs. `client` is the calling client, if known.
 
-    `orders` is the member of the context that contains orders.
+    `orders` is the member of the context that contains orders. `ids` are those of the call, which
+    are sent to its FHIR server.
     """
 
     prefetch: Mapping[str, Raw]
@@ -70,6 +72,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     fhir_server: str | None = None
     token: Token | None = None
     client: str = ""
+    ids: Correlation | None = None
 
 
 class _Habits:
@@ -129,6 +132,30 @@ def _not_observed(_: float, __: Mapping[str, int]) -> None:
     """Without metrics."""
 
 
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a request to a FHIR server without its values: nothing of a patient.
+
+    `key` is the prefetch key, "" for the Medications that others refer to. `path` has `{id}` in
+    place of an id, and no query. `page` counts the pages of a search from 1.
+    """
+
+    server: Server
+    key: str
+    path: str
+    page: int
+
+
+Get = Callable[[Mapping[str, str]], bytes]
+"""Makes a request with these headers. Raises `UnavailableError`."""
+Send = Callable[[Request, Correlation, Get], bytes]
+"""Makes one request of a call with these ids, and returns its response."""
+
+
+def send(_: Request, ids: Correlation, get: Get) -> bytes:
+    """Make a request as a part of the trace of its call."""
+    return get(ids.of_a_part().headers)
+
+
 class Fetching:
     """Completes hook calls. One for the whole service: it owns the connections and the threads."""
 
@@ -138,8 +165,10 @@ class Fetching:
         bounds: Bounds,
         client: Client | None = None,
         observe: Observe = _not_observed,
+        send: Send = send,
     ) -> None:
         self._observe = observe
+        self._send = send
         self._servers = Servers(servers)
         self._bounds = bounds
         self._client = client or Client()
@@ -154,7 +183,9 @@ class Fetching:
         bounds = self._bounds
         limits = Limits(bounds.seconds, bounds.request_seconds, bounds.max_bytes)
         started = time.monotonic()
-        asking = _Asking(self._client, self._threads, self._habits, server, question, limits)
+        asking = _Asking(
+            self._client, self._threads, self._habits, server, question, limits, self._send
+        )
         try:
             contents = _completed(question, server, asking, bounds.max_pages)
         finally:
@@ -193,6 +224,7 @@ class _Asking:
         server: Server,
         question: Question,
         limits: Limits,
+        send: Send,
     ) -> None:
         self._client = client
         self._threads = threads
@@ -200,7 +232,9 @@ class _Asking:
         self._server = server
         self._context = question.context
         self._token = question.token
+        self._ids = question.ids
         self._limits = limits
+        self._send = send
         self.requests = 0
         self.failures: dict[str, int] = {}
 
@@ -225,13 +259,13 @@ class _Asking:
                 for query in queries(task.template, form)
             )
             for search in task.searches:
-                self._read_pages(search, max_pages)
+                self._read_pages(task.key, search, max_pages)
             if not task.is_refused:
                 if task.content() is not None:
                     self._habits.learn(self._server, task.key, form.name)
                 return
 
-    def _read_pages(self, search: Search, max_pages: int) -> None:
+    def _read_pages(self, key: str, search: Search, max_pages: int) -> None:
         """Request page after page."""
         target = search.target
         if target is None:
@@ -241,7 +275,7 @@ class _Asking:
             while len(asked) < max_pages:
                 asked.add(target)
                 self.requests += 1
-                raw = self._client.get(self._server, target, self._token, self._limits)
+                raw = self._get(target, key, search.query, len(asked))
                 link = search.add(raw)
                 if link is None:
                     return
@@ -253,6 +287,17 @@ class _Asking:
             search.failure = failure
         else:
             search.failure = UnavailableError(Why.PAGES)
+
+    def _get(self, target: str, key: str, query: Query, page: int) -> bytes:
+        """One page, requested with the ids of the call if it has some."""
+
+        def get(ids: Mapping[str, str]) -> bytes:
+            return self._client.get(self._server, target, self._token, self._limits, ids)
+
+        if self._ids is None:
+            return get(NO_IDS)
+        request = Request(server=self._server, key=key, path=query.path, page=page)
+        return self._send(request, self._ids, get)
 
 
 def _report(asking: _Asking, milliseconds: float) -> None:

@@ -81,6 +81,12 @@ class Query(msgspec.Struct, frozen=True):
         """The type of the requested resource."""
         return self.template.partition("?")[0].partition("/")[0]
 
+    @property
+    def path(self) -> str:
+        """The path with `{id}` in place of an id: `Condition`, `Patient/{id}`."""
+        is_read = "/" in self.template.partition("?")[0]
+        return f"{self.resource_type}/{{id}}" if is_read else self.resource_type
+
 
 USUAL = _TEMPLATE.name
 """The first form to try if no other is known or configured."""

@@ -15,6 +15,7 @@ from cards.phrases import Phrases
 from cards.render import render
 from cds_service.chart.chart import Chart, open_chart
 from cds_service.chart.evidence import Gap
+from cds_service.correlation import Correlation
 from cds_service.fhir.drafts import medication_references
 from cds_service.fhir.prefetch import Content, surely_sent
 from cds_service.hooks.envelope import HookCall
@@ -84,10 +85,18 @@ class Answering(msgspec.Struct, frozen=True):
         """The knowledge with the site's values."""
         return self.force.knowledge
 
-    def answer(self, call: HookCall, base_url: str, *, complete: bool = False) -> Answer:
+    def answer(
+        self,
+        call: HookCall,
+        base_url: str,
+        *,
+        complete: bool = False,
+        ids: Correlation | None = None,
+    ) -> Answer:
         """The cards. Raises `NotKnownError` (412) if required data are missing.
 
-        With `complete` every rule is evaluated, even if the draft orders alone decide.
+        With `complete` every rule is evaluated, even if the draft orders alone decide. `ids` are
+        sent to the FHIR server of the call.
         """
         now = self.now().astimezone(UTC)
         chart = open_chart(call.prefetch, call.patient_id, now.date(), self.knowledge)
@@ -96,7 +105,7 @@ class Answering(msgspec.Struct, frozen=True):
             drafts = call.hook.read_orders(chart, call.context)
             if is_settled_by(drafts):
                 return Answer(decision_without_chart(call.hook.name, chart), [], settled=True)
-        fetched = self._fetch(call)
+        fetched = self._fetch(call, ids)
         chart.add_fetched(fetched)
         self._require_known(chart, fetched)
         if drafts is None:
@@ -120,7 +129,7 @@ class Answering(msgspec.Struct, frozen=True):
         remember = [lockouts.to_remember(card) for card in decision.cards]
         return Answer(decision, cards, fetched, remember)
 
-    def _fetch(self, call: HookCall) -> Contents:
+    def _fetch(self, call: HookCall, ids: Correlation | None) -> Contents:
         """The missing data of the call, with the prefetch templates of its hook."""
         if self.fetching is None:
             return NOTHING_FETCHED
@@ -135,6 +144,7 @@ class Answering(msgspec.Struct, frozen=True):
                 fhir_server=call.fhir_server,
                 token=call.token,
                 client=call.client,
+                ids=ids,
             )
         )
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Response
 
+from cds_service.correlation import REQUEST_ID, TRACEPARENT, correlation_of
 from cds_service.hooks.answering import Answering
 from cds_service.hooks.services import services_in_force
 from cds_service.hooks.uuids import new_uuid
@@ -16,7 +17,6 @@ from cds_service.settings import Settings, unknown_variables
 from cds_service.store.store import Store
 from cds_service.web.calls import auth, cors, errors, feedback, hook_calls, refusals
 from cds_service.web.operate import health, logs, metrics, reloading
-from cds_service.web.operate.correlation import REQUEST_ID, TRACEPARENT, correlation_of
 from cds_service.web.operate.record import KEY_BYTES, answered_call, current_record
 from cds_service.web.pages import evidence, openapi, report, sandbox, sandbox_fhir, statics
 from cds_service.web.parts import Parts, current_parts, current_request

@@ -12,10 +12,10 @@ from flask import Flask
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 
 from cds_service.cli.main import _parser
+from cds_service.correlation import correlation_of
 from cds_service.knowledge.loader import load
 from cds_service.settings import VARIABLES
 from cds_service.web.operate import metrics
-from cds_service.web.operate.correlation import correlation_of
 from cds_service.web.operate.record import LOGGED, CallRecord, log_fields
 
 from .reading import DOCUMENTS, ROOT, blocks_of, code_of, prose_of, rows_of, text_of

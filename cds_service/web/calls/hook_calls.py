@@ -75,7 +75,7 @@ def _answer(
     record.read(call, parts.log_key)
     base_url = own_address(parts.settings, request)
     try:
-        answer = parts.answering.answer(call, base_url, complete=complete)
+        answer = parts.answering.answer(call, base_url, complete=complete, ids=record.ids)
     except NotKnownError as error:
         record.fetched_these(error.fetched)
         raise

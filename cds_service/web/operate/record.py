@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from flask import g
 
+from cds_service.correlation import Correlation
 from cds_service.fhir.prefetch import KINDS, Content
 from cds_service.hooks.envelope import HookCall
 from cds_service.reasoning.decision import Decision
 from cds_service.store.records import AnsweredCall, IssuedCard, WithheldCard
-from cds_service.web.operate.correlation import Correlation
 
 if TYPE_CHECKING:
     from cds_service.trust.clients import Client

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from cds_service.correlation import Correlation
 from cds_service.store.records import AnsweredCall
 from cds_service.trust.clients import Client
 from cds_service.web.operate import metrics
-from cds_service.web.operate.correlation import Correlation
 from cds_service.web.operate.record import (
     LOGGED,
     CallRecord,

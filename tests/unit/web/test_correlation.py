@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cds_service.web.operate.correlation import correlation_of
+from cds_service.correlation import correlation_of
 from cds_service.web.operate.lines import JsonLines
 
 from ...support import charts

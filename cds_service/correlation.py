@@ -1,8 +1,9 @@
-"""The ids with which the log line of a request is found in other logs: request id and trace.
+"""The ids with which a request is found in the logs and traces of others: request id and trace.
 
 Both come from the caller, or are made here. Only an id of 128 bits in hexadecimal digits is
 accepted, so that no name, number or other text about a patient gets into the log. Everything else
-is replaced, without an error, as the specification of the trace context requires.
+is replaced, without an error, as the specification of the trace context requires. They are sent on
+to the FHIR server of the call, so that its log can be compared.
 
 Sources: https://www.w3.org/TR/trace-context/ (`traceparent`). `X-Request-ID` has no specification.
 nginx and Envoy send ids of the accepted forms.
@@ -46,6 +47,15 @@ class Correlation(msgspec.Struct, frozen=True):
     def traceparent(self) -> str:
         """The header for the response: the caller's trace, with our part of it as parent."""
         return f"00-{self.trace}-{self.span}-{'01' if self.sampled else '00'}"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers of a request that is made in this part of the trace."""
+        return {REQUEST_ID: self.request, TRACEPARENT: self.traceparent}
+
+    def of_a_part(self, span: str | None = None) -> Correlation:
+        """The ids of a part of this part, with this span id or a new one."""
+        return msgspec.structs.replace(self, span=span or os.urandom(8).hex())
 
 
 def correlation_of(environ: Mapping[str, Any]) -> Correlation:
