@@ -24,9 +24,15 @@ class SettingsError(Exception):
     """A variable has an invalid value. The message is one line without the value, which may be secret."""
 
 
-def _meaning(text: str, must_be: str, clean: Callable[[str], Any] = str.strip) -> dict[str, Any]:
-    """The purpose of a variable, its valid values, and how its text is cleaned before the check."""
-    return {"description": text, "extra": {"must_be": must_be, "clean": clean}}
+def _meaning(
+    text: str, must_be: str, clean: Callable[[str], Any] = str.strip, *, is_secret: bool = False
+) -> dict[str, Any]:
+    """The purpose of a variable, its valid values, and how its text is cleaned before the check.
+
+    The value of a secret variable can also be in a file that `NAME_FILE` names.
+    """
+    extra = {"must_be": must_be, "clean": clean, "is_secret": is_secret}
+    return {"description": text, "extra": extra}
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,6 +140,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                 "Secret with which patients are known again for lock-outs. Without it, nothing is "
                 "remembered and every suggestion is shown each time.",
                 "a text of at least 32 characters without spaces",
+                is_secret=True,
             ),
         ),
     ] = ""
@@ -145,6 +152,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                 "The lock-out key that is being replaced. What was remembered with it is still "
                 "found, until it is removed.",
                 "a text of at least 32 characters without spaces",
+                is_secret=True,
             ),
         ),
     ] = ""
@@ -155,6 +163,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                 "The secret for hashing hookInstance in the log. By default a random secret is used, "
                 "so hashes cannot be compared between starts.",
                 "a text",
+                is_secret=True,
             )
         ),
     ] = ""
@@ -257,6 +266,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                 "The database for issued cards and feedback, instead of a file in CDS_DATA_DIR. "
                 "PostgreSQL also stores used tokens, so that several machines can share it.",
                 "a URL like postgresql://user:password@host/name",
+                is_secret=True,
             ),
         ),
     ] = ""
@@ -354,6 +364,12 @@ class Variable(msgspec.Struct, frozen=True):
     purpose: str
     must_be: str
     clean: Callable[[str], Any]
+    is_secret: bool
+
+    @property
+    def file(self) -> str:
+        """For a secret, the variable that names a file with the value."""
+        return f"{self.name}_FILE" if self.is_secret else ""
 
 
 def _variables() -> Iterator[Variable]:
@@ -369,6 +385,7 @@ def _variables() -> Iterator[Variable]:
             purpose=meta.description or "",
             must_be=extra["must_be"],
             clean=extra["clean"],
+            is_secret=extra["is_secret"],
         )
 
 
@@ -378,13 +395,31 @@ VARIABLES = tuple(_variables())
 def read_settings(environ: Mapping[str, str] | None = None, env_file: Path = ENV_FILE) -> Settings:
     """The settings. Raises `SettingsError` for the first invalid variable."""
     texts = {**_from_file(env_file), **(os.environ if environ is None else environ)}
+    texts |= {v.name: _text_of_secret(v, texts) for v in VARIABLES if v.is_secret}
     values = {v.field: _value(v, texts[v.name]) for v in VARIABLES if texts.get(v.name, "").strip()}
     return Settings(**values)
 
 
+def _text_of_secret(variable: Variable, texts: Mapping[str, str]) -> str:
+    """The value, from the variable or from the file of its `NAME_FILE`."""
+    text, path = (texts.get(name, "").strip() for name in (variable.name, variable.file))
+    if not path:
+        return text
+    if text:
+        raise SettingsError(f"{variable.name} and {variable.file} are both set. Remove one.")
+    try:
+        text = Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "it is not a text"
+        raise SettingsError(f"{variable.file}: the file cannot be read: {reason}.") from None
+    if not text:
+        raise SettingsError(f"{variable.file}: the file is empty.")
+    return text
+
+
 def unknown_variables(environ: Mapping[str, str] | None = None) -> list[str]:
     """Variables with our prefix that are not settings. They are probably misspelt."""
-    known = {v.name for v in VARIABLES}
+    known = {name for v in VARIABLES for name in (v.name, v.file)}
     names = os.environ if environ is None else environ
     return sorted(n for n in names if n.startswith(PREFIX) and n not in known)
 
@@ -421,7 +456,8 @@ def markdown() -> str:
     rows = "\n".join(
         f"| `{v.name}` | {_shown(v.default)} | {v.must_be} | {v.purpose} |" for v in VARIABLES
     )
-    return _PAGE.format(rows=rows)
+    *most, last = (f"`{v.file}`" for v in VARIABLES if v.is_secret)
+    return _PAGE.format(rows=rows, files=f"{', '.join(most)} and {last}")
 
 
 def _shown(default: Any) -> str:
@@ -442,6 +478,9 @@ the log.
 | variable | default | valid values | purpose |
 |---|---|---|---|
 {rows}
+
+A secret can be in a file instead of the environment. {files} name such a file.
+Setting a variable and its file together stops the start.
 
 `python app.py` and `make run` also read `PORT` (default 8000). Both listen on the loopback address.
 

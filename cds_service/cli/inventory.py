@@ -9,7 +9,7 @@ from rich.table import Table
 
 from cards.registered import load_knowledge
 from cds_service.cli.printing import console, print_as_is
-from cds_service.settings import VARIABLES, markdown, read_settings
+from cds_service.settings import VARIABLES, Variable, markdown, read_settings
 
 _PASSWORD = re.compile(r"(://[^:/@]*:|[?&]password=)[^@&]*")
 
@@ -22,14 +22,18 @@ def show_settings(*, as_markdown: bool) -> None:
     settings = read_settings()
     table = Table("variable", "value", "what it does", title="Configuration", title_justify="left")
     for variable in VARIABLES:
-        value = _without_password(getattr(settings, variable.field))
-        table.add_row(variable.name, "(none)" if value == "" else str(value), variable.purpose)
+        value = _shown(variable, getattr(settings, variable.field))
+        table.add_row(variable.name, value, variable.purpose)
     console().print(table)
 
 
-def _without_password(value: Any) -> Any:
-    """The displayed value. A URL may contain a password."""
-    return _PASSWORD.sub(r"\1***", value) if isinstance(value, str) else value
+def _shown(variable: Variable, value: Any) -> str:
+    """The displayed value. A secret is not displayed, and a URL without its password."""
+    if value == "":
+        return "(none)"
+    if variable.is_secret and "://" not in value:
+        return "(set)"
+    return _PASSWORD.sub(r"\1***", value) if isinstance(value, str) else str(value)
 
 
 def show_knowledge() -> None:

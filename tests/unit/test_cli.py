@@ -384,6 +384,17 @@ def test_the_settings_are_shown(run: Run, monkeypatch: pytest.MonkeyPatch) -> No
     assert run("config", "--markdown") == (0, markdown(), "")
 
 
+def test_no_secret_is_shown(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in VARIABLES:
+        if variable.is_secret:
+            monkeypatch.setenv(variable.name, "hidden" * 6)
+    monkeypatch.setenv("CDS_DATABASE_URL", "postgresql://cds:hidden@db/cds")
+    _, output, _ = run("config")
+    assert "hidden" not in output
+    assert output.count("(set)") == 3
+    assert "cds:***@db" in output.replace("\n", "")
+
+
 def test_the_knowledge_is_shown(run: Run, client: FlaskClient) -> None:
     version = ready(client)["knowledge"]
     code, output, _ = run("knowledge")

@@ -119,6 +119,47 @@ def test_a_misspelt_variable_is_noticed(
     assert "secret" not in caplog.text
 
 
+SECRETS = {
+    "CDS_DATABASE_URL": "postgresql://cds:word@db/cds",
+    "CDS_LOCKOUT_KEY": "k" * 32,
+    "CDS_LOCKOUT_KEY_OLD": "o" * 32,
+    "CDS_LOG_SALT": "salt",
+}
+
+
+def test_the_secrets_are_these() -> None:
+    assert {v.name for v in VARIABLES if v.is_secret} == set(SECRETS)
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_a_secret_can_be_in_a_file(tmp_path: Path, name: str) -> None:
+    file = tmp_path / "secret"
+    file.write_text(f"{SECRETS[name]}\n")
+    assert read(**{f"{name}_FILE": str(file)}) == read(**{name: SECRETS[name]})
+    with pytest.raises(SettingsError) as caught:
+        read(**{f"{name}_FILE": str(file), name: SECRETS[name]})
+    assert str(caught.value) == f"{name} and {name}_FILE are both set. Remove one."
+    assert unknown_variables({f"{name}_FILE": "", "CDS_SANDBOX_FILE": ""}) == ["CDS_SANDBOX_FILE"]
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        (None, "CDS_LOCKOUT_KEY_FILE: the file cannot be read: No such file or directory."),
+        (b"\xff", "CDS_LOCKOUT_KEY_FILE: the file cannot be read: it is not a text."),
+        (b" \n", "CDS_LOCKOUT_KEY_FILE: the file is empty."),
+        (b"short", "CDS_LOCKOUT_KEY must be a text of at least 32 characters without spaces."),
+    ],
+)
+def test_an_unusable_file_of_a_secret(tmp_path: Path, content: bytes | None, line: str) -> None:
+    file = tmp_path / "secret"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(SettingsError) as caught:
+        read(CDS_LOCKOUT_KEY_FILE=str(file))
+    assert str(caught.value) == line
+
+
 def test_the_page_of_the_docs_is_current() -> None:
     page = (ROOT / "docs/configuration.md").read_text(encoding="utf-8")
     assert page == markdown(), "python -m cds_service config --markdown > docs/configuration.md"
