@@ -35,7 +35,7 @@ from cds_service.settings import Settings, SettingsError, read_settings
 from cds_service.web.operate import lines
 from cds_service.web.operate.lines import say, say_fault
 from cds_service.web.serving.heartbeat import HEARTBEATS
-from tools import site_snapshot
+from tools import clients_copy, site_snapshot
 from tools.supervising import SupervisedServer
 
 HOST = "127.0.0.1"
@@ -49,7 +49,7 @@ HEADER_READ_MS = 10_000
 STOP_SECONDS = 35
 NOT_APPROVED = "The rules are NOT APPROVED for patient care."
 TAKEN = "Port {port} is taken. Choose another one: make run PORT={next}"
-REFUSED_CHANGE = "the changed site file is not used, the one before stays in force"
+REFUSED_CHANGE = "the changed {file} is not used, the one before stays in force"
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -162,18 +162,23 @@ def shared_by_workers(settings: Settings) -> Iterator[None]:
         if settings.site_file:
             os.environ[SNAPSHOT] = str(Path(directory, "site", Path(settings.site_file).name))
             Path(directory, "site").mkdir()
+        if settings.clients_file:
+            clients_copy.announce(settings.clients_file, Path(directory, "clients"))
         yield
 
 
 def check(settings: Settings, host: str) -> None:
     """Raise `SettingsError` for a fault that would otherwise stop every worker."""
-    from cds_service.web.calls.auth import verifier_of
+    from cds_service.web.calls.auth import servers_of, verifier_of
     from cds_service.web.serving.binding import require_closed
 
     require_closed(settings, [host])
     require_store(settings)
-    verifier_of(settings)
+    servers_of(verifier_of(settings))
     require_site_file(settings)
+    if settings.clients_file:
+        clients_copy.stage(settings.clients_file)
+        clients_copy.publish()
     if settings.site_file:
         is_published, said = site_snapshot.run(Path(os.environ[SNAPSHOT]))
         if not is_published:
@@ -181,20 +186,48 @@ def check(settings: Settings, host: str) -> None:
         say(said)
 
 
-def reload_site() -> bool:
-    """On SIGHUP: publish the site file if it has no fault. False if there is no site file.
+def reload_files(clients_file: str) -> bool:
+    """On SIGHUP: use the changed files of site and clients, or neither if one of them has a fault.
+
+    Returns whether the workers can go on. If the clients have changed, or there is no site file,
+    they are replaced one by one, and each finishes its calls in progress.
+    """
+    why = fault_of_clients(clients_file)
+    if why:
+        say(REFUSED_CHANGE.format(file="file of clients"), "warning", why=why)
+        return True
+    is_site_published = publish_site()
+    if is_site_published is False:
+        return True
+    has_changed_clients = bool(clients_file) and clients_copy.publish()
+    return is_site_published is not None and not has_changed_clients
+
+
+def fault_of_clients(clients_file: str) -> str:
+    """The fault of the file of clients, or "" if it can be used or is not configured."""
+    if not clients_file:
+        return ""
+    try:
+        clients_copy.stage(clients_file)
+    except SettingsError as error:
+        return str(error)
+    return clients_copy.fault()
+
+
+def publish_site() -> bool | None:
+    """Publish the site file if it has no fault. `None` if there is no site file.
 
     The workers see the published copy and take it in while they answer calls.
     """
     snapshot = os.environ.get(SNAPSHOT)
     if snapshot is None:
-        return False
+        return None
     is_published, said = site_snapshot.run(Path(snapshot))
     if is_published:
         say("the site file is published to all workers", site=said)
     else:
-        say(REFUSED_CHANGE, "warning", why=said)
-    return True
+        say(REFUSED_CHANGE.format(file="site file"), "warning", why=said)
+    return is_published
 
 
 def require_store(settings: Settings) -> None:
@@ -285,7 +318,7 @@ def server_for(settings: Settings, host: str, port: int, workers: int) -> Superv
         workers_kill_timeout=STOP_SECONDS,
         heartbeats=Path(os.environ[HEARTBEATS]),
         stall_seconds=settings.stall_seconds,
-        reload_site=reload_site,
+        reload_files=lambda: reload_files(settings.clients_file),
         on_ready=lambda: say_ready(host, port, settings),
         log_level=LogLevels.warning if lines.is_for_terminal() else LogLevels.info,
         log_dictconfig=lines.of_granian(),

@@ -72,14 +72,14 @@ class SupervisedServer(Server):  # type: ignore[misc, valid-type]
         *given: Any,
         heartbeats: Path,
         stall_seconds: float,
-        reload_site: Callable[[], bool] = lambda: False,
+        reload_files: Callable[[], bool] = lambda: False,
         on_ready: Callable[[], None] = lambda: None,
         **more: Any,
     ) -> None:
         super().__init__(*given, **more)
         self._heartbeats = heartbeats
         self._stall_seconds = stall_seconds
-        self._reload_site = reload_site
+        self._reload_files = reload_files
         self._on_ready = on_ready
         self._is_ready = False
         self._restarts = Restarts()
@@ -118,9 +118,9 @@ class SupervisedServer(Server):  # type: ignore[misc, valid-type]
             self._on_ready()
 
     def _reload_all(self, spawn_target: Any, target_loader: Any) -> None:
-        """Replace the workers one by one, unless a changed site file is all there is to reload."""
+        """Replace the workers one by one, unless they can go on with the reloaded files."""
         self.reload_signal = False
-        if not self._reload_site():
+        if not self._reload_files():
             self._reload(spawn_target, target_loader)
 
     def _replace_dead_workers(self, now: float) -> bool:

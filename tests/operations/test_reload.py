@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import signal
 import threading
@@ -15,7 +17,8 @@ import pytest
 from cds_service.hooks.configured import HOOKS_OF_FILES
 from cds_service.site.load import read_site
 
-from ..support import charts
+from ..security.conftest import NORTH, PUBLIC, SOUTH, Ehr
+from ..support import charts, issuing
 from ..support.decisions import knowledge
 from ..support.fhir import PATIENT_VIEW
 from ..support.serving import HOST, Reply, Running, free_port, serving, started_with
@@ -28,7 +31,7 @@ pytestmark = pytest.mark.server
 
 
 def _label(server: Running) -> str:
-    return str(server.ask("GET", "/ready").json["site"]).partition("+")[0]
+    return str(server.ask("GET", "/ready").json.get("site", "")).partition("+")[0]
 
 
 def _in_force(metrics: Reply) -> dict[str, str]:
@@ -151,3 +154,99 @@ def test_approvals_are_reloaded_and_required(tmp_path: Path) -> None:
         wait_for(lambda: "is not used" in server.output, 60)
         assert "CDS_REQUIRE_APPROVED: not approved: site " in server.output
         assert server.ask("GET", "/ready").json["site"] == site.label
+
+
+def _client(name: str, iss: str, key: issuing.PrivateKey) -> dict[str, Any]:
+    return {"name": name, "iss": iss, "jwks": {"keys": [issuing.public_jwk(key, f"{name}-1")]}}
+
+
+def _send_until(stop: threading.Event, ehr: Ehr, seen: Counter[Any]) -> None:
+    while not stop.is_set():
+        try:
+            seen[ehr.send(HOOK, ehr.token(HOOK)).status] += 1
+        except Exception as error:  # noqa: BLE001 - counted: none may be lost
+            seen[type(error).__name__] += 1
+
+
+@pytest.mark.parametrize("with_site", [False, True], ids=["no site file", "site file"])
+def test_a_changed_file_of_clients_is_used_and_a_faulty_one_is_not(
+    tmp_path: Path, with_site: bool
+) -> None:
+    """A fault in it must not end workers: none could start again."""
+    file, site = tmp_path / "clients.json", tmp_path / "site.yaml"
+    site.write_text(NAMED.format(name="first"), encoding="utf-8")
+    keys = {name: issuing.new_key("ES384") for name in ("north", "south")}
+    north = _client("north", NORTH, keys["north"])
+    file.write_text(json.dumps({"clients": [north]}))
+    settings = {"CDS_CLIENTS_FILE": str(file), "CDS_PUBLIC_URL": PUBLIC}
+    if with_site:
+        settings["CDS_SITE_FILE"] = str(site)
+    with serving(tmp_path, "--workers", "2", **settings) as server:
+        ehrs = {
+            name: Ehr(server, iss, keys[name], f"{name}-1", "ES384")
+            for name, iss in (("north", NORTH), ("south", SOUTH))
+        }
+
+        def status(name: str) -> int:
+            return ehrs[name].send(HOOK, ehrs[name].token(HOOK)).status
+
+        assert (status("north"), status("south")) == (200, 401)
+        old = set(server.workers())
+        seen: Counter[Any] = Counter()
+        stop = threading.Event()
+        caller = threading.Thread(target=_send_until, args=(stop, ehrs["north"], seen), daemon=True)
+        caller.start()
+
+        file.write_text('{"clients": [{"name": "north"}]}')
+        site.write_text(NAMED.format(name="second"), encoding="utf-8")
+        server.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: "the changed file of clients is not used" in server.output, 60)
+        assert "clients.json: clients[0]" in server.output
+        assert {status("north") for _ in range(10)} == {200}
+        assert set(server.workers()) == old
+        # One of them has a fault, so neither is used.
+        assert _label(server) == ("first" if with_site else "")
+
+        south = _client("south", SOUTH, keys["south"])
+        file.write_text(json.dumps({"clients": [north, south]}))
+        server.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: old.isdisjoint(server.workers()) and status("south") == 200, 60)
+        assert {status("south") for _ in range(20)} == {200}
+        assert _label(server) == ("second" if with_site else "")
+
+        stop.set()
+        caller.join()
+        assert set(seen) == {200}
+
+        # A worker that is replaced while the file has a fault reads the copy.
+        file.write_text("{")
+        os.kill(server.workers()[0], signal.SIGKILL)
+        wait_for(lambda: "a worker died and is replaced" in server.output)
+        wait_for(lambda: len(server.workers()) == 2)
+        assert {status("south") for _ in range(20)} == {200}
+
+
+def test_without_a_change_of_clients_the_workers_stay(tmp_path: Path) -> None:
+    file, site = tmp_path / "clients.json", tmp_path / "site.yaml"
+    site.write_text(NAMED.format(name="first"), encoding="utf-8")
+    client = _client("north", NORTH, issuing.new_key("ES384"))
+    file.write_text(json.dumps({"clients": [client]}))
+    settings = {"CDS_CLIENTS_FILE": str(file), "CDS_PUBLIC_URL": PUBLIC, "CDS_SITE_FILE": str(site)}
+    with serving(tmp_path, **settings) as server:
+        old = server.workers()
+        site.write_text(NAMED.format(name="second"), encoding="utf-8")
+        server.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: _label(server) == "second", 60)
+        file.unlink()
+        server.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: "clients.json cannot be read: No such file" in server.output, 60)
+        assert server.workers() == old
+
+
+def test_a_client_with_an_unsafe_fhir_server_stops_the_start_with_one_line(tmp_path: Path) -> None:
+    client = _client("north", NORTH, issuing.new_key("ES384"))
+    file = tmp_path / "clients.json"
+    file.write_text(json.dumps({"clients": [client | {"fhirServers": ["http://10.0.0.1/fhir"]}]}))
+    code, output = started_with(tmp_path, CDS_CLIENTS_FILE=str(file), CDS_PUBLIC_URL=PUBLIC)
+    line = "CDS_CLIENTS_FILE: a member of fhirServers of north is not a safe address."
+    assert (code, output.splitlines()) == (2, [line])
