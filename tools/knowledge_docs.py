@@ -1,6 +1,6 @@
 """Make the pages of the documentation that are tables of the knowledge.
 
-    python -m tools.knowledge_docs [--check]
+    .venv/bin/python -m tools.knowledge_docs [--check]
 
 `docs/parameters.md` lists every parameter with its value, its reason and what a site may do to it.
 With `--check` nothing is written: the command fails where a page is not up to date.
@@ -33,7 +33,7 @@ _UNITS = {
 _HEAD = """# Parameters
 
 All numbers and flags of the rules. This page is made from `cds_service/knowledge/data/parameters.json` by
-`python -m tools.knowledge_docs`. Do not edit it by hand.
+`.venv/bin/python -m tools.knowledge_docs`. Do not edit it by hand.
 
 A site can change the parameters that have a direction, in its site file. The direction is the one in which
 no rule becomes less strict. The limit is the last value that is accepted.

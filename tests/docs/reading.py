@@ -18,12 +18,28 @@ DOCUMENTS = sorted(
     )
 )
 
-_FENCE = re.compile(r"^ *(```+)(\w*)\n(.*?)^ *\1$", re.MULTILINE | re.DOTALL)
-_COMMAND = re.compile(r"^ {4}((?:make|python) .*)$", re.MULTILINE)
+_FENCE = re.compile(r"^( *)(```+)([^\n`]*)\n(.*?)^ *\2$", re.MULTILINE | re.DOTALL)
 _CODE = re.compile(r"`([^`\n]+)`")
 _LINK = re.compile(r"\[(?:[^\[\]]|\[[^\]]*\])*\]\(([^()\s]+)\)")
 _HEADING = re.compile(r"^#{1,6} (.+)$", re.MULTILINE)
 _CELL = re.compile(r"(?<!\\)\|")
+
+
+class Block(NamedTuple):
+    """A block of code between fences. `info` is what follows the first fence, for example `sh`."""
+
+    document: str
+    line: int
+    info: str
+    text: str
+
+    @property
+    def language(self) -> str:
+        return self.info.partition(" ")[0]
+
+    @property
+    def place(self) -> str:
+        return f"{self.document}, line {self.line}"
 
 
 class Row(NamedTuple):
@@ -50,9 +66,23 @@ def prose_of(name: str) -> str:
     return _FENCE.sub("", text_of(name))
 
 
+def fences_of(name: str) -> list[Block]:
+    """Its blocks of code, without the indentation of the list that they are in."""
+    text = text_of(name)
+    return [
+        Block(
+            name,
+            text.count("\n", 0, found.start()) + 1,
+            found[3].strip(),
+            re.sub(rf"^{found[1]}", "", found[4], flags=re.MULTILINE),
+        )
+        for found in _FENCE.finditer(text)
+    ]
+
+
 def blocks_of(name: str, language: str) -> list[str]:
     """Its blocks of code in one language."""
-    return [found[3] for found in _FENCE.finditer(text_of(name)) if found[2] == language]
+    return [block.text for block in fences_of(name) if block.language == language]
 
 
 def links_of(name: str) -> list[str]:
@@ -63,8 +93,8 @@ def links_of(name: str) -> list[str]:
 
 def code_of(name: str) -> list[str]:
     """The words and lines that it sets in code, inside blocks and as indented commands too."""
-    in_blocks = [line for found in _FENCE.finditer(text_of(name)) for line in found[3].splitlines()]
-    return [*_CODE.findall(prose_of(name)), *_COMMAND.findall(prose_of(name)), *in_blocks]
+    in_blocks = [line for block in fences_of(name) for line in block.text.splitlines()]
+    return [*_CODE.findall(prose_of(name)), *in_blocks]
 
 
 def anchors_of(name: str) -> set[str]:

@@ -162,7 +162,9 @@ def test_an_unusable_file_of_a_secret(tmp_path: Path, content: bytes | None, lin
 
 def test_the_page_of_the_docs_is_current() -> None:
     page = (ROOT / "docs/configuration.md").read_text(encoding="utf-8")
-    assert page == markdown(), "python -m cds_service config --markdown > docs/configuration.md"
+    assert page == markdown(), (
+        ".venv/bin/python -m cds_service config --markdown > docs/configuration.md"
+    )
 
 
 def test_every_variable_stands_in_the_table() -> None:
