@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
+from functools import partial
 from typing import Final
 
 import msgspec
 
 from cds_service.knowledge.as_it_stood import MomentRules
+from cds_service.knowledge.terminology import Terminology
 from cds_service.rehearsal.blocks import Block
 from cds_service.rehearsal.lines import (
     FAILURES,
     Line,
     OfSubject,
     Order,
+    TakenBySubject,
     Visit,
     key_of,
     patient_of,
     read_line,
 )
+from cds_service.rehearsal.mapping import UnreadCodes, concept_of
 from cds_service.rehearsal.moments import (
-    Window,
     clinician_of,
     medication_of,
     ordered_at,
@@ -31,6 +34,7 @@ from cds_service.rehearsal.source import KINDS
 from cds_service.rehearsal.tally import records_of
 from cds_service.rehearsal.tasks import (
     CLINICIANS,
+    CODES,
     LINES,
     MOMENTS,
     MOST_FAULTS,
@@ -44,7 +48,12 @@ PLAIN: Final = frozenset({"Condition", "MedicationStatement", "Observation", "Pr
 """Types of which only the lines of patients who can matter are needed."""
 MOST_KNOWN: Final = 200_000
 Numbered = Iterator[tuple[int, bytes]]
-_WHOSE = msgspec.json.Decoder(OfSubject).decode
+_WHOSE = {
+    kind: msgspec.json.Decoder(
+        TakenBySubject if kind == "MedicationStatement" else OfSubject
+    ).decode
+    for kind in PLAIN
+}
 
 
 Put = Callable[[str, bytes, bytes], None]
@@ -52,21 +61,23 @@ Put = Callable[[str, bytes, bytes], None]
 
 
 class Gathering:
-    """The second pass over some blocks of lines."""
+    """The second pass over some blocks of lines. `part` names them."""
 
     def __init__(
         self,
         setup: Setup,
         patients: Collection[str],
         rules: MomentRules,
-        window: Window,
+        terminology: Terminology,
         put: Put,
+        part: str,
     ) -> None:
         self._setup = setup
         self._wanted = patients
         self._rules = rules
-        self._window = window
+        self._window = setup.window()
         self._put = put
+        self._codes = UnreadCodes(terminology, part, partial(put, CODES))
         self._names: dict[bytes, str] = {}
         self._met = Gathered()
         self._known: dict[str | None, bool] = {}
@@ -84,7 +95,8 @@ class Gathering:
                 self._line(kind, number, line)
 
     def met(self) -> Gathered:
-        """What was met so far."""
+        """What was met. No block follows."""
+        self._codes.flush()
         met = self._met
         met.medications = sorted(self._medications)
         met.departments = {key.hex(): name for key, name in sorted(self._names.items())}
@@ -99,12 +111,13 @@ class Gathering:
     def _of_wanted(self, kind: str, lines: Numbered) -> Numbered:
         """The lines that need a closer look. Most lines are of patients who cannot matter.
 
-        It is the innermost loop of a run: each line costs one lean decoding and one look-up.
+        It is the innermost loop of a run: each line costs one lean decoding and two look-ups.
         """
         wanted, known, others = self._wanted, self._known, 0
+        whose_of, codes, known_codes = _WHOSE[kind], self._codes, self._codes.known
         for number, line in lines:
             try:
-                read = _WHOSE(line)
+                read = whose_of(line)
                 whose = read.subject.reference
                 is_wanted = known.get(whose)
             except (*FAILURES, AttributeError):
@@ -119,6 +132,9 @@ class Gathering:
                 yield number, line
             else:
                 others += 1
+                concept = bytes(read.code)
+                if concept not in known_codes:
+                    codes.count(kind, concept, line)
         self._met.lines[kind] = self._met.lines.get(kind, 0) + others
 
     def _line(self, kind: str, number: int, line: bytes) -> None:
@@ -132,6 +148,7 @@ class Gathering:
             met.deleted += 1
         else:
             met.lines[read.resourceType] = met.lines.get(read.resourceType, 0) + 1
+            self._codes.count(read.resourceType, bytes(concept_of(read)), line)
             patient = patient_of(read)
             if patient is not None:
                 self._put_aside(read, patient, line)

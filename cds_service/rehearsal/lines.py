@@ -36,10 +36,11 @@ class Line(msgspec.Struct, gc=False):
 
 
 class OfSubject(msgspec.Struct, gc=False):
-    """A resource of a `subject`: the quickest way to see whose a line is."""
+    """A resource of a `subject`: the quickest way to see whose a line is, and what it is about."""
 
     subject: Whose
     resourceType: str = ""
+    code: Raw = NOTHING
 
     @property
     def patient(self) -> None:
@@ -50,6 +51,12 @@ class OfSubject(msgspec.Struct, gc=False):
     def id(self) -> None:
         """Not read."""
         return
+
+
+class TakenBySubject(OfSubject, gc=False):
+    """The same of a `MedicationStatement`."""
+
+    code: Raw = msgspec.field(name="medicationCodeableConcept", default=NOTHING)
 
 
 class Place(msgspec.Struct, gc=False):
@@ -107,8 +114,9 @@ STRUCTS: Final[dict[str, type[Line]]] = {
     "Encounter": Visit,
     "MedicationRequest": Order,
     "MedicationStatement": Order,
-    "Condition": Coded,
-    "Medication": Coded,
+    **dict.fromkeys(
+        ("Condition", "Medication", "Observation", "Procedure", "AllergyIntolerance"), Coded
+    ),
 }
 _STRICT: dict[str, Any] = {kind: msgspec.json.Decoder(s).decode for kind, s in STRUCTS.items()}
 _TOLERANT: dict[str, Shape[Any]] = {kind: Shape(s) for kind, s in STRUCTS.items()}

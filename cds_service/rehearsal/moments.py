@@ -131,7 +131,7 @@ def product_of(order: Order, medications: Mapping[str, bytes] = _NO_MEDICATIONS)
     """
     if is_there(order.medicationCodeableConcept):
         return _name_of(order.medicationCodeableConcept)
-    inside = _contained(order)
+    inside = contained_medication(order)
     code = inside.code if inside is not None else NOTHING
     medication = medication_of(order)
     if medication in medications:
@@ -158,7 +158,7 @@ def _medication(line: bytes) -> msgspec.Raw:
         return NOTHING
 
 
-def _contained(order: Order) -> Coded | None:
+def contained_medication(order: Order) -> Coded | None:
     """The Medication inside an order to which it refers."""
     if not (is_there(order.contained) and is_there(order.medicationReference)):
         return None

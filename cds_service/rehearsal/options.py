@@ -14,7 +14,7 @@ from cds_service.rehearsal.errors import RehearsalError, UsageError
 from cds_service.rehearsal.moments import HOOKS
 from cds_service.rehearsal.source import KINDS, Source
 
-FORMAT = 1
+FORMAT = 2
 """Raised when the files of an interrupted run are written in another way."""
 
 

@@ -15,6 +15,7 @@ from cds_service.rehearsal.comparing import Change
 from cds_service.rehearsal.comparing import counted as counted_changes
 from cds_service.rehearsal.deciding import Decider
 from cds_service.rehearsal.lines import key_of, patient_of, read_line
+from cds_service.rehearsal.mapping import most_frequent
 from cds_service.rehearsal.moments import medication_of, month_of
 from cds_service.rehearsal.patients import Plan, Rehearsing, Result
 from cds_service.rehearsal.people import Person
@@ -35,6 +36,7 @@ class Records(NamedTuple):
     people: Iterable[bytes]
     moments: Iterable[bytes]
     clinicians: Iterable[bytes]
+    codes: Iterable[bytes]
 
 
 class Found(NamedTuple):
@@ -82,7 +84,7 @@ def decide_partition(
     done.moments = [(*key, n) for key, n in sorted(totals.moments.items())]
     done.ruled_out = [(*key, n) for key, n in sorted(ruled_out.items())]
     done.cannot_undo = dict(sorted(totals.cannot_undo.items()))
-    done.not_read = [(*key, n) for key, n in sorted(totals.not_read.items())]
+    done.not_read = most_frequent(records.codes)
     done.samples = sampler.kept()
     done.changes = counted_changes(totals.changes)
     done.people = _subgroups(people.values(), rows, window.as_of.first_day)

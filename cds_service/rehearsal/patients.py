@@ -18,7 +18,6 @@ from cds_service.rehearsal.charts import Chart, unique
 from cds_service.rehearsal.comparing import Change, changes
 from cds_service.rehearsal.deciding import Decider, Outcome, request_body
 from cds_service.rehearsal.lines import Order, Visit, read_line
-from cds_service.rehearsal.mapping import unread_codes
 from cds_service.rehearsal.moments import (
     PATIENT_VIEW,
     Moment,
@@ -65,7 +64,6 @@ class Result(msgspec.Struct):
     changes: list[Change] = []
     moments: Counter[Counted] = msgspec.field(default_factory=Counter)
     cannot_undo: Counter[str] = msgspec.field(default_factory=Counter)
-    not_read: Counter[tuple[str, str, str, str]] = msgspec.field(default_factory=Counter)
 
     def add(self, other: Result) -> None:
         """Add what became of another patient."""
@@ -73,7 +71,6 @@ class Result(msgspec.Struct):
         self.changes += other.changes
         self.moments.update(other.moments)
         self.cannot_undo.update(other.cannot_undo)
-        self.not_read.update(other.not_read)
 
 
 class Rehearsing:
@@ -101,8 +98,7 @@ class Rehearsing:
         mine = list(unique(lines))
         chart = self._chart(self._decider, mine, medications)
         person = _person(mine)
-        not_read = unread_codes(mine, self._decider.knowledge.terminology)
-        result = Result(cannot_undo=chart.counts, not_read=not_read)
+        result = Result(cannot_undo=chart.counts)
         shown: dict[str, When] = {}
         compared = self._compared(patient, mine, medications)
         for moment, body in self._calls(patient, mine, medications, chart):

@@ -35,6 +35,7 @@ from cds_service.rehearsal.spill import partition_bits, partition_of
 from cds_service.rehearsal.summary import Summary, Totals
 from cds_service.rehearsal.tasks import (
     CLINICIANS,
+    CODES,
     LINES,
     MOMENTS,
     PEOPLE,
@@ -383,9 +384,14 @@ def _gather(shared: _Shared, patients: Sequence[str]) -> Mapping_:
     setup = shared.setup
 
     def gather(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        from pyspark import TaskContext
+
         from cds_service.knowledge.as_it_stood import load_as_it_stood
 
-        rules, window, wanted = load_as_it_stood().moments, setup.window(), frozenset(patients)
+        rules, wanted = load_as_it_stood().moments, frozenset(patients)
+        terminology = rules_of(setup.site).knowledge.terminology
+        task = TaskContext.get()
+        split = task.partitionId() if task is not None else 0
         waiting: list[Records_] = []
 
         def put(what: str, key: bytes, record: bytes) -> None:
@@ -394,7 +400,9 @@ def _gather(shared: _Shared, patients: Sequence[str]) -> Mapping_:
         gatherings: dict[str, Gathering] = {}
         for name, block in _blocks(batches, shared.kinds):
             if name not in gatherings:
-                gatherings[name] = Gathering(setup, wanted, rules, window, put)
+                gatherings[name] = Gathering(
+                    setup, wanted, rules, terminology, put, part=f"{name}:{split}"
+                )
             gatherings[name].block(block.kind, block)
             if sum(len(data) for _, _, data in waiting) > _BATCH_BYTES:
                 yield _batch(waiting)
@@ -446,7 +454,7 @@ def _parts(batches: Iterator[pa.RecordBatch]) -> Iterator[tuple[int, Records]]:
 
 
 def _records(found: dict[str, list[bytes]]) -> Records:
-    return Records(*(found.get(name, ()) for name in (LINES, PEOPLE, MOMENTS, CLINICIANS)))
+    return Records(*(found.get(name, ()) for name in (LINES, PEOPLE, MOMENTS, CLINICIANS, CODES)))
 
 
 def _parquet(table: pa.Table) -> bytes:

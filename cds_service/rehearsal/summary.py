@@ -11,13 +11,13 @@ import msgspec
 
 from cds_service.rehearsal.comparing import Comparison
 from cds_service.rehearsal.deciding import Decider
+from cds_service.rehearsal.mapping import MOST_CODES
 from cds_service.rehearsal.moments import HOOKS
 from cds_service.rehearsal.options import Options, gathered_kinds
 from cds_service.rehearsal.review import Sampled, lowest
 from cds_service.rehearsal.source import KINDS, Fault, Source
 from cds_service.rehearsal.tasks import MOST_FAULTS, Decided, Gathered
 
-MOST_CODES: Final = 50
 Counts = list[list[Any]]
 
 
@@ -39,7 +39,7 @@ class Summary(msgspec.Struct, frozen=True):
 
     `by_month` and `by_department` are [hook, month or department, moments] of the patients who were
     decided, `ruled_out_by_...` of those who were not. `people` is [dimension, group, patients,
-    patients with a card]. `not_read` is [type, system, code, display, number].
+    patients with a card]. `not_read` is [type, system, code, display, lines] of all patients.
     """
 
     knowledge: str

@@ -17,7 +17,7 @@ from cds_service.rehearsal.source import Source
 
 MOST_FAULTS: Final = 100
 """How many malformed lines of a piece are listed; all are counted."""
-LINES, MOMENTS, PEOPLE, CLINICIANS = "lines", "moments", "people", "clinicians"
+LINES, MOMENTS, PEOPLE, CLINICIANS, CODES = "lines", "moments", "people", "clinicians", "codes"
 """Folders of records that are put aside."""
 CLINICIAN_BYTES: Final = 12
 

@@ -27,6 +27,7 @@ from cds_service.rehearsal.tally import RECORD_BYTES
 from cds_service.rehearsal.tasks import (
     CLINICIAN_BYTES,
     CLINICIANS,
+    CODES,
     LINES,
     MOMENTS,
     PEOPLE,
@@ -41,7 +42,7 @@ from cds_service.site.force import InForce
 if TYPE_CHECKING:
     import pyarrow as pa
 
-BY_LINE, BY_SIZE = (LINES, PEOPLE), (MOMENTS, CLINICIANS)
+BY_LINE, BY_SIZE = (LINES, PEOPLE, CODES), (MOMENTS, CLINICIANS)
 """Records that end with their line, and records of one size."""
 PATIENTS, MAGNESIUM, MEDICATIONS = "patients.json", "magnesium.json", "medications.ndjson"
 DECIDED, COMPARED = "decided", "compared"
@@ -65,7 +66,6 @@ class Worker:
     def __init__(self, setup: Setup) -> None:
         os.umask(0o077)
         self._setup = setup
-        self._window = setup.window()
         self._rules = self._table.moments
 
     @cached_property
@@ -148,12 +148,13 @@ class Worker:
         def put(name: str, key: bytes, record: bytes) -> None:
             spills[name].add(key, record + b"\n" if name in BY_LINE else record)
 
-        gathering = Gathering(setup, self._patients, self._rules, self._window, put)
+        terminology = self._knowledge.terminology
+        gathering = Gathering(setup, self._patients, self._rules, terminology, put, part=piece.name)
         for block in blocks(folder, piece):
             gathering.block(piece.kind, block)
+        met = gathering.met()
         for spill in spills.values():
             spill.flush()
-        met = gathering.met()
         met.faults = [(line_number(folder, piece, line), why) for line, why in met.faults]
         return met
 
@@ -175,6 +176,7 @@ class Worker:
             people=lines_in(work / PEOPLE, partition),
             moments=records_in(work / MOMENTS, partition, RECORD_BYTES),
             clinicians=records_in(work / CLINICIANS, partition, CLINICIAN_BYTES),
+            codes=lines_in(work / CODES, partition),
         )
         found = decide_partition(
             self._setup, records, self._medications, departments, visits=visits

@@ -1,4 +1,4 @@
-"""Subgroups of patients, and the codes that nobody can read."""
+"""Subgroups of patients."""
 
 from __future__ import annotations
 
@@ -12,13 +12,9 @@ import pytest
 from cds_service.rehearsal.people import NOT_RECORDED, Person, person_of
 
 from .population import (
-    ICD10,
-    RXNORM,
     Resource,
-    condition,
     egfr,
     eligible,
-    order,
     patient,
     visit,
     write_export,
@@ -92,35 +88,3 @@ def test_subgroups_are_counted_over_all_patients(tmp_path: Path) -> None:
     out = run(write_export(tmp_path / "in", found, manifest=AS_OF), tmp_path / "out")
     people = [row for row in summary(out)["people"] if row[0] == "language"]
     assert people == [["language", "es", 2, 1], ["language", NOT_RECORDED, 1, 0]]
-
-
-def test_the_codes_that_are_not_read_are_listed_the_most_frequent_first(tmp_path: Path) -> None:
-    local = "urn:oid:1.2.3.4"
-    found = [*eligible("a"), visit("a", "v", "2026-02-01")]
-    found += [condition("a", f"x{n}", ("K1", local), "2020-01-01") for n in range(3)]
-    both = condition("a", "both", ("K2", local), "2020-01-01")
-    both["code"]["coding"].append({"system": ICD10, "code": "I10"})
-    found += [both, order("a", "o", ("D9", local), "2020-01-01")]
-    found += [order("a", "known", ("314076", RXNORM), "2020-01-01")]
-    vital = egfr("a", "vital", 60, "2020-01-01") | {
-        "code": {"coding": [{"system": local, "code": "HR"}]},
-        "category": [{"coding": [{"code": "vital-signs"}]}],
-    }
-    alone = condition("a", "text", ("", ""), "2020-01-01") | {"code": {"text": "Migraine of Ann"}}
-    found += [vital, alone]
-    out = run(write_export(tmp_path / "in", found, manifest=AS_OF), tmp_path / "out")
-    assert summary(out)["not_read"] == [
-        ["Condition", local, "K1", "", 3],
-        ["Condition", "", "", "(text alone)", 1],
-        ["MedicationRequest", local, "D9", "", 1],
-    ]
-    page = (out / "report.html").read_text(encoding="utf-8")
-    assert local in page
-    assert "Ann" not in page
-
-
-def test_fifty_codes_that_are_not_read_are_kept(tmp_path: Path) -> None:
-    found = eligible("a")
-    found += [condition("a", f"x{n}", (f"K{n}", "urn:oid:1.2"), "2020-01-01") for n in range(60)]
-    out = run(write_export(tmp_path / "in", found, manifest=AS_OF), tmp_path / "out")
-    assert len(summary(out)["not_read"]) == 50

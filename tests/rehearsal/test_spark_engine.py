@@ -13,6 +13,7 @@ import pytest
 from .population import write_export
 from .running import rows, run, summary
 from .stories import told
+from .test_mapping import not_decided
 
 pytestmark = [
     pytest.mark.slow,
@@ -29,6 +30,7 @@ AS_OF = {"transactionTime": "2026-11-22T00:00:00Z"}
 def test_both_engines_write_the_same_rows(tmp_path: Path) -> None:
     """Lines and files in another order, in other files, and gzipped."""
     resources = [r for _, _, story in told(2) for r in story.resources]
+    resources += [r for n in range(6) for r in not_decided(f"b{n}")]
     source = write_export(tmp_path / "one", resources, manifest=AS_OF)
     site = tmp_path / "site.yaml"
     site.write_text("site: {id: quiet, title: Quiet}\ncards: {mg-suggest: {mode: never}}\n")
@@ -44,6 +46,7 @@ def test_both_engines_write_the_same_rows(tmp_path: Path) -> None:
     assert one == two
     assert len(one) > 5
     found, expected = summary(spark), summary(local)
+    assert [row[2] for row in found["not_read"]][:2] == ["MG", "MIGR"]
     assert found["input"]["malformed_lines"] == 1
     without = {"input"}
     assert {k: v for k, v in found.items() if k not in without} == {
