@@ -1,8 +1,9 @@
 """Import the facts of the clinical specification into the knowledge files.
 
 Codes, numbers, drug names and citations come from the folder of the specification. Facts that it
-states only in prose (titles, units, hours of spacing) are in ``clinical_tables.json``. The output
-depends only on these two inputs, so a second import changes nothing, and ``--check`` can compare
+states only in prose (titles, units, hours of spacing) are in ``clinical_tables.json``, and the
+paragraphs that rows cite, in our own words, in ``clinical_paragraphs.json``. The output depends
+only on these inputs, so a second import changes nothing, and ``--check`` can compare
 the knowledge files with their source. Cards and plans are edited by hand: ``--check`` compares only
 their ids, severities and doses.
 
@@ -12,7 +13,9 @@ their ids, severities and doses.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -97,6 +100,7 @@ class Source:
     coindications: Row
     override_reasons: Row
     references: list[Row]
+    text: str
 
 
 @dataclass
@@ -129,6 +133,7 @@ def read_source(folder: Path) -> Source:
         coindications=read("rules/coindications.json"),
         override_reasons=read("rules/override_reasons.json"),
         references=read("rules/references.json"),
+        text=(folder / "SPEC.md").read_text(encoding="utf-8"),
     )
 
 
@@ -717,7 +722,7 @@ def import_interactions(source: Source, tables: Row, result: Import) -> None:
             | ({"kidney_classes": [condition["renal_class"]]} if condition else {})
             | {
                 "routes": item["routes"],
-                "source": "SPEC 12.4",
+                "source": "SPEC 12.4 M-18",
                 "version": VERSION,
                 "status": STATUS,
             }
@@ -744,7 +749,7 @@ def import_coindications(source: Source, _tables: Row, result: Import) -> None:
         {
             "version": VERSION,
             "status": STATUS,
-            "source": "SPEC 12.5",
+            "source": "SPEC 12.5 S-1",
             "drugs": [
                 {name: row[name] for name in ("rxcui", "ingredient", "coindications")}
                 for row in sorted(drugs, key=lambda row: str(row["ingredient"]))
@@ -791,6 +796,78 @@ def import_references(source: Source, tables: Row, result: Import) -> None:
     result.files["references.json"] = as_tree({"references": rows})
 
 
+# --- paragraphs of the specification ------------------------------------------------------------
+
+PARAGRAPHS = HERE / "clinical_paragraphs.json"
+DECISIONS = HERE.parent / "docs" / "clinical-decisions.md"
+PASSAGE_HASH_LENGTH = 12
+
+
+def passage(paragraph_id: str, specification: str, decisions: str) -> str | None:
+    """The passage that a paragraph renders, or None. Ids are those of a source: "12.4 M-1"."""
+    if paragraph_id.startswith("docs/"):
+        row = paragraph_id.partition(" ")[2]
+        return _first(rf"^\| {re.escape(row)} \|[^|]*\|", decisions)
+    section, _, label = paragraph_id.partition(" ")
+    whole = _section(section, specification)
+    if whole is None:  # "12.7.17" is the 17th item of section 12.7
+        section, _, item = section.rpartition(".")
+        within = _section(section, specification) if section else None
+        return within and _first(rf"^{item}\. .*(?:\n(?!\d+\. ).+)*", within)
+    if not label:
+        return whole
+    name = re.escape(label)
+    item_of_list = rf"^- {name} .*(?:\n(?!- |\|).+)*"
+    return _first(rf"^\| {name} \|.*$", whole) or _first(item_of_list, whole)
+
+
+def _section(number: str, text: str) -> str | None:
+    """A section with its heading; one that has subsections is not a passage of its own."""
+    return _first(rf"^##+ {re.escape(number)}\.? .*(?:\n(?!##).*)*", text)
+
+
+def _first(pattern: str, text: str) -> str | None:
+    found = re.search(pattern, text, re.MULTILINE)
+    return found[0].strip() if found else None
+
+
+def section_of(paragraph_id: str, sections: Iterable[str]) -> str:
+    """The section with the longest number that the id begins with."""
+    found = [s for s in sections if re.match(rf"{re.escape(s)}(?![0-9])", paragraph_id)]
+    return max(found, key=len, default="")
+
+
+def import_specification(source: Source, _tables: Row, result: Import) -> None:
+    """The paragraphs, each with the hash of its passage.
+
+    `clinical_paragraphs.json` has the hash of the passage that was read when a paragraph was
+    written. If the passage has changed since, the paragraph has to be read again.
+    """
+    written = _read(PARAGRAPHS)
+    decisions = DECISIONS.read_text(encoding="utf-8")
+    rows = []
+    for row in written["paragraphs"]:
+        found = passage(row["id"], source.text, decisions)
+        if found is None:
+            result.oddities.append(f"specification: {row['id']} is not in it")
+        digest = hashlib.sha256((found or "").encode()).hexdigest()[:PASSAGE_HASH_LENGTH]
+        if row.get("read") != digest:
+            result.oddities.append(f"specification: {row['id']} now reads {digest}")
+        section = section_of(row["id"], written["sections"])
+        rows.append(
+            {"id": row["id"], "section": section, "title": row["title"], "text": row["text"]}
+            | {"read": digest}
+        )
+    result.files["specification.json"] = as_sections(
+        {
+            "version": VERSION,
+            "status": STATUS,
+            "sections": written["sections"],
+            "paragraphs": rows,
+        }
+    )
+
+
 # --- the whole ---------------------------------------------------------------------------------
 
 STEPS: tuple[Callable[[Source, Row, Import], None], ...] = (
@@ -803,6 +880,7 @@ STEPS: tuple[Callable[[Source, Row, Import], None], ...] = (
     import_coindications,
     import_override_reasons,
     import_references,
+    import_specification,
 )
 
 

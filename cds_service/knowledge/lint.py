@@ -20,6 +20,7 @@ import msgspec
 from jsonschema import Draft202012Validator
 
 from cds_service.knowledge import numbers, reads
+from cds_service.knowledge.citations import cited
 from cds_service.knowledge.loader import Knowledge, KnowledgeError, load
 from cds_service.knowledge.parameters import Parameters
 
@@ -46,10 +47,13 @@ SCHEMAS = {
     "rxnorm/products.json": "rxnorm_products",
     "safety_words.json": "safety_words",
     "source_attributes.json": "source_attributes",
+    "specification.json": "specification",
     "wording.json": "wording",
 }
 _LISTS = frozenset({"lint.py", "numbers.py", "reads.py", "tables.py", "wording.py"})
 """Modules of this package that name things without reading them."""
+_NO_READERS = frozenset({"parameters.json", "specification.json"})
+"""Files in which the name of a parameter does not mean that a rule reads it."""
 INFORMATIONAL = frozenset({"lactation", "lab_uacr", "med_sglt2_inhibitor"})
 """Sets the specification keeps for information; no rule reads them (SPEC 2, 3.3)."""
 _SOURCE = re.compile(r"SPEC \d|SEED$|R\d|docs/")
@@ -92,6 +96,7 @@ def problems(folder: Path = HERE / "data", schemas: Path = HERE / "schemas") -> 
         yield str(error)
         return
     yield from _unread_parameters(knowledge, folder)
+    yield from _paragraphs(knowledge, folder)
     yield from numbers.in_files(folder, knowledge.parameter_rows)
     yield from numbers.in_code(code().numbers, knowledge.parameter_rows)
     yield from problems_of(knowledge)
@@ -103,13 +108,14 @@ def problems_of(knowledge: Knowledge) -> Iterator[str]:
     yield from _contradictions(knowledge)
     yield from _origins(knowledge)
     yield from _sources(knowledge)
+    yield from _sections(knowledge)
     yield from _places(knowledge)
     yield from _lengths(knowledge)
 
 
 def _unread_parameters(knowledge: Knowledge, folder: Path) -> Iterator[str]:
     """Parameters that neither the code nor another knowledge file reads."""
-    files = [path for path in folder.rglob("*.json") if path.name != "parameters.json"]
+    files = [path for path in folder.rglob("*.json") if path.name not in _NO_READERS]
     named = {i for path in files for i in _NAMED.findall(path.read_text(encoding="utf-8"))}
     read = code().parameters | named
     for row in knowledge.parameter_rows:
@@ -226,6 +232,42 @@ def _sources(knowledge: Knowledge) -> Iterator[str]:
             yield f"evidence {line.id}: rests on no reference"
         for missing in sorted(set(line.references) - set(knowledge.references)):
             yield f"evidence {line.id}: there is no reference {missing}"
+
+
+def _paragraphs(knowledge: Knowledge, folder: Path) -> Iterator[str]:
+    """Cited paragraphs that are not in `specification.json`, and paragraphs that nothing cites."""
+    known = {paragraph.id for paragraph in knowledge.specification.paragraphs}
+    wanted: set[str] = set()
+    for path in sorted(folder.rglob("*.json")):
+        for source in _sources_in(json.loads(path.read_text(encoding="utf-8"))):
+            ids = set(cited(source)) - set(knowledge.references)
+            for missing in sorted(ids - known):
+                yield f"{path.name}: there is no paragraph {missing}"
+            wanted |= ids
+    for uncited in sorted(known - wanted):
+        yield f"specification.json: nothing cites the paragraph {uncited}"
+
+
+def _sources_in(content: Any) -> Iterator[str]:
+    """Every `source` in a file."""
+    if isinstance(content, dict):
+        if isinstance(content.get("source"), str):
+            yield content["source"]
+        content = list(content.values())
+    if isinstance(content, list):
+        for value in content:
+            yield from _sources_in(value)
+
+
+def _sections(knowledge: Knowledge) -> Iterator[str]:
+    """Paragraphs of a section that has no title, and two paragraphs with one id."""
+    specification = knowledge.specification
+    ids = [paragraph.id for paragraph in specification.paragraphs]
+    for twice in sorted({i for i in ids if ids.count(i) > 1}):
+        yield f"specification.json: two paragraphs have the id {twice}"
+    have = {paragraph.section for paragraph in specification.paragraphs}
+    for section in sorted(have ^ set(specification.sections)):
+        yield f"specification.json: the section {section} has no title or no paragraph"
 
 
 def _row_name(row: Any) -> str:

@@ -69,6 +69,7 @@ class Knowledge(msgspec.Struct, frozen=True, eq=False):
     override_reasons: model.OverrideReasons
     references: dict[str, model.Citation]
     evidence: tuple[model.EvidenceLine, ...]
+    specification: model.Specification
     policy: model.Policy
     wording: Wording
     source_attributes: model.SourceAttributes
@@ -148,6 +149,7 @@ def load(
         override_reasons=reader.read("override_reasons.json", model.OverrideReasons),
         references={r.id: r for r in reader.read("references.json", _References).references},
         evidence=reader.read("evidence.json", _Evidence).evidence,
+        specification=reader.read("specification.json", model.Specification),
         policy=model.Policy.of(reader.read("policy.json", model.PolicyTables), registry),
         wording=texts,
         source_attributes=reader.read("source_attributes.json", model.SourceAttributes),

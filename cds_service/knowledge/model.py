@@ -407,6 +407,29 @@ class Citation(_Row, frozen=True):
     erratum: str = ""
 
 
+class Paragraph(_Row, frozen=True):
+    """A paragraph of the clinical specification that a row cites, in our own words.
+
+    `id` is written as in a source ("12.4 M-1"), and `section` is a key of the sections. `read` is
+    the hash of the passage of the specification (or of a decision of the project) that it renders.
+    """
+
+    id: str
+    section: str
+    title: str
+    text: tuple[str, ...]
+    read: str
+
+
+class Specification(_Row, frozen=True):
+    """The cited paragraphs of the specification, by section. `sections` are titles by number."""
+
+    version: str
+    status: str
+    sections: dict[str, str]
+    paragraphs: tuple[Paragraph, ...]
+
+
 class EvidenceLine(_Row, frozen=True):
     """A statement about benefit. `text` is for the evidence page, `card` for suggestion cards.
 

@@ -6,6 +6,7 @@ import importlib.util
 import json
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -99,10 +100,70 @@ def test_every_source_is_a_known_reference() -> None:
         *data("evidence.json")["evidence"],
     ]
     own = {row["source"] for row in rows if row["source"].startswith("docs/")}
-    assert all((ROOT / page).is_file() for page in own)
-    assert {cited(row["source"]) for row in rows} - own <= known
+    for page, _, decision in (source.partition(" ") for source in own):
+        assert f"\n| {decision} |" in (ROOT / page).read_text(encoding="utf-8")
+    assert {cited(row["source"]) for row in rows if row["source"] not in own} <= known
     assert {r for row in data("evidence.json")["evidence"] for r in row["references"]} <= known
     assert {f"R{n}" for n in range(1, 37)} <= known
+
+
+def test_a_paragraph_is_found_by_its_id(importer: ModuleType) -> None:
+    text = """# T
+## 1. One
+First.
+
+## 4. Four
+### 4.2 Blocks
+| B1 | kidney |
+| B10 | transplant |
+
+### 12.1 Reading
+- U-1 *Withheld.* Line one
+  and two.
+- U-13 Other.
+
+### 12.7 Readings
+1. Low counts.
+17. Liquid.
+Goes on.
+"""
+    decisions = "| U9 | An order. | why | tests |\n"
+
+    def found(paragraph: str) -> str | None:
+        passage: str | None = importer.passage(paragraph, text, decisions)
+        return passage
+
+    assert found("1") == "## 1. One\nFirst."
+    assert found("4.2 B1") == "| B1 | kidney |"
+    assert found("12.1 U-1") == "- U-1 *Withheld.* Line one\n  and two."
+    assert found("12.7.1") == "1. Low counts."
+    assert found("12.7.17") == "17. Liquid.\nGoes on."
+    assert found("docs/clinical-decisions.md U9") == "| U9 | An order. |"
+    assert [found(missing) for missing in ("2", "4.2 B2", "12.7.3", "9.9.9")] == [None] * 4
+
+
+@needs_source
+def test_every_paragraph_renders_the_passage_that_was_read(importer: ModuleType) -> None:
+    result = importer.build(CLINICAL)
+    assert [line for line in result.oddities if line.startswith("specification")] == []
+    written = read(ROOT / "tools" / "clinical_paragraphs.json")["paragraphs"]
+    paragraphs = data("specification.json")["paragraphs"]
+    assert [row["read"] for row in written] == [row["read"] for row in paragraphs]
+
+
+@needs_source
+def test_a_changed_passage_is_noticed(importer: ModuleType) -> None:
+    source = importer.read_source(CLINICAL)
+    changed = source.text.replace("| SEVERE | latest eGFR < 30", "| SEVERE | latest eGFR < 25")
+    assert changed != source.text
+    result = importer.Import()
+    importer.import_specification(replace(source, text=changed), {}, result)
+    (line,) = result.oddities
+    assert line.startswith("specification: 3.2 now reads ")
+    gone = source.text.replace("\n| B1 |", "\n| Bx |")
+    result = importer.Import()
+    importer.import_specification(replace(source, text=gone), {}, result)
+    assert result.oddities[0] == "specification: 4.2 B1 is not in it"
 
 
 @pytest.mark.parametrize(

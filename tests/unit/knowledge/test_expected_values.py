@@ -471,7 +471,7 @@ def test_a_dose_plan(plan_id: str) -> None:
     assert bool(wanted["also"]) == bool(plan.note_specific)
     assert "Trial of 12 weeks with a headache diary, then review" in plan.note
     assert f"label states {plan.unit_mg} mg elemental magnesium" in plan.note
-    assert plan.source == "SPEC 12.5"
+    assert plan.source == ("SPEC 12.5 S-7" if plan.id == "mg_perimenstrual" else "SPEC 12.5 S-6")
 
 
 def test_the_perimenstrual_course_is_repeated() -> None:
@@ -1018,7 +1018,7 @@ def statuses(value: Any) -> set[str]:
 PARTS = (
     *("parameter_rows", "sets", "dosage", "cards", "plans", "interactions", "override_reasons"),
     *("references", "evidence", "policy", "wording", "source_attributes"),
-    *("coindications", "brand_names", "dosage_words"),
+    *("coindications", "brand_names", "dosage_words", "specification"),
 )
 
 
