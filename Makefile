@@ -21,6 +21,8 @@ RUNTIME := $(VENV)/requirements.txt
 DEV := $(VENV)/requirements-dev.txt
 REHEARSAL := $(VENV)/requirements-rehearsal.txt
 SPARK := $(VENV)/requirements-spark.txt
+MCP := $(VENV)/requirements-mcp.txt
+OTEL := $(VENV)/requirements-otel.txt
 AUDIT := .venv-audit/requirements-audit.txt
 
 # Tests without servers, browsers, databases and generated cases.
@@ -30,7 +32,7 @@ QUICK := tests/unit tests/scenarios tests/table tests/http tests/docs
 FULLY_COVERED := cds_service/chart/*,cds_service/knowledge/*,cds_service/reasoning/*
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test quick check layout lint types architecture knowledge security format fhir-server test-fhir-server damage mutate mutate-sample bench rehearsal-bench soak audit sbom licences pins wheelhouse release-check install install-dev install-rehearsal install-spark clean
+.PHONY: help run serve test quick check layout lint types architecture knowledge security format fhir-server test-fhir-server damage mutate mutate-sample bench rehearsal-bench soak audit sbom licences pins wheelhouse release-check install install-dev install-rehearsal install-spark install-mcp install-otel clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -124,6 +126,8 @@ wheelhouse: $(RUNTIME) ## download the packages for `make run` to ./wheelhouse, 
 install: $(RUNTIME) ## only build .venv with what runs
 install-rehearsal: $(REHEARSAL) ## install what `python -m cds_service rehearse` needs
 install-spark: $(SPARK) ## the same with Spark (pyspark; Java 17 must be on the machine)
+install-mcp: $(MCP) ## install what `python -m cds_service mcp` needs, for assistants
+install-otel: $(OTEL) ## install what traces for OpenTelemetry need
 install-dev: $(DEV) ## only build .venv with what tests, lints and measures
 
 clean: ## remove everything that was built
@@ -142,7 +146,13 @@ $(REHEARSAL): requirements-rehearsal.txt $(RUNTIME)
 $(SPARK): requirements-spark.txt $(REHEARSAL)
 	$(call install_pins,$(VENV),$<,$@)
 
-$(DEV): requirements-dev.txt $(RUNTIME) $(REHEARSAL)
+$(MCP): requirements-mcp.txt $(RUNTIME)
+	$(call install_pins,$(VENV),$<,$@)
+
+$(OTEL): requirements-otel.txt $(RUNTIME)
+	$(call install_pins,$(VENV),$<,$@)
+
+$(DEV): requirements-dev.txt $(RUNTIME) $(REHEARSAL) $(MCP) $(OTEL)
 	$(call install_pins,$(VENV),$<,$@)
 
 $(AUDIT): requirements-audit.txt

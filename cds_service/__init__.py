@@ -28,22 +28,26 @@ def create_app(
     an aware datetime. Raises `SettingsError` or `KnowledgeError`, each with one line that says what
     to fix.
     """
+    import os
     from datetime import UTC
 
     from cds_service.fetching.fetching import Bounds, Fetching
     from cds_service.hooks.answering import Answering, utc_now
     from cds_service.hooks.configured import configured
     from cds_service.hooks.services import services_in_force
+    from cds_service.reasoning.decide import decide
     from cds_service.settings import read_settings
     from cds_service.store.location import database_url
     from cds_service.store.store import Store
     from cds_service.web.application import build
     from cds_service.web.calls.auth import servers_of, verifier_of
     from cds_service.web.operate.metrics import StoreCounting, observe_fetch
+    from cds_service.web.operate.tracing import tracing_of
 
     chosen = settings if settings is not None else read_settings()
     clock = now or utc_now
     verifier = verifier_of(chosen)
+    tracing = tracing_of(os.environ)
     bounds = Bounds(
         seconds=chosen.fhir_total_ms / 1000,
         request_seconds=chosen.fhir_request_ms / 1000,
@@ -53,8 +57,14 @@ def create_app(
     url = database_url(chosen.database_url, chosen.data_dir)
     store = Store(url, chosen.retention_days, clock, StoreCounting())
     fetching = Fetching(
-        (*chosen.fhir_servers, *servers_of(verifier)), bounds, observe=observe_fetch
+        (*chosen.fhir_servers, *servers_of(verifier)),
+        bounds,
+        observe=observe_fetch,
+        send=tracing.send,
     )
+
+    look_up = tracing.wrap("look up earlier suggestions", store.shown_before)
+    decide_traced = tracing.wrap("decide", decide)
 
     def answering_now() -> Answering:
         """What answers calls by the site file as it is now. Asked again when that file changes."""
@@ -62,10 +72,15 @@ def create_app(
         services = services_in_force(force)
         templates = {service.hook: service.prefetch for service in services.values()}
         return Answering(
-            force, clock, fetching=fetching, templates=templates, look_up=store.shown_before
+            force,
+            clock,
+            fetching=fetching,
+            templates=templates,
+            look_up=look_up,
+            decide=decide_traced,
         )
 
-    return build(chosen, answering_now(), store, verifier, answering_now)
+    return build(chosen, answering_now(), store, verifier, answering_now, tracing)
 
 
 def create_front(app: Flask) -> Front:

@@ -24,7 +24,7 @@ TRACEPARENT: Final = "traceparent"
 _HEX: Final = "[0-9A-Fa-f]"
 _REQUEST_ID = re.compile(f"{_HEX}{{32}}|{_HEX}{{8}}(?:-{_HEX}{{4}}){{3}}-{_HEX}{{12}}")
 _TRACEPARENT = re.compile(
-    r"(?!ff)(?P<version>[0-9a-f]{2})-(?P<trace>(?!0{32})[0-9a-f]{32})-(?!0{16})[0-9a-f]{16}"
+    r"(?!ff)(?P<version>[0-9a-f]{2})-(?P<trace>(?!0{32})[0-9a-f]{32})-(?P<parent>(?!0{16})[0-9a-f]{16})"
     r"-(?P<flags>[0-9a-f]{2})(?P<more>-.*)?"
 )
 _FIRST_VERSION: Final = "00"
@@ -35,13 +35,15 @@ _SAMPLED: Final = 1
 class Correlation(msgspec.Struct, frozen=True):
     """The ids of one request: its request id, the trace it belongs to, and our part of that trace.
 
-    `sampled` is the caller's flag whether the trace is recorded.
+    `sampled` is the caller's flag whether the trace is recorded. `parent` is the caller's part of the
+    trace, "" if the caller named none.
     """
 
     request: str
     trace: str
     span: str
     sampled: bool = False
+    parent: str = ""
 
     @property
     def traceparent(self) -> str:
@@ -63,16 +65,16 @@ def correlation_of(environ: Mapping[str, Any]) -> Correlation:
     fresh = os.urandom(40).hex()
     asked = environ.get("HTTP_X_REQUEST_ID")
     request = asked if asked is not None and _REQUEST_ID.fullmatch(asked) else fresh[:32]
-    trace, sampled = _trace_of(environ.get("HTTP_TRACEPARENT")) or (fresh[32:64], False)
-    return Correlation(request, trace, fresh[64:], sampled)
+    trace, parent, sampled = _trace_of(environ.get("HTTP_TRACEPARENT")) or (fresh[32:64], "", False)
+    return Correlation(request, trace, fresh[64:], sampled, parent)
 
 
-def _trace_of(header: str | None) -> tuple[str, bool] | None:
-    """The trace id and whether it is recorded, or `None` if the header is missing or invalid."""
+def _trace_of(header: str | None) -> tuple[str, str, bool] | None:
+    """Trace id, caller's span id, whether recorded. `None` if the header is missing or invalid."""
     if header is None or len(header) > _LONGEST:
         return None
     found = _TRACEPARENT.fullmatch(header)
     # A later version may add members. The first one has none.
     if found is None or (found["more"] and found["version"] == _FIRST_VERSION):
         return None
-    return found["trace"], bool(int(found["flags"], 16) & _SAMPLED)
+    return found["trace"], found["parent"], bool(int(found["flags"], 16) & _SAMPLED)

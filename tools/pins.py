@@ -15,9 +15,10 @@ from pathlib import Path
 
 FILES = (
     *("requirements.txt", "requirements-dev.txt", "requirements-rehearsal.txt"),
-    *("requirements-spark.txt", "requirements-audit.txt"),
+    *("requirements-spark.txt", "requirements-mcp.txt", "requirements-otel.txt"),
+    "requirements-audit.txt",
 )
-_TOGETHER = (FILES[:4], FILES[4:])
+_TOGETHER = (FILES[:-1], FILES[-1:])
 """Files whose packages are installed in one environment."""
 _PIN = re.compile(r"^(?P<name>[a-z0-9][a-z0-9._-]*)(?:\[[a-z,]+\])?==(?P<version>[^\s\\]+)")
 _HASH = re.compile(r"--hash=(sha256:[0-9a-f]{64})")

@@ -170,11 +170,13 @@ def shared_by_workers(settings: Settings) -> Iterator[None]:
 def check(settings: Settings, host: str) -> None:
     """Raise `SettingsError` for a fault that would otherwise stop every worker."""
     from cds_service.web.calls.auth import servers_of, verifier_of
+    from cds_service.web.operate.tracing import tracing_of
     from cds_service.web.serving.binding import require_closed
 
     require_closed(settings, [host])
     require_store(settings)
     servers_of(verifier_of(settings))
+    tracing_of(os.environ)
     require_site_file(settings)
     if settings.clients_file:
         clients_copy.stage(settings.clients_file)

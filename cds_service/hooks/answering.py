@@ -79,6 +79,7 @@ class Answering(msgspec.Struct, frozen=True):
     fetching: Fetching | None = None
     templates: Mapping[str, Mapping[str, str]] = {}
     look_up: LookUp = no_earlier_suggestions
+    decide: Callable[..., Decision] = decide
 
     @property
     def knowledge(self) -> Knowledge:
@@ -112,7 +113,7 @@ class Answering(msgspec.Struct, frozen=True):
             drafts = call.hook.read_orders(chart, call.context)
         showing = self.force.showing(call.hook.name, call.client).with_options(call.options)
         lockouts = PatientLockouts(call, self.force.keys, showing, now, self.look_up)
-        decision = decide(
+        decision = self.decide(
             call.hook.name, call.hook.policy, chart, drafts, complete, showing, lockouts.until
         )
         context = CardContext(

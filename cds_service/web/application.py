@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Response
 
-from cds_service.correlation import REQUEST_ID, TRACEPARENT, correlation_of
+from cds_service.correlation import REQUEST_ID, TRACEPARENT
 from cds_service.hooks.answering import Answering
 from cds_service.hooks.services import services_in_force
 from cds_service.hooks.uuids import new_uuid
@@ -18,6 +18,7 @@ from cds_service.store.store import Store
 from cds_service.web.calls import auth, cors, errors, feedback, hook_calls, refusals
 from cds_service.web.operate import health, logs, metrics, reloading
 from cds_service.web.operate.record import KEY_BYTES, answered_call, current_record
+from cds_service.web.operate.tracing import Tracing, Untraced
 from cds_service.web.pages import evidence, openapi, report, sandbox, sandbox_fhir, statics
 from cds_service.web.parts import Parts, current_parts, current_request
 from cds_service.web.serving import warming
@@ -42,10 +43,12 @@ def build(
     store: Store,
     verifier: Verifier | None = None,
     remake: reloading.Remake | None = None,
+    tracing: Tracing | None = None,
 ) -> Flask:
     """The application with all its routes. Without a `verifier` there are no trusted clients.
 
-    `remake` creates the object that handles calls again when the site file has changed.
+    `remake` creates the object that handles calls again when the site file has changed. Without
+    `tracing` there are no traces.
     """
     logs.configure(settings.log_level)
     for name in unknown_variables():
@@ -58,9 +61,13 @@ def build(
     log_key = (settings.log_salt or secrets.token_hex(16)).encode()[:KEY_BYTES]
     guard = auth.Guard(settings, verifier)
     services = services_in_force(answering.force)
-    Parts(settings, services, answering, store, guard, log_key, remake).belong_to(app)
+    tracing = tracing or Untraced()
+    Parts(
+        settings, services, answering, store, guard, log_key, remake, tracing.correlate
+    ).belong_to(app)
     metrics.state(answering.force)
     errors.register(app)
+    tracing.register(app)
     app.before_request(before_view)
     app.after_request(after_view)
     for module in (hook_calls, feedback, report, health, statics, evidence, openapi):
@@ -74,7 +81,7 @@ def build(
 def before_view() -> Response | None:
     """The response to a request that was refused by the front or is not allowed."""
     record, parts, request = current_record(), current_parts(), current_request()
-    record.ids = correlation_of(request.environ)
+    record.ids = parts.correlate(request.environ)
     turned = request.environ.get(refusals.REFUSAL)
     if turned is not None:
         return refusals.refuse(turned, record)

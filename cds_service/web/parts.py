@@ -10,6 +10,7 @@ import msgspec
 from flask import Flask, Request, current_app
 from flask.globals import request_ctx
 
+from cds_service.correlation import Correlation, correlation_of
 from cds_service.hooks.answering import Answering
 from cds_service.hooks.services import Service
 from cds_service.knowledge.loader import Knowledge
@@ -27,7 +28,7 @@ class Parts(msgspec.Struct, frozen=True, eq=False):
     """The parts of one application.
 
     `remake` creates `answering` again when the site file has changed. `log_key` is the secret of
-    the hash with which a call is found in the log.
+    the hash with which a call is found in the log. `correlate` finds the ids of a request.
     """
 
     settings: Settings
@@ -37,6 +38,7 @@ class Parts(msgspec.Struct, frozen=True, eq=False):
     guard: Guard
     log_key: bytes
     remake: Callable[[], Answering] | None = None
+    correlate: Callable[[Mapping[str, Any]], Correlation] = correlation_of
     first_request: Any = msgspec.field(default_factory=Lock)
     """No more changes are allowed after the first request."""
     _made: dict[Callable[[Parts], Any], Any] = msgspec.field(default_factory=dict)

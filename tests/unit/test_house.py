@@ -15,7 +15,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 DATA = Path("cds_service/knowledge/data")
 REQUIREMENTS = (
     *("requirements.txt", "requirements-dev.txt", "requirements-rehearsal.txt"),
-    *("requirements-spark.txt", "requirements-audit.txt"),
+    *("requirements-spark.txt", "requirements-mcp.txt", "requirements-otel.txt"),
+    "requirements-audit.txt",
 )
 ONE_MEGABYTE = 1_000_000
 
@@ -91,9 +92,9 @@ def test_what_is_installed_together_is_pinned_alike() -> None:
     assert {package: found for package, found in versions.items() if len(found) > 1} == {}
 
 
-def test_what_runs_needs_nothing_of_the_rehearsal() -> None:
+def test_what_runs_needs_nothing_of_the_extras() -> None:
     runtime = {line.split("==")[0] for line in pins("requirements.txt")}
-    for name in ("requirements-rehearsal.txt", "requirements-spark.txt"):
+    for name in REQUIREMENTS[2:-1]:
         assert runtime.isdisjoint(line.split("==")[0] for line in pins(name))
 
 

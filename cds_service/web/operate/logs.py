@@ -9,7 +9,7 @@ from cds_service.web.operate import lines
 from cds_service.web.operate.record import CallRecord, log_fields
 
 _log = logging.getLogger(__name__)
-_PROBES = frozenset({"/health", "/ready", "/metrics"})
+PROBES = frozenset({"/health", "/ready", "/metrics"})
 """Asked all the time, so a response without an error has no line."""
 
 
@@ -23,7 +23,7 @@ def configure(level: str) -> None:
 
 def write_line(record: CallRecord, knowledge: str, site: str) -> None:
     """Write the line of one request, unless it is a successful health check."""
-    if record.route in _PROBES and record.status < HTTPStatus.BAD_REQUEST:
+    if record.route in PROBES and record.status < HTTPStatus.BAD_REQUEST:
         return
     failed = record.status >= HTTPStatus.INTERNAL_SERVER_ERROR
     level = logging.ERROR if failed else logging.INFO
