@@ -73,6 +73,8 @@ def _parser() -> argparse.ArgumentParser:
     purge = tasks.add_parser("purge", help="delete data older than CDS_RETENTION_DAYS")
     purge.set_defaults(run=_feedback_purge)
 
+    _add_database(commands)
+
     token = commands.add_parser("token", help="make a test client, and sign calls for it")
     tasks = token.add_subparsers(required=True, metavar="task")
     new = tasks.add_parser("new", help="make a key pair and a file of clients that trusts it")
@@ -135,6 +137,19 @@ def _add_site(commands: Any) -> None:
     approve.add_argument("file", metavar="FILE", help="a site file without faults")
     _add_who(approve)
     approve.set_defaults(run=_site_approve)
+
+
+def _add_database(commands: Any) -> None:
+    database = commands.add_parser("database", help="show, back up and restore the database")
+    tasks = database.add_subparsers(required=True, metavar="task")
+    show = tasks.add_parser("show", help="show its kind, migration step and number of rows")
+    show.set_defaults(run=_database_show)
+    backup = tasks.add_parser("backup", help="copy the SQLite file while the service runs")
+    backup.add_argument("file", metavar="FILE", help="the new file")
+    backup.set_defaults(run=_database_backup)
+    restore = tasks.add_parser("restore", help="replace the SQLite file by a backup")
+    restore.add_argument("file", metavar="FILE", help="the file of `database backup`")
+    restore.set_defaults(run=_database_restore)
 
 
 def _days(text: str) -> int:
@@ -205,6 +220,24 @@ def _feedback_purge(_: argparse.Namespace) -> None:
     from cds_service.cli.feedback import purge
 
     purge()
+
+
+def _database_show(_: argparse.Namespace) -> None:
+    from cds_service.cli.database import show
+
+    show()
+
+
+def _database_backup(chosen: argparse.Namespace) -> None:
+    from cds_service.cli.database import make_backup
+
+    make_backup(chosen.file)
+
+
+def _database_restore(chosen: argparse.Namespace) -> None:
+    from cds_service.cli.database import restore_backup
+
+    restore_backup(chosen.file)
 
 
 def _knowledge(_: argparse.Namespace) -> None:
