@@ -48,6 +48,10 @@ NOT_RUN = (
     Reason(r".* rehearse-marks .*", "needs the marks of a clinician; tests/rehearsal runs it"),
     Reason(r".* --engine spark .*", "needs a Spark cluster; tests/rehearsal runs the engine"),
     Reason(
+        r"(?:\S+ -m cds_service database (?:backup|restore)|pg_dump|pg_restore) .*",
+        "needs a database that can be lost; tests/operations/test_backup.py runs it",
+    ),
+    Reason(
         r".* knowledge diff old\.whl installed",
         "needs the wheel of another version; tests/unit/knowledge/test_difference.py runs it",
     ),
