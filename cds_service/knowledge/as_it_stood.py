@@ -16,6 +16,7 @@ class ResourceRow(msgspec.Struct, frozen=True):
 
     The first date of `known_from` that is there decides; `undated` is "always" or "never". The
     earliest date of `ends` ends it: with `only_if_over` only where the status is one of `over`.
+    A period whose end is a date without a time ends with that day (FHIR `Period.end`).
     Until then an `over` status reads `while_it_holds`, and the elements `without` are removed.
     A status of `over` without an end: the first date of `ended_without_date`, or so many days
     after it began (`ended_after_days`); it is counted as `count`. The elements `never` are always
@@ -39,11 +40,17 @@ class ResourceRow(msgspec.Struct, frozen=True):
 
 
 class MomentRules(msgspec.Struct, frozen=True):
-    """What makes a moment: visits of these statuses, orders of these intents, refills within days."""
+    """What makes a moment: visits of these statuses, orders of these intents, refills within days.
+
+    Orders of `unsigned_status` were selected only. Those and the ones of `retracted_status` make no
+    later order a refill.
+    """
 
     visit_status: frozenset[str]
     inpatient_class: frozenset[str]
     order_intent: frozenset[str]
+    unsigned_status: frozenset[str]
+    retracted_status: frozenset[str]
     refill_within_days: int
 
 

@@ -161,7 +161,8 @@ class _Dated(NamedTuple):
             return self._bounds(since)
         if path == "supply":
             return self._supply(since)
-        return self._date(path)
+        when = self._date(path)
+        return _behind(when) if when is not None and path.endswith(".end") else when
 
     def _date(self, path: str) -> When | None:
         for value in _values(self.resource, path):
@@ -198,9 +199,17 @@ class _Dated(NamedTuple):
 def _end_of(repeat: Mapping[str, Any], since: When | None) -> When | None:
     end = next(_values(repeat, "boundsPeriod.end"), None)
     if isinstance(end, str):
-        return dates.parse(end)
+        when = dates.parse(end)
+        return _behind(when) if when is not None else None
     days = _days(repeat.get("boundsDuration"))
     return _later(since, days) if days is not None and since is not None else None
+
+
+def _behind(end: When) -> When:
+    """When a period is over. A date without a time still belongs to the period (FHIR `Period.end`)."""
+    if "T" in end.written or end.last_day == date.max:
+        return end
+    return start_of(end.last_day + timedelta(days=1))
 
 
 def _values(value: Any, path: str) -> Iterator[Any]:

@@ -19,14 +19,22 @@ from cds_service.rehearsal.comparing import CHANGES
 from cds_service.rehearsal.deciding import Decider
 from cds_service.rehearsal.journal import Journal
 from cds_service.rehearsal.options import Options, as_of_of, fingerprint, gathered_kinds
+from cds_service.rehearsal.products import PRODUCT_BYTES, sorted_records
 from cds_service.rehearsal.progress import phase
 from cds_service.rehearsal.review import Sampled
 from cds_service.rehearsal.rules import rules_of
 from cds_service.rehearsal.source import KINDS, Piece, open_source
-from cds_service.rehearsal.spill import partition_bits
+from cds_service.rehearsal.spill import partition_bits, records_in
 from cds_service.rehearsal.summary import Summary, Totals
-from cds_service.rehearsal.tasks import Decided, Found, Gathered, Setup, setup_of
-from cds_service.rehearsal.work import COMPARED, DECIDED, MAGNESIUM, MEDICATIONS, PATIENTS
+from cds_service.rehearsal.tasks import PRODUCTS, Decided, Found, Gathered, Setup, setup_of
+from cds_service.rehearsal.work import (
+    COMPARED,
+    DECIDED,
+    MAGNESIUM,
+    MEDICATIONS,
+    PATIENTS,
+    PRODUCT_TABLE,
+)
 from cds_service.rehearsal.workers import Task, Workers
 
 if TYPE_CHECKING:
@@ -101,6 +109,7 @@ class LocalRun:
             ["Medication"],
         )
         self._keep(MAGNESIUM, medications)
+        self._write_products()
         patients = self._ids(
             workers, "Looking for the patients who can matter", "find_patients", _RECOGNISED
         )
@@ -113,6 +122,14 @@ class LocalRun:
         self._gather_medications(workers, {m for met in gathered.values() for m in met.medications})
         departments = {k: v for met in gathered.values() for k, v in met.departments.items()}
         self._decide(workers, departments)
+
+    def _write_products(self) -> None:
+        """One sorted table of the products of Medications: the partitions follow each other."""
+        work = self._journal.work
+        with (work / PRODUCT_TABLE).open("wb") as table:
+            for partition in range(2**self._bits):
+                records = records_in(work / PRODUCTS, partition, PRODUCT_BYTES)
+                table.write(sorted_records(records))
 
     def _ids(self, workers: Workers, title: str, method: str, kinds: Iterable[str]) -> list[str]:
         found = self._pieces(workers, title, method, self._source.pieces_of(kinds), Found)

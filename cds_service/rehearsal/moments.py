@@ -14,7 +14,7 @@ from cds_service.chart import dates
 from cds_service.chart.dates import When
 from cds_service.chart.reading import is_there
 from cds_service.chart.subject import bare_id
-from cds_service.fhir.wire import NOTHING, CodeableConcept, Reference
+from cds_service.fhir.wire import CodeableConcept, Reference
 from cds_service.knowledge.as_it_stood import MomentRules
 from cds_service.rehearsal.lines import Coded, Line, Order, Visit
 
@@ -72,9 +72,10 @@ def visit_moments(visit: Visit, rules: MomentRules) -> Iterator[Moment]:
         yield Moment(DISCHARGE, end, **about)
 
 
-def order_moments(order: Order, is_refill: bool, department: str, at: When) -> Iterator[Moment]:
-    """Selecting and signing an order; its refill where it renews another one."""
-    hooks = (*ORDER_HOOKS, REFILL) if is_refill else ORDER_HOOKS
+def order_moments(
+    order: Order, hooks: Iterable[str], department: str, at: When
+) -> Iterator[Moment]:
+    """The moments of an order at these hooks."""
     whose = order.encounter.reference if order.encounter is not None else None
     encounter = bare_id(whose) if whose else ""
     for hook in hooks:
@@ -89,18 +90,26 @@ def ordered_at(order: Order, rules: MomentRules) -> When | None:
 
 
 class Ordered(NamedTuple):
-    """An order among those of its patient: `product` stands for what is ordered."""
+    """An order among those of its patient: `product` stands for what is ordered.
+
+    `signed` is false for a draft. An order that was `retracted` was signed in error.
+    """
 
     at: When
     product: object
     names_prior: bool
+    signed: bool = True
+    retracted: bool = False
 
 
-def refills(orders: Sequence[Ordered], within_days: int) -> list[bool]:
-    """Which orders renew: they name a prior one, or the product was ordered shortly before."""
+def hooks_of(orders: Sequence[Ordered], within_days: int) -> list[tuple[str, ...]]:
+    """The hooks of each order: a draft is selected only, an order that renews is refilled too.
+
+    An order renews where it names a prior one, or where its product was ordered shortly before.
+    """
     earlier: dict[object, list[Any]] = {}
     for order in orders:
-        if order.product:
+        if order.product and order.signed and not order.retracted:
             earlier.setdefault(order.product, []).append(order.at.earliest)
     for times in earlier.values():
         times.sort()
@@ -112,7 +121,12 @@ def refills(orders: Sequence[Ordered], within_days: int) -> list[bool]:
         before = bisect_left(times, order.at.earliest)
         return before > 0 and order.at.earliest - times[before - 1] <= timedelta(days=within_days)
 
-    return [is_renewal(order) for order in orders]
+    def hooks(order: Ordered) -> tuple[str, ...]:
+        if not order.signed:
+            return (ORDER_SELECT,)
+        return (*ORDER_HOOKS, REFILL) if is_renewal(order) else ORDER_HOOKS
+
+    return [hooks(order) for order in orders]
 
 
 _CONCEPT = msgspec.json.Decoder(CodeableConcept)
@@ -121,6 +135,17 @@ _CODED = msgspec.json.Decoder(Coded)
 _CONTAINED = msgspec.json.Decoder(list[Coded])
 _NO_MEDICATIONS: Mapping[str, bytes] = MappingProxyType({})
 _FAILURES = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
+
+
+def ordered(order: Order, at: When, product: object, rules: MomentRules) -> Ordered:
+    """An order that was written at a time, among those of its patient."""
+    return Ordered(
+        at,
+        product,
+        order.priorPrescription is not None,
+        signed=order.status not in rules.unsigned_status,
+        retracted=order.status in rules.retracted_status,
+    )
 
 
 def product_of(order: Order, medications: Mapping[str, bytes] = _NO_MEDICATIONS) -> str:
@@ -132,11 +157,16 @@ def product_of(order: Order, medications: Mapping[str, bytes] = _NO_MEDICATIONS)
     if is_there(order.medicationCodeableConcept):
         return _name_of(order.medicationCodeableConcept)
     inside = contained_medication(order)
-    code = inside.code if inside is not None else NOTHING
     medication = medication_of(order)
+    name = name_of(inside) if inside is not None else ""
     if medication in medications:
-        code = _medication(medications[medication])
-    return (_name_of(code) if is_there(code) else "") or medication
+        name = name_of(_medication(medications[medication]))
+    return name or medication
+
+
+def name_of(medication: Coded) -> str:
+    """What stands for the product that a Medication is, "" where it has no code."""
+    return _name_of(medication.code) if is_there(medication.code) else ""
 
 
 def _name_of(concept: msgspec.Raw) -> str:
@@ -151,11 +181,11 @@ def _name_of(concept: msgspec.Raw) -> str:
     return " ".join((read.text or "").lower().split())
 
 
-def _medication(line: bytes) -> msgspec.Raw:
+def _medication(line: bytes) -> Coded:
     try:
-        return _CODED.decode(line).code
+        return _CODED.decode(line)
     except _FAILURES:
-        return NOTHING
+        return Coded()
 
 
 def contained_medication(order: Order) -> Coded | None:
@@ -168,11 +198,6 @@ def contained_medication(order: Order) -> Coded | None:
     except _FAILURES:
         return None
     return next((one for one in inside if one.id and reference == f"#{one.id}"), None)
-
-
-def names_prior(order: Order) -> bool:
-    """Whether an order names the one that it renews."""
-    return order.priorPrescription is not None
 
 
 def clinician_of(read: Visit | Order) -> str:

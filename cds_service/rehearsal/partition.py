@@ -19,6 +19,7 @@ from cds_service.rehearsal.mapping import most_frequent
 from cds_service.rehearsal.moments import medication_of, month_of
 from cds_service.rehearsal.patients import Plan, Rehearsing, Result
 from cds_service.rehearsal.people import Person
+from cds_service.rehearsal.products import Products
 from cds_service.rehearsal.review import Sampler
 from cds_service.rehearsal.rows import Row
 from cds_service.rehearsal.rules import rules_of
@@ -39,6 +40,14 @@ class Records(NamedTuple):
     codes: Iterable[bytes]
 
 
+class Sent(NamedTuple):
+    """What all partitions need: Medications by id, their products, and departments by their keys."""
+
+    medications: Mapping[str, bytes]
+    products: Products
+    departments: Mapping[str, str]
+
+
 class Found(NamedTuple):
     """What became of a partition: its rows in their order, what differs, and its numbers."""
 
@@ -47,18 +56,10 @@ class Found(NamedTuple):
     done: Decided
 
 
-def decide_partition(
-    setup: Setup,
-    records: Records,
-    medications: Mapping[str, bytes],
-    departments: Mapping[str, str],
-    *,
-    visits: bool,
-) -> Found:
+def decide_partition(setup: Setup, records: Records, sent: Sent, *, visits: bool) -> Found:
     """Decide the patients who can matter, and count the moments of the others.
 
-    `departments` are the names behind their keys, `medications` the resources by id. `visits` is
-    false for an export without Encounters.
+    `visits` is false for an export without Encounters.
     """
     table, window = _table(), setup.window()
     decider = Decider(rules_of(setup.site))
@@ -71,13 +72,13 @@ def decide_partition(
     people = _people(records.people)
     others = set(people)
     for patient, lines in _by_patient(records.lines):
-        totals.add(rehearsing.patient(patient, lines, _sent(lines, medications)))
+        totals.add(rehearsing.patient(patient, lines, _referred(lines, sent.medications)))
         done.patients += 1
         others.discard(key_of(patient).hex())
     rows = sorted(totals.rows, key=Row.key)
-    names = {bytes.fromhex(key): name for key, name in departments.items()}
+    names = {bytes.fromhex(key): name for key, name in sent.departments.items()}
     hooks = frozenset(setup.hooks).intersection(decider.hooks)
-    ruled_out = counted(records.moments, table.moments, window, hooks, names)
+    ruled_out = counted(records.moments, table.moments, window, hooks, names, sent.products)
     for moment in rehearsing.moments((), {}) if others else ():  # without a visit or an order
         ruled_out[moment.hook, month_of(moment.at), moment.department] += len(others)
     done.rows = len(rows)
@@ -108,7 +109,7 @@ def _by_patient(lines: Iterable[bytes]) -> list[tuple[str, list[Named]]]:
     return sorted(found.items(), key=lambda item: (key_of(item[0]), item[0]))
 
 
-def _sent(lines: Iterable[Named], medications: Mapping[str, bytes]) -> dict[str, bytes]:
+def _referred(lines: Iterable[Named], medications: Mapping[str, bytes]) -> dict[str, bytes]:
     """The Medications that the orders of a patient refer to."""
     if not medications:
         return {}

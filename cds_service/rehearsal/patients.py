@@ -21,16 +21,15 @@ from cds_service.rehearsal.lines import Order, Visit, read_line
 from cds_service.rehearsal.moments import (
     PATIENT_VIEW,
     Moment,
-    Ordered,
     Window,
     by_time,
     department_of,
+    hooks_of,
     month_of,
-    names_prior,
     order_moments,
+    ordered,
     ordered_at,
     product_of,
-    refills,
     visit_moments,
 )
 from cds_service.rehearsal.review import Sampler
@@ -177,13 +176,15 @@ class Rehearsing:
                 yield from visit_moments(read, self._rules)
             elif isinstance(read, Order) and (at := ordered_at(read, self._rules)) is not None:
                 orders.append((read, at))
-        ordered = [Ordered(at, product_of(o, medications), names_prior(o)) for o, at in orders]
-        renewals = refills(ordered, self._rules.refill_within_days)
-        for (order, at), is_refill in zip(orders, renewals, strict=True):
+        rules = self._rules
+        mine = [ordered(o, at, product_of(o, medications), rules) for o, at in orders]
+        for (order, at), hooks in zip(
+            orders, hooks_of(mine, rules.refill_within_days), strict=True
+        ):
             whose = order.encounter.reference if order.encounter is not None else None
             visit = visits.get(bare_id(whose)) if whose else None
             department = department_of(visit) if visit is not None else ""
-            yield from order_moments(order, is_refill, department, at)
+            yield from order_moments(order, hooks, department, at)
 
     def _rows_of(
         self,

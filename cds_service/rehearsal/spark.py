@@ -26,7 +26,8 @@ from cds_service.rehearsal.journal import WORK
 from cds_service.rehearsal.lines import Coded, Line, Order, patient_of, read_line
 from cds_service.rehearsal.local import DECISIONS, label_of, merge
 from cds_service.rehearsal.options import Options, as_of_of, gathered_kinds
-from cds_service.rehearsal.partition import Records, decide_partition
+from cds_service.rehearsal.partition import Records, Sent, decide_partition
+from cds_service.rehearsal.products import Products, product_record, sorted_records
 from cds_service.rehearsal.progress import phase
 from cds_service.rehearsal.recognising import Recogniser
 from cds_service.rehearsal.rules import rules_of
@@ -148,7 +149,13 @@ class SparkRun:
             latest = max(found, default="")
         return as_of_of(options, source, latest).written
 
+    def _may_hold(self, kinds: Iterable[str]) -> bool:
+        """Whether the input may hold resources of these types. That of a remote path is not known."""
+        return not self._source.pieces or bool(self._source.pieces_of(kinds))
+
     def _ids(self, spark: SparkSession, title: str, kinds: Iterable[str], find: Any) -> list[str]:
+        if not self._may_hold(kinds):
+            return []
         with phase(title, 0):
             lines = self._lines(spark, kinds).mapInArrow(find, "id string")
             return sorted({row.id for row in lines.toLocalIterator()})
@@ -168,15 +175,13 @@ class SparkRun:
             gathered = self._lines(spark, kinds).mapInArrow(_gather(shared, patients), _GATHERED)
             gathered = gathered.persist(_on_disk())
             departments, wanted = self._met(gathered)
-        medications = self._medications(spark, wanted)
+        sent = Sent(self._medications(spark, wanted), self._products(spark, shared), departments)
         with phase("Deciding", 0):
             decided = (
                 gathered.filter(f"what <> '{MET}'")
                 .repartition(_partitions(spark, self._bits), "part")
                 .sortWithinPartitions("part", "what", "data")
-                .mapInArrow(
-                    _decide(shared, medications, departments, visits=self._totals.visits), _RESULT
-                )
+                .mapInArrow(_decide(shared, sent, visits=self._totals.visits), _RESULT)
             )
             self._take(decided)
 
@@ -198,6 +203,13 @@ class SparkRun:
         )
         lines = sorted({(row.id, bytes(row.data)) for row in found.toLocalIterator()})
         return dict(lines)
+
+    def _products(self, spark: SparkSession, shared: _Shared) -> Products:
+        """The products of all Medications, which the counts of orders need."""
+        if not self._options.history or not self._may_hold(["Medication"]):
+            return Products()
+        found = self._lines(spark, ["Medication"]).mapInArrow(_named(shared), "data binary")
+        return Products(sorted_records(bytes(row.data) for row in found.toLocalIterator()))
 
     def _take(self, decided: DataFrame) -> None:
         """Write what each partition resulted in, and add up its numbers."""
@@ -313,8 +325,10 @@ def _of_ids(found: Iterable[str]) -> Iterator[pa.RecordBatch]:
 
 def _dates(kinds: dict[str, str]) -> Mapping_:
     def find(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        from cds_service.knowledge.as_it_stood import load_as_it_stood
+
         lines = (line for _, block in _blocks(batches, kinds) for line in block.lines)
-        yield from _of_ids([latest_date(lines)])
+        yield from _of_ids([latest_date(lines, load_as_it_stood().moments)])
 
     return find
 
@@ -329,6 +343,22 @@ def _holding(shared: _Shared) -> Mapping_:
             for read, line in _read(batches, shared.kinds, shared.setup.deleted)
             if read.resourceType == "Medication" and recogniser.is_magnesium(line)
         )
+
+    return find
+
+
+def _named(shared: _Shared) -> Mapping_:
+    """The products of Medication resources."""
+
+    def find(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        import pyarrow as pa
+
+        found = {
+            product_record(read)
+            for read, _ in _read(batches, shared.kinds, shared.setup.deleted)
+            if isinstance(read, Coded) and read.resourceType == "Medication"
+        }
+        yield pa.record_batch({"data": pa.array(sorted(found - {b""}), pa.binary())})
 
     return find
 
@@ -417,18 +447,12 @@ def _gather(shared: _Shared, patients: Sequence[str]) -> Mapping_:
     return gather
 
 
-def _decide(
-    shared: _Shared,
-    medications: dict[str, bytes],
-    departments: dict[str, str],
-    *,
-    visits: bool,
-) -> Mapping_:
+def _decide(shared: _Shared, sent: Sent, *, visits: bool) -> Mapping_:
     """Decide the partitions of patients, which arrive one after the other."""
 
     def decide(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for part, records in _parts(batches):
-            found = decide_partition(shared.setup, records, medications, departments, visits=visits)
+            found = decide_partition(shared.setup, records, sent, visits=visits)
             yield _batch([(DECIDED, part, _parquet(rows.table_of(found.rows)))])
             if shared.setup.against is not None:
                 yield _batch([(COMPARED, part, _parquet(comparing.table_of(found.changes)))])

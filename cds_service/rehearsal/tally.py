@@ -18,20 +18,20 @@ from cds_service.knowledge.as_it_stood import MomentRules
 from cds_service.rehearsal.lines import Line, Order, Visit, key_of
 from cds_service.rehearsal.moments import (
     DISCHARGE,
-    ORDER_HOOKS,
     PATIENT_VIEW,
-    REFILL,
     Ordered,
     Window,
+    hooks_of,
+    medication_of,
     month_of,
-    names_prior,
+    ordered,
     ordered_at,
     product_of,
-    refills,
     visit_moments,
 )
+from cds_service.rehearsal.products import Products, key_of_medication
 
-_FORMAT: Final = struct.Struct("<8s8sBqi8s8s?")
+_FORMAT: Final = struct.Struct("<8s8sBqi8s8s???")
 RECORD_BYTES: Final = _FORMAT.size
 _VISIT, _DISCHARGE, _ORDER = range(3)
 _HOOK_OF = {_VISIT: PATIENT_VIEW, _DISCHARGE: DISCHARGE}
@@ -52,6 +52,8 @@ class _Record(NamedTuple):
     place: bytes
     product: bytes
     prior: bool
+    signed: bool
+    retracted: bool
 
 
 def records_of(
@@ -66,26 +68,25 @@ def records_of(
     elif isinstance(read, Order) and (at := ordered_at(read, rules)) is not None:
         whose = read.encounter.reference if read.encounter is not None else None
         place = key_of(bare_id(whose)) if whose else _NONE
-        product = product_of(read)
-        yield _packed(
-            *(patient, own, _ORDER, at, place),
-            product=key_of(product) if product else _NONE,
-            prior=names_prior(read),
-        )
+        order = ordered(read, at, _product_key(read), rules)
+        yield _packed(patient, own, _ORDER, at, place, order)
+
+
+def _product_key(order: Order) -> bytes:
+    """A key of what is ordered: of the product, or of the Medication resource that has its code."""
+    product = product_of(order)
+    if product and product == medication_of(order):
+        return key_of_medication(product)
+    return key_of(product) if product else _NONE
 
 
 def _packed(
-    patient: bytes,
-    own: str,
-    kind: int,
-    at: When,
-    place: bytes,
-    product: bytes = _NONE,
-    prior: bool = False,
+    patient: bytes, own: str, kind: int, at: When, place: bytes, order: Ordered | None = None
 ) -> bytes:
     instant = (at.earliest - _EPOCH) // _MICROSECOND
     day = at.first_day.toordinal()
-    return _FORMAT.pack(patient, key_of(own), kind, instant, day, place, product, prior)
+    about = order[1:] if order is not None else (_NONE, False, False, False)
+    return _FORMAT.pack(patient, key_of(own), kind, instant, day, place, *about)
 
 
 def counted(
@@ -94,6 +95,7 @@ def counted(
     window: Window,
     hooks: Collection[str],
     names: Mapping[bytes, str],
+    products: Products,
 ) -> Counter[tuple[str, str, str]]:
     """The moments by hook, month and department, of records of whole patients."""
     moments: Counter[tuple[str, str, str]] = Counter()
@@ -109,17 +111,23 @@ def counted(
             hook = _HOOK_OF[record.kind]
             moments[hook, _month(record), names.get(record.place, "")] += 1
     for patient, mine in orders.items():
-        ordered = [Ordered(_at(r), r.product if r.product != _NONE else b"", r.prior) for r in mine]
-        for record, is_refill in zip(mine, refills(ordered, rules.refill_within_days), strict=True):
+        of_patient = [_ordered(record, products) for record in mine]
+        all_hooks = hooks_of(of_patient, rules.refill_within_days)
+        for record, hooks_of_one in zip(mine, all_hooks, strict=True):
             if _holds(window, record):
                 department = departments.get((patient, record.place), "")
-                for hook in (*ORDER_HOOKS, REFILL) if is_refill else ORDER_HOOKS:
+                for hook in hooks_of_one:
                     moments[hook, _month(record), department] += 1
     return Counter({key: number for key, number in moments.items() if key[0] in hooks})
 
 
 def _unpacked(record: bytes) -> _Record:
     return _Record(*_FORMAT.unpack(record))
+
+
+def _ordered(record: _Record, products: Products) -> Ordered:
+    product = products.of(record.product) if record.product != _NONE else b""
+    return Ordered(_at(record), product, record.prior, record.signed, record.retracted)
 
 
 def _at(record: _Record) -> When:

@@ -19,6 +19,8 @@ MOST_FAULTS: Final = 100
 """How many malformed lines of a piece are listed; all are counted."""
 LINES, MOMENTS, PEOPLE, CLINICIANS, CODES = "lines", "moments", "people", "clinicians", "codes"
 """Folders of records that are put aside."""
+PRODUCTS: Final = "products"
+"""The folder of the products of Medications."""
 CLINICIAN_BYTES: Final = 12
 
 

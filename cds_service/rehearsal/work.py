@@ -12,13 +12,22 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from cds_service.chart import dates
-from cds_service.knowledge.as_it_stood import AsItStood, load_as_it_stood
+from cds_service.knowledge.as_it_stood import AsItStood, MomentRules, load_as_it_stood
 from cds_service.knowledge.loader import Knowledge
 from cds_service.rehearsal import comparing, rows
 from cds_service.rehearsal.blocks import blocks, line_number
 from cds_service.rehearsal.gathering import Gathering
-from cds_service.rehearsal.lines import Coded, Line, Order, patient_of, read_line
-from cds_service.rehearsal.partition import Records, decide_partition
+from cds_service.rehearsal.lines import (
+    KEY_BYTES,
+    Coded,
+    Line,
+    Order,
+    Visit,
+    patient_of,
+    read_line,
+)
+from cds_service.rehearsal.partition import Records, Sent, decide_partition
+from cds_service.rehearsal.products import Products, product_record, products_in
 from cds_service.rehearsal.recognising import Recogniser
 from cds_service.rehearsal.rules import rules_of
 from cds_service.rehearsal.source import Piece
@@ -31,6 +40,7 @@ from cds_service.rehearsal.tasks import (
     LINES,
     MOMENTS,
     PEOPLE,
+    PRODUCTS,
     Decided,
     Found,
     Gathered,
@@ -45,6 +55,7 @@ if TYPE_CHECKING:
 BY_LINE, BY_SIZE = (LINES, PEOPLE, CODES), (MOMENTS, CLINICIANS)
 """Records that end with their line, and records of one size."""
 PATIENTS, MAGNESIUM, MEDICATIONS = "patients.json", "magnesium.json", "medications.ndjson"
+PRODUCT_TABLE = "products.bin"
 DECIDED, COMPARED = "decided", "compared"
 _DATES = re.compile(
     rb'"(?:recordedDate|authoredOn|issued|effectiveDateTime|performedDateTime|dateAsserted|start)"'
@@ -52,12 +63,27 @@ _DATES = re.compile(
 )
 
 
-def latest_date(lines: Iterable[bytes]) -> str:
-    """The latest date that anything in these lines bears, "" where there is none."""
-    texts = {text for line in lines for text in _DATES.findall(line)}
-    whens = [when for t in texts if (when := dates.parse(t.decode("ascii", "replace")))]
+def latest_date(lines: Iterable[bytes], rules: MomentRules) -> str:
+    """The latest date in these lines at which something was recorded, "" where there is none.
+
+    Of a visit that took place its end counts too. Other periods may end later, such as an order's.
+    """
+    texts: set[str] = set()
+    for line in lines:
+        visit = read_line("Encounter", line) if b'"Encounter"' in line else None
+        if isinstance(visit, Visit) and visit.resourceType == "Encounter":
+            texts.update(_times_of(visit, rules))
+        else:
+            texts.update(text.decode("ascii", "replace") for text in _DATES.findall(line))
+    whens = [when for text in texts if (when := dates.parse(text))]
     newest = max(whens, key=lambda when: (when.latest, when.written), default=None)
     return newest.written if newest is not None else ""
+
+
+def _times_of(visit: Visit, rules: MomentRules) -> Iterator[str]:
+    """The start and the end of a visit; nothing where it is planned or did not take place."""
+    if visit.status in rules.visit_status and visit.period is not None:
+        yield from filter(None, (visit.period.start, visit.period.end))
 
 
 class Worker:
@@ -113,17 +139,21 @@ class Worker:
     def latest(self, piece: Piece) -> Found:
         """The latest date that anything in a piece bears."""
         lines = (line for block in blocks(self._setup.folder, piece) for line in block.lines)
-        newest = latest_date(lines)
+        newest = latest_date(lines, self._rules)
         return Found([newest] if newest else [])
 
     def find_medications(self, piece: Piece) -> Found:
-        """The Medication resources that hold magnesium."""
+        """The Medication resources that hold magnesium. The products of all are put aside."""
         recogniser = Recogniser(self._knowledge)
-        found = {
-            read.id or ""
-            for read, line in self._lines(piece)
-            if read.resourceType == "Medication" and recogniser.is_magnesium(line)
-        }
+        products = Spill(self._setup.work / PRODUCTS, self._setup.bits)
+        found = set()
+        for read, line in self._lines(piece):
+            if isinstance(read, Coded) and read.resourceType == "Medication":
+                if recogniser.is_magnesium(line):
+                    found.add(read.id or "")
+                if record := product_record(read):
+                    products.add(record[:KEY_BYTES], record)
+        products.flush()
         return Found(sorted(found - {""}))
 
     def find_patients(self, piece: Piece) -> Found:
@@ -166,6 +196,10 @@ class Worker:
             if read.resourceType == "Medication" and read.id in wanted
         ]
 
+    @cached_property
+    def _products(self) -> Products:
+        return products_in(self._setup.work / PRODUCT_TABLE)
+
     # -- deciding ------------------------------------------------------------------------------
 
     def decide(self, partition: int, departments: dict[str, str], visits: bool) -> Decided:
@@ -178,9 +212,8 @@ class Worker:
             clinicians=records_in(work / CLINICIANS, partition, CLINICIAN_BYTES),
             codes=lines_in(work / CODES, partition),
         )
-        found = decide_partition(
-            self._setup, records, self._medications, departments, visits=visits
-        )
+        sent = Sent(self._medications, self._products, departments)
+        found = decide_partition(self._setup, records, sent, visits=visits)
         self._write(partition, DECIDED, rows.table_of(found.rows))
         if self._setup.against is not None:
             self._write(partition, COMPARED, comparing.table_of(found.changes))

@@ -161,22 +161,43 @@ BOUNDS = {"dosageInstruction": [{"timing": {"repeat": {"boundsPeriod": {"end": "
         (supply(30, 2), "2020-03-30", "2020-03-31"),
         (
             {"dispenseRequest": {"validityPeriod": {"end": "2020-05-05"}}},
-            "2020-05-04",
             "2020-05-05",
+            "2020-05-06",
         ),
-        (BOUNDS, "2020-02-09", "2020-02-10"),
+        (BOUNDS, "2020-02-10T23:59:59Z", "2020-02-11"),
         (BOUNDS | supply(30), "2020-01-30", "2020-01-31"),
         ({}, "2020-03-30", "2020-03-31"),
     ],
     ids=["supply", "repeats", "validity", "bounds", "the earliest", "90 days"],
 )
-@pytest.mark.parametrize("status", ["completed", "stopped", "cancelled"])
+@pytest.mark.parametrize("status", ["completed", "stopped", "cancelled", "on-hold"])
 def test_an_order_that_is_over_was_active_until(
     status: str, more: Resource, last_day: str, first_day_after: str
 ) -> None:
     found = ordered(status=status, **more)
     assert status_of(seen(found, last_day)) == "active"
     assert status_of(seen(found, first_day_after)) == status
+
+
+@pytest.mark.parametrize(
+    ("end", "last", "first_after"),
+    [
+        ("2020-05-05", "2020-05-05T23:59:59Z", "2020-05-06T00:00:00Z"),
+        ("2020-05-05T08:00:00Z", "2020-05-05T08:00:00Z", "2020-05-05T08:00:01Z"),
+        ("2020-05", "2020-05-31T23:59:59Z", "2020-06-01T00:00:00Z"),
+        ("9999-12-31", "2030-01-01", ""),
+    ],
+)
+@pytest.mark.parametrize("where", ["validity", "bounds"])
+def test_a_period_ends_with_its_last_day(where: str, end: str, last: str, first_after: str) -> None:
+    """FHIR: a period whose end is a date without a time includes that day."""
+    period = {"end": end}
+    bounds = {"dosageInstruction": [{"timing": {"repeat": {"boundsPeriod": period}}}]}
+    more = {"dispenseRequest": {"validityPeriod": period}} if where == "validity" else bounds
+    found = ordered(**OVER, **more)
+    assert status_of(seen(found, last)) == "active"
+    if first_after:
+        assert status_of(seen(found, first_after)) == "completed"
 
 
 def test_an_assumed_end_is_counted() -> None:
@@ -218,9 +239,9 @@ def test_a_statement_holds_in_its_period() -> None:
     period = {"start": "2020-01-01", "end": "2020-07-01"}
     found = statement(status="completed", effectivePeriod=period)
     assert seen(found, "2019-12-31") is None
-    before = seen(found, "2020-06-30")
+    before = seen(found, "2020-07-01T23:00:00Z")
     assert (before["status"], before["effectivePeriod"]) == ("active", {"start": "2020-01-01"})
-    assert seen(found, "2020-07-01") == found
+    assert seen(found, "2020-07-02") == found
 
 
 def test_a_statement_that_is_over_without_an_end_was_over_when_asserted() -> None:
@@ -268,9 +289,9 @@ def test_a_procedure_is_in_progress_until_its_end() -> None:
         "performedPeriod": {"start": "2020-01-01", "end": "2020-06-01"},
     }
     assert seen(found, "2019-12-31") is None
-    before = seen(found, "2020-05-31")
+    before = seen(found, "2020-06-01T23:00:00Z")
     assert (before["status"], before["performedPeriod"]) == ("in-progress", {"start": "2020-01-01"})
-    assert seen(found, "2020-06-01") == found
+    assert seen(found, "2020-06-02") == found
 
 
 def test_a_death_counts_from_its_date() -> None:

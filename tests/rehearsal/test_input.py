@@ -14,6 +14,7 @@ from cds_service.rehearsal.errors import RehearsalError
 from cds_service.rehearsal.source import open_source
 
 from .population import (
+    LISINOPRIL,
     MAGNESIUM_OXIDE,
     MIGRAINE,
     Resource,
@@ -312,6 +313,35 @@ def test_the_latest_date_of_the_data_is_the_time_of_the_export(tmp_path: Path) -
     folder = write_export(tmp_path / "in", population())
     out = run(folder, tmp_path / "out")
     assert summary(out)["as_of"] == "2026-02-03T09:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("status", "end", "as_of"),
+    [
+        ("finished", "2026-02-04T08:00:00Z", "2026-02-04T08:00:00Z"),
+        ("in-progress", "", "2026-02-03T09:00:00Z"),
+        ("finished", "soon", "2026-02-03T09:00:00Z"),
+        ("planned", "2027-02-04T08:00:00Z", "2026-02-02T09:00:00Z"),
+    ],
+)
+def test_the_recorded_time_ends_with_the_last_visit_that_took_place(
+    tmp_path: Path, status: str, end: str, as_of: str
+) -> None:
+    """The end of a visit counts, but neither a planned one nor how long an order may be dispensed."""
+    found = [r for r in population() if r["id"] != "c-v"]
+    found.append(visit("c", "c-v", "2026-02-03T09:00:00Z", end, status=status))
+    later = {"dispenseRequest": {"validityPeriod": {"end": "2027-06-01"}}}
+    found.append(order("c", "c-o", LISINOPRIL, "2026-01-01", **later))
+    out = run(write_export(tmp_path / "in", found), tmp_path / "out")
+    assert summary(out)["as_of"] == as_of
+
+
+def test_a_discharge_after_everything_else_is_a_moment(tmp_path: Path) -> None:
+    """Without an end of the export, the last thing that was recorded may be a discharge."""
+    stay = visit("a", "stay", "2026-02-03T10:00:00Z", "2026-02-09T08:00:00Z")
+    stay["class"] = {"code": "IMP"}
+    out = run(write_export(tmp_path / "in", [*population(), stay]), tmp_path / "out")
+    assert ("a", "encounter-discharge", "mg-suggest") in cards(out)
 
 
 def test_a_long_file_is_read_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

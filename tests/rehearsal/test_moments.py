@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from cds_service.rehearsal.moments import HOOKS
+
 from .population import (
     LISINOPRIL,
     MAGNESIUM_OXIDE,
@@ -68,6 +70,56 @@ def test_what_orders_nothing_is_no_moment(tmp_path: Path, intent: str) -> None:
     assert [m[0] for m in moments(tmp_path, found, visit("p", "v", "2026-01-04"))] == [
         "patient-view"
     ]
+
+
+ORDERED = ["order-select", "order-sign"]
+
+
+@pytest.mark.parametrize(
+    ("status", "hooks", "hooks_of_next"),
+    [
+        ("draft", ["order-select"], ORDERED),
+        ("entered-in-error", ORDERED, ORDERED),
+        *(
+            (status, ORDERED, [*ORDERED, "medication-refill"])
+            for status in ("on-hold", "cancelled", "stopped", "completed", "active", "unknown")
+        ),
+        (None, ORDERED, [*ORDERED, "medication-refill"]),
+    ],
+)
+@pytest.mark.parametrize("whose", ["decided", "counted"])
+def test_the_status_of_an_order_decides_what_it_was_asked_about(
+    tmp_path: Path, whose: str, status: str | None, hooks: list[str], hooks_of_next: list[str]
+) -> None:
+    """A draft was selected only. An order in error was signed, but the next one does not renew it."""
+    product = MAGNESIUM_OXIDE if whose == "decided" else LISINOPRIL
+    first = order(whose, "o1", product, "2026-01-05", status=status)
+    second = order(whose, "o2", product, "2026-02-05", status="active")
+    everybody = [patient(whose), visit(whose, "v", "2026-01-04"), first, second]
+    out = run(write_export(tmp_path / "in", everybody, manifest=AS_OF), tmp_path / "out")
+    found = summary(out)["by_month" if whose == "decided" else "ruled_out_by_month"]
+    months = {
+        month: [hook for hook in HOOKS for h, m, n in found if (h, m, n) == (hook, month, 1)]
+        for month in ("2026-01", "2026-02")
+    }
+    assert months == {"2026-01": ["patient-view", *hooks], "2026-02": hooks_of_next}
+
+
+@pytest.mark.parametrize("value", [22, 90])
+@pytest.mark.parametrize("dated", [None, 90])
+def test_a_result_without_a_date_is_known_from_the_beginning(
+    tmp_path: Path, value: int, dated: int | None
+) -> None:
+    """A bad one counts, a good one proves nothing. It is counted in the report."""
+    undated = egfr("p", "u", value, "")
+    del undated["effectiveDateTime"]
+    results = [undated, *([egfr("p", "d", dated, "2026-01-20")] if dated else [])]
+    everybody = [*eligible("p"), *results, visit("p", "v", "2026-02-01")]
+    out = run(write_export(tmp_path / "in", everybody, manifest=AS_OF), tmp_path / "out")
+    (found,) = rows(out)
+    good = "mg-suggest" if dated else "mg-check-renal"
+    assert found["card"] == ("mg-avoid-renal" if value == 22 else good)
+    assert summary(out)["cannot_undo"] == {"Observation without a date": 1}
 
 
 def test_without_visits_each_patient_is_viewed_once(tmp_path: Path) -> None:
@@ -178,6 +230,56 @@ def test_refills_are_orders_of_the_same_product_within_400_days(tmp_path: Path) 
         assert numbers["order-sign"] == 5
         if "medication-refill" in found["hooks"]:
             assert numbers["medication-refill"] == 3
+
+
+def medication(own: str, code: tuple[str, str], **more: Any) -> Resource:
+    coded = {"coding": [{"code": code[0], "system": code[1]}]}
+    return {"resourceType": "Medication", "id": own, "code": coded, **more}
+
+
+def referring(whose: str, own: str, to: str, authored: str, **more: Any) -> Resource:
+    found = order(whose, own, LISINOPRIL, authored, **more)
+    del found["medicationCodeableConcept"]
+    return found | {"medicationReference": {"reference": f"Medication/{to}"}}
+
+
+def refills_of(found: dict[str, Any]) -> int:
+    return sum(n for hook, _, n in found["ruled_out_by_month"] if hook == "medication-refill")
+
+
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_refills_of_counted_patients_are_found_through_their_medications(
+    tmp_path: Path, workers: int
+) -> None:
+    """EHRs that write a Medication for each order: one product by its code, however it is named."""
+    other = ("197361", LISINOPRIL[1])
+    found = [
+        *(patient("c"), visit("c", "v", "2024-01-01")),
+        *(medication("m1", LISINOPRIL), medication("m2", LISINOPRIL), medication("m3", other)),
+        referring("c", "o1", "m1", "2025-01-01"),
+        referring("c", "o2", "m2", "2025-02-01"),  # a refill
+        order("c", "o3", LISINOPRIL, "2025-03-01"),  # a refill
+        referring("c", "o4", "m3", "2025-04-01"),  # another product
+        referring("c", "o5", "lost", "2025-05-01"),  # a Medication that the export does not have
+        referring("c", "o6", "lost too", "2025-06-01"),
+        referring("c", "o7", "lost", "2025-07-01"),  # a refill
+        order("c", "o8", ("", ""), "2025-08-01"),  # its text is the id of a Medication
+    ]
+    found[-1]["medicationCodeableConcept"] = {"text": "lost"}
+    folder = write_export(tmp_path / "in", found, manifest=AS_OF, parts=2)
+    made = summary(run(folder, tmp_path / "out", workers=workers))
+    assert made["patients_decided"] == 0
+    assert refills_of(made) == 3
+
+
+def test_no_medications_and_two_versions_of_one(tmp_path: Path) -> None:
+    """A Medication that is there twice is one; an export without Medications has no table."""
+    orders = [referring("c", f"o{n}", "m", f"2025-0{n}-01") for n in (1, 2)]
+    found = [patient("c"), visit("c", "v", "2024-01-01"), *orders]
+    twice = [medication("m", LISINOPRIL), medication("m", LISINOPRIL, status="active")]
+    for name, more in (("without", []), ("twice", twice)):
+        folder = write_export(tmp_path / name, [*found, *more], manifest=AS_OF)
+        assert refills_of(summary(run(folder, tmp_path / f"{name}-out"))) == 1
 
 
 def test_age_and_sex_are_those_of_the_moment(tmp_path: Path) -> None:

@@ -10,10 +10,11 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from .population import write_export
+from .population import LISINOPRIL, patient, write_export
 from .running import rows, run, summary
 from .stories import told
 from .test_mapping import not_decided
+from .test_moments import medication, referring, refills_of
 
 pytestmark = [
     pytest.mark.slow,
@@ -31,6 +32,8 @@ def test_both_engines_write_the_same_rows(tmp_path: Path) -> None:
     """Lines and files in another order, in other files, and gzipped."""
     resources = [r for _, _, story in told(2) for r in story.resources]
     resources += [r for n in range(6) for r in not_decided(f"b{n}")]
+    resources += [patient("c"), *(medication(f"m{n}", LISINOPRIL) for n in (1, 2))]
+    resources += [referring("c", f"o{n}", f"m{n}", f"2025-0{n}-01") for n in (1, 2)]
     source = write_export(tmp_path / "one", resources, manifest=AS_OF)
     site = tmp_path / "site.yaml"
     site.write_text("site: {id: quiet, title: Quiet}\ncards: {mg-suggest: {mode: never}}\n")
@@ -46,6 +49,7 @@ def test_both_engines_write_the_same_rows(tmp_path: Path) -> None:
     assert one == two
     assert len(one) > 5
     found, expected = summary(spark), summary(local)
+    assert refills_of(found) >= 1
     assert [row[2] for row in found["not_read"]][:2] == ["MG", "MIGR"]
     assert found["input"]["malformed_lines"] == 1
     without = {"input"}
