@@ -47,6 +47,11 @@ NOT_RUN = (
     Reason(r"make install-.*", _INDEX),
     Reason(r".* rehearse-marks .*", "needs the marks of a clinician; tests/rehearsal runs it"),
     Reason(r".* --engine spark .*", "needs a Spark cluster; tests/rehearsal runs the engine"),
+    Reason(r"sudo .*", "needs root and systemd; tests/operations/test_systemd.py checks the unit"),
+    Reason(
+        r"make wheelhouse|PIP_NO_INDEX=1 .* make install",
+        "needs a package index; tests/operations/test_install.py runs it",
+    ),
     Reason(
         r"(?:\S+ -m cds_service database (?:backup|restore)|pg_dump|pg_restore) .*",
         "needs a database that can be lost; tests/operations/test_backup.py runs it",

@@ -6,7 +6,6 @@ import os
 import re
 import signal
 import socket
-import subprocess
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -155,26 +154,3 @@ def test_an_operators_address_that_is_taken_stops_the_start(tmp_path: Path) -> N
         code, output = started_with(tmp_path, CDS_OPERATOR_ADDRESS=address)
     assert code == 2
     assert "CDS_OPERATOR_ADDRESS" in output.splitlines()[-1]
-
-
-def test_the_checks_of_the_units_are_those_that_answer() -> None:
-    """The health checks of the container and of the unit ask addresses that exist."""
-    root = Path(__file__).resolve().parent.parent.parent
-    assert "/health" in (root / "deploy" / "Containerfile").read_text()
-    unit = (root / "deploy" / "magnesium-cds.service").read_text()
-    assert "tools.serve" in unit
-
-
-def test_systemd_accepts_the_unit() -> None:
-    import shutil
-
-    tool = shutil.which("systemd-analyze")
-    if tool is None:
-        pytest.skip("systemd-analyze is not on this machine")
-    unit = Path(__file__).resolve().parent.parent.parent / "deploy" / "magnesium-cds.service"
-    done = subprocess.run(  # noqa: S603
-        [tool, "verify", str(unit)], capture_output=True, text=True, check=False, timeout=60
-    )
-    said = [line for line in done.stderr.splitlines() if "magnesium-cds" in line]
-    # The paths of an installation are not there on a machine that tests.
-    assert [line for line in said if "is not executable" not in line] == []

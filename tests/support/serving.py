@@ -131,13 +131,22 @@ def serving(
     """`make serve`, until the block ends. It writes to a file: a pipe that nobody reads fills up."""
     port = port or free_port()
     command = [sys.executable, "-m", "tools.serve", "--port", str(port), *arguments]
+    with serving_as(command, port, directory, ROOT, environment(directory, **settings)) as server:
+        yield server
+
+
+@contextmanager
+def serving_as(
+    command: list[str], port: int, directory: Path, folder: Path, environ: Mapping[str, str]
+) -> Iterator[Running]:
+    """A command that serves on a port, started in a folder. Its output is in the directory."""
     output = directory / f"output-{port}"
     with (
         output.open("wb") as written,
         subprocess.Popen(  # noqa: S603
             command,
-            cwd=ROOT,
-            env=environment(directory, **settings),
+            cwd=folder,
+            env=environ,
             stdin=subprocess.DEVNULL,
             stdout=written,
             stderr=subprocess.STDOUT,
