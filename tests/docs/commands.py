@@ -23,7 +23,7 @@ SERVERS = re.compile(rf"{_SETTINGS}(?:make (?:run|serve)|\.venv/bin/python -m to
 RUN = (
     re.compile(rf"{_SETTINGS}\.venv/bin/python -m cds_service\b.*", re.DOTALL),
     re.compile(r"curl .*http://127\.0\.0\.1:8000/.*", re.DOTALL),
-    re.compile(r"(?:cp|mkdir|mv|cat|export) .*", re.DOTALL),
+    re.compile(r"(?:cp|mkdir|mv|cat|export|echo|openssl) .*", re.DOTALL),
     re.compile(r"[A-Z_]+=\S*"),
     re.compile(r"make (?:help|knowledge)"),
 )
@@ -48,6 +48,10 @@ NOT_RUN = (
     Reason(r".* rehearse-marks .*", "needs the marks of a clinician; tests/rehearsal runs it"),
     Reason(r".* --engine spark .*", "needs a Spark cluster; tests/rehearsal runs the engine"),
     Reason(r"sudo .*", "needs root and systemd; tests/operations/test_systemd.py checks the unit"),
+    Reason(
+        r"docker compose .*",
+        "needs a container engine; tests/operations/test_compose.py checks the file",
+    ),
     Reason(
         r"make wheelhouse|PIP_NO_INDEX=1 .* make install",
         "needs a package index; tests/operations/test_install.py runs it",

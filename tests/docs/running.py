@@ -45,6 +45,9 @@ class Reader:
         for path in ROOT.iterdir():
             if path.name not in _NOT_IN_A_CHECKOUT and not path.name.startswith("."):
                 (self.checkout / path.name).symlink_to(path)
+        # Commands write into this folder.
+        (self.checkout / "deploy").unlink()
+        shutil.copytree(ROOT / "deploy", self.checkout / "deploy")
         (self.checkout / ".venv").symlink_to(ROOT / ".venv")
         self.port = free_port()
         self._programs = place / "bin"

@@ -93,18 +93,9 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def nginx(folder: Path, port: int, upstream: int, certificate: Path) -> list[str]:
     """nginx with the example as its only server; files where a test may write."""
-    text = (DEPLOY / "nginx.conf").read_text()
-    changed = _changed(
-        text,
-        {
-            "listen 443 ssl": f"listen {HOST}:{port} ssl",
-            "/etc/ssl/magnesium-cds": str(certificate.parent),
-            "/var/log/nginx": str(folder),
-        },
-    )
     address = (DEPLOY / "nginx-upstream.conf").read_text()
-    changed += _changed(address, {"server 127.0.0.1:8000": f"server 127.0.0.1:{upstream}"})
-    (folder / "site.conf").write_text(changed)
+    changed = _changed(address, {"server 127.0.0.1:8000": f"server 127.0.0.1:{upstream}"})
+    (folder / "site.conf").write_text(_rules(folder, port, certificate) + changed)
     temporary = "\n".join(
         f"    {kind}_temp_path {folder}/{kind};"
         for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
@@ -113,6 +104,36 @@ def nginx(folder: Path, port: int, upstream: int, certificate: Path) -> list[str
         f"daemon off;\nuser root;\npid {folder}/pid;\nerror_log {folder}/error.log;\nevents {{}}\n"
         f"http {{\n{temporary}\n    include {folder}/site.conf;\n}}\n"
     )
+    return ["nginx", "-c", str(folder / "nginx.conf"), "-p", str(folder)]
+
+
+def _rules(folder: Path, port: int, certificate: Path) -> str:
+    return _changed(
+        (DEPLOY / "nginx.conf").read_text(),
+        {
+            "listen 443 ssl": f"listen {HOST}:{port} ssl",
+            "/etc/ssl/magnesium-cds": str(certificate.parent),
+            "/var/log/nginx": str(folder),
+        },
+    )
+
+
+def compose(folder: Path, port: int, upstream: int, certificate: Path) -> list[str]:
+    """nginx as in deploy/compose.yaml, but for the look-up of a container's address: this nginx may
+    be older than the one of the example, and no such name is there.
+    """
+    text = _changed(
+        (DEPLOY / "compose" / "nginx.conf").read_text(),
+        {
+            "server service:8000 resolve": f"server 127.0.0.1:{upstream}",
+            "    resolver 127.0.0.11 valid=5s;\n": "",
+            "/tmp/": f"{folder}/",  # noqa: S108
+            "/dev/stderr": f"{folder}/error.log",
+            "/etc/magnesium-cds/": f"{folder}/",
+        },
+    )
+    (folder / "nginx.conf").write_text(f"daemon off;\nuser root;\n{text}")
+    (folder / "magnesium-cds.conf").write_text(_rules(folder, port, certificate))
     return ["nginx", "-c", str(folder / "nginx.conf"), "-p", str(folder)]
 
 
@@ -145,6 +166,7 @@ def started(
     if found is None:
         pytest.skip(f"{program} is not installed (on Debian: apt-get install {program})")
     command = make(folder, *given)
+    assert command[0] == program
     with (folder / "output").open("wb") as output:
         process = subprocess.Popen([found, *command[1:]], stdout=output, stderr=output)  # noqa: S603
         try:
@@ -154,7 +176,9 @@ def started(
             process.wait(20)
 
 
-@pytest.fixture(scope="module", params=[nginx, haproxy], ids=["nginx", "haproxy"])
+@pytest.fixture(
+    scope="module", params=[nginx, compose, haproxy], ids=["nginx", "compose", "haproxy"]
+)
 def proxied(
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,
@@ -173,9 +197,10 @@ def proxied(
     }
     with serving(folder, **settings) as server:
         make = request.param
-        with started(make.__name__, make, folder, port, server.port, certificate):
+        program = "haproxy" if make is haproxy else "nginx"
+        with started(program, make, folder, port, server.port, certificate):
             ehr = _Signing(server, NORTH, keys["ES384"], "north-1", "ES384", tenant="ward-a")
-            log = folder / "access.log" if make is nginx else None
+            log = None if make is haproxy else folder / "access.log"
             proxied = Proxied(server, ehr, port, certificate, log)
             wait_for(lambda: proxied.ask("GET", "/ready").status == 200)
             yield proxied

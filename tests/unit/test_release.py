@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -58,7 +59,12 @@ def test_this_version_can_be_released(tree: Path) -> None:
 
 @pytest.mark.parametrize("name", REPEATED)
 def test_each_place_of_the_version_is_compared(tree: Path, name: str) -> None:
-    changed(tree, name, f'"{VERSION}"', '"9.9.9"')
+    text = (tree / name).read_text(encoding="utf-8")
+    (found,) = re.findall(REPEATED[name], text)
+    assert found == VERSION
+    there = re.search(REPEATED[name], text)
+    assert there is not None
+    changed(tree, name, there[0], there[0].replace(VERSION, "9.9.9"))
     assert failures(tree) == [f"{name}: has 9.9.9, write {VERSION} as in cds_service/version.py"]
 
 
