@@ -110,9 +110,8 @@ def test_files_are_declared_used_and_there(project: dict[str, Any], kind: str) -
     for name, entry in declared.items():
         path = FILE.parent / entry["file"]
         # The site's own files are ignored by git.
-        assert path.is_file() or path.parent.name == "secrets", name
-    assert "/deploy/secrets/" in (ROOT / ".gitignore").read_text()
-    assert "/deploy/site/" in (ROOT / ".gitignore").read_text()
+        assert path.is_file() or path.parent == FILE.parent / "local" / "secrets", name
+    assert "\n/deploy/local/\n" in (ROOT / ".gitignore").read_text()
 
 
 def test_secrets_are_in_files_alone(project: dict[str, Any]) -> None:
