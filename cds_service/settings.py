@@ -296,7 +296,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(
             **_meaning(
                 "The FHIR servers from which missing data may be fetched. Without any, nothing is "
-                "fetched. See `docs/integrating.md`.",
+                "fetched. See `docs/integrating-fetching.md`.",
                 "base addresses separated by commas, https unless loopback, each followed by its "
                 "flags: `open` (works without a token), `private` (may have a private network "
                 "address), `client=...` (only for calls of that client), `form=KEY:NAME` (the "

@@ -119,6 +119,6 @@ def test_the_servers_of_the_document_can_be_listed() -> None:
     from cds_service.settings import read_settings
 
     [line] = re.findall(
-        r'^CDS_FHIR_SERVERS="([^"]+)"$', text_of("docs/integrating.md"), re.MULTILINE
+        r'^CDS_FHIR_SERVERS="([^"]+)"$', text_of("docs/integrating-fetching.md"), re.MULTILINE
     )
     assert len(read_settings({"CDS_FHIR_SERVERS": line}).fhir_servers) == 3

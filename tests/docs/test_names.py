@@ -102,7 +102,7 @@ def test_every_setting_is_explained_where_it_matters() -> None:
             *("CDS_OPERATOR_ADDRESS", "CDS_MAX_BODY_BYTES", "CDS_UPLOAD_SECONDS"),
             *("CDS_MAX_UPLOADS", "CDS_THREADS", "CDS_MAX_WAITING", "CDS_REQUEST_SECONDS"),
         },
-        "docs/integrating.md": {
+        "docs/integrating-fetching.md": {
             *("CDS_FHIR_SERVERS", "CDS_FHIR_TOTAL_MS", "CDS_FHIR_REQUEST_MS"),
             *("CDS_FHIR_MAX_PAGES", "CDS_FHIR_MAX_BYTES"),
         },

@@ -25,6 +25,8 @@ KNOWLEDGE = load()
 PARAMETERS = {row.id: row.value for row in KNOWLEDGE.parameter_rows}
 CLINICIANS = "docs/clinicians.md"
 INTEGRATING = "docs/integrating.md"
+DATA = "docs/integrating-data.md"
+FETCHING = "docs/integrating-fetching.md"
 
 
 def numbers_in(text: str) -> set[Decimal]:
@@ -138,8 +140,7 @@ _KEY_COLUMNS = 5
 def test_the_keys_are_those_that_are_read() -> None:
     found = {
         row.cells[0].strip("*`"): (row.cells[0].startswith("**"), row.cells[-1], row.cells[1])
-        for row in rows_of(INTEGRATING)
-        # The table of the search forms begins with keys too, and is narrower.
+        for row in rows_of(DATA)
         if row.cells[0].strip("*`") in KINDS and len(row.cells) == _KEY_COLUMNS
     }
     assert set(found) == set(KINDS)
@@ -151,7 +152,7 @@ def test_the_keys_are_those_that_are_read() -> None:
 
 def test_the_reasons_are_those_that_are_given() -> None:
     begun = "| reason | what to do |"
-    table = text_of(INTEGRATING).partition(begun)[2].partition("\n\n")[0]
+    table = text_of(FETCHING).partition(begun)[2].partition("\n\n")[0]
     reasons = [line.split("|")[1].strip() for line in table.splitlines()[2:]]
     assert len(reasons) > 10
     sentences = [load().wording.reasons[why.value.code].partition(" {")[0] for why in Why]
@@ -160,7 +161,7 @@ def test_the_reasons_are_those_that_are_given() -> None:
 
 
 def test_what_fetching_is_bound_by() -> None:
-    prose = " ".join(prose_of(INTEGRATING).split())
+    prose = " ".join(prose_of(FETCHING).split())
     most = fetching._BATCH * fetching._BATCHES
     assert f"{fetching._BATCH} at a time and at most {most}" in prose
     assert f"one by one (at most {fetching._SINGLY})" in prose

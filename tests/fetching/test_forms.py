@@ -133,7 +133,7 @@ def test_only_what_is_surely_another_result_is_left_out(
 
 
 def test_the_table_of_the_document_is_the_one_that_is_used() -> None:
-    text = (ROOT / "docs/integrating.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs/integrating-fetching.md").read_text(encoding="utf-8")
     rows = text.partition("<!-- forms -->")[2].partition("<!-- /forms -->")[0].splitlines()[3:]
     cells = [[cell.strip() for cell in row.strip("| ").split("|")] for row in rows]
     told = {
@@ -156,7 +156,7 @@ def words(changes: Mapping[str, str | None]) -> str:
 
 
 def test_the_document_names_every_reason_why_there_is_no_more() -> None:
-    text = (ROOT / "docs/integrating.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs/integrating-fetching.md").read_text(encoding="utf-8")
     table = text.partition("## What the reasons mean")[2].partition("\n## ")[0]
     rare = {Why.BAD_TOKEN, Why.NOT_ASKABLE, Why.NAME, Why.BROKEN, Why.REDIRECT}
     rare |= {Why.NOT_JSON, Why.UNREADABLE, Why.OUTCOME, Why.STATUS}
