@@ -35,6 +35,7 @@ ELEMENTS: Final[dict[str, Any]] = json.loads(
 )
 SAMPLES: Final = {
     "patient-view": ("henrik-dalgard", "magnesium-migraine-patient-view", None),
+    "patient-view-silent": ("felix-merriweather", "magnesium-migraine-patient-view", None),
     "order-sign": ("magnus-ironwood", "magnesium-migraine-order-sign", "milk-of-magnesia"),
 }
 """The hook calls that are shown: patient, service and draft orders."""

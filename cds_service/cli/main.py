@@ -83,11 +83,14 @@ def _parser() -> argparse.ArgumentParser:
     new.add_argument(
         "--name", default="test-client", help="its name in logs (default: test-client)"
     )
+    new.add_argument("--aud", default="", metavar="URL", help="its aud, if not the called URL")
+    new.add_argument("--lifetime", type=int, default=300, help="longest allowed (default: 300)")
     new.set_defaults(run=_token_new)
     sign = tasks.add_parser("sign", help="print a token or a whole call that can be used once")
     sign.add_argument("folder", metavar="FOLDER", help="the folder of `token new`")
-    sign.add_argument("--url", required=True, metavar="URL", help="the called URL (its aud)")
+    sign.add_argument("--url", required=True, metavar="URL", help="the called URL")
     sign.add_argument("--body", default="", metavar="FILE", help="print a curl command with it")
+    sign.add_argument("--aud", default="", metavar="URL", help="its aud (default: the called URL)")
     sign.add_argument("--tenant", default="", help="the tenant that the token names")
     sign.add_argument("--lifetime", type=int, default=300, help="seconds (default: 300)")
     sign.set_defaults(run=_token_sign)
@@ -267,10 +270,10 @@ def _knowledge_approve(chosen: argparse.Namespace) -> int:
 def _token_new(chosen: argparse.Namespace) -> None:
     from cds_service.cli.token import new_client
 
-    new_client(chosen.folder, chosen.iss, chosen.name)
+    new_client(chosen.folder, chosen.iss, chosen.name, chosen.aud, chosen.lifetime)
 
 
 def _token_sign(chosen: argparse.Namespace) -> None:
     from cds_service.cli.token import sign
 
-    sign(chosen.folder, chosen.url, chosen.body, chosen.lifetime, chosen.tenant)
+    sign(chosen.folder, chosen.url, chosen.body, chosen.lifetime, chosen.tenant, chosen.aud)

@@ -19,8 +19,12 @@ _CLIENTS = "clients.json"
 _OWNER_ONLY = 0o600
 
 
-def new_client(folder: str, iss: str, name: str) -> None:
-    """Make a key pair in a new folder, with a file of clients that trusts it."""
+def new_client(folder: str, iss: str, name: str, audience: str, lifetime: int) -> None:
+    """Make a key pair in a new folder, with a file of clients that trusts it.
+
+    `audience` is the `aud` of its tokens, or "" if they name the called URL. `lifetime` is how many
+    seconds they may be valid.
+    """
     from cryptography.hazmat.primitives.asymmetric import ec
     from cryptography.hazmat.primitives.serialization import (
         Encoding,
@@ -33,7 +37,10 @@ def new_client(folder: str, iss: str, name: str) -> None:
         raise CommandError(f"{folder} has a key or a file of clients already; nothing was changed.")
     key = ec.generate_private_key(ec.SECP384R1())
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    entry = {"name": name, "iss": iss, "jwks": {"keys": [_public(key)]}}
+    entry: dict[str, Any] = {"name": name, "iss": iss, "jwks": {"keys": [_public(key)]}}
+    if audience:
+        entry["audiences"] = [audience]
+    entry["maxLifetimeSeconds"] = lifetime
     try:
         place.mkdir(parents=True, exist_ok=True)
         (place / _PRIVATE).touch(mode=_OWNER_ONLY)
@@ -46,15 +53,18 @@ def new_client(folder: str, iss: str, name: str) -> None:
     print("and CDS_PUBLIC_URL set to the address under which the client calls it.")
 
 
-def sign(folder: str, url: str, body: str, lifetime: int, tenant: str) -> None:
-    """Print a token for a URL; with a body, the whole call as a command for curl."""
+def sign(folder: str, url: str, body: str, lifetime: int, tenant: str, audience: str) -> None:
+    """Print a token for a URL; with a body, the whole call as a command for curl.
+
+    `audience` is the `aud` of the token, or "" for the URL.
+    """
     import jwt
 
     key, entry = _key(Path(folder)), _entry(Path(folder))
     now = int(time.time())
     claims = {
         "iss": entry["iss"],
-        "aud": url,
+        "aud": audience or url,
         "iat": now,
         "exp": now + lifetime,
         "jti": str(uuid.uuid4()),

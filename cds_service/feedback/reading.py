@@ -79,7 +79,9 @@ class Reader:
         outcome = _outcome(item)
         at = _timestamp(item)
         suggestions = _suggestions(item, required=outcome is Outcome.ACCEPTED)
-        reason, comment = self._override(item.member("overrideReason"))
+        # Epic sends `overrideReasons`, with its own reasons in an extension of it.
+        given = item.member("overrideReason") or item.member("overrideReasons")
+        reason, comment = self._override(given)
         if item.failed or outcome is None or at is None:
             return None
         if outcome is not Outcome.ACCEPTED:
@@ -108,7 +110,7 @@ class Reader:
         coding = given.member("reason")
         comment = given.optional_text("userComment")
         if coding is None:
-            if given.value.get("userComment") is None:
+            if given.value.get("userComment") is None and given.value.get("extension") is None:
                 given.add("must have a reason, a userComment, or both", "required")
             return "", comment
         if not coding.is_object():

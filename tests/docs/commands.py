@@ -45,6 +45,7 @@ NOT_RUN = (
     Reason(r"make (?:bench|soak)\b.*", _MINUTES),
     Reason(r"\.venv/bin/python -m (?:bench|tests\.mutation)\..*", _MINUTES),
     Reason(r"make install-.*", _INDEX),
+    Reason(r"make fhir-server", "needs Java and Maven; `make test-fhir-server` runs the document"),
     Reason(r".* rehearse-marks .*", "needs the marks of a clinician; tests/rehearsal runs it"),
     Reason(r".* --engine spark .*", "needs a Spark cluster; tests/rehearsal runs the engine"),
     Reason(r"sudo .*", "needs root and systemd; tests/operations/test_systemd.py checks the unit"),
@@ -88,11 +89,29 @@ class Command(NamedTuple):
 
 
 def commands_of(block: Block) -> list[Command]:
-    """Its commands, without comments. A line that ends with a backslash or a pipe continues."""
-    joined = re.sub(r" *\\\n *", " ", block.text)
-    joined = re.sub(r"(\||&&) *\n *", r"\1 ", joined)
-    lines = (re.sub(r"(?:^|\s+)# .*$|^#.*$", "", line).strip() for line in joined.splitlines())
-    return [Command(block, line) for line in lines if line]
+    """Its commands, without comments.
+
+    A line that ends with a backslash, a pipe or && continues, and so does one with text for its
+    standard input (`<<'END'`).
+    """
+    found: list[str] = []
+    begun, end = "", ""
+    for line in block.text.splitlines():
+        if end:
+            begun += f"\n{line}"
+            end = "" if line == end else end
+        else:
+            plain = re.sub(r"(?:^|\s+)# .*$|^#.*$", "", line).strip()
+            begun = f"{begun} {plain}".strip()
+            end = found_end[1] if (found_end := _TEXT.search(plain)) else ""
+        if not end and not begun.endswith(("\\", "|", "&&")):
+            found += [begun] if begun else []
+            begun = ""
+        begun = begun.removesuffix("\\").rstrip(" ") if not end else begun
+    return [Command(block, text) for text in found]
+
+
+_TEXT = re.compile(r"<<'(\w+)'$")
 
 
 def shell_blocks(document: str) -> list[Block]:

@@ -50,6 +50,8 @@ class Reader:
         shutil.copytree(ROOT / "deploy", self.checkout / "deploy")
         (self.checkout / ".venv").symlink_to(ROOT / ".venv")
         self.port = free_port()
+        self.elsewhere: dict[str, str] = {}
+        """Addresses of the document that are others here."""
         self._programs = place / "bin"
         self._programs.mkdir()
         # The documents name port 8000, which may be taken here: both programs use another one.
@@ -96,7 +98,7 @@ class Reader:
 
     def run(self, command: Command, settings: str) -> str:
         done = subprocess.run(  # noqa: S603
-            ["bash", "-o", "pipefail", "-c", settings + command.text],  # noqa: S607
+            ["bash", "-o", "pipefail", "-c", self._here(settings + command.text)],  # noqa: S607
             cwd=self.checkout,
             env=self.environment,
             stdin=subprocess.DEVNULL,
@@ -117,7 +119,7 @@ class Reader:
         self.stop()
         with self._log.open("ab") as log:
             self._server = subprocess.Popen(  # noqa: S603
-                ["bash", "-c", command],  # noqa: S607
+                ["bash", "-c", self._here(command)],  # noqa: S607
                 cwd=self.checkout,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
@@ -127,6 +129,11 @@ class Reader:
             )
         process = self._server
         wait_for(self._answers, PATIENCE_SECONDS, lambda: process.poll() is not None)
+
+    def _here(self, text: str) -> str:
+        for address, other in self.elsewhere.items():
+            text = text.replace(address, other)
+        return text
 
     def _answers(self) -> bool:
         import urllib.request

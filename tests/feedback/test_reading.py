@@ -259,3 +259,16 @@ def test_there_are_bounds_to_a_body() -> None:
         read_all({"feedback": [overridden()] * (MOST_ITEMS + 1)})
     assert refused.value.status == 413
     assert len(read_all({"feedback": [overridden()] * MOST_ITEMS})) == MOST_ITEMS
+
+
+@pytest.mark.parametrize(
+    ("override", "kept"),
+    [
+        ({"reason": {"code": "refuses", "system": SYSTEM, "display": "x"}}, f"{SYSTEM}|refuses"),
+        ({"extension": {"com.epic.cdshooks.feedback.overrideReason.reasonCategory": "45"}}, ""),
+        ({"extension": {}, "userComment": "free text"}, ""),
+    ],
+)
+def test_an_override_in_the_form_that_epic_documents(override: Json, kept: str) -> None:
+    """https://fhir.epic.com/Documentation?docId=cds-hooks, section Feedback."""
+    assert read(overridden(overrideReasons=override)).reason == kept

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jwt
 import pytest
 
 from cds_service.cli.main import main
@@ -88,6 +89,21 @@ def test_the_whole_call_is_a_command(folder: Path, capsys: pytest.CaptureFixture
     assert said.startswith("curl ")
     assert "--data @call.json" in said
     assert said.rstrip().endswith(PUBLIC + HOOK)
+
+
+def test_a_client_with_one_audience_and_a_long_lifetime(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = str(tmp_path / "client")
+    options = ["--aud", PUBLIC, "--lifetime", "900"]
+    assert main(["token", "new", folder, "--iss", ISS, *options]) == 0
+    (client,) = read_clients(Path(folder) / "clients.json").values()
+    assert (client.audiences, client.max_lifetime_seconds) == ((PUBLIC,), 900)
+    capsys.readouterr()
+    assert main(["token", "sign", folder, "--url", PUBLIC + HOOK, *options]) == 0
+    claims = jwt.decode(capsys.readouterr().out.strip(), options={"verify_signature": False})
+    assert claims["aud"] == PUBLIC
+    assert claims["exp"] - claims["iat"] == 900
 
 
 def test_the_example_of_clients_is_valid() -> None:
