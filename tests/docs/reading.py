@@ -93,7 +93,8 @@ def links_of(name: str) -> list[str]:
 
 def code_of(name: str) -> list[str]:
     """The words and lines that it sets in code, inside blocks and as indented commands too."""
-    in_blocks = [line for block in fences_of(name) for line in block.text.splitlines()]
+    joined = (re.sub(r" *\\\n *", " ", block.text) for block in fences_of(name))
+    in_blocks = [line for text in joined for line in text.splitlines()]
     return [*_CODE.findall(prose_of(name)), *in_blocks]
 
 
