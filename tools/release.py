@@ -23,6 +23,7 @@ REPEATED: dict[str, str] = {
     "cds_service/web/pages/openapi.json": r'"info": \{[^{}]*?"version": "([^"]*)"',
     "docs/sbom.cdx.json": r'"component": \{[^{}]*?"version": "([^"]*)"',
     "deploy/compose.yaml": r"image: magnesium-cds:(\S+)",
+    "deploy/helm/magnesium-cds/Chart.yaml": r'appVersion: "([^"]*)"',
     "deploy/Containerfile": r'org\.opencontainers\.image\.version="([^"]*)"',
 }
 """The other places of the version: a file, and the pattern whose group is the version there."""

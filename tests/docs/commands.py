@@ -50,6 +50,10 @@ NOT_RUN = (
     Reason(r".* --engine spark .*", "needs a Spark cluster; tests/rehearsal runs the engine"),
     Reason(r"sudo .*", "needs root and systemd; tests/operations/test_systemd.py checks the unit"),
     Reason(
+        r"(?:helm|kubectl) .*",
+        "needs a cluster; tests/operations/test_helm.py renders the chart",
+    ),
+    Reason(
         r"docker compose .*",
         "needs a container engine; tests/operations/test_compose.py checks the file",
     ),

@@ -93,3 +93,11 @@ def test_the_base_image_is_named_by_its_digest(base: str, taken: bool) -> None:
     assert (done.returncode == 0) is taken
     froms = re.findall(r"^FROM (\S+)", text, re.MULTILINE)
     assert set(froms) == {"${BASE}"}
+
+
+def test_what_the_image_copies_is_what_its_build_gets() -> None:
+    """Secrets of a site lie in the folder of the checkout, and the environment of a developer."""
+    copied = re.findall(r"^COPY (?!--from)(\S+) ", text_of("deploy/Containerfile"), re.MULTILINE)
+    lines = text_of(".dockerignore").splitlines()
+    assert "*" in lines
+    assert sorted(line[1:] for line in lines if line.startswith("!")) == sorted(copied)
