@@ -108,11 +108,12 @@ def read_allergies(
         reactions, lost = reader.read_parts(_REACTIONS, resource.reaction, name, "reaction")
         record = _Record(resource, name, reactions or [], not lost, reader)
         match = _magnesium(record, named, terminology)
-        if match is None:
-            _note_unnamed(record, terminology)
-            continue
         if not subject.is_meant(resource.patient):
-            allergies.foreign += 1
+            allergies.foreign += match is not None
+            continue
+        if match is None:
+            if (name, "code") not in damaged:
+                _note_unnamed(record, terminology)
             continue
         drug, concept = match
         reason = _not_counted(record, damaged)
@@ -213,13 +214,20 @@ def _denies(code: CodeableConcept, terminology: Terminology) -> bool:
 
 def _note_unnamed(record: _Record, terminology: Terminology) -> None:
     """A record without a readable name or code of its substance may be about any substance."""
-    code = record.resource.code
-    if code is None or _denies(code, terminology) or _words_of(code):
+    resource, reader = record.resource, record.reader
+    concepts = [c for c in (resource.code, *(r.substance for r in record.reactions)) if c]
+    if any(_names_a_substance(concept, terminology) for concept in concepts):
         return
-    if any(c.code and terminology.canonical(c.system) == RXNORM for c in code.coding or ()):
-        return
-    if not any(_words_of(r.substance) for r in record.reactions if r.substance):
-        record.reader.record_unreadable(record.name, "code", reasons.SUBSTANCE_NOT_NAMED)
+    statuses = (resource.verificationStatus, resource.clinicalStatus)
+    is_over = any(code_of(status) in OVER | WRONG for status in statuses)
+    note = reader.record_unsupported if is_over else reader.record_unreadable
+    note(record.name, "code", reasons.SUBSTANCE_NOT_NAMED)
+
+
+def _names_a_substance(concept: CodeableConcept, terminology: Terminology) -> bool:
+    """Whether words or a readable code name a substance, or state that there is no allergy."""
+    coded = (c.code and terminology.canonical(c.system) == RXNORM for c in concept.coding or ())
+    return bool(_words_of(concept)) or any(coded) or _denies(concept, terminology)
 
 
 _FIXED: Mapping[str, tuple[str | None, ...]] = {

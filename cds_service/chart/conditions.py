@@ -12,11 +12,11 @@ from msgspec import Raw
 from cds_service import reasons
 from cds_service.chart import dates
 from cds_service.chart.evidence import Evidence
-from cds_service.chart.naming import label_of, why_not_read
+from cds_service.chart.naming import label_of, names_nothing, why_not_read
 from cds_service.chart.reading import Reader, is_there
 from cds_service.chart.subject import Subject
 from cds_service.fhir.prefetch import Content
-from cds_service.fhir.reading import Shape, says_nothing
+from cds_service.fhir.reading import Shape
 from cds_service.fhir.wire import (
     CodeableConcept,
     Coding,
@@ -187,15 +187,15 @@ def read_problems(
     lost = _lost(content)
     for condition, name in content.resources():
         hits = _hits(condition.code, terminology)
-        empty = condition.code is not None and says_nothing(condition.code)
+        empty = names_nothing(condition.code)
         if not hits and not empty and _is_read(condition.code, terminology):
             continue  # a diagnosis that no rule knows
         if not subject.is_meant(condition.subject):
             problems.foreign += bool(hits)
             continue
         place = _Place(reader, name, lost.get(name, frozenset()))
-        if empty:
-            reader.record_unreadable(name, "code", reasons.HOLDS_NOTHING_READ)
+        if empty and "code" not in place.lost:
+            _note_nameless(condition, place)
         if hits:
             _add(problems, _problem(condition, hits, place, limits), name)
         else:
@@ -246,6 +246,13 @@ def _add(problems: Problems, problem: Problem, name: str) -> None:
             problems.unread.setdefault(RENAL, []).append(evidence)
 
 
+def _note_nameless(condition: Condition, place: _Place) -> None:
+    """A Condition that names nothing may be any disease, unless it was never the patient's."""
+    is_wrong = code_of(condition.verificationStatus) in WRONG
+    record = place.reader.record_unsupported if is_wrong else place.reader.record_unreadable
+    record(place.name, "code", why_not_read(condition.code))
+
+
 def _add_unread(
     problems: Problems,
     condition: Condition,
@@ -257,7 +264,7 @@ def _add_unread(
     code = condition.code or Diagnosis()
     coded = [c for c in code.coding or () if c.code]
     why = why_not_read(condition.code)
-    if why != reasons.HOLDS_NOTHING_READ:
+    if not names_nothing(condition.code):
         place.reader.record_unsupported(place.name, "code", why)
     if not coded:
         words = code.text or reasons.NO_CODE_NO_TEXT

@@ -8,7 +8,7 @@ from cds_service.fhir.wire import CodeableConcept, Coding
 from cds_service.fhir.wire import name_of as reference_of
 from cds_service.reasons import Reason, Said
 
-__all__ = ["label_of", "reference_of", "why_not_read"]
+__all__ = ["label_of", "names_nothing", "reference_of", "why_not_read"]
 
 
 def label_of(concept: CodeableConcept | None, coding: Coding | None = None) -> str:
@@ -22,6 +22,13 @@ def label_of(concept: CodeableConcept | None, coding: Coding | None = None) -> s
     if concept.text:
         return concept.text
     return next((c.display for c in concept.coding or () if c.display), "")
+
+
+def names_nothing(concept: CodeableConcept | None) -> bool:
+    """Whether a concept is missing, or has neither a code nor words: it may mean anything."""
+    if concept is None or says_nothing(concept):
+        return True
+    return not (concept.text or any(c.code or c.display for c in concept.coding or ()))
 
 
 def why_not_read(code: CodeableConcept | None) -> Reason:

@@ -12,7 +12,7 @@ from cds_service import reasons
 from cds_service.chart import dates
 from cds_service.chart.evidence import Evidence, in_order
 from cds_service.chart.labs import FINAL, LOINC, NOT_A_RESULT, observed
-from cds_service.chart.naming import label_of, reference_of, why_not_read
+from cds_service.chart.naming import label_of, names_nothing, reference_of, why_not_read
 from cds_service.chart.reading import Reader
 from cds_service.chart.subject import Subject
 from cds_service.fhir.prefetch import Content
@@ -151,12 +151,14 @@ def _is_another(observation: Observation, terminology: Terminology) -> bool:
 def _note_unread(
     code: CodeableConcept | None, name: str, words: tuple[str, ...], reader: Reader
 ) -> None:
-    """A result without a readable code. It may be the status if its words are about pregnancy."""
+    """A result without a readable code. It may be the status, unless its words are about something
+    else.
+    """
     concept = code or CodeableConcept()
-    why = why_not_read(code)
     named = fold(" ".join((label_of(concept), *(c.display or "" for c in concept.coding or ()))))
-    matters = why == reasons.HOLDS_NOTHING_READ or any(word in named for word in words)
-    (reader.record_unreadable if matters else reader.record_unsupported)(name, "code", why)
+    matters = names_nothing(code) or any(word in named for word in words)
+    record = reader.record_unreadable if matters else reader.record_unsupported
+    record(name, "code", why_not_read(code))
 
 
 def _answer(observation: Observation, name: str, reader: Reader) -> bool | None:

@@ -16,7 +16,7 @@ from cds_service import reasons
 from cds_service.chart import dates
 from cds_service.chart.conditions import UncountedResource
 from cds_service.chart.evidence import Evidence, in_order
-from cds_service.chart.naming import label_of, why_not_read
+from cds_service.chart.naming import label_of, names_nothing, why_not_read
 from cds_service.chart.reading import Reader
 from cds_service.chart.subject import Subject
 from cds_service.fhir.prefetch import Content
@@ -88,7 +88,7 @@ def read_procedures(
         if hits:
             _add(procedures, found, hits, _Window(today, lookback_days))
         elif not _is_read(procedure.code, terminology):
-            _note_unread(procedure.code, name, words, reader)
+            _note_unread(found, words)
     return procedures
 
 
@@ -114,15 +114,17 @@ def _is_read(code: CodeableConcept | None, terminology: Terminology) -> bool:
     return any(terminology.reads(c.system, c.code) for c in codings)
 
 
-def _note_unread(
-    code: CodeableConcept | None, name: str, words: tuple[str, ...], reader: Reader
-) -> None:
-    """A procedure without a readable code. Its words may name dialysis or a transplant."""
+def _note_unread(found: _Found, words: tuple[str, ...]) -> None:
+    """A procedure without a readable code. It may be dialysis or a transplant, unless its words
+    name something else or it was not done.
+    """
+    code, reader = found.resource.code, found.reader
     concept = code or CodeableConcept()
-    why = why_not_read(code)
     named = fold(" ".join((concept.text or "", *(c.display or "" for c in concept.coding or ()))))
-    matters = why == reasons.HOLDS_NOTHING_READ or any(word in named for word in words)
-    (reader.record_unreadable if matters else reader.record_unsupported)(name, "code", why)
+    perhaps = names_nothing(code) or any(word in named for word in words)
+    matters = perhaps and found.resource.status not in NOT_DONE
+    record = reader.record_unreadable if matters else reader.record_unsupported
+    record(found.name, "code", why_not_read(code))
 
 
 def _add(procedures: Procedures, found: _Found, hits: dict[str, Coding], window: _Window) -> None:

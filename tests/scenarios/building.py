@@ -65,6 +65,8 @@ def _as_sent(scenario: Scenario, body: Resource) -> Resource:
         prefetch[key] = fhir.bundle([stranger])
     for key in sent.lost_entry:
         prefetch[key].setdefault("entry", []).append({"search": {"mode": "match"}})
+    for key in sent.unnamed_entry:
+        prefetch[key].setdefault("entry", []).append({"resource": _unnamed(key)})
     for key in sent.missing:
         del prefetch[key]
     for key in sent.failed:
@@ -73,6 +75,14 @@ def _as_sent(scenario: Scenario, body: Resource) -> Resource:
         body["fhirServer"] = "https://ehr.example.org/fhir"
         body["fhirAuthorization"] = dict(sent.authorization)
     return _cut_to_years(body) if sent.only_years else body
+
+
+def _unnamed(key: str) -> Resource:
+    """A resource of this patient that does not say what it is about."""
+    kind = fhir.PREFETCH_SEARCHES[key]
+    whose = "patient" if kind == "AllergyIntolerance" else "subject"
+    told = {"Observation": {"status": "final"}, "Procedure": {"status": "completed"}}
+    return {"resourceType": kind, "id": "unnamed", whose: fhir.subject(), **told.get(kind, {})}
 
 
 def _cut_to_years(body: Resource) -> Resource:

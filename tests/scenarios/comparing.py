@@ -143,6 +143,10 @@ def account_differences(expected: ExpectedAccount, said: dict[str, Any]) -> Iter
     for words in expected.not_readable:
         if not any(words in entry for entry in lost):
             yield f"/explain should list {words!r} as not readable, but lists {_words(lost)}"
+    facts = [fact["id"] for fact in said["facts"] if fact["state"] == "unknown"]
+    yield from _lacking("the unknown facts of /explain", expected.facts_unknown, facts)
+    rules = [rule["rule"] for rule in said["rules"] if rule["outcome"] == "unknown"]
+    yield from _lacking("the undecided rules of /explain", expected.undecided, rules)
 
 
 # ------------------------------------------------------------------- reporting

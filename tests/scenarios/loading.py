@@ -197,7 +197,7 @@ def _scenario(page: _Page, file: str) -> Scenario:
     page.allow(
         *("id", "title", "hook", "patient", "conditions", "family history", "medicines", "labs"),
         *("allergies", "procedures", "pregnancy status", "drafts", "not sent", "failed"),
-        *("withheld", "wrong type", "lost entry", "only years", "byte order mark"),
+        *("withheld", "wrong type", "lost entry", "unnamed entry", "only years", "byte order mark"),
         *("authorization", "expect", "refused for", "account", "why"),
     )
     scenario = Scenario(
@@ -347,7 +347,7 @@ def _result(page: _Page) -> Result:
         code=page.code("labs", found["name"]),
         value=number(found["value"]),
         unit=page.optional_text("unit") or found["unit"],
-        days_ago=days(found["when"], page.where),
+        days_ago=None if found["when"] == "undated" else days(found["when"], page.where),
         comparator=found["comparator"],
         status=page.text("status", "final"),
         as_text=page.flag("as text"),
@@ -402,6 +402,7 @@ def _sent(page: _Page) -> Sent:
         withheld=_withheld(page),
         wrong_type=_keys(page, "wrong type"),
         lost_entry=_keys(page, "lost entry"),
+        unnamed_entry=_keys(page, "unnamed entry"),
         only_years=page.flag("only years"),
         byte_order_mark=page.flag("byte order mark"),
         authorization=page.inner("authorization").content
@@ -434,12 +435,14 @@ def _account(page: _Page) -> ExpectedAccount | None:
     if "account" not in page.content:
         return None
     inner = page.inner("account")
-    inner.allow("kidney", "unknown", "known", "not readable")
+    inner.allow("kidney", "unknown", "known", "not readable", "facts unknown", "undecided")
     return ExpectedAccount(
         kidney=inner.one_of("kidney", KIDNEY_CLASSES) if "kidney" in inner.content else None,
         unknown=inner.texts("unknown"),
         known=inner.texts("known"),
         not_readable=inner.texts("not readable"),
+        facts_unknown=inner.texts("facts unknown"),
+        undecided=inner.texts("undecided"),
     )
 
 

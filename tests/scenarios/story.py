@@ -98,7 +98,7 @@ class Result:
     code: Code
     value: float
     unit: str | None
-    days_ago: int
+    days_ago: int | None
     comparator: str | None = None
     status: str = "final"
     as_text: bool = False
@@ -166,12 +166,17 @@ class ExpectedCard:
 
 @dataclass(frozen=True)
 class ExpectedAccount:
-    """What `/explain` must say, whatever the cards."""
+    """What `/explain` must say, whatever the cards.
+
+    `facts_unknown` and `undecided`: ids of facts and rules of which it says "unknown".
+    """
 
     kidney: str | None = None
     unknown: tuple[str, ...] = ()
     known: tuple[str, ...] = ()
     not_readable: tuple[str, ...] = ()
+    facts_unknown: tuple[str, ...] = ()
+    undecided: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -179,7 +184,8 @@ class Sent:
     """How the data came, apart from what they say. Prefetch keys throughout.
 
     `withheld`: key and issue code of a warning beside the data. `wrong_type`: the Bundle holds
-    other resources. `lost_entry`: an entry without its resource. `only_years`: dates are years.
+    other resources. `lost_entry`: an entry without its resource. `unnamed_entry`: one more resource
+    that does not say what it is about. `only_years`: dates are years.
     """
 
     missing: tuple[str, ...] = ()
@@ -187,6 +193,7 @@ class Sent:
     withheld: Mapping[str, str] = field(default_factory=dict)
     wrong_type: tuple[str, ...] = ()
     lost_entry: tuple[str, ...] = ()
+    unnamed_entry: tuple[str, ...] = ()
     only_years: bool = False
     byte_order_mark: bool = False
     authorization: Mapping[str, Any] | None = None
