@@ -159,6 +159,7 @@ BORN_LATER = _fixed("born-later")
 NO_BIRTH_DATE = _fixed("no-birth-date")
 NO_USABLE_BIRTH_DATE = _fixed("no-usable-birth-date")
 HAS_DIED = _fixed("has-died")
+age_open = _Template("age-open", "age")
 
 # ------------------------------------------------------------------------------- conditions
 
@@ -192,6 +193,7 @@ OFFSET_BY_COMBINATION = _fixed("offset-by-combination")
 AS_NEEDED = _fixed("as-needed")
 COURSE_OVER = _fixed("course-over")
 ORDERED_TOO_LONG_AGO = _fixed("ordered-too-long-ago")
+DATES_LEAVE_OPEN = _fixed("dates-leave-open")
 NOT_TAKEN_LONG_ENOUGH = _fixed("not-taken-long-enough")
 NOT_COUNTED_AS_GIVEN = _fixed("not-counted-as-given")
 not_counted_by_route = _Template("not-counted-by-route", "route")
@@ -200,6 +202,7 @@ counts_as_order = _Template("counts-as-order", "why")
 may_be_taken = _Template("may-be-taken", "why")
 ordered_earlier = _Template("ordered-earlier", "days")
 status_unclear = _Template("status-unclear", "medicine")
+dates_unclear = _Template("dates-unclear", "medicine")
 
 # -------------------------------------------------------------------------------- the dose
 
@@ -258,6 +261,7 @@ MAGNESIUM_NOT_KNOWN = _fixed("magnesium-not-known")
 NEWER_MAGNESIUM_UNUSABLE = _fixed("newer-magnesium-unusable")
 NO_USABLE_RESULT = _fixed("no-usable-result")
 results_too_old = _Template("results-too-old", "days")
+low_result_perhaps_old = _Template("low-result-perhaps-old", "days")
 
 # ------------------------------------------------------------------------------ draft orders
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable
 from datetime import date
 from decimal import ROUND_FLOOR, Decimal
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import msgspec
 from msgspec import Raw
@@ -105,11 +105,18 @@ class Supply(msgspec.Struct, gc=False):
     numberOfRepeatsAllowed: Decimal | None = None
 
 
+class End(NamedTuple):
+    """The end of a course, as the first and the last day on which it may be."""
+
+    first: date
+    last: date
+
+
 class Instruction(msgspec.Struct, frozen=True, gc=False):
     """One dosage instruction.
 
     `texts` are the words for dose and use, `asides` are additional words. `quantities` are the
-    doses of one intake. `ends` is the first day on which its bounds may be over.
+    doses of one intake. `ends` is the end of its bounds.
     """
 
     sequence: int | None = None
@@ -120,7 +127,7 @@ class Instruction(msgspec.Struct, frozen=True, gc=False):
     repeat: Repeat | None = None
     code: CodeableConcept | None = None
     quantities: tuple[Quantity, ...] = ()
-    ends: date | None = None
+    ends: End | None = None
 
     @property
     def words(self) -> str:
@@ -217,18 +224,19 @@ class InstructionReader:
             found += [rate.doseQuantity, rate.doseRange.high if rate.doseRange else None]
         return tuple(quantity for quantity in found if quantity is not None)
 
-    def _bounds_end(self, raw: Raw, at: str, since: dates.When | None) -> date | None:
+    def _bounds_end(self, raw: Raw, at: str, since: dates.When | None) -> End | None:
         if not may_hold(raw, _BOUNDS_MEMBER):
             return None
         bounds = self._reader.read(_BOUNDS, raw, self._resource, at) or _Bounds()
         if bounds.boundsPeriod is not None:
             element = f"{at}.boundsPeriod.end"
             end = self._reader.date(bounds.boundsPeriod.end, self._resource, element)
-            return end.first_day if end is not None else None
-        span = bounds.boundsDuration
+            return End(end.first_day, end.last_day) if end is not None else None
+        least = most = bounds.boundsDuration
         if bounds.boundsRange is not None:
-            span = bounds.boundsRange.low or bounds.boundsRange.high
-        return day_after(since, days_in(span, self._dosing))
+            low, high = bounds.boundsRange.low, bounds.boundsRange.high
+            least, most = low or high, high or low
+        return end_after(since, days_in(least, self._dosing), days_in(most, self._dosing))
 
 
 def course_end(
@@ -237,23 +245,26 @@ def course_end(
     supply_over: dates.When | None,
     since: dates.When | None,
     dosing: Dosing,
-) -> date | None:
-    """The first day on which the course may be over (SPEC 12.2 N-8), or `None` if it has no end.
+) -> End | None:
+    """The end of a course (SPEC 12.2 N-8), or `None` if it has no end.
 
     It is over if the bounds of all instructions are over, or the validity of the order
     (`supply_over`), or the supply with its repeats.
     """
-    ends = [i.ends for i in instructions]
-    found = [max(e for e in ends if e is not None)] if ends and None not in ends else []
+    bounds = [i.ends for i in instructions if i.ends is not None]
+    found: list[End] = []
+    if bounds and len(bounds) == len(instructions):
+        found.append(End(max(e.first for e in bounds), max(e.last for e in bounds)))
     if supply_over is not None:
-        found.append(supply_over.first_day)
+        found.append(End(supply_over.first_day, supply_over.last_day))
     if supply is not None:
         days = days_in(supply.expectedSupplyDuration, dosing)
         repeats = supply.numberOfRepeatsAllowed or Decimal(0)
         if days is not None and repeats.is_finite() and 0 <= repeats <= LARGEST:
-            end = day_after(since, days * (1 + repeats))
+            lasting = days * (1 + repeats)
+            end = end_after(since, lasting, lasting)
             found += [end] if end is not None else []
-    return min(found, default=None)
+    return End(min(e.first for e in found), min(e.last for e in found)) if found else None
 
 
 def days_in(span: Quantity | None, dosing: Dosing) -> Decimal | None:
@@ -266,11 +277,16 @@ def days_in(span: Quantity | None, dosing: Dosing) -> Decimal | None:
     return span.value * days
 
 
-def day_after(since: dates.When | None, days: Decimal | None) -> date | None:
-    """The first day on which a duration since then may be over."""
-    if since is None or days is None:
+def end_after(since: dates.When | None, least: Decimal | None, most: Decimal | None) -> End | None:
+    """The end of a duration of at least and at most these days since then."""
+    if since is None or least is None or most is None:
         return None
-    ordinal = since.first_day.toordinal() + int(days.to_integral_value(ROUND_FLOOR))
+    first, last = _day_after(since.first_day, least), _day_after(since.last_day, most)
+    return End(first, last or date.max) if first is not None else None
+
+
+def _day_after(day: date, days: Decimal) -> date | None:
+    ordinal = day.toordinal() + int(days.to_integral_value(ROUND_FLOOR))
     return date.fromordinal(ordinal) if ordinal <= date.max.toordinal() else None
 
 

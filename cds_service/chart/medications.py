@@ -63,9 +63,11 @@ class MedicationUse(msgspec.Struct, frozen=True):
     `contradictory`: the code is of another drug, and the words name magnesium (U-13). `old`: an
     active magnesium order beyond the age at which other orders no longer count (M-9). `course_end`
     is the first day on which the course may be over, and `course_over` is true if that is so long
-    ago that the order proves no present use (N-8). `status_unclear`: magnesium without a usable
-    status (U-6). `ended` is when a stopped magnesium ended, if known (M-15). Two uses are of the
-    same product if they share one of `product_codes` (M-14).
+    ago that the order proves no present use (N-8). `course_end_latest` is the last such day, and
+    `course_surely_over` the same of it. `status_unclear`: a medicine without a usable status (U-6).
+    `age_unclear`: its dates do not show whether it was ordered too long ago. `ended` is when a
+    stopped magnesium ended, if known (M-15). Two uses are of the same product if they share one of
+    `product_codes` (M-14).
     """
 
     reference: str
@@ -80,8 +82,11 @@ class MedicationUse(msgspec.Struct, frozen=True):
     contradictory: bool = False
     old: bool = False
     course_over: bool = False
+    course_surely_over: bool = False
     course_end: date | None = None
+    course_end_latest: date | None = None
     status_unclear: bool = False
+    age_unclear: bool = False
     ended: dates.When | None = None
     product_codes: frozenset[tuple[str, str]] = frozenset()
 
@@ -101,8 +106,8 @@ class Medications(msgspec.Struct):
     The drugs of `unresolved` and `unnamed` orders cannot be identified. Unresolved ones refer to a
     Medication that was not sent, and unnamed ones have neither a name nor a known code.
     `lost_stopped` contains the end or order dates of those that are over. `unclear` are drugs other
-    than magnesium without a usable status. `stopped` are magnesium supplements that were stopped,
-    completed or are over.
+    than magnesium without a usable status, or perhaps ordered too long ago. `stopped` are magnesium
+    supplements that were stopped, completed or are over.
     """
 
     uses: list[MedicationUse] = []
@@ -119,13 +124,15 @@ class _Standing(NamedTuple):
     """Whether an order or statement counts as current. `why` is the reason if it does not.
 
     `ended`: it was taken and is over. `unclear`: its status does not show whether it counts. `old`:
-    it counts only for magnesium.
+    it is, or may be, so old that it counts only for magnesium. `age_unclear`: its dates do not show
+    whether it is.
     """
 
     why: Reason | None = None
     ended: bool = False
     unclear: bool = False
     old: bool = False
+    age_unclear: bool = False
 
 
 class UseReader:
@@ -224,7 +231,7 @@ class UseReader:
         """Add one medication to the current, unclear or uncounted ones."""
         magnesium = MAGNESIUM in drug.classes
         why = standing.why
-        if not why and standing.old and not magnesium:
+        if not why and standing.old and not standing.age_unclear and not magnesium:
             why = reasons.ordered_earlier(self._limits.authored_within_days)
         if why is not None:
             medications.set_aside.append(UncountedResource(name, identity.label, why))
@@ -234,7 +241,7 @@ class UseReader:
         if why:
             if use.oral:
                 medications.stopped.append(use)
-        elif standing.unclear and not magnesium:
+        elif (standing.unclear or standing.age_unclear) and not magnesium:
             medications.unclear.append(use)
         else:
             medications.uses.append(use)
@@ -258,7 +265,7 @@ class UseReader:
         end = course_end(
             instructions, supply, self._validity_end(supply, name), since, self._dosing
         )
-        ended = self._ended(resource, end, name) if standing.ended else None
+        ended = self._ended(resource, end.first if end else None, name) if standing.ended else None
         return MedicationUse(
             reference=name,
             drug=drug,
@@ -271,13 +278,19 @@ class UseReader:
             supply=supply,
             contradictory=drug.contradictory,
             old=standing.old,
-            course_over=end is not None
-            and (self._today - end).days > self._limits.course_over_days,
-            course_end=end,
+            course_over=end is not None and self._is_over(end.first),
+            course_surely_over=end is not None and self._is_over(end.last),
+            course_end=end.first if end else None,
+            course_end_latest=end.last if end else None,
             status_unclear=standing.unclear,
+            age_unclear=standing.age_unclear,
             ended=ended,
             product_codes=identity.product_codes,
         )
+
+    def _is_over(self, end: date) -> bool:
+        """Whether a course that ended on this day proves no present use (N-8)."""
+        return (self._today - end).days > self._limits.course_over_days
 
     def _since(self, resource: Medication, name: str) -> dates.When | None:
         since = self._reader.date(resource.authoredOn, name, "authoredOn")
@@ -314,19 +327,23 @@ class UseReader:
         if request.intent not in INTENTS:
             why = reasons.IS_MISSING if request.intent is None else reasons.NO_FHIR_CODE
             self._reader.record_unreadable(name, "intent", reasons.counts_as_order(why))
-        return _Standing(unclear=status != "active", old=self._is_old(request, name))
+        old, surely = self._is_old(request, name)
+        return _Standing(unclear=status != "active", old=old, age_unclear=old and not surely)
 
-    def _is_old(self, request: Medication, name: str) -> bool:
-        """Whether it was ordered so long ago that only magnesium still counts (SPEC 2, M-9)."""
+    def _is_old(self, request: Medication, name: str) -> tuple[bool, bool]:
+        """Whether it may have been, and whether it certainly was, ordered so long ago that only
+        magnesium still counts (SPEC 2, M-9).
+        """
         authored = self._reader.date(request.authoredOn, name, "authoredOn")
-        if authored is None:
-            return False
-        if authored.days_ago_at_most(self._today) <= self._limits.authored_within_days:
-            return False
+        limit = self._limits.authored_within_days
+        if dates.within(authored, limit, self._today) or authored is None:
+            return False, False
         instructing = InstructionReader(self._reader, name, self._dosing, doses=False)
         supply = instructing.supply(request.dispenseRequest)
         end = self._validity_end(supply, name)
-        return end is None or end.last_day < self._today
+        if end is not None and end.last_day >= self._today:
+            return False, False
+        return True, not dates.maybe_within(authored, limit, self._today)
 
     def _statement(self, statement: Medication, name: str) -> _Standing:
         status, period = statement.status, statement.effectivePeriod
@@ -340,7 +357,9 @@ class UseReader:
             return _Standing(reasons.status_is(status), ended=True)
         if start is not None and start.first_day > self._today and status != "active":
             return _Standing(reasons.PERIOD_NOT_BEGUN)
-        covers = start is not None or end is not None
+        begun = start is None or start.last_day <= self._today
+        lasts = end is None or end.first_day >= self._today
+        covers = begun and lasts and (start is not None or end is not None)
         return _Standing(unclear=status != "active" and not covers)
 
 

@@ -74,7 +74,8 @@ class SerumMagnesium(msgspec.Struct, frozen=True):
     """The latest usable serum magnesium. `text` is the value with unit as reported.
 
     `why` is the reason if there is none although there are results, or the unknown part. `gaps` is
-    not empty if a result that may be the newest cannot be used.
+    not empty if a result that may be the newest cannot be used. `perhaps_low` is the reason if a low
+    result may be too old to count.
     """
 
     state: MagnesiumState
@@ -83,6 +84,7 @@ class SerumMagnesium(msgspec.Struct, frozen=True):
     unknown: bool = False
     why: Reason | None = None
     gaps: tuple[Gap, ...] = ()
+    perhaps_low: Reason | None = None
 
 
 class OrderRef(msgspec.Struct, frozen=True):

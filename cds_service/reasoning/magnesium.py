@@ -78,12 +78,13 @@ def _assess(chart: Chart) -> SerumMagnesium:
     if not levels:
         return SerumMagnesium(MagnesiumState.NONE, unknown=unknown, why=why, gaps=gaps)
     decisive = _decisive([level for level in levels if level.result.when.latest >= bar])
-    state = _state(decisive)
+    state, low = _state(decisive), None
     if state is MagnesiumState.LOW and not dates.within(
         decisive.result.when, limits.valid_days, chart.today
     ):
-        state = MagnesiumState.NONE
-    return SerumMagnesium(state, _text(decisive), decisive.evidence, unknown, why, gaps)
+        state, low = MagnesiumState.NONE, reasons.low_result_perhaps_old(limits.valid_days)
+    text, evidence = _text(decisive), decisive.evidence
+    return SerumMagnesium(state, text, evidence, unknown, why or low, gaps, low)
 
 
 def measured_within(chart: Chart, days: int) -> bool:

@@ -94,15 +94,32 @@ def dose_of(chart: Chart, use: MedicationUse) -> DailyDose:
 # ------------------------------------------------------------- facts and gaps of medicines
 
 
-def medicine_fact(chart: Chart, fact_id: str, counts: Callable[[MedicationUse], bool]) -> Fact:
-    """A fact that rests on medicines; one whose status is not clear leaves it unknown."""
+def medicine_fact(
+    chart: Chart, fact_id: str, counts: Callable[[MedicationUse], bool | None]
+) -> Fact:
+    """A fact that rests on medicines. One whose status or dates leave open whether it counts leaves
+    the fact unknown.
+
+    `counts` returns `None` for a medicine whose dates leave that open.
+    """
     found = [use.evidence for use in chart.medications if counts(use)]
-    gaps = chart.gaps(*MEDICATION_KEYS)
-    return fact(fact_id, found, (*gaps, *unclear_gaps(chart, counts)))
+    status = unclear_gaps(chart, lambda use: counts(use) is not False)
+    return fact(fact_id, found, (*chart.gaps(*MEDICATION_KEYS), *status, *_open(chart, counts)))
+
+
+def _open(chart: Chart, counts: Callable[[MedicationUse], bool | None]) -> Iterator[Gap]:
+    """Gaps of a fact for current medicines whose dates leave open whether they count."""
+    parts = zip(MEDICATION_KEYS, (chart.requests.uses, chart.statements.uses), strict=True)
+    for key, uses in parts:
+        for use in uses:
+            if counts(use) is None:
+                yield Gap(key, reasons.dates_unclear(use.label))
 
 
 def unclear_gaps(chart: Chart, counts: Callable[[MedicationUse], bool]) -> tuple[Gap, ...]:
-    """Gaps for medicines whose status does not show whether they are current. They are recorded."""
+    """Gaps for medicines whose status or date does not show whether they are current. They are
+    recorded.
+    """
     return chart.note_gaps(status_gaps(chart, counts))
 
 
@@ -112,7 +129,8 @@ def status_gaps(chart: Chart, counts: Callable[[MedicationUse], bool]) -> Iterat
     for key, uses in parts:
         for use in uses:
             if counts(use):
-                yield Gap(key, reasons.status_unclear(use.label))
+                why = reasons.status_unclear if use.status_unclear else reasons.dates_unclear
+                yield Gap(key, why(use.label))
 
 
 def lost_stopped_gaps(chart: Chart) -> tuple[Gap, ...]:

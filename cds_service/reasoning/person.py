@@ -26,9 +26,14 @@ def adult(chart: Chart) -> Fact:
     years = age(chart)
     if years is None:
         return Fact("adult", FactState.UNKNOWN, why=reasons.NO_BIRTH_DATE)
-    old_enough = years >= chart.knowledge.parameters.age.adult
+    adult_from = chart.knowledge.parameters.age.adult
     evidence = Evidence(chart.person.resource, value=str(years), unit="a", matched="value")
-    return Fact("adult", FactState.PRESENT if old_enough else FactState.ABSENT, (evidence,))
+    if years >= adult_from:
+        return Fact("adult", FactState.PRESENT, (evidence,))
+    oldest = oldest_age(chart)
+    if oldest is not None and oldest >= adult_from:
+        return Fact("adult", FactState.UNKNOWN, (evidence,), reasons.age_open(adult_from))
+    return Fact("adult", FactState.ABSENT, (evidence,))
 
 
 def is_elderly(chart: Chart) -> bool:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import date
 
 from cds_service.chart import dates
 from cds_service.chart.chart import Chart
-from cds_service.chart.evidence import Fact, fact
+from cds_service.chart.evidence import Fact, Gap, fact
 from cds_service.chart.medications import MedicationUse
 from cds_service.knowledge.drugs import COMBINATION, WASTING
 from cds_service.knowledge.model import RiskRow, WastingRow
@@ -74,22 +75,46 @@ def _entry_counts(chart: Chart, row: RiskRow, entry: SetCode) -> bool:
     return entry.qualifies
 
 
-def _diuretic(chart: Chart, row: RiskRow) -> Fact:
-    def counts(use: MedicationUse) -> bool:
-        wastes = not use.of(COMBINATION) and any(use.of(c) for c in WASTING)
-        return wastes and use.regular and use.oral and not use.course_over
+def _hypomagnesaemia(chart: Chart, row: RiskRow) -> Fact:
+    found = [p.evidence[row.valueset] for p in indicating_problems(chart, row.valueset)]
+    serum = serum_magnesium(chart)
+    low = serum.state in (MagnesiumState.LOW, MagnesiumState.SEVERE_LOW)
+    if low and serum.evidence is not None:
+        found.append(serum.evidence)
+    perhaps = (Gap("magnesiumLabs", serum.perhaps_low),) if serum.perhaps_low else ()
+    gaps = chart.gaps("conditions", "magnesiumLabs")
+    return fact(row.id, found, (*gaps, *serum.gaps, *perhaps))
 
-    return medicine_fact(chart, row.id, counts)
+
+# ------------------------------------------------------------------------------ medicines
 
 
-def _ppi(chart: Chart, row: RiskRow) -> Fact:
+def _of_medicines(chart: Chart, row: RiskRow) -> Fact:
+    return medicine_fact(chart, row.id, lambda use: _COUNTS[row.kind](chart, use))
+
+
+def is_open(chart: Chart, use: MedicationUse) -> bool:
+    """Whether the dates of a medicine leave open if it counts as a risk factor."""
+    return any(counts(chart, use) is None for counts in _COUNTS.values())
+
+
+def _diuretic(_: Chart, use: MedicationUse) -> bool | None:
+    wastes = not use.of(COMBINATION) and any(use.of(c) for c in WASTING)
+    return wastes and use.regular and use.oral and _is_present_use(use)
+
+
+def _ppi(chart: Chart, use: MedicationUse) -> bool | None:
     days = chart.knowledge.parameters.ppi.min_days
+    if not (use.of("ppi") and use.oral and use.regular) or _is_present_use(use) is False:
+        return False
+    if _is_present_use(use) and _days_proven(chart, use) >= days:
+        return True
+    return None if _days_possible(chart, use) >= days else False
 
-    def counts(use: MedicationUse) -> bool:
-        taken = use.of("ppi") and use.oral and use.regular and not use.course_over
-        return taken and _days_proven(chart, use) >= days
 
-    return medicine_fact(chart, row.id, counts)
+def _is_present_use(use: MedicationUse) -> bool | None:
+    """Whether the course of a medicine is not over, or `None` if its dates leave that open."""
+    return False if use.course_surely_over else None if use.course_over else True
 
 
 def _days_proven(chart: Chart, use: MedicationUse) -> int:
@@ -98,44 +123,58 @@ def _days_proven(chart: Chart, use: MedicationUse) -> int:
     """
     if use.since is None:
         return -1
-    until = chart.today if use.course_end is None else min(chart.today, use.course_end)
-    return use.since.days_ago_at_least(until)
+    return use.since.days_ago_at_least(_until(chart, use.course_end))
 
 
-def _hypomagnesaemia(chart: Chart, row: RiskRow) -> Fact:
-    found = [p.evidence[row.valueset] for p in indicating_problems(chart, row.valueset)]
-    serum = serum_magnesium(chart)
-    low = serum.state in (MagnesiumState.LOW, MagnesiumState.SEVERE_LOW)
-    if low and serum.evidence is not None:
-        found.append(serum.evidence)
-    return fact(row.id, found, (*chart.gaps("conditions", "magnesiumLabs"), *serum.gaps))
+def _days_possible(chart: Chart, use: MedicationUse) -> int:
+    """The days for which a medicine can have been taken. Without a start there is no limit."""
+    since = use.since or dates.undated()
+    return since.days_ago_at_most(_until(chart, use.course_end_latest))
 
 
-def _wasting_drug(chart: Chart, row: RiskRow) -> Fact:
-    drugs = chart.knowledge.policy.wasting_drugs
-    return medicine_fact(chart, row.id, lambda use: any(_wastes(chart, use, d) for d in drugs))
+def _until(chart: Chart, end: date | None) -> date:
+    return chart.today if end is None else min(chart.today, end)
 
 
-def _wastes(chart: Chart, use: MedicationUse, row: WastingRow) -> bool:
+def _wasting_drug(chart: Chart, use: MedicationUse) -> bool | None:
+    found = set(_wastes(chart, use))
+    return True if True in found else None if None in found else False
+
+
+def _wastes(chart: Chart, use: MedicationUse) -> Iterator[bool | None]:
+    """Whether a medicine counts, by each row of the table for its drug."""
+    for row in chart.knowledge.policy.wasting_drugs:
+        if _is_of(use, row) and use.regular:
+            yield _is_in_window(chart, use, row)
+
+
+def _is_of(use: MedicationUse, row: WastingRow) -> bool:
     if not use.of(row.drug_class) or use.route not in row.routes:
         return False
-    if not use.regular:
-        return False
-    if row.ingredients and not set(row.ingredients) & set(use.drug.ingredients):
-        return False
+    return not row.ingredients or bool(set(row.ingredients) & set(use.drug.ingredients))
+
+
+def _is_in_window(chart: Chart, use: MedicationUse, row: WastingRow) -> bool | None:
     limits = chart.knowledge.parameters.risk
     windows = {"oncology": limits.oncology_days, "antiinfective": limits.antiinfective_days}
     days = windows.get(row.window)
     if days is None:
-        return not use.course_over
+        return _is_present_use(use)
     # The loss of magnesium outlasts the course, so the window begins at the start (SPEC 11.13).
-    return dates.within(use.since, days, chart.today)
+    if dates.within(use.since, days, chart.today):
+        return True
+    return None if dates.maybe_within(use.since or dates.undated(), days, chart.today) else False
 
+
+_COUNTS: dict[str, Callable[[Chart, MedicationUse], bool | None]] = {
+    "diuretic": _diuretic,
+    "ppi": _ppi,
+    "wasting-drug": _wasting_drug,
+}
+"""By kind of row, whether a medicine counts. `None`: its dates leave that open."""
 
 _FINDERS: dict[str, Callable[[Chart, RiskRow], Fact]] = {
     "condition": _condition,
-    "diuretic": _diuretic,
-    "ppi": _ppi,
     "hypomagnesaemia": _hypomagnesaemia,
-    "wasting-drug": _wasting_drug,
+    **dict.fromkeys(_COUNTS, _of_medicines),
 }

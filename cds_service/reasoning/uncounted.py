@@ -38,6 +38,7 @@ def _why_not_taken_for(use: MedicationUse, chart: Chart) -> Reason | None:
         return None
     in_time = any(use.of(row.drug_class) and use.route in row.routes for row in rows)
     found = (
+        (risk.is_open(chart, use), reasons.DATES_LEAVE_OPEN),
         (use.of(COMBINATION), reasons.OFFSET_BY_COMBINATION),
         (not use.regular, reasons.AS_NEEDED),
         (use.course_over, reasons.COURSE_OVER),

@@ -97,6 +97,7 @@ RISK: dict[str, Risk] = {
     # RF5
     "ppi-90": Risk("RF5"),
     "ppi-89": Risk(None),
+    "ppi-undated": Risk(None),  # 2: 90 days must be shown
     "ppi-prn": Risk(None),  # 11.13
     "vonoprazan": Risk("RF5"),  # M-17
     # RF6
@@ -108,6 +109,7 @@ RISK: dict[str, Risk] = {
     # RF8; 11.13: the windows run from authoredOn
     "cisplatin-180": Risk("RF8"),
     "cisplatin-181": Risk(None),
+    "cisplatin-undated": Risk(None),
     "gentamicin-30": Risk("RF8"),
     "gentamicin-31": Risk(None),
     "gentamicin-no-route": Risk(None),

@@ -320,9 +320,11 @@ def windows() -> Iterator[Row]:
         ("loop-course-30", SUGGEST_LABS),  # N-8: over for 30 days
         ("loop-course-31", NO_CARD),
         ("ppi-89", NO_CARD),
+        ("ppi-undated", NO_CARD),
         ("ppi-90", SUGGEST),
         ("cisplatin-180", SUGGEST_LABS),
         ("cisplatin-181", NO_CARD),
+        ("cisplatin-undated", NO_CARD),
         ("gentamicin-30", SUGGEST_LABS),
         ("gentamicin-31", NO_CARD),
     ):

@@ -279,7 +279,7 @@ def test_a_diuretic_that_wastes_magnesium(medicine: Resource, state: FactState) 
         (takes(OMEPRAZOLE, authored_days=90), PRESENT),
         (takes(OMEPRAZOLE, authored_days=89), ABSENT),
         (takes(OMEPRAZOLE, authored_days=200, prn=True), ABSENT),
-        (takes(OMEPRAZOLE, authored_days=None), ABSENT),  # since when is not known
+        (takes(OMEPRAZOLE, authored_days=None), UNKNOWN),  # since when is not known
     ],
 )
 def test_a_proton_pump_inhibitor_for_three_months(medicine: Resource, state: FactState) -> None:
