@@ -343,15 +343,16 @@ class Chart:
         return self._finder.identify(order, lambda: name, self.reader(DRAFTS))
 
     def unidentified(self, order: wire.DraftOrder) -> Reason | None:
-        """The reason why the drug of a draft order cannot be identified. `None` if it can, or if
-        the order is empty.
+        """The reason why the drug of a draft order, or one of its ingredients, cannot be identified.
+        `None` if it can, or if the order is empty.
         """
         identity = self._identity(order)
         concept, reference = order.medicationCodeableConcept, order.medicationReference
         chosen = (
             bool(concept.coding) if concept is not None else bool(reference and reference.reference)
         )
-        return identity.missing if chosen and not identity.named else None
+        known = identity.named and not identity.incomplete
+        return identity.missing if chosen and not known else None
 
     def is_named(self, order: wire.DraftOrder) -> bool:
         """Whether the drug of a draft order has a name or a known code."""

@@ -53,9 +53,9 @@ class Identity(NamedTuple):
 
     `drug` is `None` for drugs that no rule uses. `words` are all names of the product, and its
     form. `missing` is the reason if a part of the medication cannot be identified (it may be
-    anything), otherwise `None`. `named` is true if words or a known code identify it for a
-    clinician. `product_codes` are the codes of the product, as (system, code), without those of an
-    ingredient.
+    anything), otherwise `None`. `incomplete` is true if that part is an ingredient. `named` is true
+    if words or a known code identify the medication for a clinician. `product_codes` are the codes
+    of the product, as (system, code), without those of an ingredient.
     """
 
     drug: Drug | None = None
@@ -63,6 +63,7 @@ class Identity(NamedTuple):
     coding: Coding | None = None
     words: tuple[str, ...] = ()
     missing: Reason | None = None
+    incomplete: bool = False
     named: bool = False
     product_codes: frozenset[tuple[str, str]] = frozenset()
 
@@ -132,10 +133,11 @@ class DrugFinder:
         named = next(filter(None, map(self._find, parts.names)), None)
         ingredients = [self._find(concept) for concept in parts.ingredients]
         missing = self._missing(parts, named, ingredients)
+        incomplete = missing is not None and bool(parts.ingredients or parts.missing)
         found = [f for f in (named, *ingredients) if f is not None]
-        told = any(map(self._is_identified, parts.names))
+        told = any(map(self._is_identified, parts.names)) or bool(parts.ingredients and not missing)
         if not found:
-            return Identity(missing=missing, named=told)
+            return Identity(missing=missing, incomplete=incomplete, named=told)
         leading = next((f for f in found if MAGNESIUM in f.drug.classes), found[0])
         return Identity(
             drug=self._together(parts, named, found),
@@ -143,6 +145,7 @@ class DrugFinder:
             coding=leading.coding,
             words=(*(text for c in parts.names for text in _words_of(c)), parts.form),
             missing=missing,
+            incomplete=incomplete,
             named=True,
             product_codes=frozenset(self._product_codes(parts.names)),
         )

@@ -120,7 +120,7 @@ def _stopped(chart: Chart, rows: Sequence[SuggestRow]) -> RuleOutcome:
 def _order(draft: Draft, chart: Chart) -> RuleOutcome:
     """The meaning of an order for the rules."""
     rule = f"order {draft.ref.reference or draft.ref.label or draft.kind}"
-    if draft.unidentified is not None:
+    if draft.use is None and draft.unidentified is not None:
         return RuleOutcome(rule, Outcome.UNKNOWN, draft.unidentified)
     if draft.use is None:
         return RuleOutcome(rule, Outcome.NOT_MET, reasons.NOT_ACTED_ON)

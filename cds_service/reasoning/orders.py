@@ -53,8 +53,8 @@ _CONCEPT: Shape[CodeableConcept] = Shape(CodeableConcept)
 class Draft(msgspec.Struct, frozen=True):
     """A draft order. `use` is `None` for orders that no rule covers.
 
-    `order` is its readable part. `unidentified` is the reason if its drug cannot be identified. It
-    may be anything, including magnesium. `refill`: it is to be filled once more.
+    `order` is its readable part. `unidentified` is the reason if its drug, or one of its ingredients,
+    cannot be identified. It may be anything, including magnesium. `refill`: it is to be filled once more.
     """
 
     ref: OrderRef
@@ -158,7 +158,7 @@ def _draft(chart: Chart, entry: DraftEntry, position: int, refill: bool) -> Draf
     unidentified: Reason | None = None
     if kind == "MedicationRequest":
         use = chart.draft(order, name)
-        unidentified = _unidentified(chart, entry, order) if use is None else None
+        unidentified = _unidentified(chart, entry, order)
     elif kind not in NOT_AN_ORDER_OF_DRUGS:
         name, unidentified = f"entry {position}", reasons.NO_ORDER
     draft = Draft(

@@ -47,7 +47,8 @@ INDICATORS = ("info", "warning", "critical")
 KIDNEY_CLASSES = ("NORMAL", "MODERATE", "SEVERE", "UNKNOWN")
 # Where the medication of an order stands: in it by code, contained by code or by ingredient, or as
 # an entry of the same Bundle, named by type and id or by a urn:uuid.
-PLACES = ("here", "contained", "ingredient", "entry", "urn", "older FHIR")
+UNNAMED_BESIDE = "with an unnamed ingredient"
+PLACES = ("here", "contained", "ingredient", UNNAMED_BESIDE, "entry", "urn", "older FHIR")
 
 
 # ------------------------------------------------------------------ the files

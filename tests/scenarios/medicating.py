@@ -8,6 +8,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from ..support import fhir
 from ..support.fhir import Resource
+from .loading import UNNAMED_BESIDE
 from .story import Code, Dosage, Dose, Draft, Medicine, Scenario
 
 
@@ -98,10 +99,12 @@ def _placed(order: Resource, medicine: Medicine | Draft) -> Iterable[Resource]:
         named = str(uuid5(NAMESPACE_URL, code.code))
     concept = fhir.concept(code.code, code.system, code.name)
     medication: Resource = {"resourceType": "Medication", "id": named, "code": concept}
-    if place == "ingredient":
+    if place in {"ingredient", UNNAMED_BESIDE}:
         medication["code"] = {"text": words} if words else {}
         medication["ingredient"] = [{"itemCodeableConcept": concept}]
-    contained = place in {"contained", "ingredient"}
+    if place == UNNAMED_BESIDE:
+        medication["ingredient"].append({"isActive": True})
+    contained = place in {"contained", "ingredient", UNNAMED_BESIDE}
     prefix = {"urn": "urn:uuid:", "entry": "Medication/"}.get(place, "#")
     del order["medicationCodeableConcept"]
     order["medicationReference"] = {"reference": prefix + named}

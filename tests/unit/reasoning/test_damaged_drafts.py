@@ -17,6 +17,7 @@ from cds_service.reasoning.orders import (
 )
 from tests.support import fhir
 from tests.support.fhir import Resource
+from tests.support.tables import each_row
 from tests.support.wording import in_words
 from tests.unit.chart.reading import TODAY, chart
 from tests.unit.reasoning.asking import decide, is_settled
@@ -325,3 +326,64 @@ def test_the_decision_names_what_could_not_be_read_of_an_order() -> None:
     assert [c.card for c in decision.cards] == ["rx-mg-renal-critical"]
     assert "draftOrders" in {gap.key for gap in decision.gaps}
     assert [(n.key, n.element) for n in decision.not_readable] == [("draftOrders", "intent")]
+
+
+# ------------------------------------------------- an ingredient that cannot be identified
+
+OXIDE, SPIRONOLACTONE, UNUSED, PRODUCT = "6582", "9997", "161", "198741"
+"""Three ingredients, the last of which no rule uses, and a product of magnesium oxide."""
+
+
+def compound(*items: Resource, code: Resource | None = None) -> Resource:
+    product = {"resourceType": "Medication", "id": "m", "ingredient": [*items]}
+    return order(
+        medicationCodeableConcept=None,
+        medicationReference={"reference": "#m"},
+        contained=[product | ({"code": code} if code else {})],
+    )
+
+
+def item(code: str) -> Resource:
+    return {"itemCodeableConcept": fhir.concept(code, "rxnorm")}
+
+
+@each_row(
+    ("known", "other", "lost_there"),
+    [
+        (known, other, is_lost)
+        for known in (OXIDE, SPIRONOLACTONE, UNUSED)
+        for other, is_lost in (
+            ({}, True),
+            ({"isActive": True}, True),
+            ({"itemCodeableConcept": {}}, True),
+            ({"itemReference": {"reference": "Medication/none"}}, True),
+            ({"itemCodeableConcept": fhir.concept("7", "house")}, True),
+            ({"itemCodeableConcept": {"text": "Excipient"}}, False),
+            (item(UNUSED), False),
+        )
+    ],
+)
+def test_an_unidentifiable_ingredient_is_named_whatever_the_others_are(
+    known: str, other: Resource, lost_there: bool
+) -> None:
+    for row in (compound(item(known), other), compound(other, item(known))):
+        named = [place for place in lost({"resource": row}) if place[1] == ""]
+        assert named == ([("MedicationRequest/d", "")] if lost_there else [])
+        (found,) = read({"resource": row}).orders
+        assert (found.unidentified is not None) is lost_there
+        assert (found.use is not None) is (known != UNUSED)
+
+
+def test_a_known_product_settles_its_ingredients() -> None:
+    row = compound(item(OXIDE), {}, code=fhir.concept(PRODUCT, "rxnorm"))
+    assert [
+        g.why for g in read({"resource": row}).gaps if g.why == reasons.MEDICATION_UNNAMED
+    ] == []
+
+
+def test_the_account_of_a_partly_known_order_says_what_is_known() -> None:
+    row = compound(item(OXIDE), {})
+    found = decide("order-sign", chart(), {"draftOrders": fhir.bundle([row])}, complete=True)
+    (rule,) = [r for r in found.rules if r.rule == "order MedicationRequest/d"]
+    assert (rule.outcome, rule.why) == ("met", "magnesium")
+    assert "draftOrders" in {gap.key for gap in found.gaps}
