@@ -9,17 +9,15 @@ from cds_service.chart.chart import Chart
 from cds_service.chart.evidence import Fact, FactState
 from cds_service.knowledge.model import SuggestRow
 from cds_service.reasoning import blocks, cautions, indication, medicines, person, renal_risk, risk
-from cds_service.reasoning.card_checks import HAZARD_CHECKS, ORDER_CHECKS
 from cds_service.reasoning.coindications import other_use
 from cds_service.reasoning.decision import CardDecision, Decision, Outcome, RuleOutcome
 from cds_service.reasoning.gaps import all_gaps
 from cds_service.reasoning.kidney import kidney_function, outcome_of
 from cds_service.reasoning.magnesium import serum_magnesium
-from cds_service.reasoning.magnesium_order import MagnesiumOrder
-from cds_service.reasoning.medicines import is_oral_magnesium
 from cds_service.reasoning.orders import Draft, Drafts, trigger_of
 from cds_service.reasoning.suggest import eligibility
 from cds_service.reasoning.uncounted import uncounted
+from cds_service.reasoning.undecided import perhaps_silenced, undecided
 from cds_service.reasons import Reason, Said
 
 NOT_STOPPED = "not stopped before"
@@ -82,9 +80,12 @@ def _rules(
         yield RuleOutcome(f"kidney: {row.id}", outcome, f"{row.title} -> {row.kidney_class}")
     for draft in drafts.orders:
         yield _order(draft, chart)
-    if drafts.silences_suggestions:
+    silenced = perhaps_silenced(drafts)
+    if silenced is True:
         yield RuleOutcome(NO_SUGGESTION, Outcome.BLOCKED, reasons.ALREADY_ORDERED)
-    yield from _cards(decision, chart, drafts, fired)
+    elif isinstance(silenced, Reason):
+        yield RuleOutcome(NO_SUGGESTION, Outcome.UNKNOWN, silenced)
+    yield from _cards(decision, chart, drafts, fired, rows)
     if len(fired) > len(decision.cards) + len(decision.withheld):
         rule = f"at most {chart.knowledge.parameters.cards.max} cards"
         yield RuleOutcome(rule, Outcome.MET, reasons.most_serious_shown(len(fired)))
@@ -136,11 +137,15 @@ def _order(draft: Draft, chart: Chart) -> RuleOutcome:
 
 
 def _cards(
-    decision: Decision, chart: Chart, drafts: Drafts, fired: Sequence[CardDecision]
+    decision: Decision,
+    chart: Chart,
+    drafts: Drafts,
+    fired: Sequence[CardDecision],
+    rows: Sequence[SuggestRow],
 ) -> Iterator[RuleOutcome]:
     shown = {c.card for c in decision.cards} | {w.card.card for w in decision.withheld}
     held_back = {c.card for c in fired} - shown
-    unknown = dict(_unknown(chart, drafts))
+    unknown = undecided(chart, drafts, rows)
     for card in chart.knowledge.cards:
         if card in shown:
             yield RuleOutcome(card, Outcome.FIRED)
@@ -151,15 +156,3 @@ def _cards(
             yield RuleOutcome(card, Outcome.UNKNOWN, unknown[card])
         else:
             yield RuleOutcome(card, Outcome.NOT_MET)
-
-
-def _unknown(chart: Chart, drafts: Drafts) -> Iterator[tuple[str, Reason]]:
-    """The cards whose checks could not be completed, and why."""
-    ordered = [d for d in drafts.selected if d.use is not None and is_oral_magnesium(d.use)]
-    orders = [MagnesiumOrder(d, d.use, chart, drafts) for d in ordered if d.use is not None]
-    found = [
-        (card, check.unknown(order)) for order in orders for card, check in ORDER_CHECKS.items()
-    ]
-    if medicines.oral_magnesium(chart):
-        found += [(card, check.unknown(chart)) for card, check in HAZARD_CHECKS.items()]
-    return ((card, why) for card, why in found if why)

@@ -7,126 +7,120 @@ trigger and kidney class.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import msgspec
 
-from cds_service import reasons
 from cds_service.chart.chart import Chart
-from cds_service.chart.dosage import DailyDose
 from cds_service.chart.evidence import Fact
 from cds_service.chart.medications import MedicationUse
-from cds_service.reasoning import blocks, hazard_checks, medicines, order_checks, other_order_checks
+from cds_service.reasoning import (
+    blocks,
+    hazard_checks,
+    open_checks,
+    order_checks,
+    other_order_checks,
+)
+from cds_service.reasoning.decision import KidneyClass
 from cds_service.reasoning.finding import Finding
+from cds_service.reasoning.kidney import is_of_class
 from cds_service.reasoning.magnesium_order import MagnesiumOrder
 from cds_service.reasoning.orders import Draft, Drafts
-from cds_service.reasons import Reason
+from cds_service.reasoning.verdicts import Verdict, of_fact
 
 
-def _never(_: object) -> None:
-    return None
+def _never(_: object) -> bool:
+    return False
 
 
 class OrderCheck(msgspec.Struct, frozen=True):
     """A check of a magnesium order.
 
-    `unknown` is the reason if the result of the check is unknown, otherwise `None`. `grades` are
-    all grades that it can find.
+    `perhaps` answers for an order without a finding whether there may be one: no, or why that is
+    not known. `grades` are all grades that the check can find.
     """
 
     find: Callable[[MagnesiumOrder], Finding | None]
-    unknown: Callable[[MagnesiumOrder], Reason | None] = _never
+    perhaps: Callable[[MagnesiumOrder], Verdict] = _never
     grades: frozenset[str] = frozenset()
 
 
 class HazardCheck(msgspec.Struct, frozen=True):
-    """A check of the magnesium that is taken; `unknown` and `grades` as in `OrderCheck`."""
+    """A check of the magnesium that is taken; `perhaps` and `grades` as in `OrderCheck`."""
 
     find: Callable[[Chart], Finding | None]
-    unknown: Callable[[Chart], Reason | None] = _never
+    perhaps: Callable[[Chart], Verdict] = _never
     grades: frozenset[str] = frozenset()
 
 
-def _of_fact(fact: Fact) -> Reason | None:
-    return fact.why if fact.unknown else None
+class OtherOrderCheck(msgspec.Struct, frozen=True):
+    """A check of an order of another drug; `perhaps` as in `OrderCheck`."""
+
+    find: Callable[[Chart, Draft, MedicationUse, Drafts], Finding | None]
+    perhaps: Callable[[Chart, MedicationUse, Drafts], Verdict]
 
 
-def _of_doses(doses: Iterable[DailyDose]) -> Reason | None:
-    unread = [dose for dose in doses if dose.mg is None]
-    if not unread:
-        return None
-    return reasons.dose_not_read(unread[-1].why or unread[-1].said)
+def _fact(ask: Callable[[Chart], Fact]) -> Callable[[MagnesiumOrder], Verdict]:
+    return lambda order: of_fact(ask(order.chart))
+
+
+def _kidneys(kidney_class: KidneyClass) -> Callable[[MagnesiumOrder], Verdict]:
+    return lambda order: is_of_class(order.chart, kidney_class)
 
 
 ORDER_CHECKS: Final[Mapping[str, OrderCheck]] = {
-    "rx-mg-renal-critical": OrderCheck(order_checks.renal_critical),
+    "rx-mg-renal-critical": OrderCheck(order_checks.renal_critical, _kidneys(KidneyClass.SEVERE)),
     "rx-mg-hypermag": OrderCheck(
         order_checks.hypermagnesaemia,
-        lambda order: _of_fact(blocks.hypermagnesaemia(order.chart)),
+        _fact(blocks.hypermagnesaemia),
         grades=frozenset({"slight"}),
     ),
     "rx-mg-allergy": OrderCheck(
-        order_checks.allergy,
-        lambda order: _of_fact(blocks.allergy(order.chart)),
-        grades=frozenset({"gut"}),
+        order_checks.allergy, _fact(blocks.allergy), grades=frozenset({"gut"})
     ),
-    "rx-mg-renal-caution": OrderCheck(order_checks.renal_caution),
+    "rx-mg-renal-caution": OrderCheck(order_checks.renal_caution, _kidneys(KidneyClass.MODERATE)),
     "rx-mg-renal-unknown": OrderCheck(
         order_checks.renal_unknown, grades=frozenset({"unusable", "risk", "kidney_risk"})
     ),
-    "rx-mg-avblock": OrderCheck(
-        order_checks.av_block, lambda order: _of_fact(blocks.heart_block(order.chart))
+    "rx-mg-avblock": OrderCheck(order_checks.av_block, _fact(blocks.heart_block)),
+    "rx-mg-nmj": OrderCheck(order_checks.neuromuscular, _fact(blocks.neuromuscular)),
+    "rx-mg-bowel": OrderCheck(order_checks.bowel, _fact(blocks.bowel_obstruction)),
+    "rx-mg-dose": OrderCheck(order_checks.dose, open_checks.total_dose),
+    "rx-mg-dose-unknown": OrderCheck(order_checks.dose_unknown, open_checks.unread_dose),
+    "rx-mg-duplicate": OrderCheck(order_checks.duplicate, open_checks.other_magnesium),
+    "rx-mg-age": OrderCheck(
+        order_checks.age, open_checks.age, grades=frozenset({"above", "small_child"})
     ),
-    "rx-mg-nmj": OrderCheck(
-        order_checks.neuromuscular, lambda order: _of_fact(blocks.neuromuscular(order.chart))
-    ),
-    "rx-mg-bowel": OrderCheck(
-        order_checks.bowel, lambda order: _of_fact(blocks.bowel_obstruction(order.chart))
-    ),
-    "rx-mg-dose": OrderCheck(
-        order_checks.dose, lambda order: _of_doses(order.doses_of(order.added_to))
-    ),
-    "rx-mg-dose-unknown": OrderCheck(order_checks.dose_unknown),
-    "rx-mg-duplicate": OrderCheck(
-        order_checks.duplicate, lambda order: _of_fact(medicines.supplement(order.chart))
-    ),
-    "rx-mg-age": OrderCheck(order_checks.age, grades=frozenset({"above", "small_child"})),
     "rx-mg-pregnancy": OrderCheck(
-        order_checks.pregnancy,
-        lambda order: _of_fact(blocks.pregnancy(order.chart)),
-        grades=frozenset({"above"}),
+        order_checks.pregnancy, _fact(blocks.pregnancy), grades=frozenset({"above"})
     ),
-    "rx-mg-interaction": OrderCheck(order_checks.interaction),
-    "rx-ksparing-ckd": OrderCheck(order_checks.potassium_sparing_check),
+    "rx-mg-interaction": OrderCheck(order_checks.interaction, open_checks.interaction),
+    "rx-ksparing-ckd": OrderCheck(
+        order_checks.potassium_sparing_check, open_checks.potassium_sparing
+    ),
 }
 """Checks of an order of magnesium."""
 HAZARD_CHECKS: Final[Mapping[str, HazardCheck]] = {
-    "mg-hazard-renal": HazardCheck(hazard_checks.renal),
+    "mg-hazard-renal": HazardCheck(
+        hazard_checks.renal, lambda chart: is_of_class(chart, KidneyClass.SEVERE)
+    ),
     "mg-hazard-hypermag": HazardCheck(
-        hazard_checks.hypermagnesaemia,
-        lambda chart: _of_fact(blocks.hypermagnesaemia(chart)),
-        grades=frozenset({"slight"}),
+        hazard_checks.hypermagnesaemia, open_checks.serum, grades=frozenset({"slight"})
     ),
     "mg-hazard-dose": HazardCheck(
-        hazard_checks.dose,
-        lambda chart: _of_doses(
-            medicines.dose_of(chart, use) for use in medicines.oral_magnesium(chart) if use.regular
-        ),
-        grades=frozenset({"very_high"}),
+        hazard_checks.dose, open_checks.dose_taken, grades=frozenset({"very_high"})
     ),
     "mg-hazard-bowel": HazardCheck(
-        hazard_checks.bowel, lambda chart: _of_fact(blocks.bowel_obstruction(chart))
+        hazard_checks.bowel, lambda chart: of_fact(blocks.bowel_obstruction(chart))
     ),
     "mg-hazard-nmj": HazardCheck(
-        hazard_checks.neuromuscular, lambda chart: _of_fact(blocks.neuromuscular(chart))
+        hazard_checks.neuromuscular, lambda chart: of_fact(blocks.neuromuscular(chart))
     ),
 }
 """Checks of the magnesium that is taken."""
-OTHER_ORDER_CHECKS: Final[
-    Mapping[str, Callable[[Chart, Draft, MedicationUse, Drafts], Finding | None]]
-] = {
-    "rx-ksparing-ckd": other_order_checks.sparing_order,
-    "rx-mg-interaction": other_order_checks.spaced_order,
+OTHER_ORDER_CHECKS: Final[Mapping[str, OtherOrderCheck]] = {
+    "rx-ksparing-ckd": OtherOrderCheck(other_order_checks.sparing_order, open_checks.sparing_order),
+    "rx-mg-interaction": OtherOrderCheck(other_order_checks.spaced_order, open_checks.spaced_order),
 }
 """Checks of an order of another drug. A card without a check is only data."""

@@ -95,6 +95,15 @@ def _items(
         yield from _of_row(use, row, partner, table, covered)
 
 
+def rows_of(use: MedicationUse, table: Interactions) -> list[Interaction]:
+    """The rows for a drug, whatever the magnesium product and the kidney class."""
+    return [row for row in table.interactions if _is_about(use, row)]
+
+
+def _is_about(use: MedicationUse, row: Interaction) -> bool:
+    return use.of(row.valueset.removeprefix("med_")) and use.route in row.routes
+
+
 def _applies_to(
     use: MedicationUse,
     row: Interaction,
@@ -103,7 +112,7 @@ def _applies_to(
     kidney_class: KidneyClass,
 ) -> bool:
     """Whether a class of drugs applies to a use, this magnesium and this kidney class."""
-    if not use.of(row.valueset.removeprefix("med_")) or use.route not in row.routes:
+    if not _is_about(use, row):
         return False
     if row.kidney_classes and kidney_class not in row.kidney_classes:
         return False

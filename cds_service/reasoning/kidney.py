@@ -19,6 +19,7 @@ from cds_service.reasoning.egfr import Gfr, Results, ckd_epi_2021, good_results,
 from cds_service.reasoning.problems import safety_problems
 from cds_service.reasoning.question import question
 from cds_service.reasoning.renal_risk import validity_risks
+from cds_service.reasoning.verdicts import Verdict, of_gaps
 from cds_service.reasons import Reason, Said
 
 SEVERE_STAGES = ("5D", "5", "4")
@@ -92,9 +93,28 @@ def outcome_of(row: KidneyRow, chart: Chart) -> Outcome:
     ids = [r.id for r in chart.knowledge.policy.kidney]
     if ids.index(row.id) >= ids.index(kidney.rule):
         return Outcome.MET if row.id == kidney.rule else Outcome.NOT_MET
-    keys = {key for finding in row.when for key in _SOURCES.get(finding, ("kidneyLabs",))}
+    keys = _keys_of(row)
     missing = {gap.key for gap in (*chart.gaps(*sorted(keys)), *kidney.gaps)}
     return Outcome.UNKNOWN if keys & missing else Outcome.NOT_MET
+
+
+def _keys_of(row: KidneyRow) -> set[str]:
+    """The prefetch keys with the data for a row of the table."""
+    return {key for finding in row.when for key in _SOURCES.get(finding, ("kidneyLabs",))}
+
+
+def is_of_class(chart: Chart, *classes: KidneyClass) -> Verdict:
+    """Whether kidney function is of one of these classes. With UNKNOWN it may be any of them, and
+    data that are missing may show a worse one.
+    """
+    kidney = kidney_function(chart)
+    if kidney.kidney_class in classes:
+        return True
+    if kidney.kidney_class is KidneyClass.UNKNOWN:
+        return kidney.why or reasons.NOT_KNOWN
+    rows = [row for row in chart.knowledge.policy.kidney if row.kidney_class in classes]
+    keys = {key for r in rows if outcome_of(r, chart) is Outcome.UNKNOWN for key in _keys_of(r)}
+    return of_gaps(gap for gap in (*chart.gaps(*sorted(keys)), *kidney.gaps) if gap.key in keys)
 
 
 # ------------------------------------------------------------------------------ findings
@@ -297,4 +317,4 @@ def _not_recent(latest: Gfr, chart: Chart) -> Reason:
     return reasons.egfr_not_recent_at_risk(latest.text, days, named)
 
 
-__all__ = ["ckd_epi_2021", "kidney_function", "outcome_of", "worst_ckd"]
+__all__ = ["ckd_epi_2021", "is_of_class", "kidney_function", "outcome_of", "worst_ckd"]

@@ -14,6 +14,7 @@ from cds_service.chart.evidence import Fact, Gap, fact
 from cds_service.chart.medications import MedicationUse, magnesium_uses
 from cds_service.knowledge.drugs import COMBINATION, SPARING
 from cds_service.reasoning.question import question
+from cds_service.reasoning.verdicts import Verdict, any_holds, of_gaps
 
 MEDICATION_KEYS = ("medicationRequests", "medicationStatements")
 ORAL_MAGNESIUM = frozenset(
@@ -131,6 +132,21 @@ def status_gaps(chart: Chart, counts: Callable[[MedicationUse], bool]) -> Iterat
             if counts(use):
                 why = reasons.status_unclear if use.status_unclear else reasons.dates_unclear
                 yield Gap(key, why(use.label))
+
+
+def perhaps_taken(
+    chart: Chart, counts: Callable[[MedicationUse], bool] = lambda _: False
+) -> Verdict:
+    """No, or not known if medicines that are taken may be missing or their status is not clear.
+
+    `counts` selects the medicines whose status matters.
+    """
+    return of_gaps((*chart.gaps(*MEDICATION_KEYS), *status_gaps(chart, counts)))
+
+
+def takes_magnesium(chart: Chart) -> Verdict:
+    """Whether any oral magnesium is taken."""
+    return any_holds(bool(oral_magnesium(chart)), perhaps_taken(chart))
 
 
 def lost_stopped_gaps(chart: Chart) -> tuple[Gap, ...]:

@@ -191,7 +191,7 @@ def other_order_cards(chart: Chart, draft: Draft, drafts: Drafts) -> list[CardDe
     use = draft.use
     if use is None or draft.is_magnesium():
         return []
-    found = [(card, find(chart, draft, use, drafts)) for card, find in OTHER_ORDER_CHECKS.items()]
+    found = [(c, k.find(chart, draft, use, drafts)) for c, k in OTHER_ORDER_CHECKS.items()]
     cards = chart.knowledge.cards
     return [
         CardDecision(

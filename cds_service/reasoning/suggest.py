@@ -54,7 +54,7 @@ class Trigger(msgspec.Struct, frozen=True):
 def eligibility(chart: Chart) -> tuple[RuleOutcome, ...]:
     """Each condition of eligibility with its outcome (SPEC 6)."""
     outcomes: list[RuleOutcome] = []
-    for rule, wanted, fact in _conditions(chart):
+    for rule, wanted, fact in conditions(chart):
         outcome = Outcome.MET if fact.present == wanted else Outcome.NOT_MET
         if fact.unknown:
             outcome = Outcome.UNKNOWN
@@ -64,7 +64,8 @@ def eligibility(chart: Chart) -> tuple[RuleOutcome, ...]:
     return tuple(outcomes)
 
 
-def _conditions(chart: Chart) -> list[tuple[str, bool, Fact]]:
+def conditions(chart: Chart) -> list[tuple[str, bool, Fact]]:
+    """Each condition of eligibility: its name, whether its fact must be present, and the fact."""
     return [
         ("adult", True, person.adult(chart)),
         ("migraine", True, indication.migraine(chart)),
