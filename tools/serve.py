@@ -32,6 +32,7 @@ from granian.log import LogLevels
 from cds_service.hooks.configured import SNAPSHOT, require_site_file
 from cds_service.knowledge.entries import are_approved, installed
 from cds_service.settings import Settings, SettingsError, read_settings
+from cds_service.version import VERSION
 from cds_service.web.operate import lines
 from cds_service.web.operate.lines import say, say_fault
 from cds_service.web.serving.heartbeat import HEARTBEATS
@@ -146,7 +147,8 @@ def say_ready(host: str, port: int, settings: Settings) -> None:
     if is_unapproved:
         say(NOT_APPROVED, "warning")
     taken_seconds = seconds and round(seconds, 2)
-    say("the service is ready", address=base_address(host, port), seconds=taken_seconds)
+    address = base_address(host, port)
+    say("the service is ready", version=VERSION, address=address, seconds=taken_seconds)
 
 
 @contextmanager

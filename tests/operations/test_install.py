@@ -10,13 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from ..docs.commands import all_commands
+from ..docs.commands import all_commands, commands_of
 from ..docs.reading import ROOT
-from ..support.serving import environment, free_port, serving_as
+from ..support.serving import HOST, environment, free_port, serving_as
 from .conftest import HOOK, hook_request
-from .test_systemd import values
+from .test_systemd import UNIT, values
 
-RUNTIME = ("app.py", "cards", "cds_service", "deploy", "tools", "Makefile", "requirements.txt")
 NO_INDEX = {
     # Nothing listens there, whatever pip is configured to use.
     **dict.fromkeys(("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL"), "http://127.0.0.1:9/simple"),
@@ -64,9 +63,9 @@ def run(command: str, folder: Path, **settings: str) -> subprocess.CompletedProc
     # PWD as a shell of this folder has it.
     kept = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
     return subprocess.run(  # noqa: S603
-        ["bash", "-c", f"{command} PYTHON={sys.executable}"],  # noqa: S607
+        ["bash", "-o", "pipefail", "-c", command],  # noqa: S607
         cwd=folder,
-        env=kept | settings | {"PWD": str(folder)},
+        env=kept | settings | {"PWD": str(folder), "PYTHON": sys.executable},
         capture_output=True,
         text=True,
         check=False,
@@ -90,33 +89,54 @@ def wheelhouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "wheelhouse"
 
 
+def steps_of_systemd() -> list[str]:
+    """The steps of an installation up to its start, which needs systemd."""
+    blocks = {c.block for c in all_commands() if c.text.startswith("sudo make -C /opt/")}
+    (block,) = blocks
+    return [command.text for command in commands_of(block)]
+
+
 @pytest.mark.slow
 @pytest.mark.server
 def test_the_service_is_installed_without_an_index_and_starts_as_the_unit_says(
     wheelhouse: Path, tmp_path: Path
 ) -> None:
-    installed, data = tmp_path / "magnesium-cds", tmp_path / "data"
-    installed.mkdir()
-    data.mkdir()
-    for name in RUNTIME:
-        source = ROOT / name
-        copy = shutil.copytree if source.is_dir() else shutil.copy
-        copy(source, installed / name)
-    (installed / "wheelhouse").symlink_to(wheelhouse)
-    done = run(documented("make install"), installed, **NO_INDEX)
-    assert done.returncode == 0, done.stdout + done.stderr
+    """By the steps of the document, with folders of the test in place of those of the system."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a clone, so there is nothing that git could archive")
+    moved = {"sudo ": "", "/opt/": f"{tmp_path}/opt/", "/etc/": f"{tmp_path}/etc/"}
 
-    (command,), (folder,) = values("ExecStart"), values("WorkingDirectory")
-    port = free_port()
-    command = command.replace(folder, str(installed)).replace("--port 8000", f"--port {port}")
-    settings = environment(data) | dict(
-        value.split("=", 1) for value in values("Environment") if "CDS_DATA_DIR" not in value
+    def here(text: str) -> str:
+        for before, after in moved.items():
+            text = text.replace(before, after)
+        return text
+
+    offline = NO_INDEX | {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheelhouse)}
+    for step in steps_of_systemd():
+        done = run(here(step), ROOT, **offline)
+        assert done.returncode == 0, f"{step}: {done.stdout}{done.stderr}"
+
+    unit = tmp_path / "etc" / "systemd" / "system" / "magnesium-cds.service"
+    assert unit.read_text() == UNIT.read_text()
+    settings = tmp_path / "etc" / "magnesium-cds" / "environment"
+    assert settings.stat().st_mode & 0o077 == 0
+    port, operators, data = free_port(), free_port(), tmp_path / "data"
+    data.mkdir()
+    environ = environment(data) | dict(
+        line.split("=", 1)
+        for line in [*values("Environment"), *here(settings.read_text()).splitlines()]
+        if not line.startswith(("#", "CDS_DATA_DIR"))
     )
-    command = command.replace("${WORKERS}", settings["WORKERS"])
-    with serving_as(command.split(), port, data, installed, settings) as server:
-        assert len(server.workers()) == 2
-        assert server.ask("POST", HOOK, hook_request()).json["cards"]
+    environ["CDS_OPERATOR_ADDRESS"] = f"{HOST}:{operators}"
+    (command,), (folder,) = values("ExecStart"), values("WorkingDirectory")
+    command = command.replace("--port 8000", f"--port {port}").replace("${WORKERS}", "2")
+    with serving_as(here(command).split(), port, data, Path(here(folder)), environ) as server:
+        assert len(server.workers()) == 2 == int(environ["WORKERS"])
         assert server.ask("GET", "/ready").status == 200
+        assert server.ask("GET", "/metrics", port=operators).status == 200
+        # The example has clients, and this caller is none of them.
+        assert server.ask("POST", HOOK, hook_request()).status == 401
+        assert "Site file  example-hospital+" in server.output
 
 
 def test_an_incomplete_wheelhouse_installs_nothing(tmp_path: Path) -> None:

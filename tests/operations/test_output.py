@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from cds_service.version import VERSION
+
 from ..support.serving import serving
 from .conftest import HOOK
 
@@ -29,6 +31,7 @@ def test_every_line_is_json_from_start_to_stop(tmp_path: Path, body: Any) -> Non
     (ready,) = [line for line in lines if line["event"] == "the service is ready"]
     assert ready["address"] == f"http://127.0.0.1:{server.port}"
     assert ready["seconds"] > 0
+    assert ready["version"] == VERSION
     calls = [line for line in lines if line["event"] == "request"]
     assert [line["route"] for line in calls] == ["/cds-services/<service_id>"]
     assert calls[0]["request"] == reply.headers["X-Request-ID"]
