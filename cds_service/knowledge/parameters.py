@@ -80,14 +80,6 @@ class Parameter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """The value as it was written; raises `ValueError` if it is neither number nor flag."""
         msgspec.structs.force_setattr(self, "value", _as_written(self.value, self.id))
 
-    @property
-    def bounds(self) -> tuple[Value, Value] | None:
-        """The lowest and the highest value that a site may set. `None` if it may set none."""
-        if not self.site.may_change:
-            return None
-        up = self.site.direction == "up"
-        return (self.value, self.site.limit) if up else (self.site.limit, self.value)
-
 
 class _Group(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A group of parameters; unknown members are an error."""

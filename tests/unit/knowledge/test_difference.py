@@ -166,3 +166,24 @@ def test_what_has_no_knowledge_is_refused(
             folder_of(name)
         assert main(["knowledge", "diff", name, "installed"]) == 2
         assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_the_same_number_in_another_form_is_no_difference(other: Path) -> None:
+    path = other / "parameters.json"
+    text = path.read_text(encoding="utf-8")
+    assert text.count('"value": 0.9938,') == 1
+    path.write_text(text.replace('"value": 0.9938,', '"value": 0.99380,'), encoding="utf-8")
+    assert list(differences(folder_of("installed"), folder_of(str(other)))) == []
+
+
+def test_files_of_other_kinds_are_no_part_of_the_knowledge(other: Path) -> None:
+    (other / "notes.txt").write_text("not for the service", encoding="utf-8")
+    assert list(differences(folder_of("installed"), folder_of(str(other)))) == []
+
+
+def test_a_file_or_folder_that_cannot_be_read_is_named(other: Path) -> None:
+    (other / "cards.json").write_text("{", encoding="utf-8")
+    with pytest.raises(KnowledgeError, match=r"^knowledge file cards\.json cannot be read$"):
+        list(read_files(other))
+    with pytest.raises(KnowledgeError, match=r"^the folder of the knowledge cannot be read$"):
+        list(read_files(other / "nowhere"))

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from cds_service.knowledge import lint
+from cds_service.knowledge import lint, numbers
+from tests.support.decisions import knowledge
 from tests.unit.knowledge.test_loading import Change, edit
 
 
@@ -202,3 +203,10 @@ def test_the_command_prints_and_fails(
     monkeypatch.setattr(lint, "problems", lambda: iter(["a problem", "another"]))
     assert lint.main() == 1
     assert capsys.readouterr().out == "a problem\nanother\n"
+
+
+def test_a_sentence_of_the_code_that_repeats_a_parameter_is_named() -> None:
+    texts = [("egfr.py:7", "an eGFR below 30 mL/min"), ("egfr.py:9", "an eGFR of 31 mL/min")]
+    (found,) = numbers.in_code(texts, knowledge().parameter_rows)
+    assert found.startswith("egfr.py:7: ")
+    assert "egfr.severe_below" in found

@@ -215,3 +215,89 @@ def test_a_code_system_with_rules_of_its_own_is_missed_by_name(folder: Path, mis
     said = error_of(folder)
     assert "code_systems.json" in said
     assert f"the code system {missing} is missing" in said
+
+
+# ---------------------------------------------------------------------------------- plans
+
+
+def parameter(name: str, member: str, value: Any) -> tuple[str, Change]:
+    def change(rows: Any) -> None:
+        next(row for row in rows if row["id"] == name)[member] = value
+
+    return "parameters.json", change
+
+
+def plan(name: str, member: str, value: Any, step: int | None = None) -> tuple[str, Change]:
+    def change(content: Any) -> None:
+        found = next(plan for plan in content["plans"] if plan["id"] == name)
+        (found if step is None else found["steps"][step])[member] = value
+
+    return "plans.json", change
+
+
+def lower_later(content: Any) -> None:
+    first, second = content["plans"][0]["steps"]
+    first["daily_mg"], second["daily_mg"] = second["daily_mg"], first["daily_mg"]
+
+
+FAULTY_PLANS: list[tuple[tuple[str, Change], str]] = [
+    (plan("mg_200_400", "unit_mg", "dose.unit"), "there is no parameter dose.unit"),
+    (plan("mg_200_400", "unit_mg", "dose.start_mg"), "100 mg are no whole number of 200 mg units"),
+    (("plans.json", lower_later), "a later step has a lower dose"),
+    (plan("mg_200_400", "supply_days", "dose.titrate_after_days"), "the first step lasts longer"),
+    (plan("mg_200_400", "dose_mg", "dose.start_mg", 0), "a step names one of dose_mg, daily_mg"),
+    (plan("mg_200_400", "text", "{amount} {nothing}", 0), "nothing fills {nothing}"),
+    (plan("mg_200_400", "frequency", 3, 0), "is not a whole number above 0"),
+    (plan("mg_200_300", "rest_of_mg", "dose.split_mg_per_dose", 2), "nothing is left of"),
+    (plan("mg_perimenstrual", "repeat_after_days", 27), "its courses take 81 days"),
+    (plan("mg_200_reduced", "daily_mg", "dose.target_mg", 0), "400 mg/day are above"),
+]
+
+
+@pytest.mark.parametrize(("fault", "said"), FAULTY_PLANS, ids=[said for _, said in FAULTY_PLANS])
+def test_a_plan_that_cannot_be_taken_is_named(
+    folder: Path, fault: tuple[str, Change], said: str
+) -> None:
+    edit(folder, *fault)
+    assert said in error_of(folder)
+
+
+UNKNOWN_PAIR = {"id": "magnesium.surplus", "times": "age.adult", "tolerance_percent": 1}
+FIXED = {"may_change": False, "direction": "up", "limit": 45, "why": "w"}
+FAULTY_PARAMETERS: list[tuple[tuple[str, Change], str]] = [
+    (
+        parameter("magnesium.low_mmol_l", "same_as", UNKNOWN_PAIR),
+        "magnesium.low_mmol_l: there is no parameter magnesium.surplus",
+    ),
+    (
+        parameter("egfr.severe_below", "site", FIXED),
+        "egfr.severe_below: has a limit for sites, but may not be changed",
+    ),
+    (
+        parameter("egfr.severe_below", "site", {"may_change": True, "direction": "up", "why": "w"}),
+        "egfr.severe_below: a site may change it, but its direction or limit is missing",
+    ),
+    (
+        parameter("egfr.severe_below", "site", {**FIXED, "may_change": True, "limit": True}),
+        "egfr.severe_below: its limit for sites is of another kind than its value",
+    ),
+    (
+        parameter("egfr.severe_below", "site", {**FIXED, "may_change": True, "limit": 30}),
+        "egfr.severe_below: its limit for sites is not up from 30",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"), FAULTY_PARAMETERS, ids=[said for _, said in FAULTY_PARAMETERS]
+)
+def test_a_parameter_that_contradicts_itself_is_named(
+    folder: Path, fault: tuple[str, Change], said: str
+) -> None:
+    edit(folder, *fault)
+    assert said in error_of(folder)
+
+
+def test_one_less_than_a_parameter_needs_a_whole_number(folder: Path) -> None:
+    edit(folder, *parameter("egfr.moderate_below", "value", 60.5))
+    assert error_of(folder).endswith(": egfr.moderate_below must be a whole number")

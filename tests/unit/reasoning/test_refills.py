@@ -184,3 +184,9 @@ def test_an_upper_bound_shows_no_fall() -> None:
     )
     on = charted(kidneyLabs=[bound, *results((26, 5))])
     assert "E1" not in {c.id for c in one(refills(on, again())).cautions}
+
+
+def test_a_result_that_nobody_can_have_is_not_the_one_before() -> None:
+    values = named((41, 10), (300, 60), (78, 200))
+    assert values is not None
+    assert values["before"] == "78"

@@ -185,3 +185,11 @@ def test_review_lists_what_is_not_approved(
     assert main(["knowledge", "review", "--site", str(file)]) == 1
     assert f"{len(entries()) - 1} draft, 1 approved." in capsys.readouterr().out
     assert main(["knowledge", "approve", "--name", "A", "--role", "r", "--entry", "no"]) == 2
+
+
+def test_what_stands_beside_the_rows_of_a_list_is_an_entry_too() -> None:
+    row = {"id": "a", "status": "draft"}
+    one, other = (list(entries_of([("x.json", [row, rest])])) for rest in (5, 6))
+    assert [entry.name for entry in one] == ["x.json#a", "x.json"]
+    assert one[0].subject == other[0].subject
+    assert one[1].subject != other[1].subject
