@@ -142,9 +142,14 @@ class Reader:
             return bool(answer.status == 200)
 
     def stop(self) -> None:
+        """Stop the service. How it stops is the matter of tests/operations."""
         if self._server is not None and self._server.poll() is None:
-            os.killpg(self._server.pid, signal.SIGTERM)
-            self._server.wait(PATIENCE_SECONDS)
+            self._server.terminate()
+            try:
+                self._server.wait(PATIENCE_SECONDS / 2)
+            except subprocess.TimeoutExpired:
+                os.killpg(self._server.pid, signal.SIGKILL)
+                self._server.wait()
         self._server = None
 
 
