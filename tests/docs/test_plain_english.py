@@ -38,7 +38,9 @@ REFUSED = re.compile(rf"\b(?:{'|'.join(INSTEAD)})\b", re.IGNORECASE)
 
 # Code whose docstrings are checked.
 CODE = ("app.py", "bench", "cards", "cds_service", "tools")
-LONGEST_CELL = 80
+LONGEST_CELL = 50
+# A decision and its reason stand in one cell, as in a register.
+LONGER_CELLS = {"docs/clinical-decisions.md": 70}
 
 
 def old_words(text: str) -> list[str]:
@@ -77,7 +79,8 @@ def test_docstrings_are_in_plain_english(path: Path) -> None:
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_a_cell_of_a_table_can_be_read_at_a_glance(name: str) -> None:
     cells = [cell for row in rows_of(name) for cell in row.cells]
-    assert [cell for cell in cells if len(cell.split()) > LONGEST_CELL] == []
+    longest = LONGER_CELLS.get(name, LONGEST_CELL)
+    assert [cell for cell in cells if len(cell.split()) > longest] == []
 
 
 @pytest.mark.parametrize("text", ["Read it anew.", "a value of\nwhich nobody knows", "Beside it"])

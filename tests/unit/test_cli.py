@@ -422,3 +422,19 @@ def test_a_reader_that_has_seen_enough_is_no_error(
         said = process.stderr.read()
     assert b"Traceback" not in said
     assert process.returncode in {0, 1}
+
+
+def test_a_python_without_the_packages_says_what_to_do() -> None:
+    """As for somebody who runs the system's Python in a checkout (-S: no installed packages)."""
+    done = subprocess.run(
+        [sys.executable, "-S", "-m", "cds_service", "--version"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1
+    assert "is not installed for" in done.stderr
+    assert "`.venv/bin/python -m cds_service`" in done.stderr
