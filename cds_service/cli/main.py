@@ -9,6 +9,7 @@ from datetime import date
 from typing import Any
 
 from cds_service.cli.errors import CommandError
+from cds_service.cli.mcp import add_parser as add_mcp_parser
 from cds_service.cli.rehearse import add_parser as add_rehearse_parser
 from cds_service.knowledge.loader import KnowledgeError
 from cds_service.sandbox.from_bundle import BundleError
@@ -74,6 +75,8 @@ def _parser() -> argparse.ArgumentParser:
     purge.set_defaults(run=_feedback_purge)
 
     _add_database(commands)
+
+    add_mcp_parser(commands)
 
     token = commands.add_parser("token", help="make a test client, and sign calls for it")
     tasks = token.add_subparsers(required=True, metavar="task")

@@ -58,21 +58,7 @@ def sign(folder: str, url: str, body: str, lifetime: int, tenant: str, audience:
 
     `audience` is the `aud` of the token, or "" for the URL.
     """
-    import jwt
-
-    key, entry = _key(Path(folder)), _entry(Path(folder))
-    now = int(time.time())
-    claims = {
-        "iss": entry["iss"],
-        "aud": audience or url,
-        "iat": now,
-        "exp": now + lifetime,
-        "jti": str(uuid.uuid4()),
-    }
-    if tenant:
-        claims["tenant"] = tenant
-    kid = entry["jwks"]["keys"][0]["kid"]
-    token = jwt.encode(claims, key, _ALGORITHM, {"kid": kid})
+    token = new_token(Path(folder), audience or url, lifetime, tenant)
     if not body:
         print(token)
         return
@@ -80,6 +66,28 @@ def sign(folder: str, url: str, body: str, lifetime: int, tenant: str, audience:
     print("  --header 'Content-Type: application/json' \\")
     print(f"  --header 'Authorization: Bearer {token}' \\")
     print(f"  --data @{body} {url}")
+
+
+def new_token(place: Path, audience: str, lifetime: int = 300, tenant: str = "") -> str:
+    """A token for one call, valid for these seconds, signed by the test client in a folder.
+
+    Raises `CommandError` if the folder is not one of `token new`.
+    """
+    import jwt
+
+    key, entry = _key(place), _entry(place)
+    now = int(time.time())
+    claims = {
+        "iss": entry["iss"],
+        "aud": audience,
+        "iat": now,
+        "exp": now + lifetime,
+        "jti": str(uuid.uuid4()),
+    }
+    if tenant:
+        claims["tenant"] = tenant
+    kid = entry["jwks"]["keys"][0]["kid"]
+    return jwt.encode(claims, key, _ALGORITHM, {"kid": kid})
 
 
 def _public(key: EllipticCurvePrivateKey) -> dict[str, Any]:

@@ -44,6 +44,7 @@ from opentelemetry.trace import (
 from cds_service.correlation import Correlation, correlation_of
 from cds_service.fetching.failures import UnavailableError
 from cds_service.fetching.fetching import Get, Request
+from cds_service.version import VERSION
 from cds_service.web.operate.logs import PROBES
 from cds_service.web.operate.record import CallRecord, current_record
 from cds_service.web.operate.tracing import Function
@@ -156,10 +157,11 @@ class Traced:
 
 
 def _attributes(environ: Mapping[str, str]) -> dict[str, str]:
-    """The name of the service, unless a variable has one, which the library then reads."""
+    """The version, and the name of the service unless a variable has one, which the library reads."""
     service, resource = (environ.get(name, "") for name in _NAMES)
     is_named = bool(service.strip()) or "service.name=" in resource
-    return {} if is_named else {"service.name": _NAME}
+    version = {"service.version": VERSION}
+    return version if is_named else {**version, "service.name": _NAME}
 
 
 def _context(ids: Correlation, span: str) -> Context:
