@@ -108,6 +108,8 @@ def allowed() -> set[str]:
 def test_the_filter_allows_what_the_service_calls(tmp_path: Path) -> None:
     """Start, calls, reports, reload, a worker that is replaced, and the stop."""
     tracer = program("strace", "strace")
+    if subprocess.run([tracer, "-qq", "true"], capture_output=True, check=False).returncode:  # noqa: S603
+        pytest.skip("this machine does not allow strace")
     port, operators = free_port(), free_port()
     command = [sys.executable, "-m", "tools.serve", "--port", str(port), "--workers", "2"]
     trace, output = tmp_path / "trace", tmp_path / "output"
@@ -135,8 +137,6 @@ def test_the_filter_allows_what_the_service_calls(tmp_path: Path) -> None:
             if not server.has_ended():
                 _signal(server.workers()[0], signal.SIGTERM)
                 process.wait(120)
-    if "Operation not permitted" in output.read_text() and not trace.stat().st_size:
-        pytest.skip("this machine does not allow strace")
     called = set(re.findall(r"^\d+ +([a-z_0-9]+)\(", trace.read_text(), re.MULTILINE))
     assert {"execve", "accept4"} <= called
     # Only root changes the owner of a file; SQLite tries it as root, as this test may run.
