@@ -8,12 +8,15 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 from uuid import uuid4
 
@@ -59,6 +62,17 @@ class Server:
             return int(response.status)
 
     def post(self, path: str, body: Any) -> Any:
+        """The answer. Who is told with 503 to come again comes again, as an EHR does."""
+        until = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                return self._post(path, body)
+            except HTTPError as error:
+                if error.code != HTTPStatus.SERVICE_UNAVAILABLE or time.monotonic() > until:
+                    raise
+                time.sleep(float(error.headers["Retry-After"]))
+
+    def _post(self, path: str, body: Any) -> Any:
         request = Request(  # noqa: S310
             self._base + path,
             json.dumps(body).encode(),
