@@ -114,9 +114,9 @@ class _CutOffError(Exception):
 
 
 def _unpacked(file: Path) -> Iterator[bytes]:
-    """The bytes of a gzip file of one or more members; raises `_CutOffError`."""
+    """The bytes of a gzip file of one or more members; raises `_CutOffError`, also for an empty one."""
     unpack = zlib.decompressobj(_GZIP_WINDOW)
-    ended = True
+    ended = False
     with file.open("rb") as packed:
         while data := packed.read(BLOCK_BYTES):
             while data:

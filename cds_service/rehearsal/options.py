@@ -11,7 +11,7 @@ import msgspec
 from cds_service.chart import dates
 from cds_service.chart.dates import When
 from cds_service.rehearsal.errors import RehearsalError, UsageError
-from cds_service.rehearsal.moments import HOOKS
+from cds_service.rehearsal.moments import HOOKS, PATIENT_VIEW
 from cds_service.rehearsal.source import KINDS, Source
 
 FORMAT = 2
@@ -43,6 +43,18 @@ def check(options: Options) -> None:
         raise UsageError(f"--hooks: {unknown[0]} is not one of {', '.join(HOOKS)}")
     if options.first and options.last and options.first > options.last:
         raise UsageError("--from lies after --to")
+    if options.history:
+        return
+    if options.first or options.last:
+        raise UsageError("--from and --to do not apply to --moments as-of: its moment is --as-of")
+    if set(options.hooks) not in ({*HOOKS}, {PATIENT_VIEW}):
+        raise UsageError(f"--moments as-of has {PATIENT_VIEW} only: leave out --hooks")
+
+
+def rehearsed_hooks(options: Options) -> list[str]:
+    """The hooks of a run, in the order of the table. With one moment for each patient there is one."""
+    hooks = options.hooks if options.history else (PATIENT_VIEW,)
+    return [hook for hook in HOOKS if hook in hooks]
 
 
 def gathered_kinds(options: Options) -> list[str]:

@@ -158,7 +158,7 @@ class Rehearsing:
         """The moments of a patient that are rehearsed, in their order."""
         plan = self._plan
         if plan.as_of_alone:
-            return [Moment(PATIENT_VIEW, plan.window.as_of)]
+            return [Moment(PATIENT_VIEW, plan.window.as_of)] if PATIENT_VIEW in self._hooks else []
         found = list(self._moments(lines, medications))
         if not plan.visits:
             found.append(Moment(PATIENT_VIEW, plan.window.as_of))

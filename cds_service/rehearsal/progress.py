@@ -39,7 +39,8 @@ def phase(title: str, total: int, *, unit: str = "bytes") -> Iterator[Bar]:
         console.print(title, highlight=False)
         yield Bar(None, None)
         return
-    rate = [TransferSpeedColumn()] if unit == "bytes" else [TextColumn("{task.completed:.0f}")]
+    done = TextColumn("{task.completed:.0f} of {task.total:.0f} " + unit)
+    rate = [TransferSpeedColumn() if unit == "bytes" else done]
     columns = (TextColumn("{task.description}"), BarColumn(), *rate)
     with Progress(
         *columns, TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(), console=console

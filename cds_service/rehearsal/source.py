@@ -217,10 +217,18 @@ def _references(bundle: _Deletions) -> Iterator[str]:
             yield "/".join(asked.url.rstrip("/").rsplit("/", 2)[-2:])
 
 
+def _unpacked(content: bytes) -> bytes:
+    if not content:
+        raise EOFError
+    return gzip.decompress(content)
+
+
 def read_whole(file: Path) -> bytes:
     """The bytes of a file, unpacked where it is gzipped; raises `RehearsalError`."""
     try:
         content = file.read_bytes()
-        return gzip.decompress(content) if content.startswith(_GZIP) else content
+        # What was packed is never empty, so an empty file is one that was cut off.
+        packed = content.startswith(_GZIP) or (not content and file.suffix == ".gz")
+        return _unpacked(content) if packed else content
     except (OSError, EOFError, zlib.error) as error:
         raise RehearsalError(f"{file.name} cannot be read: {type(error).__name__}") from None

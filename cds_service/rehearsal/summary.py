@@ -12,8 +12,7 @@ import msgspec
 from cds_service.rehearsal.comparing import Comparison
 from cds_service.rehearsal.deciding import Decider
 from cds_service.rehearsal.mapping import MOST_CODES
-from cds_service.rehearsal.moments import HOOKS
-from cds_service.rehearsal.options import Options, gathered_kinds
+from cds_service.rehearsal.options import Options, gathered_kinds, rehearsed_hooks
 from cds_service.rehearsal.review import Sampled, lowest
 from cds_service.rehearsal.source import KINDS, Fault, Source
 from cds_service.rehearsal.tasks import MOST_FAULTS, Decided, Gathered
@@ -112,7 +111,7 @@ class Totals:
             first=options.first.isoformat() if options.first else "",
             last=options.last.isoformat() if options.last else "",
             history=options.history,
-            hooks=[h for h in HOOKS if h in options.hooks and h in decider.hooks],
+            hooks=[h for h in rehearsed_hooks(options) if h in decider.hooks],
             input=self._input(source, gathered_kinds(options)),
             patients=sum(row[2] for row in people if row[0] == "sex"),
             patients_decided=sum(d.patients for d in done),

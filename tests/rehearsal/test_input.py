@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -217,15 +218,37 @@ def test_a_damaged_bundle_is_named_and_the_rest_is_read(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("damage", [b"not gzip at all", None], ids=["no gzip", "cut off"])
-def test_a_damaged_file_is_named_and_the_rest_is_read(tmp_path: Path, damage: bytes | None) -> None:
-    folder = write_export(tmp_path / "in", population(), manifest=AS_OF, zipped=True)
-    file = folder / "Observation.000.ndjson.gz"
-    file.write_bytes(damage or file.read_bytes()[:-12])
-    found = summary(run(folder, tmp_path / "out"))["input"]
-    assert [(fault[0], fault[2]) for fault in found["malformed"]] == [
-        ("Observation.000.ndjson.gz", "the file is damaged from here on")
+@pytest.mark.parametrize(
+    ("damage", "lines_before"),
+    [
+        (lambda _: b"not gzip at all", 0),
+        (lambda packed: packed[:-12], 0),
+        (lambda packed: packed + packed[: len(packed) // 2], 2),  # the second member is cut off
+        (lambda packed: packed[:-8] + b"\0\0\0\0" + packed[-4:], 0),  # the checksum is wrong
+        (lambda packed: packed[:30] + b"\xff" * 9 + packed[39:], 0),
+        (lambda packed: packed + b"rubbish", 2),
+        (lambda _: b"", 0),
+    ],
+    ids=["no gzip", "cut off", "second member", "checksum", "middle", "rubbish behind", "empty"],
+)
+@pytest.mark.parametrize("kind", ["Observation", "Condition", "MedicationRequest"])
+def test_a_damaged_file_is_named_and_the_rest_is_read(
+    tmp_path: Path, kind: str, damage: Callable[[bytes], bytes], lines_before: int
+) -> None:
+    """Whichever pass meets it first, it is counted once and the run goes on."""
+    found = [*population(), egfr("c", "c-e", 90, "2026-01-10")]
+    found = [r for r in found if r["resourceType"] != kind or r["id"] != "a-e"]
+    folder = write_export(tmp_path / "in", found, manifest=AS_OF, zipped=True)
+    file = folder / f"{kind}.000.ndjson.gz"
+    content = file.read_bytes()
+    file.write_bytes(damage(content))
+    found_input = summary(run(folder, tmp_path / "out"))["input"]
+    assert found_input["malformed_lines"] == 1
+    assert [(fault[0], fault[2]) for fault in found_input["malformed"]] == [
+        (file.name, "the file is damaged from here on")
     ]
+    assert found_input["lines"]["Encounter"] == 3
+    assert found_input["lines"].get(kind, 0) >= min(lines_before, 1)
 
 
 def test_a_bundle_that_is_none_is_named(tmp_path: Path) -> None:
@@ -275,6 +298,40 @@ def test_deleted_resources_are_left_out(tmp_path: Path) -> None:
     assert found["deleted"] == 5
     assert found["malformed"] == [["del.ndjson", 2, "is not a list of deletions"]]
     assert {row["patient"] for row in rows(out)} == {"a"}
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+@pytest.mark.parametrize("named", [False, True], ids=["folder", "manifest"])
+def test_deleted_files_lists_are_found_in_their_folder_or_by_the_manifest(
+    tmp_path: Path, *, zipped: bool, named: bool
+) -> None:
+    deletion = {"entry": [{"request": {"method": "DELETE", "url": "https://x/fhir/Patient/b"}}]}
+    manifest = AS_OF | ({"deleted": [{"url": "https://x/y/gone.ndjson"}]} if named else {})
+    folder = write_export(tmp_path / "in", population(), manifest=manifest)
+    place = folder if named else folder / "deleted"
+    place.mkdir(exist_ok=True)
+    text = json.dumps(deletion).encode() + b"\n"
+    name = "gone.ndjson.gz" if zipped else "gone.ndjson"
+    (place / name).write_bytes(gzip.compress(text) if zipped else text)
+    out = run(folder, tmp_path / "out")
+    assert shown(out) == EXPECTED[:1]
+    found = summary(out)["input"]
+    assert (found["deleted"], found["malformed"], found["missing_files"]) == (4, [], [])
+    assert "were left out" in (out / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("damage", [b"\x1f\x8bnot gzip", b"\x1f\x8b", b""])
+def test_a_damaged_deleted_files_list_is_named(tmp_path: Path, damage: bytes) -> None:
+    """Nothing is known to be deleted, and the report says so."""
+    folder = write_export(tmp_path / "in", population(), manifest=AS_OF)
+    (folder / "deleted").mkdir()
+    (folder / "deleted" / "gone.ndjson.gz").write_bytes(damage)
+    out = run(folder, tmp_path / "out")
+    assert shown(out) == EXPECTED
+    assert summary(out)["input"]["malformed"] == [
+        ["deleted/gone.ndjson.gz", 1, "the file is damaged"]
+    ]
+    assert "deleted/gone.ndjson.gz" in (out / "report.html").read_text(encoding="utf-8")
 
 
 def test_a_resource_that_is_there_twice_counts_once(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from cds_service.cli.main import main
 from cds_service.rehearsal import local
 from cds_service.rehearsal.errors import RehearsalError, StoppedError, UsageError
 from cds_service.rehearsal.journal import Journal
+from cds_service.rehearsal.moments import HOOKS
 from tests.support.waiting import wait_for
 
 from .population import (
@@ -130,6 +131,20 @@ def test_a_journal_that_was_cut_off_is_continued(
     journal = tmp_path / "out" / "work" / "journal.ndjson"
     journal.write_bytes(journal.read_bytes()[:-7])
     assert same(run(source, tmp_path / "out", resume=True), expected)
+
+
+@pytest.mark.parametrize("where", ["write_summary", "write_review", "write_report"])
+def test_a_run_that_was_stopped_while_its_files_were_written_continues(
+    source: Path, expected: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    module = f"cds_service.rehearsal.{where.removeprefix('write_')}"
+    monkeypatch.setattr(f"{module}.{where}", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(StoppedError, match="--resume"):
+        run(source, tmp_path / "out")
+    monkeypatch.undo()
+    out = run(source, tmp_path / "out", resume=True)
+    assert same(out, expected)
+    assert {path.name for path in out.iterdir()} == {path.name for path in expected.iterdir()}
 
 
 def test_another_run_is_not_continued(
@@ -268,6 +283,12 @@ def test_a_site_file_is_in_force_but_for_its_silent_mode(
         (["--hooks", "patient-wiev"], 2),
         (["--from", "2026-02-01", "--to", "2026-01-01"], 2),
         (["--as-of", "yesterday"], 2),
+        (["--moments", "as-of"], 0),
+        (["--moments", "as-of", "--hooks", "patient-view"], 0),
+        (["--moments", "as-of", "--hooks", "order-sign"], 2),
+        (["--moments", "as-of", "--hooks", "patient-view,order-sign"], 2),
+        (["--moments", "as-of", "--from", "2026-01-01"], 2),
+        (["--moments", "as-of", "--to", "2026-01-01"], 2),
     ],
 )
 def test_the_command(
@@ -287,6 +308,10 @@ def test_the_command(
     assert "p1" not in said.out + said.err.replace("pytest", "")
     if code == 0:
         assert cards(tmp_path / "out")
+        hooks = summary(tmp_path / "out")["hooks"]
+        assert hooks == (["patient-view"] if "as-of" in arguments else list(HOOKS))
+    else:
+        assert said.err.count("\n") == 1 or said.err.startswith("usage:")
 
 
 def test_no_input_is_exit_code_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
