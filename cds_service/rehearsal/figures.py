@@ -1,9 +1,9 @@
-"""The numbers of the report, out of the rows of a run. The rows are read in batches, in their order."""
+"""The numbers of the report, out of the rows of a run."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -56,12 +56,12 @@ class Figures(msgspec.Struct):
         return found
 
 
-def figures_of(decisions: Path, cards: Mapping[str, Card]) -> Figures:
-    """The numbers of a file of rows."""
+def figures_of(rows: Iterable[Mapping[str, Any]], cards: Mapping[str, Card]) -> Figures:
+    """The numbers of the rows of a run, in their order."""
     figures = Figures()
     practitioners: Counter[str] = Counter()
     patient = _Patient("")
-    for row in _rows(decisions):
+    for row in rows:
         if row["patient"] != patient.id:
             patient.close(figures)
             patient = _Patient(row["patient"])
@@ -77,7 +77,8 @@ def figures_of(decisions: Path, cards: Mapping[str, Card]) -> Figures:
     return figures
 
 
-def _rows(decisions: Path) -> Iterator[dict[str, Any]]:
+def rows_in(decisions: Path) -> Iterator[dict[str, Any]]:
+    """The rows of a file, in batches."""
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(decisions) as file:

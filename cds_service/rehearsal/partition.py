@@ -48,6 +48,14 @@ class Sent(NamedTuple):
     departments: Mapping[str, str]
 
 
+class Deciders(NamedTuple):
+    """What a partition is decided with: the rules, those to compare with, and a sample for review."""
+
+    rules: Decider
+    against: Decider | None = None
+    sampler: Sampler | None = None
+
+
 class Found(NamedTuple):
     """What became of a partition: its rows in their order, what differs, and its numbers."""
 
@@ -56,17 +64,23 @@ class Found(NamedTuple):
     done: Decided
 
 
-def decide_partition(setup: Setup, records: Records, sent: Sent, *, visits: bool) -> Found:
+def deciders_of(setup: Setup) -> Deciders:
+    """The deciders of a partition in a run."""
+    other = setup.against
+    against = Decider(rules_of(other, "--against")) if other is not None else None
+    return Deciders(Decider(rules_of(setup.site)), against, Sampler())
+
+
+def decide_partition(
+    setup: Setup, records: Records, sent: Sent, deciders: Deciders, *, visits: bool
+) -> Found:
     """Decide the patients who can matter, and count the moments of the others.
 
     `visits` is false for an export without Encounters.
     """
     table, window = _table(), setup.window()
-    decider = Decider(rules_of(setup.site))
-    other = setup.against
-    against = Decider(rules_of(other, "--against")) if other is not None else None
+    decider, against, sampler = deciders
     plan = Plan(window, setup.hooks, setup.as_of_alone, visits)
-    sampler = Sampler()
     rehearsing = Rehearsing(decider, table, plan, sampler, against)
     done, totals = Decided(), Result()
     people = _people(records.people)
@@ -86,7 +100,7 @@ def decide_partition(setup: Setup, records: Records, sent: Sent, *, visits: bool
     done.ruled_out = [(*key, n) for key, n in sorted(ruled_out.items())]
     done.cannot_undo = dict(sorted(totals.cannot_undo.items()))
     done.not_read = most_frequent(records.codes)
-    done.samples = sampler.kept()
+    done.samples = sampler.kept() if sampler is not None else []
     done.changes = counted_changes(totals.changes)
     done.people = _subgroups(people.values(), rows, window.as_of.first_day)
     done.clinician_days = len(set(records.clinicians))

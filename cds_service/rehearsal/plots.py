@@ -30,11 +30,6 @@ _SIZE = re.compile(r' (?:width|height)="[^"]*"')
 _BEFORE_SVG = re.compile(r"^.*?(?=<svg)", re.DOTALL)
 
 
-def bars(plot_id: str, title: str, rows: Sequence[tuple[str, float]]) -> str:
-    """One bar for each row."""
-    return stacked(plot_id, title, [name for name, _ in rows], {"": [n for _, n in rows]})
-
-
 def stacked(
     plot_id: str, title: str, names: Sequence[str], series: Mapping[str, Sequence[float]]
 ) -> str:

@@ -8,12 +8,13 @@ from typing import Any, Final, NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from cds_service.bars import MOST_SERIES
 from cds_service.knowledge.model import Card
-from cds_service.rehearsal.figures import LOCKOUTS, Figures, figures_of
+from cds_service.rehearsal.figures import LOCKOUTS, Figures, figures_of, rows_in
 from cds_service.rehearsal.marks import Marks
 from cds_service.rehearsal.moments import DISCHARGE, HOOKS, ORDER_HOOKS, PATIENT_VIEW, REFILL
 from cds_service.rehearsal.people import DIMENSIONS
-from cds_service.rehearsal.plots import bars, stacked
+from cds_service.rehearsal.plots import stacked
 from cds_service.rehearsal.summary import Summary
 
 REPORT: Final = "report.html"
@@ -26,14 +27,18 @@ _VISITS = (PATIENT_VIEW, DISCHARGE)
 _ORDERS = (*ORDER_HOOKS, REFILL)
 Row = Sequence[Any]
 Rows = Sequence[Row]
+Draw = Callable[[str, str, Sequence[str], Mapping[str, Sequence[float]]], str]
+"""Draws stacked bars as SVG: an id, a title, the name of each bar, and the numbers of each series."""
 
 
 class Inputs(NamedTuple):
-    """What a report is made from."""
+    """What a report is made from. `sampled` is false where there is no sample for review."""
 
     summary: Summary
     figures: Figures
     marks: Marks | None = None
+    draw: Draw = stacked
+    sampled: bool = True
 
 
 def write_report(
@@ -43,25 +48,37 @@ def write_report(
     marks: Marks | None = None,
 ) -> None:
     """Write the page next to the rows it is about."""
-    figures = figures_of(out / "decisions.parquet", cards)
+    figures = figures_of(rows_in(out / "decisions.parquet"), cards)
     (out / REPORT).write_text(page(Inputs(summary, figures, marks)), encoding="utf-8")
 
 
 def page(inputs: Inputs) -> str:
-    """The page."""
+    """The page, whole."""
+    return _rendered(REPORT, inputs)
+
+
+def sections(inputs: Inputs) -> str:
+    """The sections of the page alone, for a page that has a frame of its own."""
+    return _rendered("sections.html", inputs)
+
+
+def _rendered(template: str, inputs: Inputs) -> str:
     environment = Environment(
         loader=PackageLoader("cds_service.rehearsal"),
         autoescape=True,
         undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     parts = {name: part(inputs) for name, part in _PARTS.items()}
     marks, comparison = inputs.marks, inputs.summary.compared
-    return environment.get_template(REPORT).render(
+    return environment.get_template(template).render(
         summary=inputs.summary,
         least=LEAST,
         total=inputs.figures.total,
         repeats=inputs.figures.repeats.total(),
         marks=marks.shown(inputs.figures.by(0)) if marks is not None else None,
+        sampled=inputs.sampled,
         comparison=comparison.shown() if comparison is not None else None,
         **parts,
     )
@@ -134,8 +151,15 @@ def _rate(number: int, out_of: int, per: int) -> tuple[int, int, str]:
 
 
 def _by_card(inputs: Inputs) -> Rows:
-    rows = sorted(inputs.figures.cards.items(), key=lambda item: (-item[1], item[0]))
-    return [(*key, number) for key, number in rows]
+    """The number at each hook, and at all of them."""
+    numbers, hooks = inputs.figures.cards, inputs.summary.hooks
+    cards = {(card, indicator) for card, indicator, _ in numbers}
+    rows = [
+        (*card, *counts, sum(counts))
+        for card in cards
+        if (counts := [numbers[*card, h] for h in hooks])
+    ]
+    return sorted(rows, key=lambda row: (-row[-1], row))
 
 
 def _by_indicator(inputs: Inputs) -> Rows:
@@ -225,7 +249,15 @@ def _lockouts(inputs: Inputs) -> Rows:
 
 def _silent(inputs: Inputs) -> Rows:
     rows = sorted(inputs.figures.silent.items(), key=lambda item: (-item[1], item[0]))
-    return [(why, hook, number) for (hook, why), number in rows[:MOST_ROWS]]
+    return [(_in_words(why), hook, number) for (hook, why), number in rows[:MOST_ROWS]]
+
+
+def _near_misses(inputs: Inputs) -> Rows:
+    return [(_in_words(why), number) for why, number in _most(inputs.figures.near_misses)]
+
+
+def _in_words(why: str) -> str:
+    return why.replace("_", " ")
 
 
 def _not_read(inputs: Inputs) -> Rows:
@@ -245,6 +277,7 @@ def _plots(inputs: Inputs) -> dict[str, str]:
     months = [row[0] for row in _by_month(inputs)]
     cards = [card for card, _ in _most(figures.by(0))]
     series = {card: [figures.months[month, card] for month in months] for card in cards}
+    draw = inputs.draw
     indicators = ("critical", "warning", "info")
     by_card = {
         indicator: [
@@ -254,14 +287,24 @@ def _plots(inputs: Inputs) -> dict[str, str]:
         for indicator in indicators
     }
     return {
-        "cards": stacked("cards", "Cards by card and indicator", cards, by_card),
-        "months": stacked("months", "Cards by month", months, series),
-        "lockouts": bars(
+        "cards": draw("cards", "Cards by card and indicator", cards, by_card),
+        "months": draw("months", "Cards by month", months, _distinct(series)),
+        "lockouts": draw(
             "lockouts",
             "Cards that a lock-out leaves",
-            [(name, number) for name, number, _ in _lockouts(inputs)],
+            [name for name, _, _ in _lockouts(inputs)],
+            {"": [number for _, number, _ in _lockouts(inputs)]},
         ),
     }
+
+
+def _distinct(series: Mapping[str, Sequence[float]]) -> dict[str, Sequence[float]]:
+    """As many series as can be told apart in grey: the last one is the sum of the rest."""
+    if len(series) <= MOST_SERIES:
+        return dict(series)
+    shown = dict(list(series.items())[: MOST_SERIES - 1])
+    rest = list(series.values())[MOST_SERIES - 1 :]
+    return shown | {f"{len(rest)} other cards": [sum(values) for values in zip(*rest, strict=True)]}
 
 
 _PARTS: Final[Mapping[str, Callable[[Inputs], Any]]] = {
@@ -279,7 +322,7 @@ _PARTS: Final[Mapping[str, Callable[[Inputs], Any]]] = {
     "lockouts": _lockouts,
     "repeats_by_card": lambda inputs: _most(inputs.figures.repeats),
     "silent": _silent,
-    "near_misses": lambda inputs: _most(inputs.figures.near_misses),
+    "near_misses": _near_misses,
     "unknown": lambda inputs: _most(inputs.figures.unknown),
     "not_read": _not_read,
     "plots": _plots,

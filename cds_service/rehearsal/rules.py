@@ -14,6 +14,7 @@ from cds_service.knowledge.loader import KnowledgeError
 from cds_service.rehearsal.errors import UsageError
 from cds_service.site.force import InForce, in_force, of_defaults
 from cds_service.site.lockouts import LockoutKeys
+from cds_service.site.model import Site
 
 
 @cache
@@ -39,5 +40,10 @@ def rules_of(site: Path | None, option: str = "--site") -> InForce:
         read = read_site(site, knowledge, HOOKS_OF_FILES, datetime.now(UTC).date())
     except SiteFileError as error:
         raise UsageError(f"{option}: {error}") from None
-    loud = msgspec.structs.replace(read, file=msgspec.structs.replace(read.file, mode=None))
+    return rules_of_site(read)
+
+
+def rules_of_site(site: Site) -> InForce:
+    """What is in force with a site file, without its silent mode and without lock-outs."""
+    loud = msgspec.structs.replace(site, file=msgspec.structs.replace(site.file, mode=None))
     return in_force(loud, LockoutKeys(), HOOKS_OF_FILES.names)

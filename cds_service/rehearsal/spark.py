@@ -26,7 +26,7 @@ from cds_service.rehearsal.journal import WORK
 from cds_service.rehearsal.lines import Coded, Line, Order, patient_of, read_line
 from cds_service.rehearsal.local import DECISIONS, label_of, merge
 from cds_service.rehearsal.options import Options, as_of_of, gathered_kinds
-from cds_service.rehearsal.partition import Records, Sent, decide_partition
+from cds_service.rehearsal.partition import Records, Sent, decide_partition, deciders_of
 from cds_service.rehearsal.products import Products, product_record, sorted_records
 from cds_service.rehearsal.progress import phase
 from cds_service.rehearsal.recognising import Recogniser
@@ -452,7 +452,8 @@ def _decide(shared: _Shared, sent: Sent, *, visits: bool) -> Mapping_:
 
     def decide(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for part, records in _parts(batches):
-            found = decide_partition(shared.setup, records, sent, visits=visits)
+            deciders = deciders_of(shared.setup)
+            found = decide_partition(shared.setup, records, sent, deciders, visits=visits)
             yield _batch([(DECIDED, part, _parquet(rows.table_of(found.rows)))])
             if shared.setup.against is not None:
                 yield _batch([(COMPARED, part, _parquet(comparing.table_of(found.changes)))])

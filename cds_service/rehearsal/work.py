@@ -26,7 +26,7 @@ from cds_service.rehearsal.lines import (
     patient_of,
     read_line,
 )
-from cds_service.rehearsal.partition import Records, Sent, decide_partition
+from cds_service.rehearsal.partition import Records, Sent, decide_partition, deciders_of
 from cds_service.rehearsal.products import Products, product_record, products_in
 from cds_service.rehearsal.recognising import Recogniser
 from cds_service.rehearsal.rules import rules_of
@@ -213,7 +213,8 @@ class Worker:
             codes=lines_in(work / CODES, partition),
         )
         sent = Sent(self._medications, self._products, departments)
-        found = decide_partition(self._setup, records, sent, visits=visits)
+        deciders = deciders_of(self._setup)
+        found = decide_partition(self._setup, records, sent, deciders, visits=visits)
         self._write(partition, DECIDED, rows.table_of(found.rows))
         if self._setup.against is not None:
             self._write(partition, COMPARED, comparing.table_of(found.changes))

@@ -19,7 +19,15 @@ from cds_service.web.calls import auth, cors, errors, feedback, hook_calls, refu
 from cds_service.web.operate import health, logs, metrics, reloading
 from cds_service.web.operate.record import KEY_BYTES, answered_call, current_record
 from cds_service.web.operate.tracing import Tracing, Untraced
-from cds_service.web.pages import evidence, openapi, report, sandbox, sandbox_fhir, statics
+from cds_service.web.pages import (
+    evidence,
+    openapi,
+    rehearsal,
+    report,
+    sandbox,
+    sandbox_fhir,
+    statics,
+)
 from cds_service.web.parts import Parts, current_parts, current_request
 from cds_service.web.serving import warming
 
@@ -75,6 +83,7 @@ def build(
     if settings.shows_sandbox:
         app.register_blueprint(sandbox.blueprint)
         app.register_blueprint(sandbox_fhir.blueprint)
+        app.register_blueprint(rehearsal.blueprint)
     return app
 
 

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from cds_service.cli.main import main
-from cds_service.rehearsal.figures import figures_of
+from cds_service.rehearsal.figures import figures_of, rows_in
 from cds_service.rehearsal.marks import wilson
 from cds_service.rehearsal.report import _suppressed
 from cds_service.rehearsal.review import Sampler, lowest
@@ -136,7 +136,7 @@ def test_a_lockout_never_takes_a_safety_card_away(tmp_path: Path) -> None:
     found.append(order("p", "o", MAGNESIUM_OXIDE, "2025-06-01"))
     source = write_export(tmp_path / "in", found, manifest=AS_OF)
     made = run(source, tmp_path / "out", hooks=("patient-view",))
-    figures = figures_of(made / "decisions.parquet", rules_of(None).knowledge.cards)
+    figures = figures_of(rows(made), rules_of(None).knowledge.cards)
     assert figures.by(0) == {"mg-hazard-renal": 4}
     assert figures.left == dict.fromkeys((30, 90, 365), 4)
 
@@ -281,9 +281,9 @@ def test_the_figures_do_not_depend_on_how_many_rows_are_read_at_once(
     out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cards = rules_of(None).knowledge.cards
-    whole = figures_of(out / "decisions.parquet", cards)
+    whole = figures_of(rows(out), cards)
     monkeypatch.setattr("cds_service.rehearsal.figures._BATCH", 3)
-    assert figures_of(out / "decisions.parquet", cards) == whole
+    assert figures_of(rows_in(out / "decisions.parquet"), cards) == whole
 
 
 # ----------------------------------------------------------------------------- side by side
