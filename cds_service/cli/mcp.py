@@ -65,7 +65,7 @@ def _run(chosen: argparse.Namespace) -> int:
 
 
 def _token_for(chosen: argparse.Namespace) -> TokenFor:
-    from cds_service.cli.token import new_token
+    from cds_service.cli.token import call_token
     from cds_service.mcp.tokens import from_file, no_token
 
     if chosen.token_file is not None:
@@ -73,5 +73,5 @@ def _token_for(chosen: argparse.Namespace) -> TokenFor:
     if chosen.key is None:
         return no_token
     folder = Path(chosen.key)
-    new_token(folder, chosen.url)  # a folder without a key is found at the start
-    return lambda url: new_token(folder, url)
+    call_token(folder, chosen.url)  # a folder without a key is found at the start
+    return lambda url: call_token(folder, url)

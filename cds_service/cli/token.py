@@ -17,6 +17,7 @@ _ALGORITHM = "ES384"
 _PRIVATE = "private-key.pem"
 _CLIENTS = "clients.json"
 _OWNER_ONLY = 0o600
+_SECONDS = 300
 
 
 def new_client(folder: str, iss: str, name: str, audience: str, lifetime: int) -> None:
@@ -68,7 +69,7 @@ def sign(folder: str, url: str, body: str, lifetime: int, tenant: str, audience:
     print(f"  --data @{body} {url}")
 
 
-def new_token(place: Path, audience: str, lifetime: int = 300, tenant: str = "") -> str:
+def new_token(place: Path, audience: str, lifetime: int, tenant: str = "") -> str:
     """A token for one call, valid for these seconds, signed by the test client in a folder.
 
     Raises `CommandError` if the folder is not one of `token new`.
@@ -88,6 +89,16 @@ def new_token(place: Path, audience: str, lifetime: int = 300, tenant: str = "")
         claims["tenant"] = tenant
     kid = entry["jwks"]["keys"][0]["kid"]
     return jwt.encode(claims, key, _ALGORITHM, {"kid": kid})
+
+
+def call_token(place: Path, url: str) -> str:
+    """A token for one call of a URL, with the `aud` and the lifetime of the client in a folder.
+
+    Raises `CommandError` if the folder is not one of `token new`.
+    """
+    entry = _entry(place)
+    lifetime = min(entry.get("maxLifetimeSeconds", _SECONDS), _SECONDS)
+    return new_token(place, next(iter(entry.get("audiences", ())), url), lifetime)
 
 
 def _public(key: EllipticCurvePrivateKey) -> dict[str, Any]:

@@ -18,10 +18,11 @@ pytest.importorskip("mcp", reason="make install-mcp")
 
 import anyio
 import httpx2
+import jwt
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
-from cds_service.cli.token import new_client, new_token
+from cds_service.cli.token import call_token, new_client
 from cds_service.mcp.evidence import evidence_of
 from cds_service.mcp.server import NOTICE
 from cds_service.mcp.service import Service
@@ -59,13 +60,13 @@ class Guarded(Running):
         return f"http://{HOST}:{self.port}"
 
     def token(self, service_id: str = PATIENT_VIEW) -> str:
-        return new_token(self.folder, f"{self.url}/explain/{service_id}")
+        return call_token(self.folder, f"{self.url}/explain/{service_id}")
 
 
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
     folder, port = tmp_path_factory.mktemp("guarded"), free_port()
-    new_client(str(folder / "client"), ISS, "assistant")
+    new_client(str(folder / "client"), ISS, "assistant", "", 300)
     clients = str(folder / "client" / "clients.json")
     url = f"http://{HOST}:{port}"
     with serving(folder, port=port, CDS_CLIENTS_FILE=clients, CDS_PUBLIC_URL=url) as server:
@@ -153,6 +154,13 @@ def test_a_key_signs_a_token_for_each_call(guarded: Guarded, tmp_path: Path) -> 
     first, second = assistant.ask(call, call)
     assert first.json["cards"]
     assert same(first.json) == same(second.json)
+
+
+def test_a_client_with_a_fixed_audience_gets_it(tmp_path: Path) -> None:
+    folder = tmp_path / "client"
+    new_client(str(folder), ISS, "assistant", "https://cds.example.org", 300)
+    payload = jwt.decode(call_token(folder, "http://x/y"), options={"verify_signature": False})
+    assert payload["aud"] == "https://cds.example.org"
 
 
 def test_a_token_file_is_read_for_each_call_and_a_used_token_is_refused(
