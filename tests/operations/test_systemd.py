@@ -19,7 +19,7 @@ import pytest
 from cds_service.settings import Settings, read_settings, unknown_variables
 from cds_service.trust.clients import read_clients
 
-from ..support.serving import HOST, ROOT, Running, environment, free_port
+from ..support.serving import HOST, ROOT, Running, environment, free_port, serving_as
 from ..support.waiting import wait_for
 from .conftest import HOOK, hook_request
 
@@ -145,6 +145,41 @@ def test_the_filter_allows_what_the_service_calls(tmp_path: Path) -> None:
 
 def _signal(pid: int, number: signal.Signals) -> None:
     os.kill(pid, number)
+
+
+_WRITABLE = 3
+_CLOSED = """
+set -e
+mount --make-rprivate /
+mount --bind "$0" "$0"
+mount -o remount,ro,bind /
+if touch "{root}/written" 2>/dev/null; then exit {writable}; fi
+exec setpriv --bounding-set=-all --no-new-privs "$@"
+"""
+
+
+@pytest.mark.server
+@pytest.mark.slow
+def test_the_service_needs_no_capability_and_writes_only_to_its_data(tmp_path: Path) -> None:
+    """As the unit, the compose file and the chart start it: only one folder can be written."""
+    for name, package in (("unshare", "util-linux"), ("setpriv", "util-linux")):
+        program(name, package)
+    script = _CLOSED.format(root=ROOT, writable=_WRITABLE)
+    closed = ["unshare", "--mount", "bash", "-c", script, str(tmp_path)]
+    code = subprocess.run([*closed, "true"], capture_output=True, check=False).returncode  # noqa: S603
+    assert code != _WRITABLE
+    if code:
+        pytest.skip("this account may not mount a file system that cannot be written")
+    port, operators = free_port(), free_port()
+    command = [sys.executable, "-m", "tools.serve", "--port", str(port), "--workers", "2"]
+    settings = environment(tmp_path, CDS_OPERATOR_ADDRESS=f"{HOST}:{operators}")
+    settings |= {"TMPDIR": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
+    with serving_as([*closed, *command], port, tmp_path, ROOT, settings) as server:
+        capabilities = Path(f"/proc/{server.workers()[0]}/status").read_text()
+        assert re.search(r"^CapEff:\s+0+$", capabilities, re.MULTILINE)
+        assert server.ask("POST", HOOK, hook_request()).json["cards"]
+        for path in ("/ready", "/metrics", "/feedback/report"):
+            assert server.ask("GET", path, port=operators).status == 200
 
 
 def test_the_command_is_the_one_that_is_installed() -> None:
