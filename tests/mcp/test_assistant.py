@@ -359,7 +359,7 @@ def test_an_unsafe_address_is_refused_at_the_start(url: str) -> None:
 def test_a_folder_without_a_key_is_refused_at_the_start(tmp_path: Path) -> None:
     done = command("--url", "https://cds.example.org", "--key", str(tmp_path))
     assert done.returncode == 2
-    assert done.stderr.startswith(f"{tmp_path} holds no test key.")
+    assert done.stderr.endswith("is not the file of clients that `token new` made.\n")
     assert done.stderr.count("\n") == 1
 
 
