@@ -57,8 +57,8 @@ NOT_RUN = (
         "needs a cluster; tests/operations/test_helm.py renders the chart",
     ),
     Reason(
-        r"docker compose .*",
-        "needs a container engine; tests/operations/test_compose.py checks the file",
+        r"(?:docker compose|podman) .*",
+        "needs a container engine; tests/operations/test_compose.py checks the files",
     ),
     Reason(
         r"make wheelhouse|PIP_NO_INDEX=1 .* make install",

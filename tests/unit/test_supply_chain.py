@@ -97,7 +97,9 @@ def test_the_base_image_is_named_by_its_digest(base: str, taken: bool) -> None:
 
 def test_what_the_image_copies_is_what_its_build_gets() -> None:
     """Secrets of a site lie in the folder of the checkout, and the environment of a developer."""
-    copied = re.findall(r"^COPY (?!--from)(\S+) ", text_of("deploy/Containerfile"), re.MULTILINE)
+    lines = re.findall(r"^COPY (?!--from)(.+) \S+$", text_of("deploy/Containerfile"), re.MULTILINE)
+    copied = [name for line in lines for name in line.split()]
     lines = text_of(".dockerignore").splitlines()
     assert "*" in lines
     assert sorted(line[1:] for line in lines if line.startswith("!")) == sorted(copied)
+    assert [name for name in copied if not (ROOT / name).exists()] == []
