@@ -174,10 +174,13 @@ def test_the_operators_port_is_closed_until_somebody_is_named(render: Render) ->
 def test_the_service_can_be_started_with_its_settings_and_files(
     render: Render, tmp_path: Path
 ) -> None:
-    manifests = render(*EVERYTHING, settings={"CDS_MAX_BODY_BYTES": "20000000"})
+    manifests = render(
+        *EVERYTHING, settings={"CDS_MAX_BODY_BYTES": "20000000", "OTEL_SERVICE_NAME": "cds"}
+    )
     names = environment(manifests)
     assert unknown_variables(names) == []
     assert names.pop("WORKERS") == "2"
+    assert names.pop("OTEL_SERVICE_NAME") == "cds"
     secrets = {"database-url": "postgresql://cds:word@db/cds", "lockout-key": "k" * 32}
     files = manifests["ConfigMap"]["data"] | secrets
     mounted = {"/etc/magnesium-cds": tmp_path, "/run/secrets/magnesium-cds": tmp_path}
