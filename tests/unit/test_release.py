@@ -35,12 +35,15 @@ def commit(root: Path) -> None:
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """A repository of the files that the checks read, as they are here."""
+    """A repository of the files that the checks read, as they are here at a release."""
     if shutil.which("git") is None:
         pytest.skip("git is not installed")
     for name in COPIED:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
+    changes = tmp_path / "CHANGELOG.md"
+    dated = changes.read_text().replace("## [Unreleased]", f"## [{VERSION}] - 2026-11-28", 1)
+    changes.write_text(dated)
     git(tmp_path, "init", "--quiet")
     commit(tmp_path)
     return tmp_path
