@@ -42,7 +42,7 @@ class OffersRow(_Row, frozen=True, rename={"kidney_class": "class"}):
 
 
 class Card(_Row, frozen=True):
-    """A card of the registry (`cards.json`).
+    """A card of the registry (`cards.json`). `title` names it on pages and in reports.
 
     A "suggestion" can offer a dose. "information" advises against one. "deficiency" is a magnesium
     so low that it is treated first. A "hazard" is about current magnesium, and an "order-check"
@@ -53,6 +53,7 @@ class Card(_Row, frozen=True):
     """
 
     id: str
+    title: str
     kind: Literal["suggestion", "information", "deficiency", "hazard", "order-check"]
     subject: str
     indicator: str
@@ -564,9 +565,10 @@ class HazardRow(_Row, frozen=True):
 
 
 class CautionRow(_Row, frozen=True):
-    """The line of a caution."""
+    """The line of a caution. `title` names it on the evidence page."""
 
     id: str
+    title: str
     text: str
     source: str
 

@@ -13,10 +13,12 @@ import msgspec
 
 from cds_service.hooks.services import Service
 from cds_service.knowledge.loader import Knowledge
+from cds_service.knowledge.model import KidneyFlag
 from cds_service.knowledge.terminology import ValueSet
 from cds_service.knowledge.wording import KIDNEY_CLASSES
 from cds_service.site.force import InForce
 from cds_service.site.inventory import inventory
+from cds_service.web.pages.evidence_queries import Query, patient_queries
 
 Json = dict[str, Any]
 _ANY_CLASS: Final = "*"
@@ -36,6 +38,7 @@ def document(force: InForce, services: Mapping[str, Service], defaults: Knowledg
         "hooks": [_hook(service) for service in services.values()],
         "cards": [_card(card_id, knowledge) for card_id in knowledge.cards],
         "kidney": [_plain(row) for row in policy.kidney],
+        "kidneyFlags": [_flag(row, knowledge) for row in policy.kidney_flags],
         "suggest": [_plain(row) for row in policy.suggest],
         "hazards": [_plain(row) for row in policy.hazards],
         "orderSafety": [_plain(row) for row in policy.order_safety],
@@ -54,7 +57,20 @@ def document(force: InForce, services: Mapping[str, Service], defaults: Knowledg
         "references": [_plain(row) for row in knowledge.references.values()],
         "valueSets": [_value_set(value_set, knowledge) for value_set in knowledge.sets.values()],
         "overrideReasons": _override_reasons(knowledge),
+        "unchecked": _plain(policy.unchecked),
+        "coindications": {
+            "source": knowledge.coindications.source,
+            "drugs": [_plain(row) for row in knowledge.coindications.drugs],
+        },
+        "specification": [_plain(row) for row in defaults.specification.paragraphs],
+        "queries": [_query(row) for row in patient_queries(services, knowledge)],
     }
+
+
+def _query(row: Query) -> Json:
+    """A query, and the forms of it that are sent if a server refuses it."""
+    others = [{"form": other.words, "queries": list(other.queries)} for other in row.others]
+    return {**row._asdict(), "others": others}
 
 
 def _site(force: InForce, defaults: Knowledge) -> Json:
@@ -78,6 +94,11 @@ def _plain(row: Any) -> Json:
     """A row of the knowledge as JSON: decimals as numbers, names as in the files."""
     built: Json = msgspec.to_builtins(row, builtin_types=(Decimal,))
     return {name: value for name, value in built.items() if value not in ("", None, [], {})}
+
+
+def _flag(row: KidneyFlag, knowledge: Knowledge) -> Json:
+    """A doubt about the kidney class, with the words of the card."""
+    return {**_plain(row), "text": knowledge.wording.texts[f"kidney.flag.{row.flag}"]}
 
 
 def _review_state(knowledge: Knowledge) -> Json:
@@ -114,7 +135,7 @@ def _source_attributes(knowledge: Knowledge, services: Mapping[str, Service]) ->
             {
                 "key": key,
                 "title": knowledge.wording.texts.get(f"gap.{key}", key),
-                "query": template.partition("&code=")[0],
+                "query": template,
             }
             for key, template in templates.items()
         ],
@@ -162,6 +183,7 @@ def _card(card_id: str, knowledge: Knowledge) -> Json:
 def _override_reasons(knowledge: Knowledge) -> Json:
     reasons = knowledge.override_reasons
     return {
+        "source": reasons.source,
         "suggestionCards": [_plain(r) for r in reasons.suggestion_cards],
         "safetyCards": [_plain(r) for r in reasons.safety_cards],
         "local": [_plain(r) for r in reasons.local_extra],

@@ -6,6 +6,7 @@ import base64
 import hashlib
 from collections.abc import Mapping
 from importlib.resources import files
+from typing import Final
 
 
 def style(name: str) -> str:
@@ -23,3 +24,25 @@ def headers(style_sheet: str) -> Mapping[str, str]:
         ),
         "Referrer-Policy": "no-referrer",
     }
+
+
+def print_styles(version: str, state: str) -> str:
+    """The margins of printed pages: version and state at the left, page numbers at the right."""
+    return (
+        "@page{size:A4;margin:16mm 14mm 18mm;"
+        f"@bottom-left{{content:{_quoted(version)};{_SMALL}}}"
+        f"@top-right{{content:{_quoted(state)};{_SMALL}}}"
+        f'@bottom-right{{content:"Page " counter(page) " of " counter(pages);{_SMALL}}}}}\n'
+    )
+
+
+_SMALL: Final = "font:8pt 'Liberation Sans',Arial,sans-serif;color:#333"
+
+
+def _quoted(text: str) -> str:
+    """A CSS string. Characters that could end it are written by their number."""
+    return (
+        '"'
+        + "".join(c if c.isalnum() or c in " .,+-·:()" else f"\\{ord(c):x} " for c in text)
+        + '"'
+    )

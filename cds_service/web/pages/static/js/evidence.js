@@ -33,6 +33,15 @@ function row({ system, code = "", display = "", match, set, title }) {
     h("td", {}, h("a", { href: `/evidence/valuesets/${set}` }, title)));
 }
 
+// The contents are open where they have a column of their own.
+const contents = document.querySelector("[data-contents]");
+contents.open = window.matchMedia("(min-width: 75rem)").matches;
+
+// What is folded on the screen is part of the printed page.
+window.addEventListener("beforeprint", () => {
+  for (const folded of document.querySelectorAll("section details")) folded.open = true;
+});
+
 form.addEventListener("input", find);
 form.addEventListener("submit", (event) => {
   event.preventDefault();
