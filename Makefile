@@ -23,6 +23,7 @@ REHEARSAL := $(VENV)/requirements-rehearsal.txt
 SPARK := $(VENV)/requirements-spark.txt
 MCP := $(VENV)/requirements-mcp.txt
 OTEL := $(VENV)/requirements-otel.txt
+PDF := $(VENV)/requirements-pdf.txt
 AUDIT := .venv-audit/requirements-audit.txt
 
 # Tests without servers, browsers, databases and generated cases.
@@ -32,7 +33,7 @@ QUICK := tests/unit tests/scenarios tests/table tests/http tests/docs
 FULLY_COVERED := cds_service/chart/*,cds_service/knowledge/*,cds_service/reasoning/*
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test quick check layout lint types architecture knowledge security format fhir-server test-fhir-server damage mutate mutate-sample bench rehearsal-bench soak audit sbom licences pins wheelhouse release-check install install-dev install-rehearsal install-spark install-mcp install-otel clean
+.PHONY: help run serve test quick check layout lint types architecture knowledge security format fhir-server test-fhir-server damage mutate mutate-sample bench rehearsal-bench soak audit sbom licences pins wheelhouse release-check install install-dev install-rehearsal install-spark install-pdf install-mcp install-otel clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -125,6 +126,7 @@ wheelhouse: $(RUNTIME) ## download the packages for `make run` to ./wheelhouse, 
 
 install: $(RUNTIME) ## only build .venv with what runs
 install-rehearsal: $(REHEARSAL) ## install what `python -m cds_service rehearse` needs
+install-pdf: $(PDF) ## install what /evidence.pdf needs (Pango must be on the machine: Debian libpango-1.0-0)
 install-spark: $(SPARK) ## the same with Spark (pyspark; Java 17 must be on the machine)
 install-mcp: $(MCP) ## install what `python -m cds_service mcp` needs, for assistants
 install-otel: $(OTEL) ## install what traces for OpenTelemetry need
@@ -152,7 +154,10 @@ $(MCP): requirements-mcp.txt $(RUNTIME)
 $(OTEL): requirements-otel.txt $(RUNTIME)
 	$(call install_pins,$(VENV),$<,$@)
 
-$(DEV): requirements-dev.txt $(RUNTIME) $(REHEARSAL) $(MCP) $(OTEL)
+$(PDF): requirements-pdf.txt $(RUNTIME)
+	$(call install_pins,$(VENV),$<,$@)
+
+$(DEV): requirements-dev.txt $(RUNTIME) $(REHEARSAL) $(MCP) $(OTEL) $(PDF)
 	$(call install_pins,$(VENV),$<,$@)
 
 $(AUDIT): requirements-audit.txt

@@ -16,7 +16,7 @@ from pathlib import Path
 FILES = (
     *("requirements.txt", "requirements-dev.txt", "requirements-rehearsal.txt"),
     *("requirements-spark.txt", "requirements-mcp.txt", "requirements-otel.txt"),
-    "requirements-audit.txt",
+    *("requirements-pdf.txt", "requirements-audit.txt"),
 )
 _TOGETHER = (FILES[:-1], FILES[-1:])
 """Files whose packages are installed in one environment."""

@@ -52,6 +52,10 @@ def _parser() -> argparse.ArgumentParser:
     explain.add_argument("--json", action="store_true", help="print the response of POST /explain")
     explain.set_defaults(run=_explain)
 
+    evidence = commands.add_parser("evidence", help="write the evidence page for a committee")
+    evidence.add_argument("--pdf", metavar="FILE", required=True, help="the file to write")
+    evidence.set_defaults(run=_evidence)
+
     config = commands.add_parser("config", help="show the settings and their values")
     config.add_argument("--markdown", action="store_true", help="print docs/configuration.md")
     config.set_defaults(run=_config)
@@ -178,6 +182,12 @@ def _explain(chosen: argparse.Namespace) -> None:
     from cds_service.cli.explain import run
 
     run(chosen.file, chosen.as_of, chosen.service, as_json=chosen.json)
+
+
+def _evidence(chosen: argparse.Namespace) -> None:
+    from cds_service.cli.evidence import write_pdf
+
+    write_pdf(chosen.pdf)
 
 
 def _config(chosen: argparse.Namespace) -> None:

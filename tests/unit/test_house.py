@@ -16,7 +16,7 @@ DATA = Path("cds_service/knowledge/data")
 REQUIREMENTS = (
     *("requirements.txt", "requirements-dev.txt", "requirements-rehearsal.txt"),
     *("requirements-spark.txt", "requirements-mcp.txt", "requirements-otel.txt"),
-    "requirements-audit.txt",
+    *("requirements-pdf.txt", "requirements-audit.txt"),
 )
 ONE_MEGABYTE = 1_000_000
 

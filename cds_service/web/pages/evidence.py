@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from http import HTTPStatus
+from threading import Lock
 from typing import Any, Final
 
 from flask import Blueprint, Response, render_template, request
@@ -22,6 +24,12 @@ from cds_service.web.pages.evidence_examples import examples
 from cds_service.web.pages.evidence_flow import charts
 from cds_service.web.pages.statics import PAGE_HEADERS
 from cds_service.web.pages.styles import print_styles
+from cds_service.web.pages.typesetting import (
+    NotInstalledError,
+    TypesettingError,
+    require_library,
+    typeset,
+)
 from cds_service.web.parts import Parts, current_parts
 
 blueprint = Blueprint("evidence", __name__)
@@ -62,6 +70,16 @@ def evidence() -> Response:
 def evidence_document() -> Response:
     """The same content as JSON."""
     return json_answer(current_parts().once(_document))
+
+
+@blueprint.get("/evidence.pdf")
+def evidence_pdf() -> Response:
+    """The page as PDF. The first request of a version makes it, the others get the same file."""
+    parts = current_parts()
+    content = parts.once(_pdf).content(parts)
+    name = f"evidence-{parts.knowledge.version.replace('+', '-')}.pdf"
+    headers = {"Content-Disposition": f'inline; filename="{name}"', "Cache-Control": "no-cache"}
+    return Response(content, headers=headers, mimetype="application/pdf")
 
 
 @blueprint.get("/evidence/codes")
@@ -131,6 +149,42 @@ def capitalize_first(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+class _Pdf:
+    """The PDF of the page in force. It is made once, by the first request."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._content: bytes | None = None
+
+    def content(self, parts: Parts) -> bytes:
+        """The file. Raises `BadCallError`: it cannot be made here, or is being made (503)."""
+        if self._content is None:
+            if not self._lock.acquire(blocking=False):
+                text = "The PDF is being made. Load it again in a minute."
+                raise BadCallError(HTTPStatus.SERVICE_UNAVAILABLE, Issue("transient", text))
+            try:
+                self._content = _typeset(parts)
+            finally:
+                self._lock.release()
+        return self._content
+
+
+def _typeset(parts: Parts) -> bytes:
+    try:
+        require_library()
+        return typeset(parts.once(_evidence_page), parts.once(_print_style))
+    except NotInstalledError as error:
+        issue = Issue("not-supported", str(error))
+        raise BadCallError(HTTPStatus.NOT_IMPLEMENTED, issue) from None
+    except TypesettingError as error:
+        issue = Issue("exception", str(error))
+        raise BadCallError(HTTPStatus.INTERNAL_SERVER_ERROR, issue) from None
+
+
+def _pdf(_: Parts) -> _Pdf:
+    return _Pdf()
+
+
 def _document(parts: Parts) -> dict[str, Any]:
     return document(parts.answering.force, parts.services, parts.once(_defaults))
 
@@ -171,10 +225,18 @@ def _evidence_page(parts: Parts) -> str:
         names={card.id: card.title for card in knowledge.cards.values()},
         levels={card.id: card.indicator for card in knowledge.cards.values()},
         titles={value_set.id: value_set.title for value_set in knowledge.sets.values()},
+        graded=_graded(knowledge),
         modes=_modes(parts.answering.force),
         classes=KIDNEY_CLASSES,
         sandbox=parts.settings.shows_sandbox,
     )
+
+
+def _graded(knowledge: Knowledge) -> frozenset[str]:
+    """The cards with a row for a special case: their other row is for all other cases."""
+    policy = knowledge.policy
+    orders = {row.card for row in policy.order_safety if row.grade}
+    return frozenset(orders | {row.card for row in policy.hazards if row.grade})
 
 
 def _modes(force: InForce) -> dict[str, str]:

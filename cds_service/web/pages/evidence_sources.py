@@ -62,7 +62,7 @@ def _link(one: str) -> Link:
 
 
 def sections(defaults: Knowledge) -> tuple[Section, ...]:
-    """The paragraphs by section, with the default values: the specification knows no site."""
+    """The paragraphs by section, with the default values: a site does not change the specification."""
     specification = defaults.specification
     grouped = groupby(specification.paragraphs, key=lambda paragraph: paragraph.section)
     return tuple(
@@ -79,8 +79,8 @@ def named(paragraph: Paragraph) -> str:
 def readable_table(table: str) -> Markup:
     """A table of the page that a narrow screen can show row by row.
 
-    Each cell gets the heading of its column, which a style sheet shows beside it. The roles keep it
-    a table for screen readers, whatever its style.
+    Each cell gets the heading of its column, which a style sheet shows next to it. The roles mark it as
+    a table for screen readers.
     """
     table = str(table)  # a filter gets Markup, which would escape what is added here
     heads = [head["text"].strip() for head in _HEAD_CELL.finditer(table)]

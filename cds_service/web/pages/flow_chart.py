@@ -1,7 +1,7 @@
-"""Flow charts as SVG: questions below each other, with their answers beside them.
+"""Flow charts as SVG: questions below each other, with their answers next to them.
 
 Pure drawing: what the boxes say is passed in. One chart is drawn for wide screens and paper, with
-the answers beside a question, and once for phones, with the answers below it. The colours of the
+the answers next to a question, and once for phones, with the answers below it. The colours of the
 light scheme are attributes, so that a chart is complete on paper. A style sheet can replace them.
 """
 
@@ -105,7 +105,7 @@ def _column(row: Row, top: float, width: float) -> list[_Placed]:
 
 
 def _grid(boxes: Sequence[Box], left: float, top: float, width: float) -> Iterator[_Placed]:
-    """Boxes beside each other, in as many lines as needed. Boxes of one line are equally high."""
+    """Boxes next to each other, in as many lines as needed. Boxes of one line are equally high."""
     columns = min(len(boxes), _COLUMNS)
     for first in range(0, len(boxes), columns or 1):
         line = boxes[first : first + columns]

@@ -15,6 +15,7 @@ from cds_service.feedback.plots import stacked_bars
 from cds_service.feedback.reading import every_reason
 from cds_service.feedback.report import WITHHELD, duration, make_report, percent
 from cds_service.hooks.errors import BadCallError, Issue
+from cds_service.site.showing import Why
 from cds_service.web.pages import styles
 from cds_service.web.parts import Parts, current_parts
 
@@ -24,7 +25,14 @@ SPANS: Final = (30, 90, 365)
 _DEFAULT_SPAN: Final = 90
 # A report reads the whole time span, so it is cached for this time.
 _FRESH_SECONDS: Final = 60.0
-_STYLE: Final = styles.style("report.css")
+_FILES: Final = ("static/css/base.css", "static/css/evidence.css", "report.css")
+_STYLE: Final = "".join(map(styles.style, _FILES))
+_WORDS: Final = {
+    Why.SILENT.value: "silent here",
+    Why.NEVER.value: "never shown here",
+    Why.LOCKED.value: "shown before (lock-out)",
+    Why.OPTION.value: "not asked for",
+}
 _HEADERS: Final = {**styles.headers(_STYLE), "Cache-Control": "no-store"}
 
 
@@ -57,6 +65,10 @@ def _page(parts: Parts, days: int) -> str:
         percent=percent,
         duration=duration,
         reasons=WITHHELD,
+        words=_WORDS,
+        names={card.id: card.title for card in parts.knowledge.cards.values()},
+        home=parts.settings.public_url.rstrip("/"),
+        sandbox=parts.settings.shows_sandbox,
         knowledge=parts.knowledge,
         site=parts.answering.force.label,
         silent_until=parts.answering.force.silent_until(until.date()),

@@ -275,8 +275,8 @@ class Front:
 
 
 def _waits_for_the_store(path: str) -> bool:
-    """Whether a call may wait for the database: feedback, its report, readiness."""
-    return path.rstrip("/").endswith(("/feedback", "/feedback/report", "/ready"))
+    """Whether a call may wait: for the database (feedback, its report, readiness) or for a PDF."""
+    return path.rstrip("/").endswith(("/feedback", "/feedback/report", "/ready", "/evidence.pdf"))
 
 
 async def _drain(proto: Http) -> None:
