@@ -64,11 +64,22 @@ def test_axe_finds_nothing(
     if width > 960:
         page.get_by_role("button", name="Paste or upload").click()
     assert sandbox.violations(axe) == []
-    # The same page whatever the width, and a long one.
-    for path in (
-        ()
-        if width < 960
-        else ("/evidence", "/evidence/codes?q=crohn", "/evidence/valuesets/lab_egfr")
-    ):
-        page.goto(site + path)
-        assert sandbox.violations(axe) == []
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    "path",
+    ["/evidence", "/evidence/codes?q=crohn", "/evidence/valuesets/lab_egfr", "/feedback/report"],
+)
+def test_axe_finds_nothing_on_the_pages_for_a_committee(
+    opens: Callable[..., Page], site: str, axe: str, path: str, scheme: str, width: int
+) -> None:
+    page = opens(
+        bypass_csp=True,
+        color_scheme=scheme,
+        viewport={"width": width, "height": 900},
+        reduced_motion="reduce",
+    )
+    page.goto(site + path)
+    assert Sandbox(page, site).violations(axe) == []
