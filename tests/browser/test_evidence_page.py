@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from typing import TYPE_CHECKING
+from urllib.request import urlopen
 
 import pytest
 
@@ -12,6 +13,13 @@ from .session import Sandbox
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
+
+
+@pytest.fixture(scope="module", autouse=True)
+def made(site: str) -> None:
+    """The first request makes the page, which can take long on a busy machine."""
+    with urlopen(site + "/evidence", timeout=60) as response:  # noqa: S310 - our own server
+        assert response.status == 200
 
 
 def test_codes_are_found_while_one_types(sandbox: Sandbox) -> None:
