@@ -65,7 +65,7 @@ NOT_RUN = (
         "needs a package index; tests/operations/test_install.py runs it",
     ),
     Reason(
-        r"(?:\S+ -m cds_service database (?:backup|restore)|pg_dump|pg_restore) .*",
+        r"(?:\S+ -m cds_service database (?:backup|restore)|psql|pg_dump|pg_restore) .*",
         "needs a database that can be lost; tests/operations/test_backup.py runs it",
     ),
     Reason(

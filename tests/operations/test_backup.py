@@ -18,7 +18,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from sqlalchemy import create_engine, text
 
 from ..docs.commands import all_commands
 from ..feedback.calling import accepted, overridden
@@ -60,6 +59,9 @@ class Place(msgspec.Struct):
         assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
         return done.stdout
 
+    def psql(self, statement: str, url: str) -> None:
+        self.run(f'psql --quiet --dbname="{url}" --command="{statement}"')
+
     def report(self) -> dict[str, Any]:
         """The feedback report without the time of its making."""
         made = json.loads(self.run(".venv/bin/python -m cds_service feedback report --json"))
@@ -87,21 +89,27 @@ def sqlite(folder: Path) -> Iterator[Place]:
 
 @contextmanager
 def postgresql(folder: Path) -> Iterator[Place]:
+    """A database of a user without other rights, made by the commands of the document."""
     if shutil.which("pg_dump") is None:
         pytest.skip("pg_dump is not installed (on Debian: apt-get install postgresql-client)")
     try:
-        with postgres.server() as url:
-            engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
-
-            def lose() -> None:
-                with engine.begin() as connection:
-                    connection.execute(text("DROP SCHEMA public CASCADE"))
-                    connection.execute(text("CREATE SCHEMA public"))
-
-            settings = {"CDS_DATA_DIR": str(folder / "data"), "CDS_DATABASE_URL": url}
-            backup, restore = documented("pg_dump"), documented("pg_restore")
-            yield Place(folder, settings, backup, restore, lose)
-            engine.dispose()
+        with postgres.server() as administrator:
+            place = Place(
+                folder,
+                {"ADMINISTRATOR_URL": administrator},
+                documented("pg_dump --format=custom"),
+                documented("pg_restore"),
+                lambda: None,
+            )
+            place.run(documented("CREATE ROLE"))
+            place.run(documented("CREATE DATABASE"))
+            ours = administrator.replace("//cds@/postgres", "//magnesium_cds@/magnesium_cds")
+            place.settings = {"CDS_DATA_DIR": str(folder / "data"), "CDS_DATABASE_URL": ours}
+            place.lose = lambda: place.psql(
+                "DROP OWNED BY magnesium_cds CASCADE",
+                administrator.replace("/postgres?", "/magnesium_cds?"),
+            )
+            yield place
     except postgres.MissingError as missing:
         pytest.skip(str(missing))
 
