@@ -50,8 +50,28 @@ def measure(rounds: int = 15, again: int = 0) -> list[Row]:
             for _ in range(again if row.broken else 0):
                 row = min(row, _row(name, size, body, answer, rounds), key=lambda r: r.value)
             rows.append(row)
+            if (name, size) == (CARD, SIZES[0]):
+                rows.append(narrative_row(answer()))
     logging.disable(logging.NOTSET)
     return rows
+
+
+def narrative_row(answer: bytes) -> Row:
+    """The size of a response with a plan, against the same response without narratives."""
+    bare = orjson.loads(answer)
+    for card in bare["cards"]:
+        for action in (a for s in card.get("suggestions", ()) for a in s["actions"]):
+            action.get("resource", {}).pop("text", None)
+    without = len(orjson.dumps(bare))
+    return Row(
+        what=f"{CARD}: bytes against a response without narratives",
+        size=f"{len(answer) / 1024:,.1f} KB",
+        measured=f"{len(answer):,} B",
+        baseline=f"{without:,} B",
+        value=len(answer) / without,
+        spread="",
+        budget=Budget(1.2),
+    )
 
 
 def _row(name: str, size: int, body: bytes, answer: Callable[[], bytes], rounds: int) -> Row:

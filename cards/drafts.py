@@ -18,6 +18,7 @@ from typing import Any
 
 import msgspec
 
+from cards import narrative as narratives
 from cards.context import CardContext
 from cards.markdown import plain
 from cards.phrases import Phrases, non_empty
@@ -61,7 +62,8 @@ def medication_draft(
     instruction = patient_instruction(card, phrases)
     for first in _first_of_each_step(draft["dosageInstruction"]):
         first["patientInstruction"] = instruction
-    return draft | _of_this_call(card, call, phrases)
+    narrative = {"text": narratives.of_medication(draft, phrases)}
+    return draft | narrative | _of_this_call(card, call, phrases)
 
 
 def lab_draft(
@@ -77,7 +79,8 @@ def lab_draft(
     if due_weeks is not None:
         start, end = (call.now.date() + timedelta(weeks=weeks) for weeks in due_weeks)
         draft["occurrencePeriod"] = {"start": start.isoformat(), "end": end.isoformat()}
-    return draft | _of_this_call(card, call, phrases)
+    narrative = {"text": narratives.of_test(draft, phrases)}
+    return draft | narrative | _of_this_call(card, call, phrases)
 
 
 def patient_instruction(card: CardDecision, phrases: Phrases) -> str:
@@ -96,23 +99,30 @@ def with_daily_dose(
     knowledge: Knowledge,
     salt: tuple[str, str] | None = None,
 ) -> Resource:
-    """The whole order as the client sent it, with only the dose changed (SPEC 3.3).
+    """The whole order as the client sent it, with only the dose changed (SPEC 3.3), and with it the
+    narrative.
 
     If the strength of the product does not fit the dose, it is replaced by its `salt` (RxCUI and
     name). If the client named the order only by its full URL, it gets an id for the update.
     """
     changed = copy.deepcopy(order.resource)
     changed.setdefault("id", order.reference.rpartition("/")[2])
+    phrases = Phrases(knowledge)
+    name = order.label or phrases["order.unnamed"]
     if salt is not None:
-        _order_salt(changed, *salt, Phrases(knowledge))
+        name = _order_salt(changed, *salt, phrases)
     changed["dosageInstruction"] = [
         _once_daily(changed.get("dosageInstruction"), daily_mg, knowledge)
     ]
+    changed["text"] = narratives.of_changed_dose(changed, name, phrases)
     return changed
 
 
-def _order_salt(order: Resource, code: str, name: str, phrases: Phrases) -> None:
-    """Leave the product open, and with it how many units to supply: those were the product's."""
+def _order_salt(order: Resource, code: str, name: str, phrases: Phrases) -> str:
+    """Leave the product open, and with it how many units to supply: those were the product's.
+
+    Returns the new name of the order.
+    """
     referred = order.pop("medicationReference", None)
     coding = {"system": RXNORM, "code": code, "display": name}
     text = phrases.fill("update.salt", salt=name[:1].upper() + name[1:])
@@ -124,6 +134,7 @@ def _order_salt(order: Resource, code: str, name: str, phrases: Phrases) -> None
     if isinstance(supply, dict):
         kept = {k: v for k, v in supply.items() if k not in ("quantity", "initialFill")}
         _put(order, "dispenseRequest", kept)
+    return text
 
 
 def _is(contained: Any, reference: str) -> bool:

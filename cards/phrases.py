@@ -51,6 +51,8 @@ class Phrases:
     def __init__(self, knowledge: Knowledge) -> None:
         self._texts = knowledge.wording.texts
         self._reasons = knowledge.wording.reasons
+        self.language = knowledge.wording.language
+        """The language of the wording, as BCP 47 names it."""
 
     def __getitem__(self, phrase_id: str) -> str:
         return self._texts[phrase_id]

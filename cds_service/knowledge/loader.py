@@ -35,11 +35,13 @@ class KnowledgeError(Exception):
 class Wording(msgspec.Struct, frozen=True):
     """The wording of cards, messages and `/explain` in one language (`wording.json`).
 
-    `texts` are templates by id, `reasons` the sentences of the codes of `cds_service.reasons`.
+    `language` is its name in BCP 47. `texts` are templates by id, `reasons` the sentences of the
+    codes of `cds_service.reasons`.
     """
 
     version: str
     status: str
+    language: str
     texts: dict[str, str]
     reasons: dict[str, str]
 

@@ -81,6 +81,9 @@ FIXED: Final = (
         "action.update.salt",
     ),
     *("order.unnamed", "reason.prevention", "reason.safety"),
+    *("narrative.plan", "narrative.lab", "narrative.due", "narrative.update"),
+    *("narrative.as_needed", "narrative.repeats", "narrative.repeats.every"),
+    *("narrative.supply", "narrative.supply.first", "narrative.supply.then"),
 )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
+from xml.etree import ElementTree as ET
 
 from .fhir import SYSTEMS, Resource, orders_in
 
@@ -277,6 +278,7 @@ def _assert_create(action: Mapping[str, Any], body: Mapping[str, Any]) -> None:
     resource = action["resource"]
     assert "resourceId" not in action
     assert_r4(resource)
+    assert_narrative(resource)
     assert resource["subject"]["reference"] == f"Patient/{body['context']['patientId']}"
     assert (resource["status"], resource["intent"]) == ("draft", "proposal")
 
@@ -285,6 +287,7 @@ def _assert_update(action: Mapping[str, Any], body: Mapping[str, Any]) -> None:
     resource = action["resource"]
     assert f"{resource['resourceType']}/{resource['id']}" in draft_references(body)
     assert_r4(resource)
+    assert_narrative(resource)
 
 
 def _assert_delete(action: Mapping[str, Any], body: Mapping[str, Any]) -> None:
@@ -307,6 +310,29 @@ def assert_r4(resource: Resource) -> None:
 
     model = get_fhir_model_class(resource["resourceType"])
     model.model_validate(resource)
+
+
+_XHTML = "{http://www.w3.org/1999/xhtml}"
+_IN_NARRATIVE = frozenset(f"{_XHTML}{name}" for name in ("div", "p", "ul", "li"))
+
+
+def assert_narrative(resource: Resource) -> str:
+    """The narrative of a resource: generated, well-formed XHTML in a language. Returns its words."""
+    text = resource["text"]
+    assert text["status"] == "generated"
+    div = ET.fromstring(text["div"])  # noqa: S314 - the service's own answer
+    assert div.tag == f"{_XHTML}div"
+    assert {element.tag for element in div.iter()} <= _IN_NARRATIVE
+    language = div.get("lang")
+    assert language
+    assert div.attrib == {
+        "lang": language,
+        "{http://www.w3.org/XML/1998/namespace}lang": language,
+    }
+    assert all(not element.attrib for element in div.iter() if element is not div)
+    words = " ".join(" ".join(div.itertext()).split())
+    assert words
+    return words
 
 
 def _assert_override_reasons(card: Card) -> None:

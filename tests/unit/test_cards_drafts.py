@@ -332,6 +332,7 @@ def test_an_update_keeps_everything_but_the_dose() -> None:
     assert sent == MAGNESIUM_ORDER
     dosage = changed.pop("dosageInstruction")
     sent.pop("dosageInstruction")
+    assert changed.pop("text")["status"] == "generated"
     assert changed == sent
     assert dosage == [
         {

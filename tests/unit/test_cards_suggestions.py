@@ -102,7 +102,7 @@ def test_an_update_carries_the_whole_order() -> None:
     (action,) = suggestion["actions"]
 
     assert action["type"] == "update"
-    assert set(action["resource"]) == set(MAGNESIUM_ORDER)
+    assert set(action["resource"]) == {*MAGNESIUM_ORDER, "text"}
     assert "resourceId" not in action
     assert action["description"] == (
         "Set the dose of magnesium oxide 400 mg tablet to 200 mg elemental magnesium once daily"
