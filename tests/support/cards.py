@@ -10,6 +10,7 @@ from uuid import UUID
 from xml.etree import ElementTree as ET
 
 from .fhir import SYSTEMS, Resource, orders_in
+from .logical_models import broken_rules, violations
 
 Card = dict[str, Any]
 
@@ -167,7 +168,7 @@ def uuids(value: Any) -> Iterator[str]:
 
 def assert_valid_answer(answer: Mapping[str, Any], body: Mapping[str, Any]) -> None:
     """The whole answer of a hook call (CHECKLIST R-1..R-3; SPEC 6.5)."""
-    assert set(answer) <= {"cards", "systemActions", "extension"}, f"unknown in {sorted(answer)}"
+    assert [*violations("response", answer), *broken_rules(answer)] == []
     cards = answer["cards"]
     assert isinstance(cards, list)
     assert len(cards) <= MOST_CARDS, f"{len(cards)} cards"
