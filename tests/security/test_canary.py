@@ -269,7 +269,7 @@ def test_a_failure_tells_nothing_of_its_cause(
 
     caplog.set_level(logging.DEBUG)
     client = create_app(Settings(data_dir=str(tmp_path))).test_client()
-    monkeypatch.setattr("cds_service.hooks.answering.decide", failing)
+    monkeypatch.setattr("cds_service.reasoning.decide.select", failing)
     reply = client.post(
         f"/cds-services/{PATIENT_VIEW}", json=charts.CALLS[PATIENT_VIEW](datetime.now(UTC).date())
     )

@@ -41,6 +41,7 @@ ALLOWED: dict[str, str] = {
     # Technical.
     "fact {}": "a key in a set, which is not shown",
     "Bearer {}": "the header of HTTP",
+    '<div xmlns="http://www.w3.org/1999/xhtml" lang="{}" xml:lang="{}"><p>{}</p>{}</div>': "markup",
 }
 # The start stops with these lines, which are for operators.
 OF_OPERATORS = frozenset({"cards/registered.py"})
