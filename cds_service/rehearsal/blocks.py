@@ -132,6 +132,16 @@ def _unpacked(file: Path) -> Iterator[bytes]:
         raise _CutOffError
 
 
+def is_damaged(packed: Path) -> bool:
+    """Whether a gzip file cannot be unpacked whole."""
+    try:
+        for _ in _unpacked(packed):
+            pass
+    except (_CutOffError, OSError):
+        return True
+    return False
+
+
 def _cut(kind: str, parts: Iterator[bytes]) -> Iterator[Block]:
     """Whole lines out of parts of a file."""
     first, rest = 1, b""

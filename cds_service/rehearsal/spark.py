@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import msgspec
 
 from cds_service.rehearsal import comparing, rows
-from cds_service.rehearsal.blocks import Block, bundle_block
+from cds_service.rehearsal.blocks import Block, bundle_block, is_damaged
 from cds_service.rehearsal.comparing import CHANGES
 from cds_service.rehearsal.deciding import Decider
 from cds_service.rehearsal.errors import RehearsalError, UsageError
@@ -107,8 +107,7 @@ class SparkRun:
             as_of = self._as_of(spark)
             self._passes(spark, _Shared(self._setup(as_of), self._names()))
         except (PySparkException, Py4JError) as error:  # their texts may quote data
-            text = f"Spark failed ({type(error).__name__}). Its own log says where."
-            raise RehearsalError(text) from None
+            raise RehearsalError(_why_it_failed(self._source, error)) from None
         finally:
             spark.stop()
         out = self._options.out
@@ -230,6 +229,18 @@ def _source(path: str) -> Source:
     if "://" not in path:
         return open_source(Path(path))
     return Source(Path(), (), frozenset(KINDS), notes=("The manifest was not read.",))
+
+
+def _why_it_failed(source: Source, error: Exception) -> str:
+    """The files that Spark cannot unpack, else the kind of its error: its text may quote data."""
+    packed = sorted({piece.file for piece in source.pieces if piece.file.endswith(".gz")})
+    damaged = [name for name in packed if is_damaged(source.folder / name)]
+    if damaged:
+        names = ", ".join(damaged)
+        return (
+            f"Spark cannot go on with damaged files: {names}. --engine local names and skips them."
+        )
+    return f"Spark failed ({type(error).__name__}). Its own log says where."
 
 
 def _work(options: Options) -> Path:

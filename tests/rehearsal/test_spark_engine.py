@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import random
 import shutil
 from importlib.util import find_spec
@@ -9,6 +10,8 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+
+from cds_service.rehearsal.errors import RehearsalError
 
 from .population import LISINOPRIL, patient, write_export
 from .running import rows, run, summary
@@ -26,6 +29,15 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 AS_OF = {"transactionTime": "2026-11-22T00:00:00Z"}
+
+
+def test_a_damaged_file_ends_the_run_and_is_named(tmp_path: Path) -> None:
+    """Spark could leave such files out, but then what they hold would be absent."""
+    folder = write_export(tmp_path / "in", [patient("c")], manifest=AS_OF, zipped=True)
+    whole = gzip.compress(b'{"resourceType":"Condition","id":"x"}\n' * 9)
+    (folder / "Condition.000.ndjson.gz").write_bytes(whole[:-12])
+    with pytest.raises(RehearsalError, match=r"damaged files: Condition\.000\.ndjson\.gz\."):
+        run(folder, tmp_path / "out", engine="spark", master="local[1]")
 
 
 def test_both_engines_write_the_same_rows(tmp_path: Path) -> None:
