@@ -42,10 +42,10 @@ _ALONE: Final = 2
 """The fill of a single series."""
 _WIDTH = 760
 _LABEL = 190
-_NUMBER = 60
 _ROW = 26
 _BAR = 18
 _HEAD = 10
+_GAP = 6
 _KEY_ROW = 24
 _LETTER = 7.2
 _LONGEST_LABEL = 28
@@ -72,13 +72,19 @@ def stacked_bars(
     keys = list(_keys(list(series), fills)) if len(series) > 1 else []
     head = _HEAD + _KEY_ROW * (max((row for row, _ in keys), default=-1) + 1)
     height = head + _ROW * len(names) + 6
-    scale = (_WIDTH - _LABEL - _NUMBER) / max((*totals, 0)) if any(totals) else 0.0
+    numbers = [
+        _written(total) + (notes[place] if notes else "") for place, total in enumerate(totals)
+    ]
+    space = _GAP + _LETTER * max(map(len, numbers), default=0)
+    scale = (_WIDTH - _LABEL - space) / max(totals) if any(totals) else 0.0
     bars = "".join(
         _bar(fills, name, [values[place] for values in series.values()], scale, head, place)
-        + _number(totals[place], scale, head, place, notes[place] if notes else "")
+        + _text(_LABEL + totals[place] * scale + _GAP, head + place * _ROW + 14, numbers[place])
         for place, name in enumerate(names)
     )
-    said = words or "; ".join(f"{n}: {t:g}" for n, t in zip(names, totals, strict=True))
+    said = words or "; ".join(
+        f"{n}: {t}" for n, t in zip(names, map(_written, totals), strict=True)
+    )
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" role="img"'
         f' aria-labelledby="{plot_id}-title {plot_id}-text" font-size="13">'
@@ -128,8 +134,8 @@ def _bar(
     return "".join(parts)
 
 
-def _number(total: float, scale: float, head: int, place: int, note: str) -> str:
-    return _text(_LABEL + total * scale + 6, head + place * _ROW + 14, f"{total:g}{note}")
+def _written(total: float) -> str:
+    return f"{total:,.10g}"
 
 
 def _box(left: float, top: float, width: float, height: float, fill: str) -> str:

@@ -70,3 +70,11 @@ def test_a_single_series_has_no_key_and_nothing_is_no_bar() -> None:
 def test_more_series_than_can_be_told_apart_are_refused() -> None:
     with pytest.raises(ValueError, match="told apart"):
         stacked_bars("plot", "t", ["a"], {str(n): [1.0] for n in range(MOST_SERIES + 1)})
+
+
+def test_long_numbers_with_notes_stay_inside_the_plot() -> None:
+    plot = stacked_bars("p", "Cards", ["a", "b"], {"x": [1_066_649, 3]}, notes=[" (few)", ""])
+    assert ">1,066,649 (few)<" in plot
+    assert ">3<" in plot
+    (left,) = re.findall(r'<text x="([\d.]+)"[^>]*>1,066,649', plot)
+    assert float(left) + 7 * len("1,066,649 (few)") < 760
