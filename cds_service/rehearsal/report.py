@@ -32,13 +32,18 @@ Draw = Callable[[str, str, Sequence[str], Mapping[str, Sequence[float]]], str]
 
 
 class Inputs(NamedTuple):
-    """What a report is made from. `sampled` is false where there is no sample for review."""
+    """What a report is made from.
+
+    `sampled` is false where there is no sample for review. `evidence` is the address of the page
+    with the texts of the cards, "" for a report that links to nothing.
+    """
 
     summary: Summary
     figures: Figures
     marks: Marks | None = None
     draw: Draw = stacked
     sampled: bool = True
+    evidence: str = ""
 
 
 def write_report(
@@ -79,6 +84,7 @@ def _rendered(template: str, inputs: Inputs) -> str:
         repeats=inputs.figures.repeats.total(),
         marks=marks.shown(inputs.figures.by(0)) if marks is not None else None,
         sampled=inputs.sampled,
+        evidence=inputs.evidence,
         comparison=comparison.shown() if comparison is not None else None,
         **parts,
     )

@@ -24,6 +24,10 @@ def page(client: FlaskClient) -> str:
     return client.get("/rehearsal").text
 
 
+def link_to(card: str) -> str:
+    return f'<th scope="row"><a href="/evidence#{card}">{card}</a></th>'
+
+
 def tile(page: str, name: str) -> str:
     found = re.search(rf"<dt>{name}</dt><dd>([^<]*)</dd>", page)
     assert found is not None
@@ -38,7 +42,7 @@ def test_it_shows_the_report_over_the_synthetic_patients(page: str) -> None:
     for title in ("Population", "Rates", "Cards by card and hook", "Cards by month"):
         assert f"<caption>{title}</caption>" in page
     for card in ("mg-suggest", "rx-mg-renal-critical", "mg-hazard-renal"):
-        assert f'<th scope="row">{card}</th>' in page
+        assert link_to(card) in page
     assert page.count("<svg") == 3
 
 
@@ -69,6 +73,13 @@ def test_nothing_is_inline_or_from_elsewhere(client: FlaskClient, page: str) -> 
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
     assert not re.search(r"<style|<script|\bstyle=|(?:src|href)=.(?!/|#)", page)
+
+
+def test_each_card_leads_to_what_it_says(client: FlaskClient, page: str) -> None:
+    cards = set(re.findall(r'href="/evidence#([^"]+)"', page))
+    evidence = client.get("/evidence").text
+    assert len(cards) > 20
+    assert [card for card in cards if f'id="{card}"' not in evidence] == []
 
 
 @pytest.mark.parametrize("path", ["/", "/evidence"])
@@ -108,8 +119,8 @@ def test_the_site_file_counts_but_not_its_silent_mode(tmp_path: Path) -> None:
     settings = Settings(data_dir=str(tmp_path), site_file=str(file))
     page = create_app(settings, now=lambda: NOW).test_client().get("/rehearsal").text
     assert "site file quiet+" in page
-    assert '<th scope="row">mg-suggest</th>' not in page
-    assert '<th scope="row">mg-suggest-reduced</th>' in page
+    assert link_to("mg-suggest") not in page
+    assert link_to("mg-suggest-reduced") in page
 
 
 _WITHOUT_LIBRARIES = """
