@@ -251,3 +251,27 @@ def test_the_map_has_every_room_in_its_order() -> None:
     for tests in (ROOT / "tests").iterdir():
         if tests.is_dir() and any(tests.glob("test_*.py")) and tests.name != "fhir_server":
             assert f"`tests/{tests.name}`" in prose, tests.name
+
+
+def test_the_latency_that_integrators_are_told_is_the_measured_one() -> None:
+    """The rows about full prefetch repeat rows of the table of performance."""
+    measured = {
+        (
+            re.sub(r"\D", "", row.cells[1].partition(",")[0]),
+            row.cells[0].partition(",")[2].split(",")[0].strip(),
+        ): row
+        for row in rows_of("docs/performance.md")
+        if "99 % within" in row.cells[0]
+    }
+    section = prose_of(INTEGRATING).partition("## Latency")[2]
+    told = [
+        line.strip("| ").split(" | ")
+        for line in section.splitlines()
+        if "| with full" in line or "| the same" in line
+    ]
+    wanted = [("1", "card"), ("8", "card"), ("1", "silent")]
+    assert len(told) == len(wanted)
+    for (_, half, most), key in zip(told, wanted, strict=True):
+        row = measured[key]
+        assert f"50 % within {half.removesuffix(' ms')}" in row.text
+        assert row.cells[2].startswith(most)
