@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import pytest
 from cds_service.knowledge import lint
 from cds_service.knowledge.citations import cited
 from cds_service.knowledge.loader import load
+from cds_service.knowledge.parameters import said as as_text
 from tests.support.decisions import knowledge
 from tests.support.tables import each_row
 
@@ -83,3 +86,33 @@ def test_the_paragraphs_use_no_words_of_code_and_their_numbers_are_filled() -> N
         text = " ".join([paragraph.title, *paragraph.text])
         assert not {"{", "}", "`", "_"} & set(text), paragraph.id
         assert not [card for card in loaded.cards if card in text], paragraph.id
+
+
+WRITTEN = Path(__file__).parents[3] / "tools" / "clinical_paragraphs.json"
+
+
+def test_the_paragraphs_are_those_that_were_written() -> None:
+    """The importer takes them from this file: a word more or less can turn a rule round."""
+    loaded = knowledge()
+    written = json.loads(WRITTEN.read_text(encoding="utf-8"))
+    values = {row.id: row.value for row in loaded.parameter_rows}
+
+    def filled(text: str) -> str:
+        return PLACE.sub(lambda place: said(values[place["id"]], below=place["below"]), text)
+
+    found = {p.id: (p.title, *p.text, p.read) for p in loaded.specification.paragraphs}
+    assert found == {
+        row["id"]: tuple(map(filled, (row["title"], *row["text"], row["read"])))
+        for row in written["paragraphs"]
+    }
+    assert loaded.specification.sections == written["sections"]
+    for paragraph in loaded.specification.paragraphs:
+        assert paragraph.id.startswith(paragraph.section)
+
+
+PLACE = re.compile(r"\{(?P<id>[a-z][a-z0-9_.]*)(?P<below>-1)?\}")
+
+
+def said(value: Any, below: str | None) -> str:
+    """A value as texts have it: 2500 as 2,500, and with -1 the whole number below."""
+    return as_text(Decimal(int(value) - 1) if below else value)

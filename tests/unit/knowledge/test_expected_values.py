@@ -72,6 +72,12 @@ def test_there_are_no_other_cards() -> None:
     assert set(knowledge().cards) == {r["card"] for r in rows("cards")}
 
 
+def test_the_titles_of_cards_and_cautions() -> None:
+    """A committee reads them in place of the ids."""
+    found = [*knowledge().cards.values(), *knowledge().policy.cautions]
+    assert {row.id: row.title for row in found} == {r["id"]: r["title"] for r in rows("titles")}
+
+
 # ------------------------------------------------------------------- kidney table (SPEC 3.2)
 
 KIDNEY = [
