@@ -145,7 +145,7 @@ def _drawn(placed: _Placed) -> str:
     if not placed.box.href:
         return f"<g>{drawn}</g>"
     label = escape(" ".join((placed.box.heading, *placed.box.lines)), quote=True)
-    return f'<a href="{escape(placed.box.href, quote=True)}" aria-label="{label}">{drawn}</a>'
+    return f'<a href="{escape(placed.box.href, quote=True)}" role="link" aria-label="{label}">{drawn}</a>'
 
 
 _WEIGHT: Final = ' font-weight="bold"'
