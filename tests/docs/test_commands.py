@@ -12,7 +12,7 @@ import pytest
 from cds_service.sandbox.patients import bundle_of, load_all
 
 from .commands import LANGUAGES, NOT_RUN, SHELL, Command, all_commands, commands_of, shell_blocks
-from .reading import DOCUMENTS, Block, fences_of, prose_of, text_of
+from .reading import DOCUMENTS, ROOT, Block, fences_of, prose_of, text_of
 from .running import differences, reader
 
 each_document = pytest.mark.parametrize("name", DOCUMENTS)
@@ -113,3 +113,10 @@ def test_an_object_may_be_shown_in_part() -> None:
     assert differences({"cards": [{"summary": "c"}]}, actual)
     assert differences({"cards": []}, actual)
     assert differences({"other": 1}, actual)
+
+
+def test_the_tests_that_a_reason_names_are_there() -> None:
+    reasons = [*(row.why for row in NOT_RUN), *ELSEWHERE.values()]
+    named = [path for why in reasons for path in re.findall(r"tests/[\w/]+(?:\.py)?", why)]
+    assert len(named) > 3
+    assert [path for path in named if not (ROOT / path).exists()] == []
