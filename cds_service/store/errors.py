@@ -13,3 +13,7 @@ class StoreUnavailableError(StoreError):
 
 class StoreRefusedError(StoreError):
     """The store rejects the data, and always will."""
+
+
+class StoreOpeningError(StoreUnavailableError):
+    """The store is being opened for the first time in this process, which may take some seconds."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from cds_service.store.background import Background
 from cds_service.store.counting import Counters, Counting, Event
-from cds_service.store.errors import StoreUnavailableError
+from cds_service.store.errors import StoreOpeningError, StoreUnavailableError
 from cds_service.store.glance import is_in_order
 from cds_service.store.grouping import Grouping
 from cds_service.store.records import Feedback, Record, ShownSuggestion
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _PURGE_EVERY_SECONDS = 3600.0
 _CHECK_SECONDS = 1.5
+_OPENING_SECONDS = 15.0
 # A report reads a long time span.
 _REPORT_SECONDS = 20.0
 
@@ -43,6 +44,7 @@ class Store:
         self.counting = counting if counting is not None else Counters()
         self._opening = Lock()
         self._opened: Database | None = None
+        self._opening_until = 0.0
         self._next_purge = 0.0
         self._feedback = Grouping(self._write_feedback)
         self._checking = Bounded(_CHECK_SECONDS, "store-check")
@@ -89,12 +91,18 @@ class Store:
         return new
 
     def check(self) -> None:
-        """Raise `StoreUnavailableError` if the store cannot be reached."""
+        """Raise `StoreUnavailableError` if the store cannot be reached.
+
+        Raises `StoreOpeningError` instead while the first opening may still succeed: it imports
+        SQLAlchemy and creates the tables, which takes longer than a check on a busy machine.
+        """
         if self._opened is None and is_in_order(self._url):
             return
         try:
-            self._checking.run(self._database.check)
+            self._checking.run(self._check)
         except TooSlowError as error:
+            if time.monotonic() < self._opening_until:
+                raise StoreOpeningError(str(error)) from None
             raise StoreUnavailableError(str(error)) from None
 
     def history(self, since: datetime, until: datetime) -> History:
@@ -125,11 +133,16 @@ class Store:
         self.counting.add(Event.PURGED, removed)
         return removed
 
+    def _check(self) -> None:
+        self._database.check()
+        self._opening_until = 0.0
+
     @property
     def _database(self) -> Database:
         # Imported here, because SQLAlchemy takes as long as all the rest of the start.
         with self._opening:
             if self._opened is None:
+                self._opening_until = time.monotonic() + _OPENING_SECONDS
                 from cds_service.store.database import Database
 
                 self._opened = Database(self._url)

@@ -8,12 +8,14 @@ from typing import Any
 from flask import Blueprint, Response
 
 from cds_service.hooks.errors import Issue
-from cds_service.store.errors import StoreError
+from cds_service.store.errors import StoreError, StoreOpeningError
 from cds_service.web.answers import json_answer, outcome
 from cds_service.web.operate import metrics
 from cds_service.web.parts import current_parts
 
 blueprint = Blueprint("operate", __name__)
+
+_OPENING = Issue("transient", "The service is starting: the store is being opened.")
 
 _NO_STORE = Issue(
     "transient",
@@ -35,6 +37,8 @@ def ready() -> Response:
     parts = current_parts()
     try:
         parts.store.check()
+    except StoreOpeningError:
+        return json_answer(outcome([_OPENING]), 503, {"Retry-After": "1"})
     except StoreError:
         return json_answer(outcome([_NO_STORE]), 503)
     force = parts.answering.force
