@@ -19,15 +19,19 @@ from bench.rows import Budget, Row, spread
 
 ROUNDS = 5
 _PATIENCE_SECONDS = 60.0
+_NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
+"""With this variable, each start compiles the whole project."""
 
 
-BUDGET = Budget(0.8, at_most=1.2)
+BUDGET = Budget(2.0, at_most=3.0)
+"""As a multiple of the baseline, which takes 0.26 s in docs/performance.md: 2.0 is half a second."""
 
 
 def measure(rounds: int = ROUNDS) -> list[Row]:
     """Start the server repeatedly with an existing store, once for each of the two responses.
 
-    The baseline is an interpreter that only imports Flask.
+    The baseline is an interpreter that only imports Flask. Both start from bytecode, as an installed
+    service does.
     """
     hook, body = cases(100, datetime.now(UTC).date())["patient-view, card"]
     call = ("POST", f"/cds-services/magnesium-migraine-{hook}", body)
@@ -49,7 +53,7 @@ def _row(
         size="one worker",
         measured=f"{statistics.median(times):.2f} s",
         baseline=f"{statistics.median(baseline):.2f} s",
-        value=statistics.median(times),
+        value=statistics.median(times) / statistics.median(baseline),
         spread=spread(times),
         budget=budget,
     )
@@ -65,6 +69,7 @@ def _start(directory: str, method: str, path: str, body: bytes | None) -> float:
     port = free_port()
     command = [sys.executable, "-m", "tools.serve", "--port", str(port), "--workers", "1"]
     environment = {**os.environ, "CDS_DATA_DIR": directory, "CDS_LOG_LEVEL": "ERROR"}
+    environment.pop(_NO_BYTECODE, None)
     began = time.perf_counter()
     with subprocess.Popen(  # noqa: S603
         command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL

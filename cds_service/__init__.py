@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from flask import Flask
 
+    from cds_service.fetching.fetching import Fetching
     from cds_service.settings import Settings
     from cds_service.web.serving.front import Front
 
@@ -30,8 +31,8 @@ def create_app(
     """
     import os
     from datetime import UTC
+    from functools import cache
 
-    from cds_service.fetching.fetching import Bounds, Fetching
     from cds_service.hooks.answering import Answering, utc_now
     from cds_service.hooks.configured import configured
     from cds_service.hooks.services import services_in_force
@@ -48,21 +49,25 @@ def create_app(
     clock = now or utc_now
     verifier = verifier_of(chosen)
     tracing = tracing_of(os.environ)
-    bounds = Bounds(
-        seconds=chosen.fhir_total_ms / 1000,
-        request_seconds=chosen.fhir_request_ms / 1000,
-        max_pages=chosen.fhir_max_pages,
-        max_bytes=chosen.fhir_max_bytes,
-    )
     url = database_url(chosen.database_url, chosen.data_dir)
     store = Store(url, chosen.retention_days, clock, StoreCounting())
-    fetching = Fetching(
-        (*chosen.fhir_servers, *servers_of(verifier)),
-        bounds,
-        observe=observe_fetch,
-        send=tracing.send,
-    )
+    servers = (*chosen.fhir_servers, *servers_of(verifier))
 
+    @cache
+    def fetching() -> Fetching:
+        """What fetches missing data. Its import takes a tenth of the start."""
+        from cds_service.fetching.fetching import Bounds, Fetching
+
+        bounds = Bounds(
+            seconds=chosen.fhir_total_ms / 1000,
+            request_seconds=chosen.fhir_request_ms / 1000,
+            max_pages=chosen.fhir_max_pages,
+            max_bytes=chosen.fhir_max_bytes,
+        )
+        return Fetching(servers, bounds, observe=observe_fetch, send=tracing.send)
+
+    if servers:
+        fetching()
     look_up = tracing.wrap("look up earlier suggestions", store.shown_before)
     decide_traced = tracing.wrap("decide", decide)
 

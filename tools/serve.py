@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import gc
 import multiprocessing
 import os
 import resource
@@ -329,6 +330,18 @@ def server_for(settings: Settings, host: str, port: int, workers: int) -> Superv
     )
 
 
+def import_for_workers() -> None:
+    """Import what every worker needs, so that they share it and a replaced one starts at once.
+
+    Until here, the garbage collector would only find objects that are permanent.
+    """
+    import cds_service.web.application
+    import cds_service.web.serving.front  # noqa: F401 - both are used by the workers
+
+    gc.freeze()
+    gc.enable()
+
+
 def heed_a_stop() -> None:
     """Let a worker be stopped while it starts. Granian sets its own handlers later.
 
@@ -342,6 +355,7 @@ def heed_a_stop() -> None:
 
 def serve(settings: Settings, host: str, port: int, workers: int) -> None:
     """Serve until a stop signal arrives."""
+    import_for_workers()
     allow_many_connections()
     allow_no_core_files()
     operators = start_operators(settings, host, port) if settings.operator_address else None
@@ -355,6 +369,7 @@ def serve(settings: Settings, host: str, port: int, workers: int) -> None:
 
 def main() -> int:
     """Check the settings, serve, and return the exit code."""
+    gc.disable()
     lines.take_all(lines.TERMINAL if "--terminal" in sys.argv else lines.JSON)
     parser = OneLineParser(description="Serve the application. The default host is loopback.")
     parser.add_argument("--terminal", action="store_true", help="write for a person, not JSON")

@@ -21,6 +21,7 @@ from cds_service.fetching.client import NO_IDS, Client, Limits
 from cds_service.fetching.failures import UnavailableError, Why
 from cds_service.fetching.forms import Query, forms_of, queries
 from cds_service.fetching.searching import Search, joined
+from cds_service.fetching.sending import Request, Send, send
 from cds_service.fetching.servers import Server, Servers, Token
 from cds_service.fhir import wire
 from cds_service.fhir.drafts import DRAFT_ORDERS, medication_references, medications_sent
@@ -130,30 +131,6 @@ Observe = Callable[[float, Mapping[str, int]], None]
 
 def _not_observed(_: float, __: Mapping[str, int]) -> None:
     """Without metrics."""
-
-
-class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of a request to a FHIR server without its values: nothing of a patient.
-
-    `key` is the prefetch key, "" for the Medications that others refer to. `path` has `{id}` in
-    place of an id, and no query. `page` counts the pages of a search from 1.
-    """
-
-    server: Server
-    key: str
-    path: str
-    page: int
-
-
-Get = Callable[[Mapping[str, str]], bytes]
-"""Makes a request with these headers. Raises `UnavailableError`."""
-Send = Callable[[Request, Correlation, Get], bytes]
-"""Makes one request of a call with these ids, and returns its response."""
-
-
-def send(_: Request, ids: Correlation, get: Get) -> bytes:
-    """Make a request as a part of the trace of its call."""
-    return get(ids.of_a_part().headers)
 
 
 class Fetching:

@@ -70,13 +70,13 @@ class Answering(msgspec.Struct, frozen=True):
     """Handles calls with the values in force and one clock. Stores nothing of a call.
 
     `look_up` finds earlier suggestions for a patient. `templates` are the prefetch templates of
-    each hook. Without `fetching`, nothing is fetched.
+    each hook. `fetching` returns what fetches missing data. Without it, nothing is fetched.
     """
 
     force: InForce
     now: Clock = utc_now
     new_uuid: Callable[[], str] = new_uuid
-    fetching: Fetching | None = None
+    fetching: Callable[[], Fetching] | None = None
     templates: Mapping[str, Mapping[str, str]] = {}
     look_up: LookUp = no_earlier_suggestions
     decide: Callable[..., Decision] = decide
@@ -132,11 +132,11 @@ class Answering(msgspec.Struct, frozen=True):
 
     def _fetch(self, call: HookCall, ids: Correlation | None) -> Contents:
         """The missing data of the call, with the prefetch templates of its hook."""
-        if self.fetching is None:
+        if self.fetching is None or call.fhir_server is None:
             return NOTHING_FETCHED
         from cds_service.fetching.fetching import Question  # not needed if nothing is fetched
 
-        return self.fetching.complete(
+        return self.fetching().complete(
             Question(
                 prefetch=call.prefetch,
                 context=call.context,

@@ -211,11 +211,12 @@ class Dosing:
                 self._learn(text.split(), _Phrase("part", part=row.part))
         self._learn_counts()
         for own in tables.words:
-            self._learn_word(own)
+            self._learn_word(own, self._tokens(plain_text(own.text)))
         not_read = {self._folded(text) for text in (*words.ambiguous, *tables.not_read)}
         for word in words.words:
-            if self._folded(word.text) not in not_read:
-                self._learn_word(word)
+            tokens = self._tokens(plain_text(word.text))
+            if tuple(map(_key, tokens)) not in not_read:
+                self._learn_word(word, tokens)
         as_needed = [form for form, phrase in self._phrases.items() if phrase.kind == "as_needed"]
         phrases = "|".join("[^a-z0-9]+".join(map(re.escape, form)) for form in as_needed)
         self._as_needed = re.compile(rf"(?<![a-z0-9])(?:{phrases})(?![a-z0-9])", re.ASCII)
@@ -447,8 +448,7 @@ class Dosing:
                     for per in ("", *self.tables.per_words):
                         self._learn(f"{_SLOT} {times} {per} {word}".split(), phrase)
 
-    def _learn_word(self, word: DosageWord | SigWord) -> None:
-        tokens = self._tokens(plain_text(word.text))
+    def _learn_word(self, word: DosageWord | SigWord, tokens: Sequence[_Token]) -> None:
         if word.group == "once_daily" and self._names_a_part(tokens):
             return
         phrase = self._phrase_of(word, " ".join(map(_template, tokens)))

@@ -43,7 +43,7 @@ from opentelemetry.trace import (
 
 from cds_service.correlation import Correlation, correlation_of
 from cds_service.fetching.failures import UnavailableError
-from cds_service.fetching.fetching import Get, Request
+from cds_service.fetching.sending import Get, Request
 from cds_service.version import VERSION
 from cds_service.web.operate.logs import PROBES
 from cds_service.web.operate.record import CallRecord, current_record

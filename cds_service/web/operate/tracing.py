@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from flask import Flask
 
 from cds_service.correlation import Correlation, correlation_of
-from cds_service.fetching.fetching import Get, Request, send
+from cds_service.fetching.sending import Get, Request, send
 from cds_service.settings import SettingsError
 
 Function = TypeVar("Function", bound=Callable[..., Any])
