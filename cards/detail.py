@@ -26,13 +26,13 @@ from cards.naming import (
     shown_evidence,
 )
 from cards.phrases import Phrases, capital, filled, filled_lines, non_empty
-from cards.spacing import SPACING, interactions
+from cards.spacing import APART, interactions
 from cards.summary import is_urgent
 from cards.values import known_values
 from cards.variants import variant
 from cds_service.chart.evidence import Evidence, Fact
 from cds_service.knowledge.loader import Knowledge
-from cds_service.knowledge.model import Plan
+from cds_service.knowledge.model import CautionRow, Plan
 from cds_service.reasoning.decision import (
     CardDecision,
     Caution,
@@ -43,13 +43,6 @@ from cds_service.reasoning.decision import (
 
 _REDUCED: Final = frozenset({KidneyClass.MODERATE, KidneyClass.SEVERE})
 _KIDNEY: Final = "kidney"
-_RECHECK: Final = "C1"
-_TESTS: Final = "S2"
-"""Reasons for tests next to the dose that are already among the facts."""
-_CAUTIONS_TO_DO: Final = frozenset({"C2"})
-_CAUTIONS_TO_FIND: Final = frozenset({"E1", "M9", "U6", "U13"})
-_NAMED_BY_CAUTION: Final = frozenset({"C4", "C6", "M9", "M17"})
-"""Cautions that name their finding, so that it is not repeated among the facts."""
 _DATES: Final = frozenset({"since", "date"})
 _NOT_FACTS_OF_THEIR_OWN: Final = frozenset({"interacting_drug", "renal_risk"})
 """Facts that another section names one by one with their meaning."""
@@ -79,8 +72,8 @@ def offered_plans(card: CardDecision, knowledge: Knowledge) -> list[Plan]:
 
 
 @lru_cache(maxsize=8)
-def _caution_texts(knowledge: Knowledge) -> Mapping[str, str]:
-    return {row.id: row.text for row in knowledge.policy.cautions}
+def _caution_rows(knowledge: Knowledge) -> Mapping[str, CautionRow]:
+    return {row.id: row for row in knowledge.policy.cautions}
 
 
 class _Detail:
@@ -118,7 +111,7 @@ class _Detail:
     # -------------------------------------------------------------- the two kinds
 
     def _suggestion(self) -> Iterator[_Section]:
-        yield _Section("do", [*self._advice(), *self._cautions(_CAUTIONS_TO_DO), *self._doses()])
+        yield _Section("do", [*self._advice(), *self._cautions("do"), *self._doses()])
         yield _Section("check", self._checks())
         yield _Section("unknown", self._unknown())
         yield _Section("apart", self._apart_by_advice())
@@ -194,21 +187,22 @@ class _Detail:
         return lines
 
     def _other_cautions(self) -> list[str]:
-        elsewhere = {SPACING, _RECHECK, _TESTS}
-        elsewhere |= _CAUTIONS_TO_DO if self._suggests else _CAUTIONS_TO_FIND
-        ids = {caution.id for caution in self._card.cautions} - elsewhere
-        return list(self._cautions(frozenset(ids)))
+        return list(self._cautions("check", "finding" if self._suggests else "do"))
 
-    def _cautions(self, ids: frozenset[str]) -> Iterator[str]:
+    def _cautions(self, *places: str) -> Iterator[str]:
+        """The lines of the cautions with one of these places."""
         for caution in self._card.cautions:
-            if caution.id in ids:
-                template = _caution_texts(self._knowledge)[caution.id]
+            row = self._row_of(caution)
+            if row.place in places:
                 values = {
                     name: value[:DATE_LENGTH] if name in _DATES else value
                     for name, value in caution.values.items()
                 }
-                lines = filled_lines(template, values, escape)
+                lines = filled_lines(row.text, values, escape)
                 yield from (line.removesuffix(".") for line in lines)
+
+    def _row_of(self, caution: Caution) -> CautionRow:
+        return _caution_rows(self._knowledge)[caution.id]
 
     # --------------------------------------------------- unknown, apart, kidney
 
@@ -231,7 +225,7 @@ class _Detail:
         named = {e.resource for fact in self._facts() for e in fact.evidence}
         lines = []
         for caution in self._card.cautions:
-            if caution.id == SPACING:
+            if self._row_of(caution).place == APART:
                 line = self._apart(caution.values["drug"], caution.values["advice"])
                 lines.append(self._with_evidence(line, caution, named))
         if not lines and "drug" in self._values and "advice" in self._values:
@@ -270,7 +264,7 @@ class _Detail:
             return []
         missing = frozenset(gap.key for gap in self._card.gaps)
         recheck = self._suggests and not self._plans
-        again = [] if recheck else list(self._cautions(frozenset({_RECHECK})))
+        again = [] if recheck else list(self._cautions("kidney"))
         return [kidney_line(kidney, missing, self._knowledge), *again]
 
     def _speaks_of_kidney(self) -> bool:
@@ -307,7 +301,7 @@ class _Detail:
                 self._serum_magnesium(),
                 self._order(),
                 *fact_lines(self._facts(), self._knowledge, self._phrases),
-                *self._cautions(_CAUTIONS_TO_FIND),
+                *self._cautions("finding"),
             ]
         )
 
@@ -331,7 +325,7 @@ class _Detail:
         said = {
             evidence.resource
             for caution in self._card.cautions
-            if caution.id in _NAMED_BY_CAUTION
+            if self._row_of(caution).names_finding
             for evidence in caution.evidence
         }
         magnesium = self._card.magnesium

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Iterator
 
 from cds_service.reasoning.decision import Caution
 
-SPACING = "C5"
+APART = "apart"
+"""The place of the lines about spacing."""
 
 
 def interactions(cautions: Iterable[Caution]) -> Iterator[tuple[str, str]]:
-    """Drug and advice of each spacing caution, in order."""
+    """Drug and advice of each caution that has advice, in order: those about spacing."""
     for caution in cautions:
-        if caution.id == SPACING:
+        if "advice" in caution.values:
             yield caution.values["drug"], caution.values["advice"]

@@ -565,12 +565,20 @@ class HazardRow(_Row, frozen=True):
 
 
 class CautionRow(_Row, frozen=True):
-    """The line of a caution. `title` names it on the evidence page."""
+    """The line of a caution. `title` names it on the evidence page.
+
+    `place` is the section of the card with the line: "check" unless it says otherwise. "do" is a
+    place on suggestions only, "finding" on cards about an order or about current magnesium only; on
+    the others such a line is under "check". "facts" has no line, because the facts show it already.
+    `names_finding`: the line names its finding, so that the facts do not repeat it.
+    """
 
     id: str
     title: str
     text: str
     source: str
+    place: Literal["check", "do", "finding", "kidney", "apart", "facts"] = "check"
+    names_finding: bool = False
 
 
 class Registry(_Row, frozen=True):

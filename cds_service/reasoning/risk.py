@@ -33,6 +33,12 @@ def present_factors(chart: Chart) -> tuple[Fact, ...]:
     return tuple(r for r in factors(chart) if r.present)
 
 
+def is_present_of(chart: Chart, *kinds: str) -> bool:
+    """Whether the chart shows a risk factor of one of these kinds."""
+    ids = {row.id for row in chart.knowledge.policy.risk_factors if row.kind in kinds}
+    return any(factor.id in ids for factor in present_factors(chart))
+
+
 def label(chart: Chart, factor: Fact) -> str:
     """The name of a risk factor in a summary."""
     row = next(r for r in chart.knowledge.policy.risk_factors if r.id == factor.id)

@@ -193,7 +193,7 @@ def at_risk(chart: Chart) -> bool:
     """With a diuretic, a magnesium-wasting drug, digoxin or from 65 years on, tests are offered
     next to the plan (S-2).
     """
-    wasting = any(r.id in ("RF4", "RF8") for r in risk.present_factors(chart))
+    wasting = risk.is_present_of(chart, "diuretic", "wasting-drug")
     return wasting or bool(medicines.taking(chart, "digoxin")) or person.is_elderly(chart)
 
 
@@ -322,7 +322,7 @@ def _stopped_cautions(chart: Chart) -> list[Caution]:
 
 def _sparing_cautions(chart: Chart) -> list[Caution]:
     reduced = kidney_function(chart).kidney_class in (KidneyClass.MODERATE, KidneyClass.SEVERE)
-    depleting = any(r.id == "RF4" for r in risk.present_factors(chart))
+    depleting = risk.is_present_of(chart, "diuretic")
     line = "C3" if reduced else "C3-offset" if depleting else ""
     if not line:
         return []

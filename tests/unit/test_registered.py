@@ -146,3 +146,23 @@ def test_one_file_of_data_and_one_of_code_name_cards() -> None:
         path.relative_to(ROOT).as_posix() for path in _product_files() if named.search(_said(path))
     }
     assert naming == {REGISTRY, CHECKS}
+
+
+def compared_ids(tree: ast.AST) -> list[str]:
+    """The ids of risk factors and cautions with which code compares something."""
+    ids = {row.id for row in (*POLICY.risk_factors, *POLICY.cautions)}
+    compared = (node for node in ast.walk(tree) if isinstance(node, ast.Compare))
+    constants = (n for node in compared for n in ast.walk(node) if isinstance(n, ast.Constant))
+    return [str(n.value) for n in constants if n.value in ids]
+
+
+def test_no_code_compares_with_the_id_of_a_risk_factor_or_caution() -> None:
+    """Code reads what a row means: the kind of a risk factor, the place of a caution."""
+    named = {
+        path.name: ids
+        for folder in ("cards", "cds_service/reasoning")
+        for path in (ROOT / folder).glob("*.py")
+        if (ids := compared_ids(ast.parse(path.read_text(encoding="utf-8"))))
+    }
+    assert named == {}
+    assert compared_ids(ast.parse('any(r.id in ("RF4", "RF8") for r in rows)')) == ["RF4", "RF8"]

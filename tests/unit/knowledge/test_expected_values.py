@@ -1062,3 +1062,22 @@ def test_the_titles_of_the_sets() -> None:
     assert {s.id: s.title for s in knowledge().sets.values()} == {
         row["set"]: row["title"] for row in rows("sets")
     }
+
+
+PLACES = {
+    "C1": "kidney",
+    "C2": "do",
+    "C5": "apart",
+    "E1": "finding",
+    "M9": "finding",
+    "U6": "finding",
+    "U13": "finding",
+    "S2": "facts",
+}
+"""Where the line of a caution is, if it is not under "check"."""
+
+
+def test_where_each_caution_is_on_a_card() -> None:
+    rows = knowledge().policy.cautions
+    assert {row.id: row.place for row in rows if row.place != "check"} == PLACES
+    assert {row.id for row in rows if row.names_finding} == {"C4", "C6", "M9", "M17"}
