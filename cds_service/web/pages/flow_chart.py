@@ -132,20 +132,20 @@ def _wrapped(text: str, width: float, factor: float) -> list[str]:
 
 def _drawn(placed: _Placed) -> str:
     fill, edge = _TONES[placed.box.tone]
+    # One text for a box: its lines are read as one sentence.
     lines = "".join(
-        f'<text x="{placed.left + _PAD:.1f}" y="{placed.top + _PAD + _LINE * n + _SIZE:.1f}"'
-        f' fill="#17212b"{_WEIGHT if is_bold else ""}>{escape(text)}</text>'
+        f'<tspan x="{placed.left + _PAD:.1f}" y="{placed.top + _PAD + _LINE * n + _SIZE:.1f}"'
+        f"{_WEIGHT if is_bold else ''}>{escape(text)} </tspan>"
         for n, (text, is_bold) in enumerate(placed.texts)
     )
     drawn = (
         f'<rect class="box {placed.box.tone}" x="{placed.left:.1f}" y="{placed.top:.1f}"'
         f' width="{placed.width:.1f}" height="{placed.height:.1f}" rx="6" fill="{fill}"'
-        f' stroke="{edge}" stroke-width="1.5"/>{lines}'
+        f' stroke="{edge}" stroke-width="1.5"/><text fill="#17212b">{lines}</text>'
     )
     if not placed.box.href:
         return f"<g>{drawn}</g>"
-    label = escape(" ".join((placed.box.heading, *placed.box.lines)), quote=True)
-    return f'<a href="{escape(placed.box.href, quote=True)}" role="link" aria-label="{label}">{drawn}</a>'
+    return f'<a href="{escape(placed.box.href, quote=True)}" role="link">{drawn}</a>'
 
 
 _WEIGHT: Final = ' font-weight="bold"'

@@ -108,7 +108,8 @@ def flows(page: str) -> dict[str, str]:
 
 def words_of(drawn: str) -> str:
     """The texts of a drawing, with single spaces: a line may be broken anywhere."""
-    return " ".join(" ".join(re.findall(r"<text[^>]*>([^<]*)</text>", drawn)).split())
+    texts = re.findall(r"<text[^>]*>(.*?)</text>", drawn)
+    return " ".join(" ".join(re.sub(r"<[^>]*>", "", text) for text in texts).split())
 
 
 def test_the_flow_charts_come_from_the_tables(flows: dict[str, str]) -> None:
