@@ -132,7 +132,7 @@ def _issues(text: bytes) -> str:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ""
     found = (issue.details.get("text", "") for issue in outcome.issue)
-    return " ".join(str(one) for one in found if one)
+    return "; ".join(str(one) for one in found if one)
 
 
 class _Issue(msgspec.Struct):

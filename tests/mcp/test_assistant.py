@@ -306,6 +306,12 @@ def test_a_malformed_chart_is_named_by_its_part(
     assert "not a chart" not in error
 
 
+def test_several_faults_are_told_apart(service: Running) -> None:
+    empty = {"hook": "patient-view", "context": {}, "prefetch": {}}
+    error = in_this_process(address(service), "explain_call", empty).error
+    assert "$.context.patientId is missing; $.context.userId is missing" in error
+
+
 def test_a_service_that_is_down_is_said_and_asked_again_later(tmp_path: Path) -> None:
     port = free_port()
     url = f"http://{HOST}:{port}"

@@ -15,9 +15,9 @@ import pytest
 
 from cds_service import create_app
 from cds_service.settings import Settings, SettingsError
-from cds_service.web.operate.tracing import NOT_INSTALLED, Untraced, tracing_of
+from cds_service.web.operate.tracing import NOT_INSTALLED, REFUSED, Untraced, tracing_of
 
-from ..fetching.calling import TOKEN, call_at
+from ..fetching.calling import TOKEN, call_at, listed
 from ..fetching.calling import serving as ehr_with
 from ..fetching.ehr import Asked, Reply, running, say
 from ..support import fhir
@@ -282,6 +282,55 @@ def test_a_bad_value_is_named(variables: dict[str, str], text: str) -> None:
     with pytest.raises(SettingsError) as raised:
         tracing_of(variables)
     assert str(raised.value).startswith(text)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("OTEL_BSP_MAX_QUEUE_SIZE", "0"), ("OTEL_BSP_SCHEDULE_DELAY", "soon")),
+        *(("OTEL_EXPORTER_OTLP_TIMEOUT", "short"), ("OTEL_TRACES_SAMPLER", "sometimes")),
+        *(("OTEL_EXPORTER_OTLP_HEADERS", "secret"), ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "-1")),
+    ],
+)
+def test_a_value_that_the_library_would_replace_stops_the_start(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    level = logging.getLogger("opentelemetry").level
+    monkeypatch.setenv(name, value)
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://{HOST}:9")
+    with pytest.raises(SettingsError) as raised:
+        tracing_of(os.environ)
+    assert str(raised.value) == REFUSED
+    assert logging.getLogger("opentelemetry").level == level
+
+
+def test_a_call_for_which_no_thread_can_be_started_is_answered(
+    collector: Collector, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Its headers are then those without traces, and the next call has a trace."""
+    from cds_service.web.operate.otel import Traced
+
+    def exhausted(_: Traced) -> None:
+        raise RuntimeError("can't start new thread")
+
+    for name, value in collector.environment.items():
+        monkeypatch.setenv(name, value)
+    whole = hook_request()
+    with running(ehr_with(whole["prefetch"])) as ehr:
+        app = create_app(Settings(data_dir=str(tmp_path), fhir_servers=listed(ehr.base)))
+        client = app.test_client()
+        body = call_at(ehr.base, whole)
+        with monkeypatch.context() as patch:
+            patch.setattr(Traced, "_start", exhausted)
+            reply = client.post(HOOK, json=body, headers=traceparent())
+        assert reply.status_code == 200
+        assert reply.headers["traceparent"].startswith(f"00-{TRACE}-")
+        sent = [asked.headers["traceparent"] for asked in ehr.asked]
+        assert len(set(sent)) == len(sent) == 9
+        assert all(one.startswith(f"00-{TRACE}-") and "-0000" not in one for one in sent)
+        assert client.post(HOOK, json=whole, headers=traceparent()).status_code == 200
+    (call,) = collector.wait_for(1, CALL)
+    assert call.parent == PARENT
 
 
 @pytest.mark.server

@@ -31,6 +31,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.trace import (
     NonRecordingSpan,
+    NoOpTracer,
     Span,
     SpanContext,
     SpanKind,
@@ -52,6 +53,7 @@ from cds_service.web.parts import current_parts
 
 _log = logging.getLogger(__name__)
 
+_LIBRARY: Final = "opentelemetry"
 _NAME: Final = "magnesium-migraine-cds"
 _NO_ROUTE: Final = CallRecord().route
 _UNKNOWN: Final = "HTTP"
@@ -63,17 +65,29 @@ _SECONDS: Final = 3.0
 
 
 class Traced:
-    """Traces of the calls of this process, exported as these environment variables say."""
+    """Traces of the calls of this process, exported as these environment variables say.
+
+    Raises `ValueError` if the library refuses the value of a variable. It would use its default
+    instead, and only log that.
+    """
 
     def __init__(self, environ: Mapping[str, str]) -> None:
-        # The library logs responses of the collector, and a line for each span that is dropped.
-        logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
         has_timeout = any(environ.get(name, "").strip() for name in _TIMEOUTS)
-        self._exporter = _Exporter(OTLPSpanExporter(timeout=None if has_timeout else _SECONDS))
-        self._resource = Resource.create(_attributes(environ))
+        with _without_warnings():
+            self._exporter = _Exporter(OTLPSpanExporter(timeout=None if has_timeout else _SECONDS))
+            self._resource = Resource.create(_attributes(environ))
+            self._new_provider(_Exporter(OTLPSpanExporter())).shutdown()
+        # The library logs responses of the collector, and a line for each span that is dropped.
+        logging.getLogger(_LIBRARY).setLevel(logging.CRITICAL)
         self._starting = Lock()
         self._provider: TracerProvider | None = None
         self._made: Tracer | None = None
+
+    def _new_provider(self, exporter: SpanExporter) -> TracerProvider:
+        """A provider with a thread of its own."""
+        provider = TracerProvider(resource=self._resource, shutdown_on_exit=False)
+        provider.add_span_processor(BatchSpanProcessor(exporter))
+        return provider
 
     @property
     def _tracer(self) -> Tracer:
@@ -81,12 +95,14 @@ class Traced:
         if self._made is None:
             with self._starting:
                 if self._made is None:
-                    self._made = self._start()
+                    try:
+                        self._made = self._start()
+                    except RuntimeError:  # no thread can be started: the next call tries again
+                        return NoOpTracer()
         return self._made
 
     def _start(self) -> Tracer:
-        provider = TracerProvider(resource=self._resource, shutdown_on_exit=False)
-        provider.add_span_processor(BatchSpanProcessor(self._exporter))
+        provider = self._new_provider(self._exporter)
         # A worker ends without running the functions of `atexit`.
         Finalize(None, self.close, exitpriority=0)
         self._provider = provider
@@ -110,11 +126,13 @@ class Traced:
         parent = _context(ids, ids.parent) if ids.parent else Context()
         span = self._tracer.start_span("request", parent, SpanKind.SERVER)
         g.span = span, attach(set_span_in_context(span, Context()))
-        own = span.get_span_context()
+        own, new = span.get_span_context(), _new_id(span, ids.parent)
+        if new is None:
+            return ids
         return msgspec.structs.replace(
             ids,
             trace=f"{own.trace_id:032x}",
-            span=f"{own.span_id:016x}",
+            span=new,
             sampled=own.trace_flags.sampled,
         )
 
@@ -137,7 +155,7 @@ class Traced:
         parent = _context(ids, ids.span)
         span = self._tracer.start_span(f"GET {request.path}", parent, SpanKind.CLIENT, attributes)
         with _ended(span):
-            body = get(ids.of_a_part(f"{span.get_span_context().span_id:016x}").headers)
+            body = get(ids.of_a_part(_new_id(span, ids.span)).headers)
             span.set_attribute("http.response.body.size", len(body))
             return body
 
@@ -156,6 +174,34 @@ class Traced:
         return cast("Function", traced)
 
 
+class _Warnings(logging.Handler):
+    """Keeps whether the library has warned. Its texts have values, which may be secret."""
+
+    has_any = False
+
+    def emit(self, _: logging.LogRecord) -> None:
+        """Notice a record."""
+        self.has_any = True
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Raise `ValueError` if the library warns."""
+    logger, found = logging.getLogger(_LIBRARY), _Warnings(logging.WARNING)
+    level, propagates = logger.level, logger.propagate
+    logger.setLevel(logging.WARNING)
+    logger.propagate = False
+    logger.addHandler(found)
+    try:
+        yield
+    finally:
+        logger.removeHandler(found)
+        logger.setLevel(level)
+        logger.propagate = propagates
+    if found.has_any:
+        raise ValueError(_LIBRARY)
+
+
 def _attributes(environ: Mapping[str, str]) -> dict[str, str]:
     """The version, and the name of the service unless a variable has one, which the library reads."""
     service, resource = (environ.get(name, "") for name in _NAMES)
@@ -169,6 +215,12 @@ def _context(ids: Correlation, span: str) -> Context:
     flags = TraceFlags(TraceFlags.SAMPLED if ids.sampled else TraceFlags.DEFAULT)
     above = SpanContext(int(ids.trace, 16), int(span, 16), is_remote=True, trace_flags=flags)
     return set_span_in_context(NonRecordingSpan(above), Context())
+
+
+def _new_id(span: Span, above: str) -> str | None:
+    """The id of a new span. `None` without a tracer: the span is then the one above, or none."""
+    found = f"{span.get_span_context().span_id:016x}"
+    return found if span.get_span_context().is_valid and found != above else None
 
 
 @contextmanager

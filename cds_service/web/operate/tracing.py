@@ -32,6 +32,9 @@ NOT_INSTALLED: Final = (
     "{name} is set, but the packages for OpenTelemetry are not installed."
     " Install them with `make install-otel`, or remove the variable."
 )
+REFUSED: Final = (
+    "The library of OpenTelemetry refuses the value of one of its variables (OTEL_...)."
+)
 
 
 class Tracing(Protocol):
@@ -73,7 +76,10 @@ def tracing_of(environ: Mapping[str, str]) -> Tracing:
         from cds_service.web.operate.otel import Traced
     except ImportError:
         raise SettingsError(NOT_INSTALLED.format(name=name)) from None
-    return Traced(environ)
+    try:
+        return Traced(environ)
+    except ValueError:
+        raise SettingsError(REFUSED) from None
 
 
 def _wanted(environ: Mapping[str, str]) -> str | None:
