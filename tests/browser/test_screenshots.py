@@ -34,7 +34,7 @@ def test_pictures_of_the_pages(opens: Callable[..., Page], site: str, folder: Pa
     dark = Sandbox(opens(viewport={"width": 1400, "height": 900}, color_scheme="dark"), site)
     dark.open("winifred-blackthorn", "order-select", "magnesium")
     dark.shoot(folder / "sandbox-order.png")
-    light.page.goto(site + "/evidence#kidney")
+    light.page.goto(site + "/evidence#flow")
     light.shoot(folder / "evidence.png")
     for picture in folder.glob("*.png"):
         assert 10_000 < picture.stat().st_size < LARGEST
