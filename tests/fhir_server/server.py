@@ -18,7 +18,7 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -31,6 +31,7 @@ ROOT = HERE.parent.parent
 CACHE = ROOT / ".cache" / "fhir-server"
 POM = HERE / "hapi" / "pom.xml"
 PROGRAM = HERE / "hapi" / "FhirServer.java"
+MODELS = HERE / "hapi" / "CdsHooksModels.java"
 PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:build-classpath"
 START_SECONDS = 420
 # Where a test finds the server.
@@ -55,6 +56,17 @@ def program(name: str) -> str:
     if found is None:
         raise SystemExit(f"{name} is not on this machine; the FHIR server needs Java 17 and Maven.")
     return found
+
+
+def read_by_hapi(lines: Sequence[tuple[str, Any]]) -> list[tuple[bool, Any]]:
+    """Each of these (kind and JSON) as HAPI's classes of CDS Hooks hold it, or why they cannot."""
+    command = [program("java"), "-XX:TieredStopAtLevel=1", "-cp", class_path(), str(MODELS)]
+    sent = "".join(f"{kind}\t{json.dumps(value)}\n" for kind, value in lines)
+    done = subprocess.run(  # noqa: S603
+        command, input=sent, capture_output=True, encoding="utf-8", check=True, timeout=300
+    )
+    found = [line.partition("\t") for line in done.stdout.splitlines() if "\t" in line]
+    return [(said == "ok", json.loads(text) if said == "ok" else text) for said, _, text in found]
 
 
 @contextmanager
