@@ -85,6 +85,19 @@ class SupervisedServer(Server):  # type: ignore[misc, valid-type]
         self._restarts = Restarts()
         self._any_started = False
 
+    def signal_handler_interrupt(self, *_: Any) -> None:
+        """SIGTERM and SIGINT. The loop looks at the flag within LOOK_SECONDS.
+
+        Granian also sets its event here. The handler runs in the main thread. If that is just
+        waiting for the event or clearing it, it holds the event's lock, and `set` would wait for
+        that lock forever: the service would never stop.
+        """
+        self.interrupt_signal = True
+
+    def signal_handler_reload(self, *_: Any) -> None:
+        """SIGHUP, without the event for the same reason."""
+        self.reload_signal = True
+
     def _init_shared_socket(self) -> None:
         """Open one socket for all workers, inherited by fork. On Linux, granian opens one in each worker."""
         self._ssp = None
@@ -95,13 +108,13 @@ class SupervisedServer(Server):  # type: ignore[misc, valid-type]
 
     def _serve_loop(self, spawn_target: Any, target_loader: Any) -> None:
         looked = time.monotonic()
-        while not self.interrupt_signal:
+        while not self._has_to_stop():
             self.main_loop_interrupt.wait(LOOK_SECONDS if self._is_ready else START_LOOK_SECONDS)
             self.main_loop_interrupt.clear()
             now = time.monotonic()
             # If this process itself was suspended (with the machine), so were the workers.
             was_late, looked = now - looked > self._stall_seconds / 2, now
-            if self.interrupt_signal or not self._replace_dead_workers(now):
+            if self._has_to_stop() or not self._replace_dead_workers(now):
                 return
             for worker in self._restarts.take_due(now):
                 self._respawn_workers([worker], spawn_target, target_loader)
@@ -110,6 +123,10 @@ class SupervisedServer(Server):  # type: ignore[misc, valid-type]
             if not was_late:
                 self._end_hanging(now)
             self._notice_ready()
+
+    def _has_to_stop(self) -> bool:
+        """Whether a signal to stop has come, which can happen between any two lines."""
+        return self.interrupt_signal
 
     def _notice_ready(self) -> None:
         """Call `on_ready` once, when all workers have started."""

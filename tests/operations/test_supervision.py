@@ -18,10 +18,15 @@ from typing import Any
 import pytest
 
 from cds_service.web.serving.heartbeat import beat, last_beat
-from tools.supervising import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, Restarts
+from tools.supervising import (
+    FIRST_PAUSE_SECONDS,
+    LONGEST_PAUSE_SECONDS,
+    Restarts,
+    SupervisedServer,
+)
 
 from ..support.serving import HOST, ROOT, Running, free_port, serving
-from ..support.waiting import wait_for
+from ..support.waiting import PATIENCE_SECONDS, wait_for
 from .conftest import HOOK
 
 STALL_SECONDS = 2.0
@@ -63,6 +68,29 @@ def test_a_sign_of_life_is_never_read_half_written(tmp_path: Path) -> None:
 
     assert len(memory.seen) == 1
     assert memory.seen[0] >= before
+
+
+@pytest.mark.parametrize(
+    ("name", "flag"),
+    [("signal_handler_interrupt", "interrupt_signal"), ("signal_handler_reload", "reload_signal")],
+)
+def test_a_signal_never_waits_for_the_loop_that_it_interrupts(
+    tmp_path: Path, name: str, flag: str
+) -> None:
+    """The handler runs in the thread of the loop, which may hold the lock of its event just then.
+
+    A handler that waited for that lock would wait for itself, and the service would never stop.
+    """
+    server = SupervisedServer("app:front", heartbeats=tmp_path, stall_seconds=2.0)
+    setattr(server, flag, False)
+    handler = threading.Thread(
+        target=getattr(server, name), args=(signal.SIGTERM, None), daemon=True
+    )
+    with server.main_loop_interrupt._cond:
+        handler.start()
+        handler.join(PATIENCE_SECONDS / 10)
+        assert not handler.is_alive()
+    assert getattr(server, flag)
 
 
 def test_a_worker_that_had_started_is_started_again_at_once() -> None:
