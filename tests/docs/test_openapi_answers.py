@@ -19,6 +19,7 @@ from cds_service.sandbox.patients import load_all
 from cds_service.settings import Settings
 from cds_service.web.calls.incoming import ALWAYS_ALLOWED
 
+from ..support.waiting import ready
 from .test_openapi import DOCUMENT, operations, resolve
 
 SERVICES = [id_of(hook) for hook in HOOKS.values()]
@@ -125,7 +126,9 @@ CALLS = [
 @pytest.fixture(scope="module")
 def strict(tmp_path_factory: pytest.TempPathFactory) -> Flask:
     """A service of its own: these calls leave feedback behind."""
-    return create_app(Settings(data_dir=str(tmp_path_factory.mktemp("openapi"))))
+    app = create_app(Settings(data_dir=str(tmp_path_factory.mktemp("openapi"))))
+    ready(app.test_client())
+    return app
 
 
 def body_of(call: Call, client: FlaskClient) -> bytes | None:

@@ -15,6 +15,7 @@ from cds_service.hooks.services import STANDARD, id_of
 from cds_service.knowledge.loader import load
 from cds_service.version import VERSION
 
+from ..support.waiting import ready
 from .reading import code_of, rows_of, text_of
 from .test_openapi import DOCUMENT
 
@@ -40,7 +41,7 @@ def row_of(name: str) -> str:
 def test_the_versions_are_those_of_today(client: FlaskClient) -> None:
     assert f"`{VERSION}`" in row_of("product")
     assert f"`{STANDARD}`" in row_of("CDS Hooks")
-    number = client.get("/ready").get_json()["knowledge"].partition("+")[0]
+    number = ready(client)["knowledge"].partition("+")[0]
     assert f"`{number}+`" in row_of("knowledge")
 
 
