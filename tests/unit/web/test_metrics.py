@@ -163,4 +163,4 @@ def test_the_service_sets_the_queue_and_counts_fetches(tmp_path: Path) -> None:
     else:
         raise AssertionError("the queue is not measured")
     assert parts.answering.fetching is not None
-    assert parts.answering.fetching._observe is metrics.observe_fetch
+    assert parts.answering.fetching()._observe is metrics.observe_fetch
