@@ -35,7 +35,7 @@ def create_app(
 
     from cds_service.hooks.answering import Answering, utc_now
     from cds_service.hooks.configured import configured
-    from cds_service.hooks.services import services_in_force
+    from cds_service.hooks.services import services_in_force, templates_by_hook
     from cds_service.reasoning.decide import decide
     from cds_service.settings import read_settings
     from cds_service.store.location import database_url
@@ -74,8 +74,7 @@ def create_app(
     def answering_now() -> Answering:
         """What answers calls by the site file as it is now. Asked again when that file changes."""
         force = configured(chosen, clock().astimezone(UTC).date())
-        services = services_in_force(force)
-        templates = {service.hook: service.prefetch for service in services.values()}
+        templates = templates_by_hook(services_in_force(force))
         return Answering(
             force,
             clock,

@@ -147,7 +147,7 @@ class Fetching:
         self._observe = observe
         self._send = send
         self._servers = Servers(servers)
-        self._bounds = bounds
+        self.bounds = bounds
         self._client = client or Client()
         self._habits = _Habits()
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="fetching")
@@ -157,7 +157,7 @@ class Fetching:
         server = self._server(question)
         if isinstance(server, Why):
             return _not_asked(question, server)
-        bounds = self._bounds
+        bounds = self.bounds
         limits = Limits(bounds.seconds, bounds.request_seconds, bounds.max_bytes)
         started = time.monotonic()
         asking = _Asking(

@@ -102,6 +102,11 @@ def services_in_force(force: InForce) -> Mapping[str, Service]:
     return services_of(force.knowledge, all_orders=force.asks_for_all_orders)
 
 
+def templates_by_hook(services: Mapping[str, Service]) -> Mapping[str, Mapping[str, str]]:
+    """The prefetch templates of each hook, by its name."""
+    return {service.hook: service.prefetch for service in services.values()}
+
+
 def discovery(services: Mapping[str, Service], force: InForce | None = None) -> dict[str, Any]:
     """The discovery document, without the hooks that a site never shows.
 

@@ -25,6 +25,7 @@ from cds_service.web.pages import (
     rehearsal,
     report,
     sandbox,
+    sandbox_calls,
     sandbox_fhir,
     statics,
 )
@@ -81,9 +82,8 @@ def build(
     for module in (hook_calls, feedback, report, health, statics, evidence, openapi):
         app.register_blueprint(module.blueprint)
     if settings.shows_sandbox:
-        app.register_blueprint(sandbox.blueprint)
-        app.register_blueprint(sandbox_fhir.blueprint)
-        app.register_blueprint(rehearsal.blueprint)
+        for module in (sandbox, sandbox_calls, sandbox_fhir, rehearsal):
+            app.register_blueprint(module.blueprint)
     return app
 
 

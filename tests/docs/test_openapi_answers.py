@@ -51,6 +51,8 @@ POSTS = {
     "/cds-services/{id}/feedback": f"/cds-services/{PATIENT_VIEW}/feedback",
     "/sandbox/requests/{service_id}": f"/sandbox/requests/{PATIENT_VIEW}",
     "/sandbox/egfr/{service_id}": f"/sandbox/egfr/{PATIENT_VIEW}",
+    "/sandbox/outcomes/{service_id}": f"/sandbox/outcomes/{PATIENT_VIEW}",
+    "/sandbox/calls/{service_id}": f"/sandbox/calls/{PATIENT_VIEW}",
 }
 # It takes half a minute and needs a package, so it is called once, by tests/unit/web/test_evidence_pdf.py.
 PDF = "/evidence.pdf"
@@ -110,7 +112,7 @@ CALLS = [
     *(Call(415, "POST", path, where, b"{}", "text/plain") for path, where in POSTS.items()),
     *(
         Call(412, "POST", path, POSTS[path], "bare")
-        for path in ("/cds-services/{id}", "/explain/{id}")
+        for path in ("/cds-services/{id}", "/explain/{id}", "/sandbox/calls/{service_id}")
     ),
     Call(404, "GET", "/evidence/valuesets/{set_id}", "/evidence/valuesets/nothing"),
     Call(404, "GET", "/sandbox/patients/{patient_id}", "/sandbox/patients/nobody"),
