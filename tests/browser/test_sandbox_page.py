@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from datetime import date
     from pathlib import Path
 
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, Route
 
 VIEW = "magnesium-migraine-patient-view"
 EVIL = (
@@ -493,12 +493,43 @@ def test_data_that_did_not_arrive_are_not_absent(sandbox: Sandbox, fault: str) -
     sandbox.expect_cards("mg-check-renal")
 
 
-def test_the_earlier_card_is_taken_away_while_data_are_late(sandbox: Sandbox) -> None:
+def test_a_late_key_shows_how_long_the_service_waits_and_what_it_does_then(
+    sandbox: Sandbox,
+) -> None:
+    """The limit in time of the service ends the wait, as with an EHR's slow FHIR server."""
     sandbox.open("marigold-fenwick")
     sandbox.page.get_by_text("Data faults").click()
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    sandbox.page.route("**/sandbox/calls/**", hold)
     sandbox.page.get_by_label("Kidney results").select_option("delay")
-    sandbox.expect(sandbox.page.locator("#cards")).to_contain_text("has not made the call yet")
+    cards = sandbox.page.locator("#cards")
+    sandbox.expect(cards.get_by_role("progressbar")).to_be_visible()
+    sandbox.expect(cards).to_contain_text("asks the FHIR server for kidney results and waits, 2 s")
+    sandbox.expect(sandbox.page.locator("[data-status]")).to_contain_text("and waits, 2 seconds")
     sandbox.expect(sandbox.page.locator(".card")).to_have_count(0)
+    held[0].continue_()
+    sandbox.expect_cards("mg-check-renal")
+    card = sandbox.card("mg-check-renal")
+    sandbox.expect(card).to_contain_text("the FHIR server did not answer in time")
+    sandbox.expect(cards.get_by_role("progressbar")).to_have_count(0)
+    request = sandbox.tab("Request")
+    sandbox.expect(request).to_contain_text("POST /sandbox/calls/")
+    sandbox.expect(request).not_to_contain_text('"kidneyLabs"')
+    sandbox.expect(request).to_contain_text('"conditions"')
+
+
+def test_a_late_required_key_leaves_no_answer(sandbox: Sandbox) -> None:
+    sandbox.open("marigold-fenwick")
+    sandbox.page.get_by_text("Data faults").click()
+    sandbox.page.get_by_label("Problem list").select_option("delay")
+    alert = sandbox.page.get_by_role("alert")
+    sandbox.expect(alert).to_contain_text("Status 412")
+    sandbox.expect(alert).to_contain_text("did not answer in time")
+    sandbox.page.get_by_label("Problem list").select_option("")
     sandbox.expect_cards("mg-suggest")
 
 

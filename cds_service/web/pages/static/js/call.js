@@ -2,10 +2,29 @@
 
 import { post, told } from "./api.js";
 
+/** A path of this service with the values that a state has chosen. */
+export function valued(path, values) {
+  return values ? `${path}?values=${values}` : path;
+}
+
+/** Make a call and ask for its explanation. Resolves to {path, response, explained}. */
+export async function ask({ id, request, values, late }, signal) {
+  if (!values && !late.length) {
+    const [response, explained] = await Promise.all([`/cds-services/${id}`, `/explain/${id}`].map((path) => post(path, request, signal)));
+    return { path: `/cds-services/${id}`, response, explained };
+  }
+  const query = new URLSearchParams([...(values ? [["values", values]] : []), ...late.map((key) => ["late", key])]);
+  const path = `/sandbox/calls/${id}?${query}`;
+  const response = await post(path, request, signal);
+  if (!response.ok) return { path, response, explained: response };
+  const { cards, explanation } = response.body;
+  return { path, response: { ...response, body: { cards } }, explained: { ...response, body: explanation } };
+}
+
 /** The whole body of a call. */
-export async function hookRequest({ hook, resources, orders, selections }, signal) {
+export async function hookRequest({ hook, resources, orders, selections, values = "" }, signal) {
   const chart = bundleOf(resources);
-  const response = await post(`/sandbox/requests/${hook.service}`, { chart, orders: bundleOf(orders), selections }, signal);
+  const response = await post(valued(`/sandbox/requests/${hook.service}`, values), { chart, orders: bundleOf(orders), selections }, signal);
   if (!response.ok) throw new Error(told(response));
   return response.body;
 }
@@ -30,8 +49,8 @@ export function uuid() {
 }
 
 /** The call for a terminal. */
-export function curl(serviceId, body, state) {
-  const url = `${location.origin}/cds-services/${serviceId}`;
+export function curl(serviceId, path, body, state) {
+  const url = `'${location.origin}${path}'`;
   const send = "curl -s -H 'Content-Type: application/json' --data-binary @-";
   if (state) {
     const draft = state.draft ? `?draft=${state.draft}` : "";

@@ -49,10 +49,16 @@ export function problems(resources) {
     text: textOf(resource.code) || "Problem without a name",
     code: codingsOf(resource.code).find(({ code }) => code)?.code ?? "",
     status: codingsOf(resource.clinicalStatus)[0]?.code ?? "",
-    since: String(resource.onsetDateTime ?? resource.recordedDate ?? "").slice(0, 10),
+    since: day(resource.onsetDateTime, resource.onsetPeriod?.start, resource.recordedDate),
+    until: day(resource.abatementDateTime, resource.abatementPeriod?.end, resource.onsetPeriod?.end),
     visit: (Array.isArray(resource.category) ? resource.category : [])
       .some((category) => codingsOf(category).some(({ code }) => code === "encounter-diagnosis")),
   }));
+}
+
+/** The first of some dates that is there, without its time. */
+function day(...dates) {
+  return String(dates.find(Boolean) ?? "").slice(0, 10);
 }
 
 export function medicines(resources) {
@@ -61,7 +67,18 @@ export function medicines(resources) {
     text: medicineName(resource, resources),
     dose: doseText(resource),
     status: String(resource.status ?? ""),
-    since: String(resource.authoredOn ?? resource.effectivePeriod?.start ?? resource.effectiveDateTime ?? "").slice(0, 10),
+    since: day(resource.authoredOn, resource.effectivePeriod?.start, resource.effectiveDateTime, resource.dateAsserted),
+    until: day(resource.effectivePeriod?.end, resource.dispenseRequest?.validityPeriod?.end),
+  }));
+}
+
+export function procedures(resources) {
+  return ofType(resources, "Procedure").map((resource) => ({
+    resource,
+    text: textOf(resource.code) || "Procedure without a name",
+    status: String(resource.status ?? ""),
+    since: day(resource.performedDateTime, resource.performedPeriod?.start),
+    until: day(resource.performedPeriod?.end),
   }));
 }
 
@@ -81,7 +98,41 @@ export function allergies(resources) {
   return ofType(resources, "AllergyIntolerance").map((resource) => ({
     resource,
     text: textOf(resource.code) || "Allergy without a name",
+    since: day(resource.onsetDateTime, resource.recordedDate),
   }));
+}
+
+/** All results of each test, newest first: [{text, codes, results: [{resource, date, value, status}]}]. */
+export function tests(resources) {
+  const found = new Map();
+  for (const resource of ofType(resources, "Observation")) {
+    const codes = codingsOf(resource.code).map(({ code }) => code).filter(Boolean);
+    const text = textOf(resource.code) || "Result without a name";
+    const key = codes[0] ?? text;
+    if (!found.has(key)) found.set(key, { text, codes, results: [] });
+    found.get(key).results.push({
+      resource,
+      date: day(resource.effectiveDateTime, resource.effectivePeriod?.start, resource.effectiveInstant, resource.issued),
+      value: resultText(resource),
+      status: String(resource.status ?? ""),
+    });
+  }
+  for (const { results: all } of found.values()) all.sort((a, b) => b.date.localeCompare(a.date));
+  return [...found.values()];
+}
+
+/** The value of a result with its unit, as it was reported. */
+function resultText({ valueQuantity, valueString, valueInteger, valueCodeableConcept, component }) {
+  if (valueQuantity) return quantityText(valueQuantity);
+  const value = valueString ?? valueInteger ?? textOf(valueCodeableConcept);
+  if (value !== "") return String(value);
+  const parts = Array.isArray(component) ? component.map((part) => resultText(part ?? {})) : [];
+  return parts.join(", ") || "no value";
+}
+
+function quantityText({ comparator, value, unit, code }) {
+  const shown = String(unit ?? code ?? "").replace(/\{([^}]*)\}/g, "$1").replace("1.73_m2", "1.73 m²");
+  return `${comparator ?? ""}${value ?? "?"} ${shown}`.trim();
 }
 
 /** Results with one of these LOINC codes, oldest first, as numbers where they are numbers. */

@@ -6,9 +6,8 @@ export const FAULTS = {
   withhold: "not sent",
   refuse: "refused by the FHIR server",
   damage: "damaged on the way",
-  delay: "3 seconds late",
+  delay: "fetched, and too late",
 };
-const LATE_MS = 3000;
 export const LABS = ["kidneyLabs", "magnesiumLabs"];
 
 const REFUSAL = {
@@ -21,24 +20,16 @@ export function withFaults(request, faults) {
   if (!Object.keys(faults).length) return request;
   const prefetch = { ...request.prefetch };
   for (const [key, fault] of Object.entries(faults)) {
-    if (fault === "withhold") delete prefetch[key];
+    if (fault === "withhold" || fault === "delay") delete prefetch[key];
     else if (fault === "refuse") prefetch[key] = REFUSAL;
     else if (fault === "damage") prefetch[key] = JSON.stringify(prefetch[key] ?? null).slice(0, 60);
   }
   return { ...request, prefetch };
 }
 
-/** The keys for which the EHR waits before it makes the call. */
-export function lateKeys(faults) {
-  return Object.keys(faults).filter((key) => faults[key] === "delay");
-}
-
-/** Wait as the EHR does. Ends early if the call is given up. */
-export function waitForLate(signal) {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, LATE_MS);
-    signal.addEventListener("abort", () => { clearTimeout(timer); resolve(); }, { once: true });
-  });
+/** The keys of a service that its FHIR server does not deliver in time. */
+export function lateKeys(faults, service) {
+  return Object.keys(service.prefetch).filter((key) => faults[key] === "delay");
 }
 
 /** The faults with one more: `fault` is empty to take it away. */
@@ -52,7 +43,7 @@ export function faultsView({ keys, faults, words, set }) {
   const count = Object.keys(faults).length;
   return h("details", { class: "list", open: count > 0 },
     h("summary", {}, h("h3", {}, count ? `Data faults (${count})` : "Data faults")),
-    h("p", { class: "absent" }, "An EHR may not send all data. Choose a fault for a prefetch key, and see what the service does."),
+    h("p", { class: "absent" }, "An EHR may not send all data, and its FHIR server may not answer in time. Choose a fault for a prefetch key, and see what the service does."),
     h("ul", { class: "faults" }, keys.map((key) => {
       const id = `fault-${key}`;
       const select = h("select", { id, onchange: () => set(key, select.value) },

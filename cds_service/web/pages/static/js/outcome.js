@@ -23,6 +23,11 @@ export function mark(level) {
     svg("path", { d: LEVELS[level].path, "fill-rule": "evenodd" }));
 }
 
+/** Whether two outcomes differ in a card, its level, its text in short or its suggestion. */
+export function differ(one, other) {
+  return JSON.stringify(one) !== JSON.stringify(other);
+}
+
 /** The level in words and the summaries of the cards. */
 export function inWords(cards) {
   const level = levelOf(cards);

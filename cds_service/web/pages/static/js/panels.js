@@ -83,6 +83,7 @@ export function why(explained, hook, words, open) {
   return [
     verdict(explained, hook, words),
     explained.kidney && kidney(explained.kidney, explained.magnesium, open),
+    (explained.withheld ?? []).length > 0 && section("Decided, and not shown", explained.withheld.map((card) => h("li", {}, withheldText(card)))),
     section("Found in the chart", facts.filter(({ state }) => state === "present").map((fact) => found(fact, words, open)), "Nothing that bears on the rules."),
     (unknown.length > 0 || gaps.length > 0) && section("Not known", [
       ...gaps.map((gap) => h("li", {}, h("strong", {}, words[`gap.${gap.key}`] ?? gap.key), gap.why ? `: ${gap.why}` : "")),
@@ -100,14 +101,27 @@ function section(title, items, otherwise = "") {
   return [h("h3", {}, title), items.length ? h("ul", { class: "facts" }, items) : h("p", { class: "absent" }, otherwise)];
 }
 
+const WITHHELD = {
+  silentHere: () => "the site file only has it recorded",
+  neverHere: () => "the site file never has it shown",
+  notAskedFor: () => "the client did not ask for it",
+  lockedUntil: (day) => `it was shown before, and is shown again from ${day}`,
+};
+
+/** In words, why a card that was decided is not returned. */
+export function withheldText({ card, indicator, ...why }) {
+  const reasons = Object.entries(why).map(([name, value]) => WITHHELD[name]?.(value) ?? name);
+  return `${card} (${indicator}) was decided and is not shown: ${reasons.join(", ")}`;
+}
+
 function verdict(explained, hook, words) {
-  const { cards = [], rules = [] } = explained;
+  const { cards = [], rules = [], withheld = [] } = explained;
   if (cards.length) {
     const links = rules.filter(({ outcome }) => outcome === "fired").map(({ rule }) => h("a", { href: `/evidence#${rule}`, target: "_blank", rel: "noopener" }, rule));
     return h("p", { class: "verdict" }, h("strong", {}, cards.length === 1 ? "One card came: " : `${cards.length} cards came: `),
       links.flatMap((link, at) => (at ? [", ", link] : [link])), ".");
   }
-  const reasons = reasonsFor(explained, hook, words);
+  const reasons = withheld.length ? withheld.map(withheldText) : reasonsFor(explained, hook, words);
   return h("p", { class: "verdict" }, h("strong", {}, "No card came. "),
     reasons.length ? `What stood in the way: ${reasons.join("; ")}.` : "No rule found anything to say at this moment.");
 }

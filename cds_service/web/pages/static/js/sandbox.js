@@ -1,21 +1,23 @@
 // The sandbox page: holds the state, asks the service whenever it changes, and shows the answer.
 
 import { get, post, told } from "./api.js";
-import { curl, hookRequest, orderContext, uuid } from "./call.js";
+import { ask, curl, hookRequest, orderContext, valued } from "./call.js";
 import { cardView, decisionOf } from "./cards.js";
 import { changes, changeView } from "./change.js";
 import { ofType, referenceOf, resourcesIn, results } from "./chart.js";
 import { checksView } from "./checks.js";
 import { h, fill } from "./dom.js";
 import { draftOrder, edited } from "./edits.js";
-import { faultsView, lateKeys, setFault, waitForLate, withFaults } from "./faults.js";
+import { faultsView, lateKeys, setFault, withFaults } from "./faults.js";
 import { inWords, levelOf, LEVELS, mark } from "./outcome.js";
 import { overview } from "./overview.js";
-import { copyButton, json, tabs, why } from "./panels.js";
-import { FIRST, fresh, fromFragment, noEdits, toFragment, unedited } from "./state.js";
+import { isData, readOwn } from "./own.js";
+import { copyButton, json, tabs, why, withheldText } from "./panels.js";
+import { DEFAULTS, FIRST, fresh, fromFragment, noEdits, toFragment, unedited } from "./state.js";
 import { STORIES } from "./stories.js";
 import { stripView } from "./strip.js";
-import { askedView, draftsView, headView, listsView, matching, orderForm, orderName, peopleList, plotsView, triesView } from "./views.js";
+import { timelineView } from "./timeline.js";
+import { askedView, draftsView, headView, matching, orderForm, orderName, peopleList, plotsView, triesView } from "./views.js";
 
 const PATIENCE = 90;
 const STRIP_PATIENCE = 250;
@@ -30,7 +32,8 @@ let given = { orders: [], selections: [] }; // the chosen given draft
 let answer = null; // the last call: state, request, response, explanation
 let base = null; // the answer before the last change
 let strip = { key: "", runs: null }; // the outcome for every eGFR, and the call it belongs to
-let ownState = null; // the last state with own data, for Back and Forward
+let owns = []; // the patients of the user's own
+const outcomes = new Map(); // those of the synthetic patients, by the values in force
 let tab = "why";
 let turn = 0;
 let timer = 0;
@@ -58,11 +61,10 @@ function session() {
 async function body(signal) {
   const { orders, selections } = session();
   const { own } = state;
-  const whole = () => hookRequest({ hook: hook(), resources: chart(), orders, selections }, signal);
+  const whole = () => hookRequest({ hook: hook(), resources: chart(), orders, selections, values: state.values }, signal);
   if (!own?.request) return whole();
-  const context = { ...own.request.context, ...orderContext(hook(), orders, selections) };
   const same = own.request.hook === state.hook && own.orders === state.orders && !Object.keys(state.changes).length;
-  const request = { ...own.request, hook: state.hook, context: same ? own.request.context : context };
+  const request = same ? own.request : atHook(own.request, hook(), orders, selections);
   if (unedited(state.edits)) return request;
   // Only what was sent is sent again: a key that was missing stays missing.
   const all = (await whole()).prefetch;
@@ -70,7 +72,11 @@ async function body(signal) {
   return { ...request, prefetch: Object.fromEntries(kept) };
 }
 
-const isData = (value) => value !== null && value?.resourceType !== "OperationOutcome";
+/** A request of the user's own, as for another hook or with other orders. */
+function atHook(request, at, orders, selections) {
+  const encounter = at.encounter ? { encounterId: request.context?.encounterId ?? "unknown" } : {};
+  return { ...request, hook: at.name, context: { ...request.context, ...encounter, ...orderContext(at, orders, selections) } };
+}
 
 /** Show a state. `history` is "push" for a step that Back undoes, and "replace" for all others. */
 async function enter(next, { focus = false, step = "push" } = {}) {
@@ -78,6 +84,7 @@ async function enter(next, { focus = false, step = "push" } = {}) {
   const firstTime = !state;
   state = next;
   try {
+    setup = await get(valued("/sandbox/setup", next.values));
     const resources = next.own ? next.own.resources : resourcesIn(await get(`/sandbox/patients/${next.patient}`));
     const draft = await draftOf(next);
     if (mine !== turn) return;
@@ -86,7 +93,6 @@ async function enter(next, { focus = false, step = "push" } = {}) {
   } catch (error) {
     return fail(error);
   }
-  if (next.own) ownState = next;
   remember(firstTime ? "replace" : step);
   showStories();
   showPeople();
@@ -102,7 +108,8 @@ async function enter(next, { focus = false, step = "push" } = {}) {
 }
 
 async function draftOf({ patient, draft, own }) {
-  if (own || !draft) return { orders: [], selections: [] };
+  if (own) return { orders: [], selections: own.orders.map(referenceOf) };
+  if (!draft) return { orders: [], selections: [] };
   const picking = setup.hooks.find(({ selections }) => selections);
   const { context } = await get(`/sandbox/requests/${patient}/${picking.service}?draft=${encodeURIComponent(draft)}`);
   return { orders: resourcesIn(context[picking.orders]), selections: context[picking.selections] };
@@ -110,21 +117,29 @@ async function draftOf({ patient, draft, own }) {
 
 function remember(step = "replace") {
   const address = toFragment(state) || location.pathname;
-  if (step === "push" && address !== (location.hash || location.pathname)) history.pushState(null, "", address);
-  else history.replaceState(null, "", address);
+  // Of a patient of the user's own, the browser keeps a number alone.
+  const entry = state.own ? { own: state.own.key } : null;
+  if (state.own) state.own.last = state;
+  const isNew = address !== (location.hash || location.pathname) || history.state?.own !== entry?.own;
+  if (step === "push" && isNew) history.pushState(entry, "", address);
+  else history.replaceState(entry, "", address);
 }
 
 /** Back, Forward, or a link: the state of the address. */
 function revisit() {
-  const next = fromFragment(location.hash, setup.patients, setup.hooks) ?? (location.hash ? null : ownState);
+  const own = owns.find(({ key }) => key === history.state?.own);
+  const next = fromFragment(location.hash, setup) ?? own?.last;
   if (next) enter(next, { step: "replace" });
 }
 
-/** After an edit: show it at once, ask a moment later. */
-function touched() {
+/** After an edit: show it at once, ask a moment later. What takes longer to show comes then too. */
+function touched(later = () => {}) {
   remember();
   clearTimeout(timer);
-  timer = setTimeout(call, PATIENCE);
+  timer = setTimeout(() => {
+    later();
+    call();
+  }, PATIENCE);
 }
 
 // ------------------------------------------------------------------- the call
@@ -138,21 +153,16 @@ async function call() {
   const asked = toFragment(state);
   places.cards.setAttribute("aria-busy", "true");
   try {
-    if (lateKeys(state.faults).length) {
-      showWaiting();
-      await waitForLate(signal);
-    }
-    if (signal.aborted) return;
+    const late = lateKeys(state.faults, service());
+    if (late.length) showWaiting(late);
     const request = withFaults(await body(signal), state.faults);
     if (signal.aborted) return;
-    const [response, explained] = await Promise.all([
-      post(`/cds-services/${id}`, request, signal),
-      post(`/explain/${id}`, request, signal),
-    ]);
+    const { path, response, explained } = await ask({ id, request, values: state.values, late }, signal);
     if (signal.aborted) return;
     const cards = response.ok ? response.body?.cards ?? [] : null;
-    accountFor({ id, asked, state, hook: hook(), request, response, explained, cards });
+    accountFor({ id, path, late, asked, state, hook: hook(), request, response, explained, cards });
     showAnswer();
+    askAboutOthers();
     await askForStrip(signal);
   } catch (error) {
     if (!signal.aborted) fail(error);
@@ -160,11 +170,12 @@ async function call() {
 }
 
 /** Data are late: the earlier card is no answer to this call, so it is taken away. */
-function showWaiting() {
-  const text = `The EHR waits for late data (${lateKeys(state.faults).join(", ")}). It has not made the call yet.`;
-  fill(places.cards, h("div", { class: "silence" }, h("p", {}, h("strong", {}, "No answer yet. "), text)));
+function showWaiting(late) {
+  const names = late.map((key) => setup.words[`gap.${key}`] ?? key).join(", ");
+  const text = `The service asks the FHIR server for ${names} and waits, ${setup.fetchSeconds} seconds at most.`;
+  fill(places.cards, h("div", { class: "silence waiting" }, h("p", {}, h("strong", {}, "No answer yet. "), text), h("progress", { "aria-label": "Waiting for the FHIR server" })));
   places.status.textContent = text;
-  showBar("failed", "the EHR waits for late data");
+  showBar("failed", "the service waits for late data");
   delete document.body.dataset.answered;
   delete document.body.dataset.answeredFor;
 }
@@ -186,12 +197,12 @@ async function askForStrip(signal) {
   const labs = answer.request.prefetch?.kidneyLabs;
   if (!answer.response.ok || state.faults.kidneyLabs || (labs && labs.resourceType !== "Bundle")) return fill(places.strip);
   const request = withoutEdited(answer.request);
-  const key = JSON.stringify([answer.id, { ...request, hookInstance: "" }]);
+  const key = JSON.stringify([answer.id, state.values, { ...request, hookInstance: "" }]);
   if (key !== strip.key) {
     // The strip needs some forty decisions, so it waits until a slider rests.
     await new Promise((resolve) => { setTimeout(resolve, STRIP_PATIENCE); });
     if (signal.aborted) return undefined;
-    const response = await post(`/sandbox/egfr/${answer.id}`, request, signal);
+    const response = await post(valued(`/sandbox/egfr/${answer.id}`, state.values), request, signal);
     if (signal.aborted) return undefined;
     strip = { key, runs: response.ok ? response.body : null };
   }
@@ -265,43 +276,111 @@ async function override(card, reason, comment) {
 // ----------------------------------------------------------------- what is seen
 
 function showPeople() {
-  const people = matching(setup.patients, finder.value);
-  fill(places.people, peopleList(people, state.own ? null : state.patient, (one) => levelOf(worst(one)), (id) => {
-    if (!WIDE.matches) places["people-box"].open = false;
-    enter(opening(id), { focus: true });
+  const mine = owns.map(personOf);
+  const people = matching([...mine, ...setup.patients], finder.value);
+  fill(places.people, peopleList({
+    people, chosen: state.own?.key ?? state.patient, forget,
+    levelFor: (one) => (one.isOwn ? ownLevel(one.own) : isAsked() ? levelOf(worst(one)) : null),
+    choose(one) {
+      if (!WIDE.matches) places["people-box"].open = false;
+      enter(one.isOwn ? openingOwn(one.own) : opening(one.id), { focus: true });
+    },
   }));
   const current = places.people.querySelector("[aria-current]");
   // Only the list is scrolled, not the page.
   if (current) places.people.scrollTop = Math.max(0, current.offsetTop - places.people.offsetTop - places.people.clientHeight / 2);
-  places["people-count"].textContent = `${people.length} of ${setup.patients.length} synthetic patients`;
+  const synthetic = people.filter(({ isOwn }) => !isOwn).length;
+  places["people-count"].textContent = [`${synthetic} of ${setup.patients.length} synthetic patients`, mine.length && `${people.length - synthetic} of ${mine.length} of your own`].filter(Boolean).join(", ");
 }
 
 const WIDE = matchMedia("(min-width: 75rem)");
 
-/** The expected cards of a moment that a patient was made for. */
-const shownCards = (show) => show.expect.map((card) => ({ indicator: setup.indicators[card] }));
+/** Whether the outcomes of the synthetic patients are known. Those by the defaults come with them. */
+const isAsked = () => !setup.site || outcomes.has(state.values);
+
+/** The cards of a moment that a patient was made for. */
+function shownCards(one, show) {
+  const at = setup.hooks.find(({ service: id }) => id === show.service);
+  const row = outcomes.get(state.values)?.find(({ patient, hook: name, draft }) => patient === one.id && name === at.name && draft === show.draft);
+  return row ? row.cards : show.expect.map((card) => ({ indicator: setup.indicators[card] }));
+}
 
 /** The moment with the most severe cards. The tour's patient opens with the chart. */
 function worstShow(one) {
-  return one.id === FIRST ? one.shows[0] : one.shows.toSorted((a, b) => rankOf(shownCards(a)) - rankOf(shownCards(b)))[0];
+  return one.id === FIRST ? one.shows[0] : one.shows.toSorted((a, b) => rankOf(shownCards(one, a)) - rankOf(shownCards(one, b)))[0];
 }
 
 const rankOf = (cards) => Object.keys(LEVELS).indexOf(levelOf(cards));
-const worst = (one) => shownCards(worstShow(one));
+const worst = (one) => shownCards(one, worstShow(one));
 
 function opening(id) {
   const show = worstShow(setup.patients.find((one) => one.id === id));
   const chosen = setup.hooks.find(({ service: one }) => one === show.service);
-  return { ...fresh(id, chosen.name), draft: show.draft };
+  return { ...fresh(id, chosen.name), draft: show.draft, values: state.values };
+}
+
+// -------------------------------------------------------- patients of the user's own
+
+const personOf = (own) => ({ id: own.key, name: own.name, story: own.story, drafts: {}, isOwn: true, own });
+
+function openingOwn(own, at = own.hook) {
+  return { ...fresh(null, at), own, orders: own.orders, values: state.values };
+}
+
+/** The most severe level of a patient of the user's own, or null while it is not known. */
+function ownLevel({ rows }) {
+  const known = rows[state.values];
+  if (!known) return null;
+  const levels = new Set(known.map(({ cards }) => levelOf(cards)));
+  // "No answer" is no reassurance: it counts before "no card".
+  return ["critical", "warning", "info", "failed"].find((level) => levels.has(level)) ?? "none";
+}
+
+function forget(person) {
+  owns = owns.filter(({ key }) => key !== person.id);
+  if (state.own === person.own) enter(opening(FIRST), { focus: true });
+  else showPeople();
+  finder.focus();
+}
+
+/** The outcomes of a patient of the user's own at every hook. A hook for orders needs an order. */
+async function askAboutOwn(own, values) {
+  if (own.rows[values]) return own.rows[values];
+  const rows = await Promise.all(setup.hooks.filter((at) => !at.orders || own.orders.length || own.request?.hook === at.name)
+    .map((at) => ownRow(own, at, values)));
+  own.rows[values] = rows;
+  return rows;
+}
+
+async function ownRow(own, at, values) {
+  const row = { patient: own.key, hook: at.name, draft: null };
+  try {
+    const selections = own.orders.map(referenceOf);
+    const request = own.request ? (own.request.hook === at.name ? own.request : atHook(own.request, at, own.orders, selections))
+      : await hookRequest({ hook: at, resources: own.resources, orders: own.orders, selections, values });
+    const response = await post(valued(`/sandbox/outcomes/${at.service}`, values), request);
+    return response.ok ? { ...row, cards: response.body.cards } : { ...row, cards: null, why: told(response) };
+  } catch (error) {
+    return { ...row, cards: null, why: String(error?.message ?? error) };
+  }
+}
+
+/** What the list shows and this call did not tell: it comes after the answer. */
+async function askAboutOthers() {
+  const { values } = state;
+  const missing = owns.filter(({ rows }) => !rows[values]);
+  if (isAsked() && !missing.length) return;
+  await Promise.all([...missing.map((own) => askAboutOwn(own, values)), isAsked() ? null : allOutcomes(values).catch(() => null)]);
+  showPeople();
+}
+
+async function allOutcomes(values) {
+  if (!outcomes.has(values)) outcomes.set(values, await get(valued("/sandbox/outcomes", values)));
+  return outcomes.get(values);
 }
 
 function showChart() {
   const resources = chart();
-  const change = (edits) => {
-    state = { ...state, edits: { ...state.edits, ...edits } };
-    showChart();
-    touched();
-  };
   const plots = h("div", { class: "plots" }, plotsView({ resources, setup, edits: state.edits }));
   const head = h("div", {}, chartHead(resources));
   fill(places.controls, head,
@@ -311,7 +390,7 @@ function showChart() {
         state = { ...state, edits: { ...state.edits, [name]: value } };
         fill(plots, plotsView({ resources: chart(), setup, edits: state.edits }));
         fill(head, chartHead(chart()));
-        touched();
+        touched(showTimeline);
       },
     }),
     faultsView({
@@ -324,19 +403,28 @@ function showChart() {
     h("p", { class: "row share" }, state.own
       ? h("span", { class: "absent" }, "There is no link for your own data.")
       : copyButton("Copy a link to this state", () => location.href)));
-  fill(places.chart, plots,
-    listsView({
-      resources,
-      open: openResource,
-      remove(resource) {
-        const at = state.edits.added.findIndex((_, index) => `added-${index}` === resource.id);
-        if (at >= 0) change({ added: state.edits.added.filter((_, index) => index !== at) });
-        else change({ removed: [...state.edits.removed, referenceOf(resource)] });
-        places.controls.querySelector("h2").focus();
-      },
-      addProblem: (item) => change({ added: [...state.edits.added, brief("problem", item)] }),
-      addMedicine: (item) => change({ added: [...state.edits.added, brief("drug", item)] }),
-    }));
+  fill(places.chart, plots, h("div", { "data-timeline": true }));
+  showTimeline();
+}
+
+function showTimeline() {
+  const change = (edits) => {
+    state = { ...state, edits: { ...state.edits, ...edits } };
+    showChart();
+    touched();
+  };
+  fill(places.chart.querySelector("[data-timeline]"), timelineView({
+    resources: chart(), setup,
+    open: openResource,
+    remove(resource) {
+      const at = state.edits.added.findIndex((_, index) => `added-${index}` === resource.id);
+      if (at >= 0) change({ added: state.edits.added.filter((_, index) => index !== at) });
+      else change({ removed: [...state.edits.removed, referenceOf(resource)] });
+      places.controls.querySelector("h2").focus();
+    },
+    addProblem: (item) => change({ added: [...state.edits.added, brief("problem", item)] }),
+    addMedicine: (item) => change({ added: [...state.edits.added, brief("drug", item)] }),
+  }));
 }
 
 const brief = (kind, { system, code, display }) => ({ kind, system, code, display });
@@ -344,7 +432,7 @@ const brief = (kind, { system, code, display }) => ({ kind, system, code, displa
 function chartHead(resources) {
   return headView({
     person: ofType(resources, "Patient")[0],
-    story: state.own ? "Your own data. They stay in this browser and in the calls it makes." : person()?.story,
+    story: state.own ? "Your own patient, until you close or reload this page. The data stay in this browser and in the calls it makes." : person()?.story,
     today: setup.today,
     changed: !unedited(state.edits) || Object.keys(state.faults).length > 0,
     reset: () => enter({ ...state, edits: noEdits(), faults: {} }),
@@ -375,6 +463,10 @@ function showAsked() {
   fill(places.drafts, hook().orders && draftsView(drafts));
   places.drafts.hidden = !hook().orders;
   fill(places.asked, askedView({
+    site: setup.site,
+    values: state.values,
+    chooseValues: (values) => enter({ ...state, values })
+      .then(() => focusAgain(places.asked.querySelector("input[name=values]:checked"))),
     hooks: setup.hooks,
     hook: hook(),
     chooseHook: (chosen) => enter({ ...state, hook: chosen.name, draft: state.draft ?? firstDraft(chosen) })
@@ -405,7 +497,10 @@ function showAnswer() {
     response.ok && !cards.length && silence());
   showBar(levelOf(answer.cards), response.ok ? inWords(answer.cards) : "The service has no answer");
   const made = base ? changes(base.state, answer.state, setup.hooks) : [];
-  fill(places.change, base && changeView({ base, answer, text: made.map(({ text }) => text).join("; "), words: setup.words }));
+  fill(places.change, base && changeView({
+    base, answer, text: made.map(({ text }) => text).join("; "), words: setup.words,
+    whole: made.some(({ control }) => control === "values"),
+  }));
   showStories();
   showStrip();
   places.status.textContent = response.ok
@@ -452,11 +547,13 @@ function heading(cards) {
 }
 
 function silence() {
+  const withheld = answer.explained.ok ? answer.explained.body.withheld ?? [] : [];
   const shown = person()?.shows.find((show) => show.service === answer.id && show.draft === (hook().orders ? state.draft : null));
-  const reason = !state.own && unedited(state.edits) && !shown?.expect.length ? shown?.why : "";
+  const reason = !state.own && !withheld.length && unedited(state.edits) && !shown?.expect.length ? shown?.why : "";
   return h("div", { class: "silence" },
-    h("p", {}, mark("none"), h("strong", {}, " The clinician sees nothing. "), "Most calls return no card. ", reason && `Here: ${reason}. `, "“Why” below lists every rule that was considered."),
-    hook().orders && answer.explained.ok && checksView(answer.explained.body, setup.words, setup.orderChecks));
+    h("p", {}, mark("none"), h("strong", {}, " The clinician sees nothing. "), !withheld.length && "Most calls return no card. ", reason && `Here: ${reason}. `,
+      withheld.map((card) => `${withheldText(card)}. `), "“Why” below lists every rule that was considered."),
+    hook().orders && !withheld.length && answer.explained.ok && checksView(answer.explained.body, setup.words, setup.orderChecks));
 }
 
 function problem(response) {
@@ -477,8 +574,9 @@ function showPanels() {
 const PANELS = {
   why: () => (answer.explained.ok ? why(answer.explained.body, hook(), setup.words, openResource) : h("p", {}, told(answer.explained))),
   request: () => [
-    h("p", { class: "absent" }, `POST /cds-services/${answer.id}`),
-    json("Request", answer.request, ["Copy as curl", () => curl(answer.id, answer.request, plainState())]),
+    h("p", { class: "absent" }, `POST ${answer.path}`),
+    answer.late.length > 0 && h("p", { class: "absent" }, `This address makes the call as an EHR does that sends no ${answer.late.join(", ")} and names a FHIR server. The server takes the connection and never answers.`),
+    json("Request", answer.request, ["Copy as curl", () => curl(answer.id, answer.path, answer.request, plainState())]),
   ],
   response: () => [
     h("p", { class: "absent" }, `Status ${answer.response.status}, ${answer.response.milliseconds} ms in this browser`),
@@ -489,7 +587,7 @@ const PANELS = {
 
 /** The state, where the server can make the same call by itself. */
 function plainState() {
-  const same = !state.own && !Object.keys(state.faults).length && unedited(state.edits) && !state.orders.length && !Object.keys(state.changes).length;
+  const same = !state.own && !state.values && !Object.keys(state.faults).length && unedited(state.edits) && !state.orders.length && !Object.keys(state.changes).length;
   return same && (!hook().orders || state.draft) ? state : null;
 }
 
@@ -515,41 +613,60 @@ function openOwn() {
   file.addEventListener("change", async () => { text.value = file.files.length ? await file.files[0].text() : ""; });
   const use = () => {
     try {
-      useOwn(text.value);
+      const own = useOwn(text.value, file.files.length ? file.files[0].name : "pasted");
       places.dialog.close();
+      enter(openingOwn(own), { focus: true });
     } catch (error) {
       trouble.textContent = error.message;
     }
   };
   openDialog("Your own data",
-    h("p", {}, "A FHIR R4 Bundle with one Patient, or the body of a hook call. It stays in this browser and in the calls to this service, which keeps nothing of the chart."),
+    h("p", {}, "A FHIR R4 Bundle with one Patient, or the body of a hook call. The patient is added to the list until you close or reload this page. The data stay in this browser and in the calls to this service, which stores nothing of them."),
     h("label", { for: "own-file" }, "File"), file,
     h("label", { for: "own-text" }, "or text"), text, trouble,
     h("p", { class: "row" }, h("button", { type: "button", class: "main", onclick: use }, "Use it")));
 }
 
 async function openOverview() {
-  const table = h("div", { class: "wait" }, "The service is asked about every patient …");
+  const table = h("div", { class: "wait" }, h("p", {}, "The service is asked about every patient …"), h("progress", { "aria-label": "Asking about every patient" }));
   openDialog("Every patient at every hook", table);
+  const { values } = state;
   const choose = (row) => {
     places.dialog.close();
-    enter({ ...fresh(row.patient, row.hook), draft: row.draft }, { focus: true });
+    const own = owns.find(({ key }) => key === row.patient);
+    enter(own ? openingOwn(own, row.hook) : { ...fresh(row.patient, row.hook), draft: row.draft, values }, { focus: true });
   };
+  const rowsWith = async (chosen) => [...(await Promise.all(owns.map((own) => askAboutOwn(own, chosen)))).flat(), ...await allOutcomes(chosen)];
   try {
-    const rows = await get("/sandbox/outcomes");
+    const [rows, other] = await Promise.all([rowsWith(values), setup.site ? rowsWith(values ? "" : DEFAULTS) : null]);
     const people = setup.patients.toSorted((a, b) => (b.id === FIRST) - (a.id === FIRST) || rankOf(worst(a)) - rankOf(worst(b)));
-    table.replaceWith(overview({ rows, people, hooks: setup.hooks, choose }));
+    table.replaceWith(overview({ rows, other, otherName: values ? "site file" : "built-in defaults", people: [...owns.map(personOf), ...people], hooks: setup.hooks, choose }));
   } catch (error) {
     fill(table, h("p", { class: "problem", role: "alert" }, String(error?.message ?? error)));
   }
 }
 
-function useOwn(text) {
-  const own = readOwn(text);
-  enter({ ...fresh(null, own.hook), own, orders: own.orders, edits: noEdits() }, { focus: true });
+function useOwn(text, source) {
+  const own = readOwn(text, setup.hooks, source);
+  owns = [...owns, own];
+  return own;
 }
 
-/** A file can be dropped anywhere on the page. */
+/** Add a patient for each file, and show the first one. The files that cannot be used are named. */
+async function takeFiles(files) {
+  const [found, troubles] = [[], []];
+  for (const file of files) {
+    try {
+      found.push(useOwn(await file.text(), file.name));
+    } catch (error) {
+      troubles.push(h("p", { class: "trouble" }, `${file.name}: ${error.message}`));
+    }
+  }
+  if (found.length) await enter(openingOwn(found[0]), { focus: true });
+  if (troubles.length) openDialog(files.length === 1 ? "This file cannot be used" : "Some files cannot be used", h("div", { role: "alert" }, troubles));
+}
+
+/** Files can be dropped anywhere on the page. */
 function acceptDrops() {
   const hasFile = (event) => [...event.dataTransfer?.types ?? []].includes("Files");
   addEventListener("dragover", (event) => {
@@ -562,52 +679,8 @@ function acceptDrops() {
     if (!hasFile(event)) return;
     event.preventDefault();
     document.body.classList.remove("dropping");
-    const text = await event.dataTransfer.files[0].text();
-    try {
-      useOwn(text);
-    } catch (error) {
-      openDialog("This file cannot be used", h("p", { class: "trouble", role: "alert" }, error.message));
-    }
+    takeFiles([...event.dataTransfer.files]);
   });
-}
-
-/** A pasted Bundle or hook request, as own data; throws an Error that says what is wrong. */
-function readOwn(text) {
-  let value;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    throw new Error("This is not valid JSON.");
-  }
-  if (value?.resourceType === "Bundle") return ownBundle(value);
-  const asked = setup.hooks.find(({ name }) => name === value?.hook);
-  if (asked) return ownRequest(value, asked);
-  throw new Error(`This is neither a Bundle nor a request of one of the hooks ${setup.hooks.map(({ name }) => name).join(", ")}.`);
-}
-
-function ownBundle(value) {
-  const entries = (Array.isArray(value.entry) ? value.entry : []).filter((entry) => entry?.resource?.resourceType)
-    .map(({ fullUrl, resource }) => ({ fullUrl, resource: resource.id ? resource : { ...resource, id: uuid() } }));
-  const names = new Map(entries.filter(({ fullUrl }) => fullUrl).map(({ fullUrl, resource }) => [fullUrl, referenceOf(resource)]));
-  const resources = entries.map(({ resource }) => relinked(resource, names));
-  const patients = ofType(resources, "Patient");
-  if (patients.length !== 1) throw new Error(`The Bundle holds ${patients.length} patients; one is needed.`);
-  return { hook: setup.hooks[0].name, patientId: patients[0].id, resources, orders: [], request: null };
-}
-
-/** A copy in which references by full URL ("urn:uuid:…") are references by type and id. */
-function relinked(value, names) {
-  if (Array.isArray(value)) return value.map((item) => relinked(item, names));
-  if (typeof value !== "object" || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([name, inner]) =>
-    [name, name === "reference" && names.has(inner) ? names.get(inner) : relinked(inner, names)]));
-}
-
-function ownRequest(request, asked) {
-  const parts = Object.values(request.prefetch ?? {}).filter(isData);
-  const resources = parts.flatMap((part) => (part.resourceType === "Bundle" ? resourcesIn(part) : [part]));
-  const orders = resourcesIn(request.context?.[asked.orders]);
-  return { hook: request.hook, patientId: String(request.context?.patientId ?? "").replace(/^Patient\//, ""), resources, orders, request };
 }
 
 // ------------------------------------------------------------------------ start
@@ -625,7 +698,7 @@ async function start() {
   acceptDrops();
   addEventListener("popstate", revisit);
   places["people-box"].open = WIDE.matches;
-  return enter(fromFragment(location.hash, setup.patients, setup.hooks) ?? fresh(FIRST, setup.hooks[0].name));
+  return enter(fromFragment(location.hash, setup) ?? fresh(FIRST, setup.hooks[0].name));
 }
 
 start();

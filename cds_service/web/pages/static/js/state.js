@@ -4,10 +4,11 @@
 import { FAULTS } from "./faults.js";
 
 export const FIRST = "marigold-fenwick";
+export const DEFAULTS = "defaults";
 
-/** A state with nothing changed. */
+/** A state with nothing changed. `values` is empty for those in force, or `defaults`. */
 export function fresh(patient, hook) {
-  return { patient, hook, draft: null, orders: [], changes: {}, edits: noEdits(), faults: {}, own: null };
+  return { patient, hook, draft: null, orders: [], changes: {}, edits: noEdits(), faults: {}, values: "", own: null };
 }
 
 /** Edits of a chart: none. */
@@ -25,6 +26,7 @@ export function toFragment(state) {
   if (state.own) return "";
   const parts = new URLSearchParams({ patient: state.patient, hook: state.hook });
   if (state.draft) parts.set("draft", state.draft);
+  if (state.values) parts.set("values", state.values);
   const more = {};
   if (!unedited(state.edits)) more.edits = state.edits;
   if (state.orders.length) more.orders = state.orders;
@@ -35,12 +37,13 @@ export function toFragment(state) {
 }
 
 /** The state a fragment leads to, or null where it is none of ours. */
-export function fromFragment(fragment, patients, hooks) {
+export function fromFragment(fragment, { patients, hooks, site }) {
   const parts = new URLSearchParams(fragment.replace(/^#/, ""));
   const person = patients.find(({ id }) => id === parts.get("patient"));
   if (!person || !hooks.some(({ name }) => name === parts.get("hook"))) return null;
   const state = fresh(person.id, parts.get("hook"));
   if (Object.hasOwn(person.drafts, parts.get("draft"))) state.draft = parts.get("draft");
+  if (site && parts.get("values") === DEFAULTS) state.values = DEFAULTS;
   const more = decoded(parts.get("with"));
   state.edits = editsIn(more.edits);
   state.faults = Object.fromEntries(Object.entries(more.faults ?? {}).filter(([, fault]) => Object.hasOwn(FAULTS, fault)));

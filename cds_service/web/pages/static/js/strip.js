@@ -6,6 +6,8 @@ import { inWords, levelOf, LEVELS, mark } from "./outcome.js";
 const LOWEST = 5;
 const HIGHEST = 120;
 const WIDTH = HIGHEST - LOWEST + 1;
+// The more severe, the taller: the strip can be read without its colours.
+const TALL = { critical: 12, failed: 12, warning: 9, info: 6, none: 3 };
 
 /** `runs`: [{from, to, cards}]; `value` is the eGFR in force, or null; `choose(value)` sets it. */
 export function stripView({ runs, value, choose }) {
@@ -13,7 +15,10 @@ export function stripView({ runs, value, choose }) {
   return h("section", { class: "strip", "aria-label": "The outcome for every eGFR" },
     h("h3", {}, "The outcome for every eGFR from 5 to 120"),
     svg("svg", { viewBox: `0 0 ${WIDTH} 12`, preserveAspectRatio: "none", "aria-hidden": "true" },
-      runs.map(({ from, to, cards }, at) => svg("rect", { class: `run ${levelOf(cards)} ${at % 2 ? "odd" : ""}`, x: from - LOWEST, width: to - from + 1, y: 2, height: 8 })),
+      runs.map(({ from, to, cards }, at) => {
+        const height = TALL[levelOf(cards)];
+        return svg("rect", { class: `run ${levelOf(cards)} ${at % 2 ? "odd" : ""}`, x: from - LOWEST, width: to - from + 1, y: 12 - height, height });
+      }),
       inside !== null && svg("rect", { class: "here", x: inside - LOWEST - 0.2, width: 1.4, y: 0, height: 12 })),
     h("ul", {}, runs.map((run) => runView(run, inside, choose))));
 }

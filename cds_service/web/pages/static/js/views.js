@@ -1,34 +1,37 @@
-// The three columns: people, the chart in brief with its edits, and what is asked.
+// The parts of the page: people, the head of the chart with the sliders, and what is asked.
 
 import { h } from "./dom.js";
-import {
-  ageOn, allergies, magnesiumInMgDl, medicineName, medicines, nameOf, problems, referenceOf, results,
-} from "./chart.js";
+import { ageOn, magnesiumInMgDl, medicineName, nameOf, problems, referenceOf, results } from "./chart.js";
 import { plot } from "./plot.js";
 import { picker } from "./pickers.js";
 import { EGFR_UNIT } from "./edits.js";
 import { LEVELS, mark } from "./outcome.js";
-import { FIRST } from "./state.js";
+import { DEFAULTS, FIRST } from "./state.js";
 
 const ACTIVE = new Set(["active", "recurrence", "relapse", ""]);
 
 // -------------------------------------------------------------------- people
 
-/** The patients in groups by outcome, the first patient of the tour at the top. `levelFor(person)` */
-export function peopleList(people, chosen, levelFor, choose) {
+/** The patients in groups: the first one of the tour, the user's own, then the others by outcome.
+ *  `levelFor(person)` is null while the outcome is not known. `forget(person)` takes an own one away. */
+export function peopleList({ people, chosen, levelFor, choose, forget }) {
   const tour = people.filter(({ id }) => id === FIRST);
-  const others = people.filter(({ id }) => id !== FIRST);
-  const groups = [["tour", "Start here", tour], ...Object.entries(LEVELS).map(([level, { group }]) =>
+  const own = people.filter(({ isOwn }) => isOwn);
+  const others = people.filter((person) => person.id !== FIRST && !person.isOwn);
+  const groups = [["own", "Your own patients", own], ["tour", "Start here", tour], ["asking", "Outcomes not known yet", others.filter((person) => levelFor(person) === null)], ...Object.entries(LEVELS).map(([level, { group }]) =>
     [level, group, others.filter((person) => levelFor(person) === level)])];
   return groups.filter(([, , members]) => members.length).map(([name, text, members]) => h("li", {},
     h("h3", { id: `group-${name}` }, text, h("small", {}, ` ${members.length}`)),
-    h("ul", { "aria-labelledby": `group-${name}` }, members.map((person) => personView(person, chosen, levelFor(person), choose)))));
+    h("ul", { "aria-labelledby": `group-${name}` }, members.map((person) => personView(person, chosen, levelFor(person), choose, forget)))));
 }
 
-function personView({ id, name, story }, chosen, level, choose) {
-  return h("li", {},
-    h("button", { type: "button", class: "person", "data-patient": id, "aria-current": id === chosen ? "true" : false, onclick: () => choose(id) },
-      mark(level), h("strong", {}, name), h("span", { class: "hidden-but-read" }, `(${LEVELS[level].word})`), h("span", { class: "about" }, story)));
+function personView(person, chosen, level, choose, forget) {
+  const { id, name, story, isOwn } = person;
+  return h("li", { class: isOwn ? "own-person" : "" },
+    h("button", { type: "button", class: "person", "data-patient": id, "aria-current": id === chosen ? "true" : false, onclick: () => choose(person) },
+      level === null ? h("span", { class: "mark asking", "aria-hidden": "true" }, "…") : mark(level),
+      h("strong", {}, name), h("span", { class: "hidden-but-read" }, `(${level === null ? "asking" : LEVELS[level].word})`), h("span", { class: "about" }, story)),
+    isOwn && h("button", { type: "button", class: "remove", "aria-label": `Forget ${name}`, title: "Forget", onclick: () => forget(person) }, "×"));
 }
 
 export function matching(people, text) {
@@ -62,26 +65,19 @@ export function plotsView({ resources, setup, edits }) {
     plot({
       title: "eGFR", unit: "mL/min/1.73 m²", points: egfr, range: [0, 120], today,
       bands: [
-        { from: 0, to: number("egfr.severe_below"), level: "critical" },
-        { from: number("egfr.severe_below"), to: number("egfr.moderate_below"), level: "warning" },
+        { from: 0, to: number("egfr.severe_below"), level: "critical", text: "severe: no magnesium" },
+        { from: number("egfr.severe_below"), to: number("egfr.moderate_below"), level: "warning", text: "moderate: low dose" },
       ],
-      lines: [
-        { at: number("egfr.severe_below"), text: "below: severe, no magnesium" },
-        { at: number("egfr.moderate_below"), text: "below: moderate, low dose" },
-      ],
+      limits: ["egfr.severe_below", "egfr.moderate_below"].map(number),
     }),
     plot({
       title: "Serum magnesium", unit: "mg/dL", points: magnesium, range: [0.8, 3.2], today,
       bands: [
-        { from: 0, to: number("magnesium.severe_low_mg_dl"), level: "critical" },
-        { from: number("magnesium.severe_low_mg_dl"), to: number("magnesium.low_mg_dl"), level: "warning" },
-        { from: number("magnesium.high_mg_dl"), to: 99, level: "critical" },
+        { from: 0, to: number("magnesium.severe_low_mg_dl"), level: "critical", text: "very low: replace first" },
+        { from: number("magnesium.severe_low_mg_dl"), to: number("magnesium.low_mg_dl"), level: "warning", text: "low" },
+        { from: number("magnesium.high_mg_dl"), to: Infinity, level: "critical", text: "high" },
       ],
-      lines: [
-        { at: number("magnesium.severe_low_mg_dl"), text: "below: replace first" },
-        { at: number("magnesium.low_mg_dl"), text: "below: low" },
-        { at: number("magnesium.high_mg_dl"), text: "above: high" },
-      ],
+      limits: ["magnesium.severe_low_mg_dl", "magnesium.low_mg_dl", "magnesium.high_mg_dl"].map(number),
     }),
   ];
 }
@@ -124,52 +120,19 @@ function slider({ name, text, unit, min, max, step, set, recorded, otherwise, se
   return h("div", { class: "try" }, h("label", { for: id }, text), input, shown, clear);
 }
 
-/** Problems, medicines and allergies, each with a way to take it out and to add one. */
-export function listsView({ resources, remove, addProblem, addMedicine, open }) {
-  const all = problems(resources);
-  const known = all.filter(({ status, visit }) => ACTIVE.has(status) && !visit);
-  const other = all.filter((problem) => !known.includes(problem));
-  const drugs = medicines(resources);
-  const taken = drugs.filter(({ status }) => ["active", "intended", "unknown", ""].includes(status));
-  const allergic = allergies(resources);
-  const item = (entry, more) => line(entry, more, remove, open);
-  // On a narrow screen the lists would push the cards out of sight.
-  const wide = !matchMedia("(max-width: 48rem)").matches;
-  const list = (title, ...content) => h("details", { class: "list", open: wide }, h("summary", {}, h("h3", {}, title)), content);
-  return [
-    list(`Problems (${known.length})`,
-      h("ul", {}, known.map((p) => item(p, [p.code, p.since && `since ${p.since}`]))),
-      other.length > 0 && h("details", {}, h("summary", {}, `${other.length} inactive or of a single visit`),
-        h("ul", {}, other.map((p) => item(p, [p.visit ? "visit" : p.status, p.since])))),
-      picker({ label: "Add a diagnosis", path: "/sandbox/diagnoses", placeholder: "Crohn, CKD, pregnancy …", chosen: addProblem })),
-    list(`Medicines (${taken.length})`,
-      h("ul", {}, taken.map((m) => item(m, [m.dose, m.since && `since ${m.since}`]))),
-      drugs.length > taken.length && h("details", {}, h("summary", {}, `${drugs.length - taken.length} stopped or completed`),
-        h("ul", {}, drugs.filter((m) => !taken.includes(m)).map((m) => item(m, [m.status, m.since])))),
-      picker({ label: "Add a medicine, taken for four months", path: "/sandbox/drugs", placeholder: "omeprazole, furosemide …", chosen: addMedicine })),
-    allergic.length > 0 && list(`Allergies (${allergic.length})`,
-      h("ul", {}, allergic.map((a) => item(a, [])))),
-  ];
-}
-
-function line({ resource, text }, more, remove, open) {
-  const added = String(resource.id ?? "").startsWith("added-");
-  return h("li", { class: added ? "added" : "" },
-    h("button", { type: "button", class: "plain", onclick: () => open(referenceOf(resource)) }, text),
-    h("small", {}, more.filter(Boolean).join(" · ")),
-    h("button", { type: "button", class: "remove", "aria-label": `Remove ${text}`, title: "Remove", onclick: () => remove(resource) }, "×"));
-}
-
 // ------------------------------------------------------------------ the call
 
-/** Which moment. */
-export function askedView(model) {
-  const { hooks, hook, chooseHook } = model;
+/** Which moment, and by which values where there is a site file. */
+export function askedView({ hooks, hook, chooseHook, site, values, chooseValues }) {
+  const radio = (name, value, on, text, more, chosen) => h("label", { class: on ? "on" : "" },
+    h("input", { type: "radio", name, value, checked: on, onchange: chosen }),
+    h("span", {}, h("strong", {}, text), h("small", {}, more)));
   return [
     h("fieldset", { class: "hooks" }, h("legend", {}, "When does the EHR ask?"),
-      hooks.map((one) => h("label", { class: one.name === hook.name ? "on" : "" },
-        h("input", { type: "radio", name: "hook", value: one.name, checked: one.name === hook.name, onchange: () => chooseHook(one) }),
-        h("span", {}, h("strong", {}, one.moment), h("small", {}, one.name))))),
+      hooks.map((one) => radio("hook", one.name, one.name === hook.name, one.moment, one.name, () => chooseHook(one)))),
+    site && h("fieldset", { class: "hooks values" }, h("legend", {}, "By which values?"),
+      radio("values", "site", !values, site.title, `site file ${site.label}`, () => chooseValues("")),
+      radio("values", DEFAULTS, values === DEFAULTS, "Built-in defaults", "without the site file", () => chooseValues(DEFAULTS))),
   ];
 }
 
