@@ -28,7 +28,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_pictures_of_the_pages(opens: Callable[..., Page], site: str, folder: Path) -> None:
-    light = Sandbox(opens(viewport={"width": 1400, "height": 900}), site)
+    light = Sandbox(opens(viewport={"width": 1400, "height": 780}), site)
     light.open("marigold-fenwick")
     light.shoot(folder / "sandbox.png")
     dark = Sandbox(opens(viewport={"width": 1400, "height": 900}, color_scheme="dark"), site)
