@@ -7,7 +7,7 @@ It reads only the style sheets of this package, and opens no connection.
 
 from __future__ import annotations
 
-import subprocess
+import subprocess  # nosec B404 - it starts this module only
 import sys
 from importlib.resources import files
 from importlib.util import find_spec
@@ -43,7 +43,7 @@ def typeset(html: str, print_style: str, seconds: float = SECONDS) -> bytes:
     require_library()
     command = [sys.executable, "-m", __name__, print_style]
     try:
-        done = subprocess.run(  # noqa: S603 - our own module, in our own Python
+        done = subprocess.run(  # noqa: S603  # nosec B603 - our own module, and no shell
             command, input=html.encode(), capture_output=True, timeout=seconds, check=False
         )
     except subprocess.TimeoutExpired:
