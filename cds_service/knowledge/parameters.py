@@ -364,16 +364,20 @@ def _disagreeing(row: Parameter, by_id: Mapping[str, Parameter]) -> Iterator[str
     same = row.same_as
     if same is None:
         return
-    for name in sorted({same.id, same.times} - set(by_id)):
-        yield f"{row.id}: there is no parameter {name}"
-        return
-    other = by_id[same.id]
-    converted = Decimal(row.value) * Decimal(by_id[same.times].value)
-    if abs(converted - other.value) * 100 > same.tolerance_percent * abs(Decimal(other.value)):
+    unknown = sorted({same.id, same.times} - set(by_id))
+    if unknown:
+        yield f"{row.id}: there is no parameter {unknown[0]}"
+    elif not _agree(row, by_id[same.id], by_id[same.times], same.tolerance_percent):
+        other = by_id[same.id]
         yield (
             f"{row.id} ({said(row.value)} {row.unit}) and {other.id} ({said(other.value)}"
             f" {other.unit}) are one limit in two units, but differ"
         )
+
+
+def _agree(row: Parameter, other: Parameter, times: Parameter, tolerance_percent: Decimal) -> bool:
+    converted, expected = Decimal(row.value) * Decimal(times.value), Decimal(other.value)
+    return abs(converted - expected) * 100 <= tolerance_percent * abs(expected)
 
 
 def _site(row: Parameter) -> Iterator[str]:
