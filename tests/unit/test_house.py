@@ -109,7 +109,8 @@ def test_every_dependency_of_the_project_is_used(tracked: list[Path]) -> None:
     product = [p for p in tracked if p.suffix == ".py" and p.parts[0] not in {"tests", "bench"}]
     code = "\n".join(text_of(path) for path in product)
     imported = set(re.findall(r"^\s*(?:from|import) (\w+)", code, re.MULTILINE))
-    brought = {name for module in imported for name in packages_distributions().get(module, [])}
+    installed = packages_distributions()  # reads every installed package
+    brought = {name for module in imported for name in installed.get(module, [])}
     assert {name for name in project["dependencies"] if not installed_as(name) & brought} == set()
 
 
