@@ -6,9 +6,10 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import anyio
 import msgspec
@@ -21,6 +22,7 @@ from cds_service.mcp.tokens import no_token
 
 from ..support.serving import ROOT
 
+Result = TypeVar("Result")
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
@@ -67,7 +69,7 @@ class Assistant:
                 async with Client(stdio_client(self._server, log)) as client:
                     return [said(await client.call_tool(n, dict(a))) for n, a in calls]
 
-        return anyio.run(run)
+        return in_own_thread(run)
 
     def one(self, tool: str, **arguments: Any) -> Said:
         return self.ask((tool, arguments))[0]
@@ -78,7 +80,7 @@ class Assistant:
                 async with Client(stdio_client(self._server, log)) as client:
                     return (await client.list_tools()).tools
 
-        return anyio.run(run)
+        return in_own_thread(run)
 
 
 def in_this_process(url: str, tool: str, arguments: Mapping[str, Any]) -> Said:
@@ -88,7 +90,13 @@ def in_this_process(url: str, tool: str, arguments: Mapping[str, Any]) -> Said:
         async with Client(build(Service(url), no_token)) as client:
             return said(await client.call_tool(tool, dict(arguments)))
 
-    return anyio.run(run)
+    return in_own_thread(run)
+
+
+def in_own_thread(run: Callable[[], Awaitable[Result]]) -> Result:
+    """Run it with an event loop of its own: tests with a browser keep one in the main thread."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(anyio.run, run).result()
 
 
 def said(result: Any) -> Said:

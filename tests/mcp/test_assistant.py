@@ -16,7 +16,6 @@ import pytest
 
 pytest.importorskip("mcp", reason="make install-mcp")
 
-import anyio
 import httpx2
 import jwt
 from mcp import Client
@@ -32,7 +31,7 @@ from ..support import charts
 from ..support.fhir import PATIENT_VIEW, SERVICES
 from ..support.serving import HOST, ROOT, Running, free_port, serving
 from ..support.waiting import wait_for
-from .asking import Assistant, Said, call_of, command, in_this_process, said, same
+from .asking import Assistant, Said, call_of, command, in_own_thread, in_this_process, said, same
 
 pytestmark = pytest.mark.server
 SECRET = "Zq7CANARYx9"  # noqa: S105
@@ -224,7 +223,7 @@ def ask_over_http(port: int, token: str | None, arguments: dict[str, Any]) -> Sa
             async with Client(transport) as client:
                 return said(await client.call_tool("explain_call", arguments))
 
-    return anyio.run(run)
+    return in_own_thread(run)
 
 
 def test_over_http_the_token_of_each_caller_is_passed_on(guarded: Guarded, tmp_path: Path) -> None:

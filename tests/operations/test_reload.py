@@ -135,7 +135,7 @@ def test_approvals_are_reloaded_and_required(tmp_path: Path) -> None:
         file.write_text(text + "approvals:\n" + "".join(approvals), encoding="utf-8")
         server.process.send_signal(signal.SIGHUP)
         wait_for(lambda: bool(server.ask("GET", "/ready").json["approved"]), 60)
-        assert "Approved." in server.output
+        wait_for(lambda: "Approved." in server.output)
         metrics = server.ask("GET", "/metrics").body.decode()
         lines = [line for line in metrics.splitlines() if line.startswith("cds_knowledge_info{")]
         assert {line.partition('approved="')[2][:4]: line[-3:] for line in lines} == {
