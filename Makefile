@@ -33,7 +33,7 @@ QUICK := tests/unit tests/scenarios tests/table tests/http tests/docs
 FULLY_COVERED := cds_service/chart/*,cds_service/knowledge/*,cds_service/reasoning/*
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test quick check layout lint types architecture knowledge security format fhir-server test-fhir-server damage mutate mutate-sample bench rehearsal-bench soak audit sbom licences pins wheelhouse release-check install install-dev install-rehearsal install-spark install-pdf install-mcp install-otel clean
+.PHONY: help run serve test quick check layout lint types architecture knowledge security format fhir-server test-fhir-server damage mutate mutate-sample mutate-sample-code mutate-sample-knowledge bench rehearsal-bench soak audit sbom licences pins wheelhouse release-check install install-dev install-rehearsal install-spark install-pdf install-mcp install-otel clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -94,8 +94,12 @@ mutate: $(DEV) ## mutation tests of code and knowledge (forty minutes)
 	$(BIN)/python -m tests.mutation.code
 	$(BIN)/python -m tests.mutation.knowledge
 
-mutate-sample: $(DEV) ## a small sample of the mutation tests, different every day
+mutate-sample: mutate-sample-code mutate-sample-knowledge ## a small sample of the mutation tests, different every day
+
+mutate-sample-code: $(DEV)
 	$(BIN)/python -m tests.mutation.code --sample 40
+
+mutate-sample-knowledge: $(DEV)
 	$(BIN)/python -m tests.mutation.knowledge --sample 60
 
 bench: $(DEV) ## measure the time from request bytes to response bytes

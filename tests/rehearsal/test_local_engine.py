@@ -209,6 +209,8 @@ def test_control_c_ends_all_processes_and_the_run_continues(
     day = ["--as-of", "2026-11-22"] if phase != "latest date" else []
     command = [sys.executable, "-m", "cds_service", "rehearse", str(folder), *day]
     command += ["--out", str(tmp_path / "out"), "--workers", "2"]
+    # What a shell runs in the background ignores the signal, and so would its children.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with subprocess.Popen(  # noqa: S603
         command, stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as process:
