@@ -26,6 +26,7 @@ def test_the_steps_of_the_tour_show_what_they_say(sandbox: Sandbox) -> None:
 
     assert "Choose Felix Merriweather and then *Chart opened*. There is no card." in TOUR
     page.get_by_role("button", name="Felix Merriweather").click()
+    sandbox.expect_cards("mg-with-preventive")
     page.get_by_role("radio", name="Chart opened").check()
     sandbox.expect_cards()
     sandbox.expect(sandbox.tab("Why")).to_contain_text("no risk factor")
