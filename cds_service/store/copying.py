@@ -21,7 +21,7 @@ _LOCKED_SECONDS = 0.5
 
 
 class CopyError(Exception):
-    """The copy was not made. One line with the reason."""
+    """The copy was not made. The message is one line with the reason."""
 
 
 def back_up(source: Path, copy: Path) -> str:
@@ -43,8 +43,8 @@ def back_up(source: Path, copy: Path) -> str:
 def restore(copy: Path, target: Path) -> Path | None:
     """Replace the database by a backup. Returns where the database before is kept.
 
-    Raises `CopyError` if the copy is not a backup of this service or the database is in use. Then
-    nothing changes.
+    Raises `CopyError` if the copy is not a backup of this service, the database is in use, or the
+    one that an earlier restore replaced is still there. Then nothing changes.
     """
     if not copy.is_file():
         raise CopyError(f"There is no file at {copy}.")
@@ -87,10 +87,17 @@ def _checked(copy: Path) -> str:
 
 
 def _set_aside(target: Path) -> Path | None:
-    """Rename the database to be replaced, if there is one. Raises `CopyError` if it is in use."""
+    """Rename the database to be replaced, if there is one.
+
+    Raises `CopyError` if it is in use, or if an earlier one is still kept under the new name.
+    """
     if not target.exists():
-        _remove_side_files(target)
+        for side in _SIDE_FILES:
+            target.with_name(target.name + side).unlink(missing_ok=True)
         return None
+    kept = target.with_name(f"{target.name}.replaced")
+    if kept.exists():
+        raise CopyError(f"{kept} is kept from an earlier restore. Move or delete it first.")
     try:
         with closing(sqlite3.connect(target, timeout=_LOCKED_SECONDS)) as connection:
             # Fails if another connection is open, and moves what is in the side files to the file.
@@ -99,15 +106,11 @@ def _set_aside(target: Path) -> Path | None:
         raise CopyError(f"{target} is in use ({error}). Stop the service first.") from None
     except sqlite3.DatabaseError:
         pass  # damaged, which is a reason to restore
-    kept = target.with_name(f"{target.name}.replaced")
+    for side in _SIDE_FILES:  # those of a damaged file may have its newest data
+        with suppress(FileNotFoundError):
+            target.with_name(target.name + side).rename(kept.with_name(kept.name + side))
     target.rename(kept)
-    _remove_side_files(target)
     return kept
-
-
-def _remove_side_files(target: Path) -> None:
-    for side in _SIDE_FILES:
-        target.with_name(target.name + side).unlink(missing_ok=True)
 
 
 @contextmanager

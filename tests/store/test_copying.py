@@ -108,6 +108,33 @@ def test_a_backup_is_restored_after_a_loss(busy: Path, tmp_path: Path, loss: str
     assert rows(busy) == ROWS
 
 
+def test_the_side_files_of_a_damaged_database_are_kept(busy: Path, tmp_path: Path) -> None:
+    """Its newest data may be in them, and a person may still read them."""
+    copy = tmp_path / "copy"
+    back_up(busy, copy)
+    newest = busy.with_name("cds.sqlite3-wal").read_bytes()
+    busy.write_bytes(b"noise" * 2000)
+    kept = restore(copy, busy)
+    assert kept is not None
+    assert kept.with_name(kept.name + "-wal").read_bytes() == newest
+    assert rows(busy) == ROWS
+
+
+def test_a_second_restore_does_not_overwrite_the_database_of_the_first(
+    file: Path, tmp_path: Path
+) -> None:
+    """A person who restored the wrong backup still has the database before."""
+    copy = tmp_path / "copy"
+    back_up(file, copy)
+    add_rows(file, 0).close()
+    kept = restore(copy, file)
+    assert kept is not None
+    with pytest.raises(CopyError, match="is kept from an earlier restore"):
+        restore(copy, file)
+    assert (rows(file), rows(kept)) == (0, ROWS)
+    assert names(file.parent) == {"cds.sqlite3", "cds.sqlite3.replaced"}
+
+
 def test_a_database_in_use_is_not_replaced(busy: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     back_up(busy, copy)
