@@ -66,7 +66,7 @@ def _run(chosen: argparse.Namespace) -> int:
 
 def _token_for(chosen: argparse.Namespace) -> TokenFor:
     from cds_service.cli.token import call_token
-    from cds_service.mcp.tokens import from_file, no_token
+    from cds_service.mcp.tokens import TokenError, from_file, no_token
 
     if chosen.token_file is not None:
         return from_file(Path(chosen.token_file))
@@ -74,4 +74,11 @@ def _token_for(chosen: argparse.Namespace) -> TokenFor:
         return no_token
     folder = Path(chosen.key)
     call_token(folder, chosen.url)  # a folder without a key is found at the start
-    return lambda url: call_token(folder, url)
+
+    def signed(url: str) -> str:
+        try:
+            return call_token(folder, url)
+        except CommandError as error:
+            raise TokenError(str(error)) from None
+
+    return signed

@@ -21,10 +21,12 @@ import jwt
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
+from cds_service.cli.main import main
 from cds_service.cli.token import call_token, new_client
 from cds_service.mcp.evidence import evidence_of
 from cds_service.mcp.server import NOTICE
 from cds_service.mcp.service import Service
+from cds_service.mcp.tokens import TokenError, TokenFor
 
 from ..fetching.ehr import Asked, Reply, running, say
 from ..support import charts
@@ -160,6 +162,20 @@ def test_a_client_with_a_fixed_audience_gets_it(tmp_path: Path) -> None:
     new_client(str(folder), ISS, "assistant", "https://cds.example.org", 300)
     payload = jwt.decode(call_token(folder, "http://x/y"), options={"verify_signature": False})
     assert payload["aud"] == "https://cds.example.org"
+
+
+def test_a_key_that_is_removed_while_the_server_runs_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, made = tmp_path / "client", list[TokenFor]()
+    new_client(str(folder), ISS, "assistant", "", 300)
+    monkeypatch.setattr("cds_service.mcp.server.build", lambda _, token_for: made.append(token_for))
+    monkeypatch.setattr("cds_service.mcp.server.serve_stdio", lambda _: None)
+    assert main(["mcp", "--url", "https://cds.example.org", "--key", str(folder)]) == 0
+    assert made[0]("https://cds.example.org/explain/x")
+    (folder / "private-key.pem").unlink()
+    with pytest.raises(TokenError, match="holds no test key"):
+        made[0]("https://cds.example.org/explain/x")
 
 
 def test_a_token_file_is_read_for_each_call_and_a_used_token_is_refused(
