@@ -91,6 +91,11 @@ class MagnesiumOrder:
                 left.remove(use)
         return [*left, *(d.use for d in self.drafted if d.use is not None)]
 
+    @property
+    def is_dose_unread(self) -> bool:
+        """Whether the order states a dose that cannot be read (SPEC 12.2 N-6)."""
+        return self.dose.mg is None and (bool(self.dose.said) or self.use.dosages is None)
+
     def doses_of(self, uses: Iterable[MedicationUse]) -> list[DailyDose]:
         """The daily elemental dose of this order, then those of others."""
         return [self.dose, *(medicines.dose_of(self.chart, u) for u in uses)]

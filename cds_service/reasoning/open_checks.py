@@ -35,9 +35,11 @@ def total_dose(order: MagnesiumOrder) -> Verdict:
 
 
 def unread_dose(order: MagnesiumOrder) -> Verdict:
-    """Whether a dose that cannot be read may matter, because magnesium may be taken."""
-    said = bool(order.dose.said) or order.use.dosages is None
-    return all_hold(order.dose.mg is None and said, perhaps_taken(order.chart))
+    """Whether a dose that cannot be read may matter, because magnesium may be taken or kidney
+    function may be reduced.
+    """
+    matters = any_holds(perhaps_taken(order.chart), is_of_class(order.chart, *REDUCED))
+    return all_hold(order.is_dose_unread, matters)
 
 
 def age(order: MagnesiumOrder) -> Verdict:

@@ -186,11 +186,10 @@ def dose(order: MagnesiumOrder) -> Finding | None:
 
 def dose_unknown(order: MagnesiumOrder) -> Finding | None:
     """The text of a dose that cannot be read, if the dose matters (SPEC 12.2 N-6)."""
-    dose = order.dose
-    unread = dose.mg is None and (bool(dose.said) or order.use.dosages is None)
     taken = [u for u in medicines.oral_magnesium(order.chart) if u.reference not in order.gone]
     matters = kidney_function(order.chart).kidney_class is not KidneyClass.NORMAL or bool(taken)
-    return Finding("dose", (), {"text": dose.said}) if unread and matters else None
+    found = order.is_dose_unread and matters
+    return Finding("dose", (), {"text": order.dose.said}) if found else None
 
 
 def duplicate(order: MagnesiumOrder) -> Finding | None:
