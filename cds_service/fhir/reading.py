@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 from functools import cache
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import Raw, inspect
@@ -23,7 +23,8 @@ T_co = TypeVar("T_co", covariant=True)
 
 _OBJECT = msgspec.json.Decoder(dict[str, Raw])
 _LIST = msgspec.json.Decoder(list[Raw])
-_FAILURES = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
+FAILURES: Final = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
+"""What msgspec raises for bytes that are not the JSON of a type."""
 
 
 class Unread(NamedTuple):
@@ -49,14 +50,14 @@ class Shape(Generic[T_co]):
         """The value if all of it can be read, otherwise `None`: for reading parts again."""
         try:
             return self._decode(raw)
-        except _FAILURES:
+        except FAILURES:
             return None
 
     def read(self, raw: Raw | bytes) -> tuple[T_co | None, tuple[Unread, ...]]:
         """The value, and the elements of it that could not be read."""
         try:
             value = self._decode(raw)
-        except _FAILURES:
+        except FAILURES:
             return self._tolerantly(raw)
         return self._tolerantly(raw) if says_nothing(value) else (value, ())
 
@@ -144,7 +145,7 @@ def _read_scalar(expected: inspect.Type, raw: Raw | bytes, path: str, unread: li
     scalar, otherwise = _SCALARS[type(expected)]
     try:
         value = msgspec.json.decode(raw, type=scalar)
-    except _FAILURES:
+    except FAILURES:
         unread.append(Unread(path, otherwise))
         return _NOTHING
     longest = expected.max_length if isinstance(expected, inspect.StrType) else None
@@ -163,7 +164,7 @@ def _strictly(struct: type, raw: Raw | bytes) -> Any:
     """The struct, or `None` if one element does not have its type."""
     try:
         return _decoder(struct).decode(raw)
-    except _FAILURES:
+    except FAILURES:
         return None
 
 
@@ -175,7 +176,7 @@ def _read_struct(
         return value
     try:
         members = _OBJECT.decode(raw)
-    except _FAILURES:
+    except FAILURES:
         unread.append(Unread(path, reasons.NOT_AN_OBJECT))
         return _NOTHING
     if _is_strange(expected, members):
@@ -197,7 +198,7 @@ def _read_list(
 ) -> Any:
     try:
         items = _LIST.decode(raw)
-    except _FAILURES:
+    except FAILURES:
         unread.append(Unread(path, reasons.NOT_A_LIST))
         return _NOTHING
     read = (

@@ -11,6 +11,7 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
+from cds_service.fhir.reading import FAILURES
 from cds_service.hooks.errors import BadCallError, Issue
 from cds_service.hooks.services import LOINC
 from cds_service.sandbox.outcomes import Outcome
@@ -43,7 +44,7 @@ def ranges(
     """
     try:
         call = msgspec.json.decode(body)
-    except msgspec.DecodeError:
+    except FAILURES:
         raise BadCallError(400, _NOT_JSON) from None
     set_value = _place(call, code, today)
 

@@ -15,6 +15,7 @@ from typing import Any, Final
 import msgspec
 from flask import Blueprint, Response, request
 
+from cds_service.fhir.reading import FAILURES
 from cds_service.hooks.answering import Answer, Answering, NotKnownError
 from cds_service.hooks.envelope import HookCall, read_call
 from cds_service.hooks.errors import BadCallError, Issue
@@ -88,7 +89,7 @@ def request_for_a_chart(service_id: str) -> Response:
             patients.USER,
             Orders(asked.orders, asked.selections),
         )
-    except msgspec.MsgspecError:
+    except FAILURES:
         raise BadCallError(400, _NO_CHART) from None
     except BundleError as error:
         raise BadCallError(400, Issue("invalid", f"The chart {error}.")) from None

@@ -132,6 +132,14 @@ def test_a_request_for_no_chart_is_refused(client: FlaskClient, body: Any, text:
     assert client.post("/sandbox/requests/nothing", json=body).status_code == 404
 
 
+@pytest.mark.parametrize("value", [b'"\xff"', b"[" * 5000 + b"]" * 5000], ids=["utf-8", "nested"])
+def test_bytes_that_are_not_json_are_refused(client: FlaskClient, value: bytes) -> None:
+    body = b'{"chart":{"resourceType":"Bundle"},"orders":{"a":' + value + b"}}"
+    for path in (f"/sandbox/requests/{VIEW}", f"/sandbox/egfr/{VIEW}"):
+        refused = client.post(path, data=body, content_type="application/json")
+        assert refused.status_code == 400, path
+
+
 def test_the_overview_has_the_cards_that_each_patient_shows(client: FlaskClient) -> None:
     rows = client.get("/sandbox/outcomes").json
     found = {
