@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from cds_service.fhir.reading import Shape
 from cds_service.fhir.types import R4
 from cds_service.rehearsal.errors import RehearsalError
 
@@ -187,11 +188,14 @@ class _Entry(msgspec.Struct):
 
 
 class _Deletions(msgspec.Struct):
-    entry: list[_Entry] = []
+    entry: list[_Entry]
+
+
+_DELETIONS: Shape[_Deletions] = Shape(_Deletions)
 
 
 def _deleted(folder: Path, files: Iterable[Path]) -> tuple[frozenset[str], tuple[Fault, ...]]:
-    """The references in deleted-files lists, and the lines that are no Bundle of DELETE requests."""
+    """The references in deleted-files lists, and the lines with anything but DELETE requests."""
     found: set[str] = set()
     faults: list[Fault] = []
     for file in files:
@@ -203,9 +207,10 @@ def _deleted(folder: Path, files: Iterable[Path]) -> tuple[frozenset[str], tuple
             continue
         for number, line in enumerate(lines, 1):
             if line.strip():
-                try:
-                    found.update(_references(msgspec.json.decode(line, type=_Deletions)))
-                except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                deletions = _DELETIONS.exact(line)
+                references = list(_references(deletions)) if deletions is not None else []
+                found.update(references)
+                if deletions is None or len(references) < len(deletions.entry):
                     faults.append(Fault(name, number, "is not a list of deletions"))
     return frozenset(found), tuple(faults)
 

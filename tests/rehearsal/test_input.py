@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from cds_service.rehearsal.errors import RehearsalError
-from cds_service.rehearsal.source import open_source
+from cds_service.rehearsal.source import Fault, open_source
 
 from .population import (
     LISINOPRIL,
@@ -318,6 +318,23 @@ def test_deleted_files_lists_are_found_in_their_folder_or_by_the_manifest(
     found = summary(out)["input"]
     assert (found["deleted"], found["malformed"], found["missing_files"]) == (4, [], [])
     assert "were left out" in (out / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        {"resourceType": "Condition", "id": "a-d"},
+        {"entry": [{"request": {"method": "DELETE", "url": "Condition/a-d"}}, {"request": {}}]},
+        {"entry": [{"request": {"method": "DELETE", "url": 7}}]},
+    ],
+)
+def test_a_deletion_that_cannot_be_read_is_named(tmp_path: Path, line: Resource) -> None:
+    folder = write_export(tmp_path / "in", population(), manifest=AS_OF)
+    (folder / "deleted").mkdir()
+    (folder / "deleted" / "gone.ndjson").write_text(json.dumps(line))
+    assert open_source(folder).faults == (
+        Fault("deleted/gone.ndjson", 1, "is not a list of deletions"),
+    )
 
 
 @pytest.mark.parametrize("damage", [b"\x1f\x8bnot gzip", b"\x1f\x8b", b""])
