@@ -8,11 +8,11 @@ from typing import Final
 
 import msgspec
 
+from cds_service.fhir.reading import FAILURES
 from cds_service.knowledge.as_it_stood import MomentRules
 from cds_service.knowledge.terminology import Terminology
 from cds_service.rehearsal.blocks import Block
 from cds_service.rehearsal.lines import (
-    FAILURES,
     Line,
     OfSubject,
     Order,

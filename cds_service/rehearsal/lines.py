@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Raw
 
 from cds_service.chart.subject import bare_id
-from cds_service.fhir.reading import Shape
+from cds_service.fhir.reading import FAILURES, Shape
 from cds_service.fhir.wire import NOTHING, Coding, Period, Reference
 
 KEY_BYTES: Final = 8
@@ -122,8 +122,6 @@ _STRICT: dict[str, Any] = {kind: msgspec.json.Decoder(s).decode for kind, s in S
 _TOLERANT: dict[str, Shape[Any]] = {kind: Shape(s) for kind, s in STRUCTS.items()}
 _LINE = msgspec.json.Decoder(Line).decode
 _LINE_TOLERANT: Shape[Line] = Shape(Line)
-FAILURES: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What msgspec raises for bytes that are not the JSON of a struct."""
 
 
 def read_line(kind: str, line: bytes) -> Line | None:

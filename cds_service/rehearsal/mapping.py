@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Raw
 
 from cds_service.chart.reading import is_there
+from cds_service.fhir.reading import FAILURES
 from cds_service.fhir.wire import NOTHING
 from cds_service.knowledge.terminology import Terminology
 from cds_service.rehearsal.lines import Coded, Line, Order, key_of
@@ -64,7 +65,6 @@ class _Counted(msgspec.Struct, array_like=True):
 _CONCEPT = msgspec.json.Decoder(_Concept | None)
 _CATEGORY = msgspec.json.Decoder(_Category)
 _COUNTED = msgspec.json.Decoder(_Counted)
-_FAILURES = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
 
 
 def concept_of(read: Line) -> Raw:
@@ -142,7 +142,7 @@ def _unread(concept: bytes, terminology: Terminology) -> Coding | None:
     """The first coding of an element of which none can be read; `None` if one can, or there is none."""
     try:
         read = _CONCEPT.decode(concept)
-    except _FAILURES:
+    except FAILURES:
         return "", "", UNREADABLE
     if read is None:
         return None
@@ -163,7 +163,7 @@ def _is_laboratory(line: bytes) -> bool:
     """Whether an observation is a laboratory result, or says no category."""
     try:
         category = _CATEGORY.decode(line).category
-    except _FAILURES:
+    except FAILURES:
         return True
     if not isinstance(category, list) or not category:
         return True

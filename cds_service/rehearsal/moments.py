@@ -14,6 +14,7 @@ from cds_service.chart import dates
 from cds_service.chart.dates import When
 from cds_service.chart.reading import is_there
 from cds_service.chart.subject import bare_id
+from cds_service.fhir.reading import FAILURES, Shape
 from cds_service.fhir.wire import CodeableConcept, Reference
 from cds_service.knowledge.as_it_stood import MomentRules
 from cds_service.rehearsal.lines import Coded, Line, Order, Visit
@@ -90,7 +91,7 @@ def ordered_at(order: Order, rules: MomentRules) -> When | None:
 
 
 class Ordered(NamedTuple):
-    """An order among those of its patient: `product` stands for what is ordered.
+    """One of the orders of a patient. Orders of the same product have the same `product`.
 
     `signed` is false for a draft. An order that was `retracted` was signed in error.
     """
@@ -130,11 +131,10 @@ def hooks_of(orders: Sequence[Ordered], within_days: int) -> list[tuple[str, ...
 
 
 _CONCEPT = msgspec.json.Decoder(CodeableConcept)
-_REFERENCE = msgspec.json.Decoder(Reference)
-_CODED = msgspec.json.Decoder(Coded)
-_CONTAINED = msgspec.json.Decoder(list[Coded])
+_REFERENCE: Shape[Reference] = Shape(Reference)
+_CODED: Shape[Coded] = Shape(Coded)
+_CONTAINED: Shape[list[msgspec.Raw]] = Shape(list[msgspec.Raw])
 _NO_MEDICATIONS: Mapping[str, bytes] = MappingProxyType({})
-_FAILURES = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
 
 
 def ordered(order: Order, at: When, product: object, rules: MomentRules) -> Ordered:
@@ -149,7 +149,7 @@ def ordered(order: Order, at: When, product: object, rules: MomentRules) -> Orde
 
 
 def product_of(order: Order, medications: Mapping[str, bytes] = _NO_MEDICATIONS) -> str:
-    """What stands for the product that is ordered: its RxNorm code, another code, text or reference.
+    """The name of the ordered product: its RxNorm code, else another code, its text or reference.
 
     An order may refer to a Medication, inside it or among `medications` by id. Two orders of one
     code are of one product, whichever way each of them names it.
@@ -158,21 +158,20 @@ def product_of(order: Order, medications: Mapping[str, bytes] = _NO_MEDICATIONS)
         return _name_of(order.medicationCodeableConcept)
     inside = contained_medication(order)
     medication = medication_of(order)
-    name = name_of(inside) if inside is not None else ""
     if medication in medications:
-        name = name_of(_medication(medications[medication]))
-    return name or medication
+        inside, _ = _CODED.read(medications[medication])
+    return (name_of(inside) if inside is not None else "") or medication
 
 
 def name_of(medication: Coded) -> str:
-    """What stands for the product that a Medication is, "" where it has no code."""
+    """The name of the product of a Medication: its RxNorm code, another code or its text, else ""."""
     return _name_of(medication.code) if is_there(medication.code) else ""
 
 
 def _name_of(concept: msgspec.Raw) -> str:
     try:
         read = _CONCEPT.decode(concept)
-    except _FAILURES:
+    except FAILURES:
         return bytes(memoryview(concept)).decode(errors="replace")
     codings = [(c.system or "", c.code) for c in read.coding or () if c.code]
     codings.sort(key=lambda coding: (_RXNORM not in coding[0].lower(), coding))
@@ -181,23 +180,14 @@ def _name_of(concept: msgspec.Raw) -> str:
     return " ".join((read.text or "").lower().split())
 
 
-def _medication(line: bytes) -> Coded:
-    try:
-        return _CODED.decode(line)
-    except _FAILURES:
-        return Coded()
-
-
 def contained_medication(order: Order) -> Coded | None:
     """The Medication inside an order to which it refers."""
     if not (is_there(order.contained) and is_there(order.medicationReference)):
         return None
-    try:
-        reference = _REFERENCE.decode(order.medicationReference).reference or ""
-        inside = _CONTAINED.decode(order.contained)
-    except _FAILURES:
-        return None
-    return next((one for one in inside if one.id and reference == f"#{one.id}"), None)
+    reference = _medication_reference(order)
+    inside, _ = _CONTAINED.read(order.contained)
+    found = (one for raw in inside or () if (one := _CODED.read(raw)[0]) is not None)
+    return next((one for one in found if one.id and reference == f"#{one.id}"), None)
 
 
 def clinician_of(read: Visit | Order) -> str:
@@ -209,11 +199,13 @@ def medication_of(read: Line | None) -> str:
     """The id of the Medication that an order or statement refers to, "" where it names none."""
     if not isinstance(read, Order) or not is_there(read.medicationReference):
         return ""
-    try:
-        reference = _REFERENCE.decode(read.medicationReference).reference
-    except _FAILURES:
-        return ""
+    reference = _medication_reference(read)
     return bare_id(reference) if reference and not reference.startswith("#") else ""
+
+
+def _medication_reference(order: Order) -> str:
+    read, _ = _REFERENCE.read(order.medicationReference)
+    return (read.reference if read is not None else None) or ""
 
 
 def practitioner_of(visit: Visit) -> str:
@@ -258,7 +250,7 @@ def _class(visit: Visit) -> str:
         return ""
     try:
         read = _CLASS.decode(visit.class_)
-    except _FAILURES:
+    except FAILURES:
         return ""
     if isinstance(read, str):
         return read.upper()

@@ -1,7 +1,7 @@
 """Which product a Medication resource is, for the orders of patients who are only counted.
 
 An export may have one Medication for each order, so there can be millions. They are kept as short
-records in one sorted table, of which only the rows that are looked up are read.
+records in one sorted table. A look-up reads only a few rows of it.
 """
 
 from __future__ import annotations

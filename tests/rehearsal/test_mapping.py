@@ -108,6 +108,15 @@ def test_files_of_any_type_and_bundles_give_the_same_list(tmp_path: Path) -> Non
         assert listed(tmp_path / name, tmp_path / f"{name}-out") == EXPECTED
 
 
+def test_a_damaged_resource_inside_an_order_does_not_hide_the_medication(tmp_path: Path) -> None:
+    inside = [{"resourceType": "Practitioner", "id": 5}, {"resourceType": "Medication", "id": "m"}]
+    inside[1]["code"] = coded("IN")
+    found = resource("MedicationRequest", "o", "b", contained=[7, *inside])
+    found["medicationReference"] = {"reference": "#m", "display": 5}
+    folder = write_export(tmp_path / "in", [patient("b"), found], manifest=AS_OF)
+    assert listed(folder, tmp_path / "out") == [["MedicationRequest", LOCAL, "IN", "", 1]]
+
+
 def test_deleted_resources_are_not_listed(tmp_path: Path) -> None:
     folder = write_export(tmp_path / "in", [*eligible("a"), *not_decided()], manifest=AS_OF)
     (folder / "deleted").mkdir()
