@@ -15,6 +15,7 @@ from urllib.parse import quote, urljoin, urlsplit
 import msgspec
 
 from cds_service.fetching.forms import USUAL, is_form
+from cds_service.loopback import is_loopback
 
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -103,7 +104,7 @@ class Server(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def loopback(self) -> bool:
         """Whether its address is a loopback address."""
-        return _is_loopback(urlsplit(self.base).hostname or "")
+        return is_loopback(urlsplit(self.base).hostname or "")
 
     def may_be_at(self, address: str) -> bool:
         """Whether a resolved address of its host name is allowed."""
@@ -209,7 +210,7 @@ def normal(url: str) -> str | None:
         return None
     if origin is None or "@" in parts.netloc or "?" in url or "#" in url:
         return None
-    if parts.scheme == "http" and not _is_loopback(parts.hostname or ""):
+    if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
         return None
     path = parts.path.rstrip("/")
     if any(_DOTS.fullmatch(step) for step in path.split("/")):
@@ -225,15 +226,6 @@ def _origin_of(url: str) -> str | None:
     shown = f"[{host}]" if ":" in host else host
     port = parts.port or _PORTS[parts.scheme]
     return f"{parts.scheme}://{shown}" + ("" if port == _PORTS[parts.scheme] else f":{port}")
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _unwrapped(ip: IpAddress) -> IpAddress:

@@ -5,7 +5,6 @@ It follows no redirect and uses no proxy, because a token and a chart go only to
 
 from __future__ import annotations
 
-import ipaddress
 import os
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -16,6 +15,7 @@ import msgspec
 import urllib3
 
 from cds_service.correlation import REQUEST_ID
+from cds_service.loopback import is_loopback
 
 _JSON: Final = "application/json"
 _SECONDS: Final = 60.0
@@ -97,20 +97,11 @@ def _checked(url: str) -> str:
     """The address without a final slash: https, or http on this machine."""
     parts = urlsplit(url.rstrip("/"))
     host = parts.hostname or ""
-    is_safe = parts.scheme == "https" or (parts.scheme == "http" and _is_this_machine(host))
+    is_safe = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))
     has_more = bool(parts.query or parts.fragment or parts.username is not None)
     if not host or not is_safe or has_more or parts.port == 0 or not url.isprintable():
         raise ValueError("not a safe address")
     return parts.geturl()
-
-
-def _is_this_machine(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _read(response: urllib3.BaseHTTPResponse) -> bytes:

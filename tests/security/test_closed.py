@@ -10,8 +10,8 @@ import pytest
 from flask import Flask
 
 from cds_service import create_app
+from cds_service.loopback import is_loopback
 from cds_service.settings import Settings
-from cds_service.web.serving.binding import is_loopback
 from tests.support.waiting import ready
 
 from ..support.outcomes import assert_outcome

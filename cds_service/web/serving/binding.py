@@ -6,12 +6,12 @@ process.
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import socket
 import stat
 from collections.abc import Iterable
 
+from cds_service.loopback import is_loopback
 from cds_service.settings import Settings, SettingsError
 
 _INTERNET = (socket.AF_INET, socket.AF_INET6)
@@ -34,16 +34,6 @@ def require_closed(settings: Settings, addresses: Iterable[str]) -> None:
             f"Listening on {exposed[0]} needs CDS_CLIENTS_FILE, the file of trusted clients;"
             " or CDS_OPEN=1, to serve anybody."
         )
-
-
-def is_loopback(address: str) -> bool:
-    """Whether a listening address can be reached only from this machine."""
-    if address == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(address.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 def _served_by(file: int) -> list[str]:
