@@ -225,7 +225,8 @@ def _write_ahead(engine: Engine) -> None:
         raw.close()
 
 
-def _postgresql(url: URL) -> Engine:
+def postgresql_engine(url: URL) -> Engine:
+    """Connections to a PostgreSQL database, with limits of time."""
     import psycopg  # imported here, because most deployments use the file
 
     arguments: dict[str, Any] = {
@@ -243,4 +244,4 @@ def _postgresql(url: URL) -> Engine:
     )
 
 
-_KINDS = {"sqlite": _sqlite, "postgresql": _postgresql}
+_KINDS = {"sqlite": _sqlite, "postgresql": postgresql_engine}
