@@ -11,7 +11,6 @@ written: the command fails if a document is not up to date.
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -26,6 +25,7 @@ from cds_service import create_app
 from cds_service.fhir import wire
 from cds_service.settings import Settings
 from tools.json_layout import laid_out
+from tools.made_files import asks_for_check, write_files
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 DOCS: Final = ROOT / "docs"
@@ -40,7 +40,7 @@ SAMPLES: Final = {
 }
 """The hook calls that are shown: patient, service and draft orders."""
 SHOWN: Final = "patient-view"
-"""The call whose request and response stand in the document itself."""
+"""The call whose request and response are in the document itself."""
 _LONGEST: Final = 160
 _UUID: Final = re.compile(r"\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b")
 _HASH: Final = re.compile(r"\b(\d+\.\d+\.\d+)\+[0-9a-f]{12}\b")
@@ -165,19 +165,8 @@ def differences() -> list[str]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Write the documents, or with `--check` print those that are not up to date."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--check", action="store_true", help="write nothing, fail if out of date")
-    check = parser.parse_args(arguments).check
-    old = 0
-    for name, text in pages(client_of_the_day()).items():
-        path = ROOT / name
-        if path.is_file() and path.read_text(encoding="utf-8") == text:
-            continue
-        old += 1
-        print(f"{name} is not up to date" if check else f"{name} written")
-        if not check:
-            path.write_text(text, encoding="utf-8")
-    return 1 if check and old else 0
+    check = asks_for_check(__doc__ or "", arguments)
+    return write_files(pages(client_of_the_day()), ROOT, check=check)
 
 
 if __name__ == "__main__":

@@ -8,13 +8,13 @@ With `--check` nothing is written: the command fails where a page is not up to d
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Mapping
 from pathlib import Path
 
 from cards.registered import load_knowledge
 from cds_service.knowledge.loader import Knowledge
 from cds_service.knowledge.parameters import Parameter, said
+from tools.made_files import asks_for_check, write_files
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 _UNITS = {
@@ -69,19 +69,9 @@ def _site(row: Parameter) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Writes the pages, or with `--check` prints those that are not up to date."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--check", action="store_true", help="write nothing, fail if out of date")
-    check = parser.parse_args(arguments).check
-    old = 0
-    for name, text in pages(load_knowledge()).items():
-        path = DOCS / name
-        if path.is_file() and path.read_text(encoding="utf-8") == text:
-            continue
-        old += 1
-        print(f"docs/{name} is not up to date" if check else f"docs/{name} written")
-        if not check:
-            path.write_text(text, encoding="utf-8")
-    return 1 if check and old else 0
+    check = asks_for_check(__doc__ or "", arguments)
+    files = {f"{DOCS.name}/{name}": text for name, text in pages(load_knowledge()).items()}
+    return write_files(files, DOCS.parent, check=check)
 
 
 if __name__ == "__main__":
