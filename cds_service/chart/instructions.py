@@ -235,7 +235,7 @@ class InstructionReader:
         least = most = bounds.boundsDuration
         if bounds.boundsRange is not None:
             low, high = bounds.boundsRange.low, bounds.boundsRange.high
-            least, most = low or high, high or low
+            least, most = low or high, high
         return end_after(since, days_in(least, self._dosing), days_in(most, self._dosing))
 
 
@@ -278,10 +278,13 @@ def days_in(span: Quantity | None, dosing: Dosing) -> Decimal | None:
 
 
 def end_after(since: dates.When | None, least: Decimal | None, most: Decimal | None) -> End | None:
-    """The end of a duration of at least and at most these days since then."""
-    if since is None or least is None or most is None:
+    """The end of a duration of at least and at most these days since then. Without a known maximum
+    it may end on any later day.
+    """
+    if since is None or least is None:
         return None
-    first, last = _day_after(since.first_day, least), _day_after(since.last_day, most)
+    first = _day_after(since.first_day, least)
+    last = _day_after(since.last_day, most) if most is not None else None
     return End(first, last or date.max) if first is not None else None
 
 

@@ -265,6 +265,20 @@ def test_a_course_that_is_surely_over_leaves_nothing_open() -> None:
         assert factor(charted(taken=(order | ended,)), name) == "absent"
 
 
+def test_a_course_without_a_longest_duration_is_not_surely_over() -> None:
+    low = {"value": 30, "unit": "d"}
+    for high, answer in (
+        ({"value": 60, "unit": "d"}, "absent"),
+        (None, "unknown"),
+        ({"value": 60, "unit": "parsecs"}, "unknown"),
+        ({"value": 99_999, "unit": "mo"}, "unknown"),
+    ):
+        bounds = {"low": low} | ({"high": high} if high is not None else {})
+        dosage = {"timing": {"repeat": {"boundsRange": bounds}}}
+        order = takes(FUROSEMIDE, authored_days=300, dosage=dosage)
+        assert factor(charted(taken=(order,)), "RF4") == answer
+
+
 def test_the_days_of_a_course_end_with_its_last_possible_day() -> None:
     """Ordered 100 days ago: whether 90 days were reached depends on the day of November."""
     order = takes(OMEPRAZOLE, authored_days=100)
