@@ -71,6 +71,7 @@ def read_pregnancy_status(
     """
     statuses: list[_Status] = []
     words = tuple(f" {word}" for word in safety_words[PREGNANCY])
+    damaged = {lost.resource for lost in content.unread if lost.element.partition(".")[0] == "code"}
     for position, entry in (*enumerate(content.entries), *_statuses(elsewhere)):
         observation = entry.resource
         if observation is None or not subject.is_meant(observation.subject):
@@ -79,7 +80,8 @@ def read_pregnancy_status(
             continue
         name = reference_of(entry, position)
         if not _is_status(observation):
-            _note_unread(observation.code, name, words, reader)
+            if name not in damaged:
+                _note_unread(observation.code, name, words, reader)
             continue
         when = observed(observation, reader, name)
         final = observation.status in FINAL

@@ -87,7 +87,7 @@ def read_procedures(
         found = _Found(procedure, name, frozenset(odd.get(name, ())), reader)
         if hits:
             _add(procedures, found, hits, _Window(today, lookback_days))
-        elif not _is_read(procedure.code, terminology):
+        elif "code" not in found.odd and not _is_read(procedure.code, terminology):
             _note_unread(found, words)
     return procedures
 

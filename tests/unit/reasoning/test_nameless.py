@@ -85,6 +85,17 @@ def test_a_resource_that_names_something_else_changes_nothing(key: str) -> None:
     assert gaps_with(key, {"text": "Hay fever"}) == set()
 
 
+@each_row(
+    ("key", "name"),
+    [(key, name) for key in OF_EACH_KEY for name in ("x", {"coding": "x"}, {"coding": [5]})],
+)
+def test_a_name_that_is_not_of_its_fhir_type_is_recorded_once(key: str, name: Any) -> None:
+    element, usual = OF_EACH_KEY[key]
+    found = chart({**KNOWN, key: [{**usual(), element: name}]})
+    assert found.gaps(key)
+    assert len(found.reader(key).lost) == 1
+
+
 @pytest.mark.parametrize(
     ("key", "over"),
     [
