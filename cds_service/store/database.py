@@ -225,8 +225,7 @@ def _write_ahead(engine: Engine) -> None:
         raw.close()
 
 
-def postgresql_engine(url: URL) -> Engine:
-    """Connections to a PostgreSQL database, with limits of time."""
+def _postgresql(url: URL) -> Engine:
     import psycopg  # imported here, because most deployments use the file
 
     arguments: dict[str, Any] = {
@@ -244,4 +243,4 @@ def postgresql_engine(url: URL) -> Engine:
     )
 
 
-_KINDS = {"sqlite": _sqlite, "postgresql": postgresql_engine}
+_KINDS = {"sqlite": _sqlite, "postgresql": _postgresql}

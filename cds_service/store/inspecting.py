@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from sqlalchemy import create_engine, func, inspect, make_url, select
 
-from cds_service.store.database import postgresql_engine
 from cds_service.store.migrating import revision_of
 from cds_service.store.tables import metadata
 
@@ -15,8 +14,9 @@ def state_of(url: str) -> tuple[str | None, dict[str, int]]:
     Raises the errors of SQLAlchemy.
     """
     parsed = make_url(url)
-    is_postgresql = parsed.get_backend_name() == "postgresql"
-    engine = postgresql_engine(parsed) if is_postgresql else create_engine(parsed)
+    if parsed.get_backend_name() == "postgresql":
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    engine = create_engine(parsed)
     try:
         with engine.connect() as connection:
             present = set(inspect(connection).get_table_names())
