@@ -56,7 +56,7 @@ class Correlation(msgspec.Struct, frozen=True):
         return {REQUEST_ID: self.request, TRACEPARENT: self.traceparent}
 
     def of_a_part(self, span: str | None = None) -> Correlation:
-        """The ids of a part of this part, with this span id or a new one."""
+        """The ids of a step within this request: the same trace, with this span id or a new one."""
         return msgspec.structs.replace(self, span=span or os.urandom(8).hex())
 
 

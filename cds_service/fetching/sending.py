@@ -1,6 +1,7 @@
-"""How one request of a call is made: as a part of the trace of its call.
+"""Send one request to a FHIR server, as a part of the trace of its hook call.
 
-Apart from the rest, because a service without FHIR servers starts without what fetches from them.
+Tracing imports this module at every start. A service without FHIR servers does not import the HTTP
+client, so this module must not import it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from cds_service.fetching.servers import Server
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of a request to a FHIR server without its values: nothing of a patient.
+    """A request to a FHIR server, described without patient data.
 
     `key` is the prefetch key, "" for the Medications that others refer to. `path` has `{id}` in
     place of an id, and no query. `page` counts the pages of a search from 1.
@@ -29,7 +30,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 Get = Callable[[Mapping[str, str]], bytes]
 """Makes a request with these headers. Raises `UnavailableError`."""
 Send = Callable[[Request, Correlation, Get], bytes]
-"""Makes one request of a call with these ids, and returns its response."""
+"""Makes one request of a call that has these ids, and returns its response."""
 
 
 def send(_: Request, ids: Correlation, get: Get) -> bytes:

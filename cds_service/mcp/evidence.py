@@ -1,4 +1,4 @@
-"""What the knowledge of the running service says of a card: its rules and their sources."""
+"""The rules that lead to a card and their sources, from the knowledge of the running service."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def cards_of(document: Json) -> Json:
 
 
 def evidence_of(document: Json, card_id: str) -> Json | None:
-    """A card, the rules that can lead to it, and the sources of both. `None` for no such card."""
+    """A card, the rules that can lead to it, and the sources of both. `None` if there is no such card."""
     card = next((row for row in document[_CARDS] if row["id"] == card_id), None)
     if card is None:
         return None

@@ -24,7 +24,7 @@ _READ: Final = 1 << 16
 
 
 class ServiceError(Exception):
-    """The service did not give what was asked. One line with the reason, for the assistant."""
+    """The service did not return the data. The message is one line with the reason, for the assistant."""
 
 
 class Service:

@@ -10,7 +10,7 @@ TokenFor = Callable[[str], str | None]
 
 
 class TokenError(Exception):
-    """There is no token. One line with the reason, without the token."""
+    """No token is available. The message is one line with the reason, and does not contain a token."""
 
 
 def no_token(_: str) -> None:
