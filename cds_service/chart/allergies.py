@@ -225,7 +225,9 @@ def _note_unnamed(record: _Record, terminology: Terminology) -> None:
 
 
 def _names_a_substance(concept: CodeableConcept, terminology: Terminology) -> bool:
-    """Whether words or a readable code name a substance, or state that there is no allergy."""
+    """Whether a concept names a substance, in words or by a readable code. A statement that there
+    is no allergy counts too.
+    """
     coded = (c.code and terminology.canonical(c.system) == RXNORM for c in concept.coding or ())
     return bool(_words_of(concept)) or any(coded) or _denies(concept, terminology)
 

@@ -64,10 +64,10 @@ class MedicationUse(msgspec.Struct, frozen=True):
     active magnesium order beyond the age at which other orders no longer count (M-9). `course_end`
     is the first day on which the course may be over, and `course_over` is true if that is so long
     ago that the order proves no present use (N-8). `course_end_latest` is the last such day, and
-    `course_surely_over` the same of it. `status_unclear`: a medicine without a usable status (U-6).
-    `age_unclear`: its dates do not show whether it was ordered too long ago. `ended` is when a
-    stopped magnesium ended, if known (M-15). Two uses are of the same product if they share one of
-    `product_codes` (M-14).
+    `course_surely_over` is true if even that is so long ago. `status_unclear`: a medicine without a
+    usable status (U-6). `age_unclear`: its dates do not show whether it was ordered too long ago.
+    `ended` is when a stopped magnesium ended, if known (M-15). Two uses are of the same product if
+    they share one of `product_codes` (M-14).
     """
 
     reference: str

@@ -25,7 +25,9 @@ def label_of(concept: CodeableConcept | None, coding: Coding | None = None) -> s
 
 
 def names_nothing(concept: CodeableConcept | None) -> bool:
-    """Whether a concept is missing, or has neither a code nor words: it may mean anything."""
+    """Whether a concept is missing, has neither a code nor words, or has a part without content. It
+    may then mean anything.
+    """
     if concept is None or says_nothing(concept):
         return True
     return not (concept.text or any(c.code or c.display for c in concept.coding or ()))

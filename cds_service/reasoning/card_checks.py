@@ -37,8 +37,8 @@ def _never(_: object) -> bool:
 class OrderCheck(msgspec.Struct, frozen=True):
     """A check of a magnesium order.
 
-    `perhaps` answers for an order without a finding whether there may be one: no, or why that is
-    not known. `grades` are all grades that the check can find.
+    For an order without a finding, `perhaps` returns whether there may be one: no, or the reason why
+    that is unknown. `grades` are all grades that the check can find.
     """
 
     find: Callable[[MagnesiumOrder], Finding | None]

@@ -186,7 +186,7 @@ class Decision(msgspec.Struct):
     """All that was found, considered and concluded for one call.
 
     `not_readable` is every resource or element that could not be read and could have mattered.
-    `silence` is why there is no card, in one word ("" if there is one).
+    `silence` is the reason for no card, in one word ("" if there is a card).
     """
 
     service: str

@@ -98,8 +98,8 @@ def dose_of(chart: Chart, use: MedicationUse) -> DailyDose:
 def medicine_fact(
     chart: Chart, fact_id: str, counts: Callable[[MedicationUse], bool | None]
 ) -> Fact:
-    """A fact that rests on medicines. One whose status or dates leave open whether it counts leaves
-    the fact unknown.
+    """A fact that rests on medicines. It is unknown if the status or dates of a medicine do not show
+    whether the medicine counts.
 
     `counts` returns `None` for a medicine whose dates leave that open.
     """

@@ -1,7 +1,7 @@
-"""What the checks of an order, or of current magnesium, leave open although they found nothing.
+"""For each check without a finding, whether unknown data could give one.
 
-Each function answers whether the finding may be there: no, or why that is not known. Only
-`/explain` asks, so that it never says "not met" of a check that could not be completed.
+Each function returns no, or the reason why that is unknown. Only `/explain` calls them. It must
+never report "not met" for a check that could not be completed.
 """
 
 from __future__ import annotations

@@ -133,7 +133,9 @@ def _days_proven(chart: Chart, use: MedicationUse) -> int:
 
 
 def _days_possible(chart: Chart, use: MedicationUse) -> int:
-    """The days for which a medicine can have been taken. Without a start there is no limit."""
+    """The maximum number of days that a medicine can have been taken. It is not limited if the
+    start is unknown.
+    """
     since = use.since or dates.undated()
     return since.days_ago_at_most(_until(chart, use.course_end_latest))
 

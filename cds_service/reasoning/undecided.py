@@ -1,6 +1,6 @@
-"""Which cards could not be decided, and why: for `/explain`, which says "not met" of no such rule.
+"""The cards that could not be decided, and why. `/explain` reports them as unknown, not as "not met".
 
-A card that was not shown is undecided if it would be shown should some of the unknown data say so.
+A card that was not shown is undecided if unknown data could have given it.
 """
 
 from __future__ import annotations

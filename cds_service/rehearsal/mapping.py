@@ -139,7 +139,9 @@ def most_frequent(records: Iterable[bytes]) -> list[tuple[str, str, str, str, in
 
 
 def _unread(concept: bytes, terminology: Terminology) -> Coding | None:
-    """The first coding of an element of which none can be read; `None` if one can, or there is none."""
+    """The first coding of an element if none of its codings can be read. `None` if one can be read,
+    or if the element is empty.
+    """
     try:
         read = _CONCEPT.decode(concept)
     except FAILURES:

@@ -38,7 +38,7 @@ class CallRecord(msgspec.Struct):
     which other logs refer to the request, `call` the hash, `sent` and `not_sent` prefetch keys,
     `fetched` the results of fetching by key, `unknown` the keys whose data were unknown, `withheld`
     the FHIR issue codes by key, `not_shown` the reasons why decided cards were not returned,
-    `silence` why there is no card. `kind` is "call" or "explain" if the call is stored for the
+    `silence` the reason for no card. `kind` is "call" or "explain" if the call is stored for the
     audit. `refused` names the check that refused it. `error` is the type of an exception and `at`
     the place in our code. `items` and `new` count feedback.
     """
