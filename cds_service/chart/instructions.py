@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable
 from datetime import date
 from decimal import ROUND_FLOOR, Decimal
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, Final, NamedTuple
 
 import msgspec
 from msgspec import Raw
@@ -140,6 +140,8 @@ _DOSES: Shape[list[_DoseAndRate] | _DoseAndRate] = Shape(list[_DoseAndRate] | _D
 _QUANTITY: Shape[Quantity] = Shape(Quantity)
 _TIMING: Shape[_Timing] = Shape(_Timing)
 _REPEAT: Shape[Repeat] = Shape(Repeat)
+_AT_MOST: Final = (None, "<", "<=")
+"""The comparators of a value that is not exceeded."""
 _BOUNDS: Shape[_Bounds] = Shape(_Bounds)
 _CONCEPTS: Shape[list[CodeableConcept]] = Shape(list[CodeableConcept])
 _SUPPLY: Shape[Supply] = Shape(Supply)
@@ -236,7 +238,7 @@ class InstructionReader:
         if bounds.boundsRange is not None:
             low, high = bounds.boundsRange.low, bounds.boundsRange.high
             least, most = low or high, high
-        return end_after(since, days_in(least, self._dosing), days_in(most, self._dosing))
+        return end_after(since, days_in(least, self._dosing), most_days_in(most, self._dosing))
 
 
 def course_end(
@@ -261,8 +263,9 @@ def course_end(
         days = days_in(supply.expectedSupplyDuration, dosing)
         repeats = supply.numberOfRepeatsAllowed or Decimal(0)
         if days is not None and repeats.is_finite() and 0 <= repeats <= LARGEST:
-            lasting = days * (1 + repeats)
-            end = end_after(since, lasting, lasting)
+            most = most_days_in(supply.expectedSupplyDuration, dosing)
+            times = 1 + repeats
+            end = end_after(since, days * times, most * times if most is not None else None)
             found += [end] if end is not None else []
     return End(min(e.first for e in found), min(e.last for e in found)) if found else None
 
@@ -275,6 +278,13 @@ def days_in(span: Quantity | None, dosing: Dosing) -> Decimal | None:
     if days is None or not SMALLEST <= span.value <= LARGEST:
         return None
     return span.value * days
+
+
+def most_days_in(span: Quantity | None, dosing: Dosing) -> Decimal | None:
+    """The most days that a duration can have. More than a value, or about it, has no maximum."""
+    if span is not None and span.comparator not in _AT_MOST:
+        return None
+    return days_in(span, dosing)
 
 
 def end_after(since: dates.When | None, least: Decimal | None, most: Decimal | None) -> End | None:

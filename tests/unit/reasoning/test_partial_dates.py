@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
+import pytest
+
 from cds_service.chart import dates
 from cds_service.chart.chart import Chart
 from cds_service.chart.evidence import Fact
@@ -276,6 +278,25 @@ def test_a_course_without_a_longest_duration_is_not_surely_over() -> None:
         bounds = {"low": low} | ({"high": high} if high is not None else {})
         dosage = {"timing": {"repeat": {"boundsRange": bounds}}}
         order = takes(FUROSEMIDE, authored_days=300, dosage=dosage)
+        assert factor(charted(taken=(order,)), "RF4") == answer
+
+
+@pytest.mark.parametrize(
+    ("comparator", "answer"),
+    [(None, "absent"), ("<=", "absent"), (">=", "unknown"), (">", "unknown"), ("odd", "unknown")],
+)
+def test_a_course_of_more_than_some_days_is_not_surely_over(
+    comparator: str | None, answer: str
+) -> None:
+    """In the bounds of the dosage and in the expected duration of the supply."""
+    days = {"value": 30, "unit": "d"} | ({"comparator": comparator} if comparator else {})
+    bounds = takes(
+        FUROSEMIDE, authored_days=300, dosage={"timing": {"repeat": {"boundsDuration": days}}}
+    )
+    supply = takes(FUROSEMIDE, authored_days=300) | {
+        "dispenseRequest": {"expectedSupplyDuration": days}
+    }
+    for order in (bounds, supply):
         assert factor(charted(taken=(order,)), "RF4") == answer
 
 
