@@ -25,6 +25,8 @@ ORDER_HOOKS: Final = (ORDER_SELECT, "order-sign")
 REFILL: Final = "medication-refill"
 DISCHARGE: Final = "encounter-discharge"
 HOOKS: Final = (PATIENT_VIEW, *ORDER_HOOKS, REFILL, DISCHARGE)
+NO_START: Final = "Encounter without a readable start"
+NO_CLASS: Final = "Encounter with a class that cannot be read"
 _RXNORM = "rxnorm"
 _PEOPLE = ("Practitioner", "PractitionerRole")
 
@@ -71,6 +73,17 @@ def visit_moments(visit: Visit, rules: MomentRules) -> Iterator[Moment]:
         yield Moment(PATIENT_VIEW, start, **about)
     if end is not None and _class(visit) in rules.inpatient_class:
         yield Moment(DISCHARGE, end, **about)
+
+
+def lost_moments(visit: Visit, rules: MomentRules) -> Iterator[str]:
+    """What a visit that took place does not tell, so that a moment may be missing."""
+    if visit.status not in rules.visit_status:
+        return
+    period = visit.period
+    if period is None or dates.parse(period.start) is None:
+        yield NO_START
+    if is_there(visit.class_) and not _class(visit):
+        yield NO_CLASS
 
 
 def order_moments(

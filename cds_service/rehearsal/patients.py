@@ -25,6 +25,7 @@ from cds_service.rehearsal.moments import (
     by_time,
     department_of,
     hooks_of,
+    lost_moments,
     month_of,
     order_moments,
     ordered,
@@ -98,6 +99,7 @@ class Rehearsing:
         chart = self._chart(self._decider, mine, medications)
         person = _person(mine)
         result = Result(cannot_undo=chart.counts)
+        result.cannot_undo.update(self._lost_moments(mine))
         shown: dict[str, When] = {}
         compared = self._compared(patient, mine, medications)
         for moment, body in self._calls(patient, mine, medications, chart):
@@ -185,6 +187,13 @@ class Rehearsing:
             visit = visits.get(bare_id(whose)) if whose else None
             department = department_of(visit) if visit is not None else ""
             yield from order_moments(order, hooks, department, at)
+
+    def _lost_moments(self, lines: Iterable[tuple[str, bytes]]) -> Iterator[str]:
+        if self._plan.as_of_alone:
+            return
+        for kind, line in lines:
+            if isinstance(read := read_line(kind, line), Visit):
+                yield from lost_moments(read, self._rules)
 
     def _rows_of(
         self,

@@ -122,6 +122,22 @@ def test_a_result_without_a_date_is_known_from_the_beginning(
     assert summary(out)["cannot_undo"] == {"Observation without a date": 1}
 
 
+def test_a_visit_whose_moments_cannot_be_read_is_counted(tmp_path: Path) -> None:
+    """It gives no moment, and the report says how many there are."""
+    seen, undated = visit("p", "v", "2026-02-01"), visit("p", "u", "soon")
+    without = visit("p", "w", "2026-02-01") | {"class": {"code": 7}}
+    del without["period"]
+    away = visit("p", "a", "soon", status="cancelled")
+    everybody = [*eligible("p"), seen, undated, without, away]
+    folder = write_export(tmp_path / "in", everybody, manifest=AS_OF)
+    out = run(folder, tmp_path / "out")
+    assert [row["encounter"] for row in rows(out)] == ["v"]
+    assert summary(out)["cannot_undo"] == {
+        "Encounter with a class that cannot be read": 1,
+        "Encounter without a readable start": 2,
+    }
+
+
 def test_without_visits_each_patient_is_viewed_once(tmp_path: Path) -> None:
     assert moments(tmp_path) == [("patient-view", "2026-11-22T00:00", "")]
 
